@@ -1,0 +1,1 @@
+"""Who is where: detection, 2D keypoints, tracking and shot cuts."""
