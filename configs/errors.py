@@ -1,0 +1,33 @@
+"""Errors that a user can act on.
+
+DpmeshVideoError
+    InputError       a file the user gave cannot be used
+      TruncatedError   it ends early: the frames before the damage are good
+    SettingsError    wrong usage: an unknown or contradictory setting
+    WeightsError     a model file is missing, corrupt or of the wrong kind
+    RunError         an output folder does not fit what was asked
+"""
+
+
+class DpmeshVideoError(Exception):
+    """What was wrong, with what value, and what to do, in one line."""
+
+
+class InputError(DpmeshVideoError):
+    """A file the user gave cannot be used."""
+
+
+class TruncatedError(InputError):
+    """A video ends early; the frames before the damage were delivered."""
+
+
+class SettingsError(DpmeshVideoError):
+    """Wrong usage: an unknown or contradictory setting."""
+
+
+class WeightsError(DpmeshVideoError):
+    """A model file is missing, corrupt or of the wrong kind."""
+
+
+class RunError(DpmeshVideoError):
+    """An output folder does not fit what was asked."""

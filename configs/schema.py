@@ -1,0 +1,119 @@
+"""Settings of a run: every default is written here and nowhere else."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+
+def _read_rate(value: Any) -> Any:
+    return Fraction(str(value)) if isinstance(value, str | int | float) else value
+
+
+Rate = Annotated[Fraction, BeforeValidator(_read_rate), PlainSerializer(str, return_type=str)]
+
+
+class Settings(BaseModel):
+    """A frozen group of settings; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class DecodeSettings(Settings):
+    """Which part of the video is read, and how."""
+
+    start_s: float | None = Field(None, ge=0, description="first second to read")
+    end_s: float | None = Field(None, gt=0, description="second to stop before")
+    max_side_px: int | None = Field(None, ge=32, description="shrink frames whose longer side is larger than this")
+    folder_rate_hz: Rate = Field(Fraction(30), description="frame rate of an image folder, which carries none")
+    on_corrupt: Literal["stop", "skip"] = Field("stop", description="end at the first damaged frame, or leave it out")
+
+
+class DetectSettings(Settings):
+    """Who is in the picture: boxes and 2D keypoints."""
+
+    weights: str = Field("auto", description="path or Ultralytics name of pose weights; 'auto', or 'bundled'")
+    keypoints: Path | None = Field(None, description="COCO result JSON or OpenPose folder used in place of a detector")
+    image_px: int = Field(640, ge=64, multiple_of=32, description="longer side of the picture the detector sees")
+    score_min: float = Field(0.1, ge=0, le=1, description="people below this score are dropped")
+    overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes are one person")
+    people_max: int = Field(100, ge=1, description="at most this many people per frame")
+    batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
+
+
+class TrackSettings(Settings):
+    """Which detections are the same person."""
+
+    score_high: float = Field(0.4, ge=0, le=1, description="detections from here on are matched first")
+    score_low: float = Field(0.1, ge=0, le=1, description="detections from here on may keep a track alive")
+    score_new: float = Field(0.5, ge=0, le=1, description="detections from here on may start a track")
+    hits_min: int = Field(3, ge=1, description="a track is shown once it was seen this often")
+    lost_max_s: float = Field(1.0, ge=0, description="an unseen track ends after this time")
+    distance_max: float = Field(0.85, gt=0, description="largest association cost that is still a match")
+    is_cut_detection_on: bool = Field(True, description="end all tracks at a shot cut")
+
+
+class BodySettings(Settings):
+    """Which body model the motion is expressed in."""
+
+    source: str = Field("open", description="'open' for the bundled open body, or a path to a SMPL .pkl or .npz")
+
+
+class RecoverSettings(Settings):
+    """One body for every crop."""
+
+    model: str = Field("compact", description="name in the weights catalogue, or a folder with config and weights")
+    focal_px: float | None = Field(None, gt=0, description="focal length in pixels; else read, else the diagonal")
+    box_scale: float = Field(1.2, gt=0, description="side of the square crop over the longer side of the person")
+    keypoint_score_min: float = Field(0.3, ge=0, le=1, description="keypoints below this are masked")
+    keypoints_min: int = Field(4, ge=1, description="people with fewer usable keypoints get no body in that frame")
+    is_camera_fitted: bool = Field(True, description="move the body so that its joints meet the 2D keypoints")
+    batch_rows: int = Field(16, ge=1, description="crops per call of the network")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="number format inside the network")
+
+
+class LinkSettings(Settings):
+    """How rows become one motion per person."""
+
+    frames_min: int = Field(5, ge=1, description="shorter tracks are not written")
+    gap_max_s: float = Field(0.5, ge=0, description="gaps up to this length are filled and flagged")
+
+
+class ExportSettings(Settings):
+    """What is written per person."""
+
+    rate_hz: Rate | None = Field(Fraction(30), description="constant rate of the motion files; none keeps the frames")
+    is_smplx_written: bool = Field(False, description="also write the SMPL-X layout (165 numbers)")
+
+
+class OverlaySettings(Settings):
+    """The video to judge the result by."""
+
+    is_written: bool = True
+    max_side_px: int = Field(960, ge=64, description="longer side of the overlay")
+    opacity: float = Field(0.75, ge=0, le=1)
+    is_side_view_on: bool = Field(False, description="add a panel with a view from the side")
+
+
+class RuntimeSettings(Settings):
+    """How the machine is used. Nothing here changes a result."""
+
+    device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1'")
+    threads: int | None = Field(None, ge=1, description="CPU threads of torch; all cores by default")
+    chunk_frames: int = Field(32, ge=1, description="frames that go through the line at once")
+    prefetch_frames: int = Field(16, ge=1, description="frames decoded ahead")
+
+
+class RunSettings(Settings):
+    """Everything a run can be told."""
+
+    decode: DecodeSettings = DecodeSettings()
+    detect: DetectSettings = DetectSettings()
+    track: TrackSettings = TrackSettings()
+    body: BodySettings = BodySettings()
+    recover: RecoverSettings = RecoverSettings()
+    link: LinkSettings = LinkSettings()
+    export: ExportSettings = ExportSettings()
+    overlay: OverlaySettings = OverlaySettings()
+    runtime: RuntimeSettings = RuntimeSettings()

@@ -1,0 +1,1 @@
+"""One crop to one body: body model, geometry, network, training."""

@@ -1,0 +1,1 @@
+"""Bodies to motion: from rows per frame to one continuous motion per person."""
