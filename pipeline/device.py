@@ -1,0 +1,34 @@
+"""The one place that asks what hardware there is."""
+
+import os
+
+from configs.errors import SettingsError
+
+
+def choose_device(wanted: str) -> str:
+    """Return a torch device name: the one asked for, or CUDA when there is one, else the CPU.
+
+    Raises:
+        SettingsError: the device that was asked for is not there.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda"):
+        number = int(wanted.partition(":")[2] or 0)
+        if not torch.cuda.is_available() or number >= torch.cuda.device_count():
+            found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+            raise SettingsError(f"device {wanted!r} is not there ({found} CUDA devices found); use --device cpu")
+    elif wanted != "cpu":
+        raise SettingsError(f"device {wanted!r} is not known; use auto, cpu, cuda or cuda:N")
+    return wanted
+
+
+def set_threads(threads: int | None) -> int:
+    """Let torch use this many CPU threads (all cores by default); return the number."""
+    import torch
+
+    count = threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(count)
+    return count

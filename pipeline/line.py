@@ -1,0 +1,108 @@
+"""The line: frames become chunks, and chunks go through the stages one after the other.
+
+Each stage is a generator over the one before it, so a slow stage holds back the fast ones and nothing piles up.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.types import Chunk, Frame
+
+Snapshot = dict[str, np.ndarray]
+
+
+class Stage:
+    """One step of the line. A stage has `process` to write; the other methods do nothing unless overridden."""
+
+    name: str = ""
+
+    def open(self) -> None:
+        """Load what the stage needs; called once before the first chunk."""
+
+    def process(self, chunk: Chunk) -> Chunk:
+        """Return the chunk with the field that this stage owns filled in."""
+        raise NotImplementedError(f"{type(self).__name__} has no process()")
+
+    def flush(self) -> None:
+        """Finish what waits for more frames; called once after the last chunk."""
+
+    def snapshot(self) -> Snapshot:
+        """Return all state that the next chunk depends on, as arrays."""
+        return {}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot of an earlier process."""
+
+    def close(self) -> None:
+        """Let go of files and threads; called once, also after an error."""
+
+
+def chunk_frames(frames: Iterable[Frame], size: int, first_number: int = 0) -> Iterator[Chunk]:
+    """Group frames into chunks of `size`; the last one may be shorter."""
+    number, held = first_number, []
+    for frame in frames:
+        held.append(frame)
+        if len(held) == size:
+            yield Chunk(number, tuple(held))
+            number, held = number + 1, []
+    if held:
+        yield Chunk(number, tuple(held))
+
+
+class StageClock:
+    """Seconds spent inside each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Add the time of the `with` block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def run_line(
+    chunks: Iterator[Chunk], stages: Sequence[Stage], clock: StageClock, snapshots: dict[str, Snapshot] | None = None
+) -> Iterator[Chunk]:
+    """Yield every chunk after the last stage, with each stage's snapshot on it.
+
+    Args:
+        snapshots: state by stage name to continue from; None starts afresh.
+    """
+    with ExitStack() as stack:
+        for stage in stages:
+            stack.callback(stage.close)
+            with clock.measure(f"open {stage.name}"):
+                stage.open()
+            if snapshots is not None:
+                stage.restore(snapshots.get(stage.name, {}))
+        stream = _timed(chunks, clock)
+        for stage in stages:
+            stream = _through(stage, stream, clock)
+        yield from stream
+
+
+def _timed(chunks: Iterator[Chunk], clock: StageClock) -> Iterator[Chunk]:
+    while True:
+        with clock.measure("decode"):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _through(stage: Stage, chunks: Iterator[Chunk], clock: StageClock) -> Iterator[Chunk]:
+    for chunk in chunks:
+        with clock.measure(stage.name):
+            done = stage.process(chunk)
+            done = replace(done, snapshots={**done.snapshots, stage.name: stage.snapshot()})
+        yield done
+    stage.flush()

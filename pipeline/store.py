@@ -1,0 +1,105 @@
+"""Observations on disk: one shard per chunk and one state file that says which shards count."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from configs.errors import RunError
+from pipeline.atomic import read_npz, write_npz
+from pipeline.types import Chunk, Observations, no_observations
+
+STATE_NAME = "state.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """How far a run got. Shards beyond `shard_count` do not exist, whatever the folder shows."""
+
+    fingerprint: str  # of everything the observations depend on
+    shard_count: int = 0
+    next_frame: int | None = None  # index of the first frame that is not in a shard; None = none was read yet
+    frame_count: int = 0
+    row_count: int = 0
+    first_time_s: float = 0.0
+    last_time_s: float = 0.0
+    is_complete: bool = False
+    warning: str = ""  # why the video ended early, if it did
+
+
+class ObservationStore:
+    """The folder `observations/` of one video."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._state_path = folder / STATE_NAME
+
+    def read_state(self) -> tuple[Journal, dict[str, dict[str, np.ndarray]]] | None:
+        """Return the journal and the stages' snapshots, or None if nothing was committed.
+
+        Raises:
+            RunError: the state file is there but cannot be read.
+        """
+        if not self._state_path.exists():
+            return None
+        try:
+            arrays = read_npz(self._state_path)
+            journal = Journal(**json.loads(str(arrays.pop("journal"))))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{self._state_path}: not a state file of this version ({error}); delete {self.folder} to start over"
+            ) from error
+        snapshots: dict[str, dict[str, np.ndarray]] = {}
+        for key, value in arrays.items():
+            stage, name = key.split("/", 1)
+            snapshots.setdefault(stage, {})[name] = value
+        return journal, snapshots
+
+    def clear(self) -> None:
+        """Forget everything; the state goes first, so that a crash leaves no state without its shards."""
+        self._state_path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def commit(self, journal: Journal, chunk: Chunk) -> Journal:
+        """Write a chunk's rows, then the state that counts them; return the new journal."""
+        rows = chunk.observations if chunk.observations is not None else no_observations()
+        write_npz(self._shard_path(journal.shard_count), {f.name: getattr(rows, f.name) for f in fields(Observations)})
+        first, last = chunk.frames[0], chunk.frames[-1]
+        done = Journal(
+            fingerprint=journal.fingerprint,
+            shard_count=journal.shard_count + 1,
+            next_frame=last.index + 1,
+            frame_count=journal.frame_count + len(chunk.frames),
+            row_count=journal.row_count + len(rows.frame_index),
+            first_time_s=journal.first_time_s if journal.shard_count else first.time_s,
+            last_time_s=last.time_s,
+        )
+        self.write_state(done, chunk.snapshots)
+        return done
+
+    def write_state(self, journal: Journal, snapshots: dict[str, dict[str, np.ndarray]]) -> None:
+        """Replace the state file."""
+        arrays: dict[str, np.ndarray] = {"journal": np.asarray(json.dumps(asdict(journal), sort_keys=True))}
+        for stage, state in snapshots.items():
+            arrays.update({f"{stage}/{name}": value for name, value in state.items()})
+        write_npz(self._state_path, arrays)
+
+    def read_shards(self) -> Iterator[Observations]:
+        """Yield the committed shards in order, one at a time.
+
+        Raises:
+            RunError: a committed shard is missing or unreadable.
+        """
+        state = self.read_state()
+        for number in range(state[0].shard_count if state else 0):
+            path = self._shard_path(number)
+            try:
+                yield Observations(**read_npz(path))
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error
+
+    def _shard_path(self, number: int) -> Path:
+        return self.folder / f"shard_{number:06d}.npz"
