@@ -1,0 +1,58 @@
+"""Where the joints and the surface of a posed body are, as host arrays."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+ROWS_PER_CALL = 256  # bounds memory: one row of a 7,000-vertex body is about 1 MB while it is being skinned
+
+
+class Body(Protocol):
+    """What this package asks of a body model; rows of torch tensors in, rows of torch tensors out.
+
+    `trans` is added after skinning, and the root turns about the pelvis of the shaped template (smplx's convention).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def faces(self) -> Any: ...
+
+    def joints(self, pose: Any, betas: Any, trans: Any, *, joint_set: str) -> Any: ...
+
+    def vertices(self, pose: Any, betas: Any, trans: Any) -> Any: ...
+
+
+def joint_positions(
+    body: Body, pose: np.ndarray, betas: np.ndarray, trans: np.ndarray, joint_set: str = "smpl24"
+) -> np.ndarray:
+    """Return the joints (R, J, 3) float32 of bodies with pose (R, 24, 3), betas (R, 10) or (10,) and trans (R, 3)."""
+    return _rows_of(lambda rows: body.joints(*rows, joint_set=joint_set), pose, betas, trans)
+
+
+def vertex_positions(body: Body, pose: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> np.ndarray:
+    """Return the vertices (R, V, 3) float32 of bodies with pose (R, 24, 3), betas (R, 10) or (10,) and trans (R, 3)."""
+    return _rows_of(lambda rows: body.vertices(*rows), pose, betas, trans)
+
+
+def pelvis_of(body: Body, betas: np.ndarray) -> np.ndarray:
+    """Return the pelvis (3,) of the shaped template, about which the root turns; betas (10,)."""
+    return joint_positions(body, np.zeros((1, 24, 3)), betas, np.zeros((1, 3)))[0, 0].astype(np.float64)
+
+
+def _rows_of(
+    function: Callable[[list[Any]], Any], pose: np.ndarray, betas: np.ndarray, trans: np.ndarray
+) -> np.ndarray:
+    import torch
+
+    betas = np.broadcast_to(betas, (len(pose), betas.shape[-1]))
+    parts = []
+    with torch.inference_mode():
+        # An empty input still takes one call, which tells how many joints there are.
+        for start in range(0, max(len(pose), 1), ROWS_PER_CALL):
+            rows = slice(start, start + ROWS_PER_CALL)
+            tensors = [torch.from_numpy(np.array(array[rows], np.float32)) for array in (pose, betas, trans)]
+            parts.append(function(tensors).detach().cpu().numpy())
+    return np.concatenate(parts)

@@ -1,0 +1,132 @@
+"""Reads motion files: those of this project and those of AMASS."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from configs.checks import check_shape
+from configs.errors import InputError
+from pipeline.atomic import read_npz
+from pipeline.motion.layouts import Layout, find_layout, smpl_pose
+
+
+@dataclass(frozen=True, slots=True)
+class MotionFile:
+    """What a motion file says, in an upright world (Z up, metres).
+
+    The fields from `timestamps` on are None in files that another program wrote.
+    """
+
+    layout: Layout
+    poses: np.ndarray  # (N, 156 or 165) axis-angle
+    trans: np.ndarray  # (N, 3) SMPL translation, metres
+    betas: np.ndarray  # (B,), 16 in AMASS
+    gender: str
+    rate_hz: float
+    timestamps: np.ndarray | None  # (N,) float64 seconds
+    frame_index: np.ndarray | None  # (N,) int64, nearest frame of the video
+    is_observed: np.ndarray | None  # (N,) bool
+    joint_confidence: np.ndarray | None  # (N, 24)
+    camera_k: np.ndarray | None  # (N, 3, 3)
+    world_from_cam: np.ndarray | None  # (4, 4)
+    original_timestamps: np.ndarray | None  # (T,) float64 seconds
+    original_frame_index: np.ndarray | None  # (T,) int64
+    track_id: int | None
+    body_model: str | None
+    source: str | None
+    version: str | None
+
+    def __post_init__(self) -> None:
+        samples = len(self.poses)
+        check_shape("poses", self.poses, ("N", self.layout.width))
+        check_shape("trans", self.trans, (samples, 3))
+        check_shape("betas", self.betas, ("B",))
+        for name, tail in SAMPLE_SHAPES.items():
+            value = getattr(self, name)
+            if value is not None:
+                check_shape(name, value, (samples, *tail))
+
+    @property
+    def duration_s(self) -> float:
+        """How long the motion lasts, each sample counted with its own length."""
+        return len(self.poses) / self.rate_hz
+
+    @property
+    def observed_share(self) -> float | None:
+        """Which share of the samples was seen, not filled in; None where the file does not say."""
+        return float(np.mean(self.is_observed)) if self.is_observed is not None and len(self.is_observed) else None
+
+    def smpl_pose(self) -> np.ndarray:
+        """Return the pose of a SMPL body (N, 24, 3), its hands at rest."""
+        return smpl_pose(self.poses)
+
+
+SAMPLE_SHAPES: dict[str, tuple[int, ...]] = {
+    "timestamps": (),
+    "frame_index": (),
+    "is_observed": (),
+    "joint_confidence": (24,),
+    "camera_k": (3, 3),
+}
+RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
+NEEDED_KEYS = ("poses", "trans", "betas", "gender")
+
+
+def read_motion(path: Path) -> MotionFile:
+    """Read a motion file.
+
+    Raises:
+        InputError: the file is not an npz, lacks something, holds pickled objects, or has an unknown layout.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a motion file (.npz)")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: not an npz file, or cut off; give a motion file (.npz)")
+    try:
+        arrays = read_npz(path)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: NumPy cannot read this file without pickle ({error}); write it again") from error
+    missing = [key for key in NEEDED_KEYS if key not in arrays]
+    rate_key = next((key for key in RATE_KEYS if key in arrays), None)
+    if rate_key is None:
+        missing.append(" or ".join(RATE_KEYS))
+    if missing or rate_key is None:
+        raise InputError(f"{path}: not a motion file: {', '.join(missing)} missing; AMASS files have them")
+    poses = arrays["poses"]
+    layout = find_layout(poses.shape[1]) if poses.ndim == 2 else None
+    if layout is None:
+        raise InputError(f"{path}: poses has shape {poses.shape}; SMPL-H files have 156 numbers a row, SMPL-X 165")
+    rate_hz = float(arrays[rate_key])
+    if not rate_hz > 0:
+        raise InputError(f"{path}: {rate_key} is {rate_hz}; a motion needs a rate above 0")
+    try:
+        return MotionFile(
+            layout=layout,
+            poses=poses,
+            trans=arrays["trans"],
+            betas=arrays["betas"],
+            gender=_text(arrays["gender"]),
+            rate_hz=rate_hz,
+            timestamps=arrays.get("timestamps"),
+            frame_index=arrays.get("frame_index"),
+            is_observed=arrays.get("is_observed"),
+            joint_confidence=arrays.get("joint_confidence"),
+            camera_k=arrays.get("camera_k"),
+            world_from_cam=arrays.get("world_from_cam"),
+            original_timestamps=arrays.get("original_timestamps"),
+            original_frame_index=arrays.get("original_frame_index"),
+            track_id=int(arrays["track_id"]) if "track_id" in arrays else None,
+            body_model=_text(arrays["body_model"]) if "body_model" in arrays else None,
+            source=_text(arrays["source"]) if "source" in arrays else None,
+            version=_text(arrays["version"]) if "version" in arrays else None,
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; write the file again") from error
+
+
+def _text(array: np.ndarray) -> str:
+    value = array.item() if array.ndim == 0 else str(array)
+    return value.decode() if isinstance(value, bytes) else str(value)

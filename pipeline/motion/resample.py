@@ -1,0 +1,125 @@
+"""A motion at a constant rate, whatever the timestamps of the video were."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from configs.checks import check_shape
+from configs.errors import SettingsError
+from pipeline.types import MotionTrack
+
+TIME_SLACK = 1e-6  # of a sample: keeps the last frame when its timestamp was rounded down
+
+
+@dataclass(frozen=True, slots=True)
+class SampledMotion:
+    """A motion in the camera frame at chosen times."""
+
+    rate_hz: float  # samples per second; the mean where the original frames were kept
+    time_s: np.ndarray  # (N,) float64
+    nearest_row: np.ndarray  # (N,) int64, row of the track that is nearest in time
+    pose: np.ndarray  # (N, 24, 3) float64 axis-angle
+    trans: np.ndarray  # (N, 3) float64 SMPL translation, metres
+    joint_confidence: np.ndarray  # (N, 24) float32
+    is_observed: np.ndarray  # (N,) bool; False = filled in between
+    focal_px: np.ndarray  # (N,) float64
+    principal_px: np.ndarray  # (N, 2) float64
+
+    def __post_init__(self) -> None:
+        samples = len(self.time_s)
+        check_shape("pose", self.pose, (samples, 24, 3))
+        check_shape("trans", self.trans, (samples, 3))
+        check_shape("joint_confidence", self.joint_confidence, (samples, 24))
+        check_shape("principal_px", self.principal_px, (samples, 2))
+        for name in ("nearest_row", "is_observed", "focal_px"):
+            check_shape(name, getattr(self, name), (samples,))
+
+
+@dataclass(frozen=True, slots=True)
+class Brackets:
+    """For every sample the two rows it lies between."""
+
+    before: np.ndarray  # (N,) int64
+    after: np.ndarray  # (N,) int64, equal to `before` where the sample lies on a row
+    weight: np.ndarray  # (N,) float64, share of `after`
+
+
+def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_max_s: float) -> SampledMotion:
+    """Return the motion at a constant rate, from the first timestamp of the track to the last.
+
+    Rotations follow the shortest arc; the pelvis moves on a straight line. A sample is observed where the rows it
+    lies between are observed and at most `gap_max_s` apart.
+
+    Args:
+        pelvis: (3,) pelvis of the shaped template.
+        rate: samples per second, a whole number; None keeps the frames of the track as they are.
+
+    Raises:
+        SettingsError: the rate is not a whole positive number.
+        ValueError: the track is empty, or its timestamps do not increase.
+    """
+    if len(track.time_s) == 0:
+        raise ValueError(f"track {track.track_id} has no frames; leave it out")
+    if not np.all(np.diff(track.time_s) > 0):
+        raise ValueError(f"track {track.track_id}: timestamps must increase from row to row")
+    times = np.array(track.time_s, np.float64) if rate is None else uniform_times(track.time_s, rate)
+    brackets = find_brackets(track.time_s, times)
+    before, after, weight = brackets.before, brackets.after, brackets.weight
+    gap_s = track.time_s[after] - track.time_s[before]
+    pelvis_path = blend(pelvis + track.trans.astype(np.float64), brackets)
+    return SampledMotion(
+        rate_hz=mean_rate(track.time_s) if rate is None else float(rate),
+        time_s=times,
+        nearest_row=np.where(weight > 0.5, after, before),
+        pose=slerp(track.pose, brackets),
+        trans=pelvis_path - pelvis,
+        joint_confidence=blend(track.joint_confidence, brackets).astype(np.float32),
+        is_observed=track.is_observed[before] & track.is_observed[after] & (gap_s <= gap_max_s),
+        focal_px=blend(track.focal_px, brackets),
+        principal_px=blend(track.principal_px, brackets),
+    )
+
+
+def uniform_times(time_s: np.ndarray, rate: Fraction) -> np.ndarray:
+    """Return times (N,) from the first of `time_s` to the last, `1 / rate` apart and free of accumulated error."""
+    if rate <= 0 or rate.denominator != 1:
+        raise SettingsError(
+            f"rate {rate}: motion files carry a whole number of frames per second, as readers cut off the rest "
+            "(29.97 is read as 29); ask for 30 or 60"
+        )
+    steps = int(np.floor((time_s[-1] - time_s[0]) * float(rate) + TIME_SLACK))
+    return np.minimum(time_s[0] + np.arange(steps + 1) / float(rate), time_s[-1])
+
+
+def mean_rate(time_s: np.ndarray) -> float:
+    """Return the mean number of frames per second; 1 for a single frame, which has no rate."""
+    return float((len(time_s) - 1) / (time_s[-1] - time_s[0])) if len(time_s) > 1 else 1.0
+
+
+def find_brackets(time_s: np.ndarray, wanted_s: np.ndarray) -> Brackets:
+    """Return between which of the increasing times (T,) each wanted time (N,) lies; none lies outside them."""
+    last = len(time_s) - 1
+    before = np.clip(np.searchsorted(time_s, wanted_s, side="right") - 1, 0, last)
+    after = np.minimum(before + 1, last)
+    step_s = np.where(after > before, time_s[after] - time_s[before], 1.0)
+    weight = np.clip((wanted_s - time_s[before]) / step_s, 0.0, 1.0)
+    weight = np.where(weight < TIME_SLACK, 0.0, np.where(weight > 1.0 - TIME_SLACK, 1.0, weight))
+    return Brackets(np.where(weight == 1.0, after, before), np.where(weight == 0.0, before, after), weight)
+
+
+def blend(values: np.ndarray, brackets: Brackets) -> np.ndarray:
+    """Return values (T, ...) interpolated linearly, (N, ...) float64."""
+    weight = brackets.weight.reshape(-1, *[1] * (values.ndim - 1))
+    values = values.astype(np.float64)
+    return (1.0 - weight) * values[brackets.before] + weight * values[brackets.after]
+
+
+def slerp(pose: np.ndarray, brackets: Brackets) -> np.ndarray:
+    """Return axis-angle rotations (T, J, 3) interpolated along the shortest arc, (N, J, 3) float64."""
+    joints = pose.shape[1]
+    start = Rotation.from_rotvec(pose[brackets.before].reshape(-1, 3))
+    stop = Rotation.from_rotvec(pose[brackets.after].reshape(-1, 3))
+    arc = (start.inv() * stop).as_rotvec() * np.repeat(brackets.weight, joints)[:, None]
+    return (start * Rotation.from_rotvec(arc)).as_rotvec().reshape(-1, joints, 3)

@@ -1,0 +1,114 @@
+"""Writes one motion file per person, in the layouts of AMASS."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from configs.errors import SettingsError
+from pipeline.atomic import write_npz
+from pipeline.motion.layouts import LAYOUTS, Layout, LayoutName, full_poses
+from pipeline.motion.posing import Body, pelvis_of
+from pipeline.motion.resample import SampledMotion, resample
+from pipeline.motion.world import WORLD_FROM_CAM, camera_matrices, move_root
+from pipeline.types import MotionTrack
+
+FORMAT_VERSION = 1
+BETAS = 16  # what readers of AMASS expect; the shape space here has 10
+GENDER = "neutral"
+
+
+def motion_name(number: int, layout: LayoutName = "smplh") -> str:
+    """Return the file name of the person with this number, from 1."""
+    return f"person_{number:03d}.npz" if layout == "smplh" else f"person_{number:03d}_{layout}.npz"
+
+
+def write_motion(
+    path: Path,
+    track: MotionTrack,
+    body: Body,
+    *,
+    layout: LayoutName = "smplh",
+    rate: Fraction | None,
+    gap_max_s: float,
+    source: str = "",
+    version: str = "",
+) -> None:
+    """Write the motion of one person; the same content gives the same bytes.
+
+    Args:
+        rate: whole samples per second; None keeps the frames of the track, and the file then carries their mean rate.
+        gap_max_s: samples inside a longer gap between two frames count as filled, not as observed.
+        source: what the motion was made from, for the reader of the file.
+        version: version of the program.
+
+    Raises:
+        SettingsError: the layout is unknown or the rate is not a whole number.
+    """
+    if layout not in LAYOUTS:
+        raise SettingsError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
+    pelvis = pelvis_of(body, track.betas)
+    motion = resample(track, pelvis, rate, gap_max_s)
+    arrays = amass_arrays(motion, track.betas, pelvis, LAYOUTS[layout])
+    arrays |= extra_arrays(motion, track, pelvis)
+    arrays |= {
+        "body_model": np.array(body.name),
+        "source": np.array(source),
+        "version": np.array(version),
+        "format_version": np.array(FORMAT_VERSION, np.int64),
+    }
+    write_npz(path, arrays)
+
+
+def amass_arrays(
+    motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, layout: Layout
+) -> dict[str, np.ndarray]:
+    """Return the arrays that readers of AMASS look for, in the upright world frame.
+
+    Source: reference/formats.md, 5; jaw and eyes lie before the hands in the SMPL-X layout.
+    """
+    root, trans = move_root(motion.pose[:, 0], motion.trans, pelvis, WORLD_FROM_CAM)
+    samples = len(root)
+    pose = np.concatenate([root[:, None], motion.pose[:, 1:]], axis=1)
+    poses = full_poses(pose, layout)
+    shape = np.zeros(BETAS, np.float32)
+    shape[: len(betas)] = betas
+    rate = np.array(motion.rate_hz, np.float64)
+    return {
+        "poses": poses,
+        "trans": trans.astype(np.float32),
+        "betas": shape,
+        "num_betas": np.array(BETAS, np.int64),
+        "gender": np.array(GENDER),
+        "surface_model_type": np.array(layout.name),
+        # SMPL-H files of AMASS spell the rate one way, SMPL-X files the other; readers know one or the other.
+        "mocap_framerate": rate,
+        "mocap_frame_rate": rate,
+        "mocap_time_length": np.array(samples / motion.rate_hz, np.float64),
+        "dmpls": np.zeros((samples, 8), np.float32),
+        "root_orient": poses[:, :3],
+        "pose_body": poses[:, 3:66],
+        "pose_hand": poses[:, layout.hands],
+        "pose_jaw": np.zeros((samples, 3), np.float32),
+        "pose_eye": np.zeros((samples, 6), np.float32),
+    }
+
+
+def extra_arrays(motion: SampledMotion, track: MotionTrack, pelvis: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what only this project writes: times, where they come from, confidence, camera."""
+    return {
+        "track_id": np.array(track.track_id, np.int64),
+        "timestamps": motion.time_s,
+        "frame_index": track.frame_index[motion.nearest_row].astype(np.int64),
+        "is_observed": motion.is_observed,
+        "joint_confidence": motion.joint_confidence,
+        "camera_k": camera_matrices(motion.focal_px, motion.principal_px),
+        "world_from_cam": WORLD_FROM_CAM,
+        "pelvis_offset": pelvis,
+        "original_timestamps": track.time_s.astype(np.float64),
+        "original_frame_index": track.frame_index.astype(np.int64),
+        "original_is_observed": track.is_observed,
+        "original_boxes_xyxy": track.boxes_xyxy,
+        "original_keypoints": track.keypoints,
+        "original_camera_k": camera_matrices(track.focal_px, track.principal_px),
+    }

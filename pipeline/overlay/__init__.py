@@ -1,0 +1,1 @@
+"""Overlay video: bodies drawn over the frames they came from."""
