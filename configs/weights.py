@@ -1,0 +1,217 @@
+"""The weights catalogue: which model files exist, where each one lies, and whether it is the right one.
+
+python -m configs.weights update        writes size and sha256 of the bundled files into weights.yaml
+"""
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from configs.errors import WeightsError
+
+CATALOGUE_PATH = Path(__file__).with_name("weights.yaml")
+PACKAGES_ROOT = Path(__file__).parents[1]
+
+Kind = Literal["bundled", "download", "user"]
+Role = Literal["detector", "recovery", "body", "pose-prior", "score"]
+State = Literal["ok", "found", "missing", "corrupt"]
+
+
+class WeightsFile(BaseModel):
+    """One file of an entry. Sizes and hashes that nobody published are null."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(description="below the packages (bundled), else below the cache folder")
+    size_bytes: int | None = None
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+
+
+class WeightsEntry(BaseModel):
+    """One model of the catalogue.
+
+    kind: "bundled" comes with the package, "download" can be fetched, "user" needs a registration by the user.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Kind
+    role: Role
+    what: str
+    licence: str
+    source: str = Field(description="where it comes from; for kind 'user' where to register for it")
+    files: tuple[WeightsFile, ...] = Field(min_length=1)
+
+
+class Catalogue(BaseModel):
+    """All models the program knows by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: tuple[WeightsEntry, ...]
+
+    def find(self, name: str) -> WeightsEntry | None:
+        """Return the entry called `name`, or None."""
+        return next((entry for entry in self.weights if entry.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsStatus:
+    """What is on this machine of one entry. `path` is its file, or its folder when it has several files."""
+
+    entry: WeightsEntry
+    path: Path
+    state: State  # "found": it is there, but the catalogue holds no hash to compare with
+    problem: str  # empty when nothing is wrong
+
+
+def cache_folder() -> Path:
+    """Return the folder of weights that do not come with the package; it need not exist."""
+    given = os.environ.get("DPMESH_VIDEO_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "dpmesh-video"
+
+
+def read_catalogue(path: Path = CATALOGUE_PATH) -> Catalogue:
+    """Return the catalogue.
+
+    Raises:
+        WeightsError: the file is not a catalogue, or two entries have one name.
+    """
+    try:
+        catalogue = Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise WeightsError(f"{path}: not a weights catalogue ({error}); restore it from the repository") from error
+    names = [entry.name for entry in catalogue.weights]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise WeightsError(f"{path}: {', '.join(twice)} is named twice; give every entry its own name")
+    return catalogue
+
+
+def locate(entry: WeightsEntry) -> Path:
+    """Return where `entry` lies or would lie: its file, or the folder that holds its files."""
+    root = PACKAGES_ROOT if entry.kind == "bundled" else cache_folder()
+    paths = [root / file.path for file in entry.files]
+    return paths[0] if len(paths) == 1 else Path(os.path.commonpath([path.parent for path in paths]))
+
+
+def list_weights() -> list[WeightsStatus]:
+    """Return every entry and whether its files are there with the right size; reads no file's content."""
+    return [_inspect(entry, is_hashed=False) for entry in read_catalogue().weights]
+
+
+def verify(name: str) -> WeightsStatus:
+    """Return the state of one entry after hashing its files.
+
+    Raises:
+        WeightsError: the catalogue has no such name.
+    """
+    entry = read_catalogue().find(name)
+    if entry is None:
+        raise _unknown(name)
+    return _inspect(entry, is_hashed=True)
+
+
+def resolve(name_or_path: str | Path) -> Path:
+    """Return the file or folder of a catalogue name, checked against the catalogue, or a path that exists, as given.
+
+    Raises:
+        WeightsError: neither a path nor a name, or the files are missing or corrupt; says what to do.
+    """
+    entry = read_catalogue().find(str(name_or_path))
+    if entry is None:
+        path = Path(name_or_path).expanduser()
+        if path.exists():
+            return path
+        raise _unknown(str(name_or_path))
+    status = _inspect(entry, is_hashed=True)
+    if status.state in ("missing", "corrupt"):
+        raise WeightsError(f"{status.problem}; {how_to_get(entry)}")
+    return status.path
+
+
+def how_to_get(entry: WeightsEntry) -> str:
+    """Return what a user does to have the files of `entry`."""
+    if entry.kind == "bundled":
+        return "it comes with the package: install dpmesh-video again, or restore it from the repository"
+    place = ", ".join(str(cache_folder() / file.path) for file in entry.files)
+    if entry.kind == "download":
+        return f"fetch it from {entry.source} and put it at {place}"
+    return f"register and download it at {entry.source}, then put it at {place} or give its path"
+
+
+def read_sha256(path: Path) -> str:
+    """Return the sha256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def update_catalogue(path: Path = CATALOGUE_PATH, root: Path = PACKAGES_ROOT) -> list[str]:
+    """Write size and sha256 of the bundled files into the catalogue; return the names whose files are absent."""
+    catalogue = read_catalogue(path)
+    absent = []
+    entries = []
+    for entry in catalogue.weights:
+        if entry.kind == "bundled":
+            if all((root / file.path).is_file() for file in entry.files):
+                entry = entry.model_copy(update={"files": tuple(_measure(file, root) for file in entry.files)})
+            else:
+                absent.append(entry.name)
+        entries.append(entry.model_dump())
+    for row in entries:
+        row["files"] = [dict(file) for file in row["files"]]
+    header = "".join(line for line in path.read_text(encoding="utf-8").splitlines(True) if line.startswith("#"))
+    body = yaml.safe_dump({"weights": entries}, sort_keys=False, allow_unicode=True, width=110)
+    path.write_text(header + body, encoding="utf-8")
+    return absent
+
+
+def _measure(file: WeightsFile, root: Path) -> WeightsFile:
+    path = root / file.path
+    return WeightsFile(path=file.path, size_bytes=path.stat().st_size, sha256=read_sha256(path))
+
+
+def _unknown(name: str) -> WeightsError:
+    known = ", ".join(entry.name for entry in read_catalogue().weights)
+    return WeightsError(f"{name}: no such file, and no weights of that name; known names: {known}")
+
+
+def _inspect(entry: WeightsEntry, *, is_hashed: bool) -> WeightsStatus:
+    root = PACKAGES_ROOT if entry.kind == "bundled" else cache_folder()
+    place = locate(entry)
+    is_known = True
+    for file in entry.files:
+        path = root / file.path
+        if not path.is_file():
+            return WeightsStatus(entry, place, "missing", f"{entry.name}: no file {path}")
+        size = path.stat().st_size
+        if file.size_bytes is not None and size != file.size_bytes:
+            problem = f"{path}: has {size} bytes, expected {file.size_bytes} ({entry.name})"
+            return WeightsStatus(entry, place, "corrupt", problem)
+        if file.sha256 is None:
+            is_known = False
+        elif is_hashed and (found := read_sha256(path)) != file.sha256:
+            problem = f"{path}: sha256 is {found[:12]}, expected {file.sha256[:12]} ({entry.name})"
+            return WeightsStatus(entry, place, "corrupt", problem)
+    return WeightsStatus(entry, place, "ok" if is_known and is_hashed else "found", "")
+
+
+def main(arguments: list[str]) -> int:
+    """Run `python -m configs.weights update`; return the exit code."""
+    if arguments != ["update"]:
+        sys.stderr.write("usage: python -m configs.weights update\n")
+        return 2
+    for name in update_catalogue():
+        sys.stderr.write(f"{name}: files absent, entry left as it was\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,194 @@
+"""People and their 2D keypoints, from any Ultralytics pose weights."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import cv2
+import numpy as np
+
+from configs.errors import WeightsError
+from configs.schema import DetectSettings
+from trackers.types import COCO_KEYPOINTS, Detections, no_detections
+from trackers.ultralytics_loader import load_backend
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+PAD_GRAY = 114  # the colour Ultralytics pads with in training
+
+
+class PeopleFinder(Protocol):
+    """What gives the people of frames: a detector that looks at the pictures, or a file that knows the answer."""
+
+    def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
+        """Return one `Detections` per frame. images: RGB uint8 (H, W, 3) each; frame_indices: as many, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How an image was put into the detector's picture: x_picture = x_image * scale + shift."""
+
+    scale_xy: tuple[float, float]
+    shift_px: tuple[int, int]
+
+
+class PoseDetector:
+    """An Ultralytics pose network. The shape a picture gets depends on that picture alone, never on its batch."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        image_px: int = 640,
+        score_min: float = 0.1,
+        overlap_max: float = 0.65,
+        people_max: int = 100,
+        batch_frames: int = 8,
+    ) -> None:
+        """Load the weights.
+
+        Args:
+            path: .pt, .onnx, or an OpenVINO folder.
+            image_px: longer side of the picture the network sees; exports with a fixed shape keep theirs.
+            overlap_max: IoU above which the lower of two boxes is dropped.
+
+        Raises:
+            WeightsError: not loadable, not a pose network of people, or not with 17 keypoints.
+        """
+        self._backend = load_backend(path, device=device)
+        self._person_class = _check_pose(self._backend, path)
+        self._is_static = self._backend.format != "pt" and not self._backend.dynamic
+        self._shape_hw = _static_shape(self._backend) if self._is_static else (image_px, image_px)
+        if self._is_static and max(self._shape_hw) != image_px:
+            log.info("%s: exported for %d x %d pixels, used in place of %d", path.name, *self._shape_hw[::-1], image_px)
+        self._score_min = score_min
+        self._overlap_max = overlap_max
+        self._people_max = people_max
+        self._batch_frames = batch_frames
+
+    @classmethod
+    def from_settings(cls, settings: DetectSettings, path: Path, *, device: str) -> "PoseDetector":
+        """Return a detector with the weights at `path` and the values of the settings."""
+        return cls(
+            path,
+            device=device,
+            image_px=settings.image_px,
+            score_min=settings.score_min,
+            overlap_max=settings.overlap_max,
+            people_max=settings.people_max,
+            batch_frames=settings.batch_frames,
+        )
+
+    def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
+        """Return `detect(images)`; the indices do not matter to a detector."""
+        return self.detect(images)
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """Return the people of each image, best score first.
+
+        Args:
+            images: RGB uint8 (H, W, 3) each; sizes may differ.
+        """
+        pictures = [self._letterbox(image) for image in images]
+        rows_by_shape: dict[tuple[int, ...], list[int]] = {}
+        for row, (picture, _) in enumerate(pictures):
+            rows_by_shape.setdefault(picture.shape, []).append(row)
+        results: list[Detections] = [no_detections() for _ in images]
+        for rows in rows_by_shape.values():
+            for start in range(0, len(rows), self._batch_frames):
+                batch = rows[start : start + self._batch_frames]
+                found = self._run(np.stack([pictures[row][0] for row in batch]))
+                for row, people in zip(batch, found, strict=True):
+                    results[row] = _to_image(people, pictures[row][1], images[row].shape)
+        return results
+
+    def _letterbox(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+            raise ValueError(f"image: got {image.dtype} {image.shape}, expected uint8 (H, W, 3), not empty")
+        height, width = image.shape[:2]
+        scale = min(self._shape_hw[0] / height, self._shape_hw[1] / width)
+        inner_w, inner_h = max(round(width * scale), 1), max(round(height * scale), 1)
+        spare_w, spare_h = self._shape_hw[1] - inner_w, self._shape_hw[0] - inner_h
+        if not self._is_static:
+            stride = int(self._backend.stride)
+            spare_w, spare_h = spare_w % stride, spare_h % stride
+        left, top = spare_w // 2, spare_h // 2
+        picture = image if (inner_w, inner_h) == (width, height) else cv2.resize(image, (inner_w, inner_h))
+        picture = cv2.copyMakeBorder(
+            picture, top, spare_h - top, left, spare_w - left, cv2.BORDER_CONSTANT, value=(PAD_GRAY,) * 3
+        )
+        return picture, Letterbox((inner_w / width, inner_h / height), (left, top))
+
+    def _run(self, pictures: np.ndarray) -> list[np.ndarray]:
+        """Return (N, 6 + 17 * 3) per picture of (B, H, W, 3): box, score, class, keypoints, in the picture's pixels."""
+        import torch
+        from ultralytics.utils.nms import non_max_suppression
+
+        with torch.inference_mode():
+            # Ultralytics networks are trained on RGB; only its own readers of image files deliver BGR.
+            batch = torch.from_numpy(pictures).to(self._backend.device).permute(0, 3, 1, 2).float() / 255
+            people = non_max_suppression(
+                self._backend(batch.contiguous()),
+                conf_thres=self._score_min,
+                iou_thres=self._overlap_max,
+                classes=[self._person_class],
+                max_det=self._people_max,
+                nc=len(self._backend.names),
+                max_time_img=math.inf,  # its default gives up after seconds: people would depend on the machine's load
+                end2end=bool(self._backend.end2end),
+            )
+        return [_host(rows) for rows in people]
+
+
+def _host(rows: "torch.Tensor") -> np.ndarray:
+    return rows.float().cpu().numpy()
+
+
+def _to_image(people: np.ndarray, letterbox: Letterbox, image_shape: tuple[int, ...]) -> Detections:
+    """Return the people in pixels of the image: boxes inside it, keypoints wherever the network put them."""
+    scale = np.array(letterbox.scale_xy, np.float32)
+    shift = np.array(letterbox.shift_px, np.float32)
+    boxes = (people[:, :4].reshape(-1, 2, 2) - shift) / scale
+    boxes = np.clip(boxes, 0, np.array([image_shape[1], image_shape[0]], np.float32)).reshape(-1, 4)
+    keypoints = people[:, 6:].reshape(-1, COCO_KEYPOINTS, 3).copy()
+    keypoints[..., :2] = (keypoints[..., :2] - shift) / scale
+    is_kept = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
+    return Detections(
+        boxes_xyxy=boxes[is_kept].astype(np.float32),
+        scores=people[is_kept, 4].astype(np.float32),
+        keypoints=keypoints[is_kept].astype(np.float32),
+    )
+
+
+def _check_pose(backend: Any, path: Path) -> int:
+    """Return the class that stands for a person, or raise what the weights hold in place of 17 keypoints."""
+    task = getattr(backend.model, "task", None) if backend.format == "pt" else backend.task
+    names = {int(key): str(value) for key, value in backend.names.items()}
+    wanted = f"weights of task 'pose' with {COCO_KEYPOINTS} keypoints are needed, for example yolo11n-pose.pt"
+    if task != "pose":
+        held = f"task {task!r} with {len(names)} classes" if task else "no Ultralytics metadata"
+        raise WeightsError(f"{path}: holds {held}; {wanted}")
+    kpt_shape = tuple(int(size) for size in getattr(backend, "kpt_shape", ()))
+    if kpt_shape != (COCO_KEYPOINTS, 3):
+        count = kpt_shape[0] if kpt_shape else "an unknown number of"
+        lacks = ", without confidence" if kpt_shape[1:] == (2,) else ""
+        raise WeightsError(f"{path}: holds a pose network with {count} keypoints{lacks}; {wanted}")
+    people = [key for key, value in names.items() if value.lower() == "person"]
+    if len(names) == 1:
+        return next(iter(names))
+    if len(people) != 1:
+        raise WeightsError(f"{path}: has {len(names)} classes and none is 'person' ({names}); {wanted}")
+    return people[0]
+
+
+def _static_shape(backend: Any) -> tuple[int, int]:
+    size = backend.imgsz
+    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    return height, width
