@@ -1,0 +1,60 @@
+"""How far predicted joints lie from true ones, in millimetres, as 3D pose papers measure it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """`target ~ scale * source @ rotation.T + shift`, per row."""
+
+    scale: np.ndarray  # (R,)
+    rotation: np.ndarray  # (R, 3, 3), determinant 1
+    shift: np.ndarray  # (R, 3)
+
+    def apply(self, points: np.ndarray) -> np.ndarray:
+        """Return points (R, K, 3) moved."""
+        turned = points @ self.rotation.transpose(0, 2, 1)
+        return self.scale[:, None, None] * turned + self.shift[:, None]
+
+
+def find_similarity(source: np.ndarray, target: np.ndarray, has_scale: bool = True) -> Similarity:
+    """Return the least-squares similarity of each row that takes source (R, K, 3) onto target (R, K, 3).
+
+    A source of one repeated point has no scale: 1 is returned for it.
+
+    Source: Umeyama 1991, "Least-squares estimation of transformation parameters between two point patterns".
+    """
+    source = np.asarray(source, dtype=np.float64)
+    target = np.asarray(target, dtype=np.float64)
+    source_mean, target_mean = source.mean(1, keepdims=True), target.mean(1, keepdims=True)
+    source_centred, target_centred = source - source_mean, target - target_mean
+    left, singular, right = np.linalg.svd(target_centred.transpose(0, 2, 1) @ source_centred)
+    # A reflection would fit mirrored points better; the weakest axis is flipped back instead.
+    sign = np.ones_like(singular)
+    sign[:, 2] = np.where(np.linalg.det(left @ right) < 0, -1.0, 1.0)
+    rotation = (left * sign[:, None, :]) @ right
+    scale = np.ones(len(source))
+    if has_scale:
+        spread = (source_centred**2).sum((1, 2))
+        scale = np.where(spread > 0, (singular * sign).sum(1) / np.where(spread > 0, spread, 1.0), 1.0)
+    shift = target_mean[:, 0] - scale[:, None] * (source_mean @ rotation.transpose(0, 2, 1))[:, 0]
+    return Similarity(scale=scale, rotation=rotation, shift=shift)
+
+
+def mpjpe_mm(predicted: np.ndarray, true: np.ndarray, root: int | None = None) -> np.ndarray:
+    """Return the mean joint error (R,) in millimetres of joints (R, K, 3) in metres.
+
+    Args:
+        root: joint that is moved to the origin in both first; None compares positions as they are.
+    """
+    if root is not None:
+        predicted = predicted - predicted[:, root : root + 1]
+        true = true - true[:, root : root + 1]
+    return 1000.0 * np.linalg.norm(predicted - true, axis=-1).mean(-1)
+
+
+def pa_mpjpe_mm(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Return the mean joint error (R,) in millimetres after each row's best similarity; joints (R, K, 3), metres."""
+    return mpjpe_mm(find_similarity(predicted, true).apply(np.asarray(predicted, dtype=np.float64)), true)

@@ -1,0 +1,148 @@
+"""Rotations as axis-angle, matrix, quaternion (w x y z) and six numbers, over any leading shape.
+
+Axis-angle is the form between stages. All functions are differentiable, also at the identity and at half turns
+(where the axis of an axis-angle has a sign that is free: one of the two is returned).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SMALL_SQUARED = 1e-6  # below this squared angle the Taylor series is exact to float32
+
+
+def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
+    """Return the rotation matrix (..., 3, 3) of each axis-angle (..., 3), in radians (Rodrigues)."""
+    squared = (axis_angle * axis_angle).sum(-1)
+    is_small = squared < SMALL_SQUARED
+    angle = torch.where(is_small, torch.ones_like(squared), squared).sqrt()
+    first = torch.where(is_small, 1.0 - squared / 6.0, angle.sin() / angle)
+    # 1 - cos loses digits near 0; half the squared half-angle sine does not.
+    half = (0.5 * angle).sin() / angle
+    second = torch.where(is_small, 0.5 - squared / 24.0, 2.0 * half * half)
+    x, y, z = axis_angle.unbind(-1)
+    sx, sy, sz = x * first, y * first, z * first
+    cx, cy, cz = x * second, y * second, z * second
+    rows = (
+        1.0 - (cy * y + cz * z), cx * y - sz, cx * z + sy,
+        cx * y + sz, 1.0 - (cx * x + cz * z), cy * z - sx,
+        cx * z - sy, cy * z + sx, 1.0 - (cx * x + cy * y),
+    )  # fmt: skip
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def axis_angle_to_quaternion(axis_angle: Tensor) -> Tensor:
+    """Return unit quaternions (..., 4), w first, of axis-angles (..., 3)."""
+    squared = (axis_angle * axis_angle).sum(-1, keepdim=True)
+    is_small = squared < SMALL_SQUARED
+    angle = torch.where(is_small, torch.ones_like(squared), squared).sqrt()
+    real = torch.where(is_small, 1.0 - squared / 8.0, (0.5 * angle).cos())
+    scale = torch.where(is_small, 0.5 - squared / 48.0, (0.5 * angle).sin() / angle)
+    return torch.cat([real, axis_angle * scale], dim=-1)
+
+
+def quaternion_to_axis_angle(quaternion: Tensor) -> Tensor:
+    """Return axis-angles (..., 3) of length at most pi of unit quaternions (..., 4), w first."""
+    real, imaginary = quaternion[..., :1], quaternion[..., 1:]
+    sign = torch.where(real < 0, -1.0, 1.0).to(quaternion.dtype)
+    real, imaginary = real * sign, imaginary * sign
+    squared = (imaginary * imaginary).sum(-1, keepdim=True)
+    is_small = squared < SMALL_SQUARED
+    length = torch.where(is_small, torch.ones_like(squared), squared).sqrt()
+    safe_real = torch.where(is_small, real.clamp_min(0.5), real)
+    scale = torch.where(is_small, 2.0 / safe_real * (1.0 - squared / (3.0 * safe_real**2)),
+                        2.0 * torch.atan2(length, real) / length)  # fmt: skip
+    return imaginary * scale
+
+
+def matrix_to_quaternion(matrix: Tensor) -> Tensor:
+    """Return unit quaternions (..., 4), w first, w at least 0, of rotation matrices (..., 3, 3).
+
+    Each component in turn can be the one that is divided by; the largest is taken, so no rotation loses digits.
+    """
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = matrix.flatten(-2).unbind(-1)
+    four_squares = torch.stack(
+        [1 + m00 + m11 + m22, 1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22], dim=-1
+    )
+    candidates = torch.stack(
+        [
+            torch.stack([four_squares[..., 0], m21 - m12, m02 - m20, m10 - m01], dim=-1),
+            torch.stack([m21 - m12, four_squares[..., 1], m10 + m01, m02 + m20], dim=-1),
+            torch.stack([m02 - m20, m10 + m01, four_squares[..., 2], m21 + m12], dim=-1),
+            torch.stack([m10 - m01, m02 + m20, m21 + m12, four_squares[..., 3]], dim=-1),
+        ],
+        dim=-2,
+    )
+    best = four_squares.argmax(dim=-1)[..., None, None].expand(*matrix.shape[:-2], 1, 4)
+    chosen = candidates.gather(-2, best).squeeze(-2)
+    quaternion = chosen / chosen.norm(dim=-1, keepdim=True)
+    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
+    """Return rotation matrices (..., 3, 3) of quaternions (..., 4), w first, of any length above 0."""
+    w, x, y, z = (quaternion / quaternion.norm(dim=-1, keepdim=True)).unbind(-1)
+    rows = (
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    )  # fmt: skip
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
+    """Return axis-angles (..., 3) of length at most pi of rotation matrices (..., 3, 3)."""
+    return quaternion_to_axis_angle(matrix_to_quaternion(matrix))
+
+
+def multiply_quaternions(left: Tensor, right: Tensor) -> Tensor:
+    """Return the quaternions (..., 4) that turn by `right` first and by `left` after."""
+    lw, lx, ly, lz = left.unbind(-1)
+    rw, rx, ry, rz = right.unbind(-1)
+    return torch.stack(
+        [
+            lw * rw - lx * rx - ly * ry - lz * rz,
+            lw * rx + lx * rw + ly * rz - lz * ry,
+            lw * ry - lx * rz + ly * rw + lz * rx,
+            lw * rz + lx * ry - ly * rx + lz * rw,
+        ],
+        dim=-1,
+    )
+
+
+def matrix_to_six(matrix: Tensor) -> Tensor:
+    """Return the first two columns of (..., 3, 3), one after the other, as (..., 6)."""
+    return torch.cat([matrix[..., :, 0], matrix[..., :, 1]], dim=-1)
+
+
+def six_to_matrix(six: Tensor) -> Tensor:
+    """Return the rotation (..., 3, 3) whose first two columns are nearest to six numbers (..., 6) by Gram-Schmidt.
+
+    Source: Zhou et al. 2019, "On the Continuity of Rotation Representations in Neural Networks", section B.
+    """
+    first, second = six[..., :3], six[..., 3:]
+    x = torch.nn.functional.normalize(first, dim=-1)
+    y = torch.nn.functional.normalize(second - (x * second).sum(-1, keepdim=True) * x, dim=-1)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
+
+
+def geodesic_distance(left: Tensor, right: Tensor) -> Tensor:
+    """Return the angle (...,) in radians, 0 to pi, between rotation matrices (..., 3, 3).
+
+    Measured by chord, not by the trace's arc cosine, which has no digits left near 0 and near pi.
+    """
+    difference = left.transpose(-1, -2) @ right
+    quaternion = matrix_to_quaternion(difference)
+    imaginary = quaternion[..., 1:]
+    squared = (imaginary * imaginary).sum(-1)
+    is_zero = squared == 0
+    length = torch.where(is_zero, torch.ones_like(squared), squared).sqrt()
+    return torch.where(is_zero, torch.zeros_like(length), 2.0 * torch.atan2(length, quaternion[..., 0]))
+
+
+def slerp(start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
+    """Return axis-angles (..., 3) on the shortest turn from `start` to `end` (..., 3), at `fraction` (...,) of it."""
+    start_matrix = axis_angle_to_matrix(start)
+    turn = matrix_to_axis_angle(start_matrix.transpose(-1, -2) @ axis_angle_to_matrix(end))
+    return matrix_to_axis_angle(start_matrix @ axis_angle_to_matrix(turn * fraction[..., None]))
