@@ -48,7 +48,8 @@ class TrackSettings(Settings):
     score_high: float = Field(0.4, ge=0, le=1, description="detections from here on are matched first")
     score_low: float = Field(0.1, ge=0, le=1, description="detections from here on may keep a track alive")
     score_new: float = Field(0.5, ge=0, le=1, description="detections from here on may start a track")
-    hits_min: int = Field(3, ge=1, description="a track is shown once it was seen this often")
+    score_sure: float = Field(0.75, ge=0, le=1, description="detections from here on start a track at once")
+    hits_min: int = Field(3, ge=1, description="any other track is shown once it was seen this often")
     lost_max_s: float = Field(1.0, ge=0, description="an unseen track ends after this time")
     distance_max: float = Field(0.85, gt=0, description="largest association cost that is still a match")
     is_cut_detection_on: bool = Field(True, description="end all tracks at a shot cut")
@@ -94,6 +95,8 @@ class OverlaySettings(Settings):
     max_side_px: int = Field(960, ge=64, description="longer side of the overlay")
     opacity: float = Field(0.75, ge=0, le=1)
     is_side_view_on: bool = Field(False, description="add a panel with a view from the side")
+    is_box_drawn: bool = Field(False, description="draw the boxes of the tracks")
+    is_skeleton_drawn: bool = Field(False, description="draw the detected 2D keypoints")
 
 
 class RuntimeSettings(Settings):

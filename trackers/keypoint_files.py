@@ -1,0 +1,232 @@
+"""People from keypoints that were computed before: COCO keypoint JSON and OpenPose folders."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError
+from trackers.keypoint_layouts import openpose_to_coco
+from trackers.types import COCO_KEYPOINTS, Detections, no_detections
+
+log = logging.getLogger(__name__)
+
+PERSON_CATEGORY = 1  # in COCO
+OPENPOSE_ENDING = "_keypoints.json"
+BOX_MARGIN = 0.1  # the head and the feet reach beyond the outermost keypoints, by about this share of the extent
+NORMALISED_PX = 2.0  # OpenPose writes pixels, or with --keypoint_scale 3 and 4 numbers within [-1, 1]
+
+
+class KeypointRecord:
+    """Detections by frame index, from a file or folder. Frames that it does not name have nobody in them."""
+
+    def __init__(self, path: Path, *, first_number: int | None = None) -> None:
+        """Read a COCO file, or list an OpenPose folder (its files are read when asked for).
+
+        Args:
+            path: `.json` (COCO results, or COCO ground truth), or a folder of `*_keypoints.json`.
+            first_number: number in a file name that stands for frame 0. By default 1 where file names count from 1,
+                else 0. Whole-number image ids are frame indices as they stand.
+
+        Raises:
+            InputError: not such a file or folder; names the file, the entry, what it holds and what is needed.
+        """
+        self._files: dict[int, Path] = {}
+        self._people: dict[int, Detections] = {}
+        if path.is_dir():
+            self._files = _list_openpose(path, first_number)
+        elif path.is_file():
+            self._people = _read_coco(path, first_number)
+        else:
+            raise InputError(f"{path}: no such file or folder; give a COCO keypoint .json or an OpenPose folder")
+
+    @property
+    def frame_count(self) -> int:
+        """Return the number of frames up to the last one that is named."""
+        return max([*self._files, *self._people], default=-1) + 1
+
+    def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
+        """Return `detect_indices(frame_indices)`; the pictures are not looked at."""
+        return self.detect_indices(frame_indices)
+
+    def detect_indices(self, frame_indices: Sequence[int]) -> list[Detections]:
+        """Return the people of each frame, best score first."""
+        return [self._detect(int(index)) for index in frame_indices]
+
+    def _detect(self, index: int) -> Detections:
+        if index in self._files:
+            return _read_openpose(self._files[index])
+        return self._people.get(index, no_detections())
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not readable as JSON ({error}); write it again") from error
+
+
+def _find_number(name: str) -> int | None:
+    """Return the last whole number in a file name without its ending, e.g. 12 of walk_000012.jpg."""
+    digits = ""
+    for character in reversed(Path(name).name.split(".", 1)[0]):
+        if character.isdecimal():
+            digits = character + digits
+        elif digits:
+            break
+    return int(digits) if digits else None
+
+
+def _index_names(names: Sequence[str], source: Path, first_number: int | None) -> dict[str, int]:
+    """Return the frame index of each file name."""
+    numbers: dict[str, int] = {}
+    for name in names:
+        number = _find_number(name)
+        if number is None:
+            raise InputError(f"{source}: {name!r} has no number; a frame's file name must end in its number")
+        numbers[name] = number
+    taken: dict[int, str] = {}
+    for name, number in numbers.items():
+        if number in taken:
+            raise InputError(
+                f"{source}: {taken[number]!r} and {name!r} are both frame {number}; keep one video's files"
+            )
+        taken[number] = name
+    smallest = min(taken, default=0)
+    first = (1 if smallest == 1 else 0) if first_number is None else first_number
+    if first_number is None and first == 1:
+        log.info("%s: file names count from 1, so 1 is the first frame", source)
+    if smallest < first:
+        raise InputError(f"{source}: {taken[smallest]!r} comes before number {first}, which was said to be the first")
+    return {name: number - first for name, number in numbers.items()}
+
+
+def _list_openpose(folder: Path, first_number: int | None) -> dict[int, Path]:
+    files = {path.name.removesuffix(OPENPOSE_ENDING): path for path in sorted(folder.glob(f"*{OPENPOSE_ENDING}"))}
+    if not files:
+        raise InputError(f"{folder}: holds no *{OPENPOSE_ENDING}; give the folder that OpenPose wrote (--write_json)")
+    return {index: files[name] for name, index in _index_names(list(files), folder, first_number).items()}
+
+
+def _read_openpose(path: Path) -> Detections:
+    data = _read_json(path)
+    people = data.get("people") if isinstance(data, dict) else None
+    if not isinstance(people, list):
+        raise InputError(f"{path}: has no list 'people'; OpenPose's own output is needed")
+    rows = []
+    for row, person in enumerate(people):
+        entry = f"{path}: person {row}"
+        if not isinstance(person, dict):
+            raise InputError(f"{entry} is a {type(person).__name__}; an object with 'pose_keypoints_2d' is needed")
+        values = _numbers(person.get("pose_keypoints_2d", person.get("pose_keypoints", [])), entry, "pose_keypoints_2d")
+        keypoints = openpose_to_coco(values, entry)
+        seen = keypoints[keypoints[:, 2] > 0]
+        if not len(seen):
+            continue
+        if np.abs(seen[:, :2]).max() <= NORMALISED_PX:
+            raise InputError(
+                f"{entry} lies within {NORMALISED_PX:.0f} px; run OpenPose with --keypoint_scale 0 (pixels)"
+            )
+        rows.append((_box_around(seen[:, :2]), float(seen[:, 2].mean()), keypoints))
+    return _to_detections(rows)
+
+
+def _read_coco(path: Path, first_number: int | None) -> dict[int, Detections]:
+    data = _read_json(path)
+    person = PERSON_CATEGORY
+    names_by_id: dict[Any, str | int] = {}
+    if isinstance(data, dict) and isinstance(data.get("annotations"), list):
+        entries, where = data["annotations"], "annotation"
+        person = next((c["id"] for c in data.get("categories", []) if c.get("name") == "person"), person)
+        for image in data.get("images", []):
+            index = image.get("frame_id", image.get("frame_index"))
+            names_by_id[image.get("id")] = int(index) if index is not None else str(image.get("file_name", ""))
+    elif isinstance(data, list):
+        entries, where = data, "entry"
+    else:
+        raise InputError(
+            f"{path}: holds neither a list of COCO keypoint results nor an object with 'annotations'; "
+            "give one of them, or an OpenPose folder"
+        )
+    people: dict[str | int, list[tuple[np.ndarray, float, np.ndarray]]] = {}
+    for row, entry in enumerate(entries):
+        label = f"{path}: {where} {row}"
+        if not isinstance(entry, dict) or "image_id" not in entry:
+            raise InputError(f"{label} has no 'image_id'; COCO keypoint entries are needed")
+        if entry.get("category_id", person) != person or ("keypoints" not in entry and where == "annotation"):
+            continue
+        image_id = names_by_id.get(entry["image_id"], entry["image_id"])
+        if isinstance(image_id, bool) or not isinstance(image_id, int | str):
+            raise InputError(f"{label} has image_id {image_id!r}; a frame index or a file name is needed")
+        found = _read_entry(entry, label, is_truth=where == "annotation")
+        if found is not None:
+            people.setdefault(image_id, []).append(found)
+    named = {name for name in [*names_by_id.values(), *people] if isinstance(name, str)}
+    indices: Mapping[str, int] = _index_names(sorted(named), path, first_number)
+    by_index: dict[int, list[tuple[np.ndarray, float, np.ndarray]]] = {}
+    for key, rows in people.items():
+        by_index.setdefault(indices[key] if isinstance(key, str) else key, []).extend(rows)
+    if by_index and min(by_index) < 0:
+        raise InputError(f"{path}: has frame index {min(by_index)}; frames count from 0")
+    return {index: _to_detections(rows) for index, rows in by_index.items()}
+
+
+def _read_entry(entry: Mapping[str, Any], label: str, *, is_truth: bool) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """Return (box, score, keypoints) of one person, or None for one without a single keypoint."""
+    values = _numbers(entry.get("keypoints"), label, "keypoints")
+    if len(values) != COCO_KEYPOINTS * 3:
+        raise InputError(
+            f"{label} has {len(values)} keypoint numbers; {COCO_KEYPOINTS * 3} are needed "
+            f"({COCO_KEYPOINTS} COCO keypoints of x, y and confidence)"
+        )
+    keypoints = values.reshape(COCO_KEYPOINTS, 3)
+    third = keypoints[:, 2]
+    if is_truth or (third.max() == 2 and np.isin(third, (0, 1, 2)).all()):
+        keypoints[:, 2] = third / 2  # COCO's flags: 0 not labelled, 1 hidden, 2 visible
+    keypoints[:, 2] = keypoints[:, 2].clip(0, 1)
+    keypoints[keypoints[:, 2] == 0] = 0
+    seen = keypoints[keypoints[:, 2] > 0]
+    if not len(seen):
+        return None
+    box = entry.get("bbox", entry.get("box"))
+    if box is None:
+        box_xyxy = _box_around(seen[:, :2])
+    else:
+        numbers = _numbers(box, label, "bbox")
+        if len(numbers) != 4 or (numbers[2:] <= 0).any():
+            raise InputError(f"{label} has bbox {box}; x, y, width and height are needed, both sizes above 0")
+        box_xyxy = np.concatenate([numbers[:2], numbers[:2] + numbers[2:]])
+    score = entry.get("score", 1.0 if is_truth else float(seen[:, 2].mean()))
+    if not isinstance(score, int | float) or isinstance(score, bool) or not np.isfinite(score):
+        raise InputError(f"{label} has score {score!r}; a number is needed")
+    return box_xyxy, float(np.clip(score, 0, 1)), keypoints
+
+
+def _numbers(values: Any, label: str, key: str) -> np.ndarray:
+    try:
+        numbers = np.array(values, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{label} has {key} {str(values)[:40]!r}; a list of numbers is needed") from error
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        raise InputError(f"{label} has {key} {str(values)[:40]!r}; a flat list of finite numbers is needed")
+    return numbers
+
+
+def _box_around(points: np.ndarray) -> np.ndarray:
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = np.maximum(BOX_MARGIN * (high - low).max(), 1.0)
+    return np.concatenate([low - margin, high + margin])
+
+
+def _to_detections(rows: list[tuple[np.ndarray, float, np.ndarray]]) -> Detections:
+    if not rows:
+        return no_detections()
+    order = sorted(range(len(rows)), key=lambda row: -rows[row][1])
+    return Detections(
+        boxes_xyxy=np.stack([rows[row][0] for row in order]).astype(np.float32),
+        scores=np.array([rows[row][1] for row in order], np.float32),
+        keypoints=np.stack([rows[row][2] for row in order]).astype(np.float32),
+    )
