@@ -1,0 +1,1 @@
+"""The DPMesh network: one set of classes, configured as `release`, `paper` or `compact`."""

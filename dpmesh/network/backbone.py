@@ -1,0 +1,107 @@
+"""The diffusion prior as image backbone: latent, control branch, one U-Net pass, fused feature."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dpmesh.network.config import JOINT_COUNT, BackboneConfig
+from dpmesh.network.control import ControlBranch
+from dpmesh.network.latents import LatentEncoder
+from dpmesh.network.prompts import JointPrompt, drop_joints, heatmaps
+from dpmesh.network.unet import Ascent, Descent, ascend, build_unet, descend, time_embedding
+
+
+@dataclass(frozen=True, slots=True)
+class FusedFeatures:
+    """The three inputs' common 8x8 grid: `fine` and `middle` are the reduced 32 and 16 px taps, `fused` the result."""
+
+    fine: Tensor  # (R, C0, 8, 8)
+    middle: Tensor  # (R, C1 + 30, 8, 8)
+    fused: Tensor  # (R, fused_channels, 8, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneOutput:
+    """Everything the backbone computed for a batch of crops."""
+
+    heatmaps: Tensor  # (R, 30, 32, 32)
+    context: Tensor  # (R, 30, context_dim)
+    latents: Tensor  # (R, latent_channels, 32, 32)
+    control: list[Tensor]
+    down: Descent
+    up: Ascent
+    maps_16: Tensor  # (R, 30, 16, 16) cross-attention, mean over layers and heads
+    maps_8: Tensor  # (R, 30, 8, 8)
+    features: FusedFeatures
+
+
+class FeatureFusion(nn.Module):
+    """Brings the taps and attention maps to 8x8 and mixes them."""
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        fine, middle, coarse, coarsest = config.unet_channels
+        middle, coarse = middle + JOINT_COUNT, coarse + JOINT_COUNT
+        self.fine = nn.Sequential(
+            nn.Conv2d(fine, fine, 3, stride=2, padding=1),
+            nn.GroupNorm(config.fused_groups, fine),
+            nn.ReLU(),
+            nn.Conv2d(fine, fine, 3, stride=2, padding=1),
+        )
+        self.middle = nn.Conv2d(middle, middle, 3, stride=2, padding=1)
+        self.merge = nn.Sequential(
+            nn.Conv2d(fine + middle + coarse + coarsest, config.fused_channels, 1),
+            nn.GroupNorm(config.fused_groups, config.fused_channels),
+            nn.ReLU(),
+        )
+
+    def forward(self, taps: list[Tensor], maps_8: Tensor, maps_16: Tensor) -> FusedFeatures:
+        """Fuse the taps at 4, 8, 16 and 32 px with the attention maps of 8 and 16 px."""
+        coarsest, coarse, middle, fine = taps
+        reduced_fine = self.fine(fine)
+        reduced_middle = self.middle(torch.cat([middle, maps_16.to(middle.dtype)], dim=1))
+        grown = F.interpolate(coarsest, scale_factor=2.0, mode="nearest")
+        stacked = torch.cat([reduced_fine, reduced_middle, coarse, maps_8.to(coarse.dtype), grown], dim=1)
+        return FusedFeatures(reduced_fine, reduced_middle, self.merge(stacked))
+
+
+class Backbone(nn.Module):
+    """Runs the U-Net once on a crop, steered by its 2D joints."""
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.latents = LatentEncoder(config)
+        self.prompt = JointPrompt(config)
+        self.control = ControlBranch(config)
+        self.unet = build_unet(config)
+        self.fusion = FeatureFusion(config)
+
+    def forward(self, image: Tensor, joints: Tensor, joints_mask: Tensor) -> BackboneOutput:
+        """Return the features of crops (R, 3, P, P) in [0, 1] with joints (R, 30, 2) in grid cells.
+
+        `joints_mask` is (R, 30, 1). In training mode some joints are dropped at random on top of it; their tokens
+        stay, as published, unless the prompt has a token for absent joints.
+        """
+        if self.training and self.config.joint_drop:
+            joints_mask = drop_joints(joints_mask, self.config.joint_drop)
+        maps = heatmaps(joints, joints_mask, self.config.heatmap_sigma)
+        context = self.prompt(joints, joints_mask)
+        latents = self.latents(image)
+        control = self.control(latents, maps, context)
+        temb = time_embedding(self.unet, self.config.timestep)
+        down = descend(self.unet, latents, temb, context, record=True)
+        skips = [skip + residual for skip, residual in zip(down.skips, control[:-1], strict=True)]
+        up = ascend(self.unet, down.middle + control[-1], skips, temb, context)
+        maps_16, maps_8 = (_mean_map(down.maps[level] + up.maps[level]) for level in (1, 2))
+        features = self.fusion(up.taps, maps_8, maps_16)
+        return BackboneOutput(maps, context, latents, control, down, up, maps_16, maps_8, features)
+
+
+def _mean_map(maps: list[Tensor]) -> Tensor:
+    """Return the mean of maps (R, positions, 30) over layers, as (R, 30, side, side)."""
+    mean = torch.stack(maps).mean(dim=0)
+    side = round(mean.shape[1] ** 0.5)
+    return mean.transpose(1, 2).unflatten(-1, (side, side))

@@ -1,0 +1,218 @@
+"""What one DPMesh network is made of: widths, depths and the choices that differ between configurations."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
+
+Prompt = Literal["linear", "mlp"]
+PositionCode = Literal["published", "sine"]
+PoseHead = Literal["vposer", "tokens", "rot6d"]
+CameraHead = Literal["published", "scale"]
+
+JOINT_COUNT = 30
+"""Joints of the `dpmesh30` set: heat-map channels, prompt tokens and attention-map channels, in one order."""
+
+QUERY_JOINT_COUNT = 15
+"""Joints of the `dpmesh15` set: decoder queries."""
+
+LATENT_PX = 32
+"""Side of the latent, of the heat maps and of the grid in which joints are given."""
+
+MAP_LEVELS = (1, 2)
+"""U-Net levels (0 = latent size) whose cross-attention maps are kept: 16x16 and 8x8."""
+
+
+def _freeze_lists(config: "BackboneConfig | RegressorConfig") -> None:
+    """Turn lists (what JSON gives) into tuples, so that equal configurations compare equal."""
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if isinstance(value, list):
+            object.__setattr__(config, item.name, tuple(value))
+
+
+def _check_choice(name: str, value: str, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise ValueError(f"{name} is {value!r}; choose from {', '.join(get_args(choices))}")
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneConfig:
+    """Image encoder, U-Net, control branch, prompt and fusion. Defaults are the released network's."""
+
+    image_px: int = 256
+    patch_px: int = 1
+    """Square of pixels folded into channels before the encoder; 1 folds nothing."""
+    latent_channels: int = 4
+    latent_moments: bool = True
+    """Whether the encoder also has the variance channels of a VAE; only the mean is read."""
+    vae_channels: tuple[int, ...] = (128, 256, 512, 512)
+    vae_layers: int = 2
+    vae_groups: int = 32
+    vae_attention: bool = True
+    vae_frozen: bool = True
+    unet_channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    unet_layers: int = 2
+    unet_groups: int = 32
+    unet_heads: int = 8
+    unet_attention: tuple[bool, ...] = (True, True, True, False)
+    """Per level; the middle block always has attention."""
+    context_dim: int = 768
+    control_channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    control_attention: tuple[bool, ...] = (True, True, True, False)
+    control_starts_at_zero: bool = True
+    lora_rank: int = 64
+    """Rank of the LoRA layers of the U-Net, whose other weights are then frozen; 0 for none."""
+    prompt: Prompt = "linear"
+    prompt_hidden: int = 0
+    prompt_joint_identity: bool = False
+    """Whether a learned vector per joint is added to its token."""
+    prompt_absent_token: bool = False
+    """Whether masked joints get a learned token in place of the one made from their coordinates."""
+    heatmap_sigma: float = 2.5
+    joint_drop: float = 0.1
+    """Share of joints whose heat map is blanked at random while training."""
+    timestep: int = 1
+    fused_channels: int = 2048
+    fused_groups: int = 16
+
+    def __post_init__(self) -> None:
+        _freeze_lists(self)
+        stride = self.patch_px * 2 ** (len(self.vae_channels) - 1)
+        if self.image_px != stride * LATENT_PX:
+            raise ValueError(
+                f"image_px {self.image_px} over the encoder's stride {stride} (patch_px x 2 per level of vae_channels)"
+                f" must be {LATENT_PX}; set image_px to {stride * LATENT_PX} or change the levels"
+            )
+        for name in ("unet_channels", "unet_attention", "control_channels", "control_attention"):
+            if len(getattr(self, name)) != 4:
+                raise ValueError(f"{name} has {len(getattr(self, name))} levels; the feature taps need 4")
+        if not all(self.unet_attention[level] for level in MAP_LEVELS):
+            raise ValueError(f"unet_attention is {self.unet_attention}; levels {MAP_LEVELS} must attend to the joints")
+        _check_choice("prompt", self.prompt, Prompt)
+        if self.prompt == "mlp" and self.prompt_hidden < 1:
+            raise ValueError(f"prompt_hidden is {self.prompt_hidden}; the mlp prompt needs a hidden width")
+
+
+@dataclass(frozen=True, slots=True)
+class RegressorConfig:
+    """Anchor volume, cascade transformer and heads. Defaults are the released network's."""
+
+    width: int = 256
+    heads: int = 8
+    ffn: int = 2048
+    encoder_layers: int = 2
+    decoder_layers: int = 4
+    volume_depth: int = 8
+    refine_layers: int = 2
+    refine_ffn: int = 1024
+    dropout: float = 0.1
+    position_code: PositionCode = "published"
+    pose_head: PoseHead = "vposer"
+    camera_head: CameraHead = "published"
+    vposer_hidden: int = 512
+    pose_code: int = 32
+    token_count: int = 48
+    token_classes: int = 2048
+    token_dim: int = 256
+    token_encoder: tuple[int, ...] = (4, 512, 64, 512)
+    """Of the pose tokenizer: mixer layers, width, token-MLP width, channel-MLP width."""
+    token_decoder: tuple[int, ...] = (1, 32, 64, 64)
+    token_decay: float = 0.9
+
+    def __post_init__(self) -> None:
+        _freeze_lists(self)
+        if self.width % (4 * self.heads):
+            raise ValueError(f"width {self.width} must be a multiple of 4 x heads ({4 * self.heads})")
+        _check_choice("position_code", self.position_code, PositionCode)
+        _check_choice("pose_head", self.pose_head, PoseHead)
+        _check_choice("camera_head", self.camera_head, CameraHead)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """One configuration of the network."""
+
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    regressor: RegressorConfig = field(default_factory=RegressorConfig)
+
+    @classmethod
+    def from_mappings(cls, backbone: Mapping[str, Any], regressor: Mapping[str, Any]) -> "NetworkConfig":
+        """Build from the two mappings a checkpoint's `config.json` stores.
+
+        Raises:
+            ValueError: a key is unknown or a value does not fit.
+        """
+        for part, given in ((BackboneConfig, backbone), (RegressorConfig, regressor)):
+            unknown = sorted(set(given) - {f.name for f in fields(part)})
+            if unknown:
+                raise ValueError(f"{part.__name__} does not know {', '.join(unknown)}; remove them from the config")
+        return cls(BackboneConfig(**backbone), RegressorConfig(**regressor))
+
+    def to_mappings(self) -> dict[str, dict[str, Any]]:
+        """Return the arguments of `DPMesh`."""
+        return {"backbone_config": asdict(self.backbone), "regressor_config": asdict(self.regressor)}
+
+
+RELEASE = NetworkConfig()
+"""The network of the authors' released checkpoints."""
+
+PAPER = NetworkConfig(
+    BackboneConfig(prompt="mlp", prompt_hidden=768, prompt_absent_token=True),
+    RegressorConfig(position_code="sine", pose_head="tokens"),
+)
+"""As the paper describes it: sec. 3.2 (two-layer prompt of the visible joints, VQ-VAE pose tokens)."""
+
+COMPACT = NetworkConfig(
+    BackboneConfig(
+        image_px=128,
+        patch_px=2,
+        latent_channels=16,
+        latent_moments=False,
+        vae_channels=(24, 48),
+        vae_layers=1,
+        vae_groups=8,
+        vae_attention=False,
+        vae_frozen=False,
+        unet_channels=(48, 96, 128, 160),
+        unet_layers=1,
+        unet_groups=8,
+        unet_heads=4,
+        unet_attention=(False, True, True, False),
+        context_dim=64,
+        control_channels=(32, 64, 96, 128),
+        control_attention=(False, False, True, False),
+        control_starts_at_zero=False,
+        lora_rank=0,
+        prompt="mlp",
+        prompt_hidden=64,
+        prompt_joint_identity=True,
+        prompt_absent_token=True,
+        fused_channels=192,
+    ),
+    RegressorConfig(
+        width=128,
+        heads=4,
+        ffn=256,
+        refine_layers=1,
+        refine_ffn=256,
+        dropout=0.0,
+        position_code="sine",
+        pose_head="rot6d",
+        camera_head="scale",
+    ),
+)
+"""Small enough to train and run on a CPU."""
+
+PRESETS = {"release": RELEASE, "paper": PAPER, "compact": COMPACT}
+
+
+def preset(name: str, **backbone: Any) -> NetworkConfig:
+    """Return the configuration called `name`, with fields of its backbone replaced.
+
+    Raises:
+        ValueError: there is no such configuration.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no network configuration is called {name!r}; choose from {', '.join(PRESETS)}")
+    chosen = PRESETS[name]
+    return replace(chosen, backbone=replace(chosen.backbone, **backbone)) if backbone else chosen

@@ -1,0 +1,101 @@
+"""From the transformer's body tokens to numbers: cascades of linear layers, and how the camera numbers are read."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SCALE_BIAS = math.log(math.e - 1.0)
+"""softplus of it is 1: a raw scale of 0 means one metre spans one half-crop."""
+
+CAMERA_EXTENT_M = 2.5
+"""What the released network takes a crop to span, metres (its `camera_3d_size`)."""
+
+ARM_DROP_RAD = 1.1
+"""By how far the arms of the starting pose hang below the horizontal."""
+
+
+class Cascade(nn.Module):
+    """One linear layer per decoder layer; each but the first adds to the result so far."""
+
+    def __init__(self, width: int, count: int, layers: int) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList(nn.Linear(width + count * (step > 0), count) for step in range(layers))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the running result (L, ..., count) for tokens (L, ..., width) of each layer."""
+        results: list[Tensor] = []
+        for step, token in zip(self.steps, tokens, strict=True):
+            if results:
+                results.append(results[-1] + step(torch.cat([token, results[-1].to(token.dtype)], dim=-1)))
+            else:
+                results.append(step(token))
+        return torch.stack(results)
+
+    def start_at(self, value: Tensor, *, gain: float = 0.02) -> None:
+        """Make the untrained cascade return about `value` (count,), by small weights."""
+        with torch.no_grad():
+            for index, step in enumerate(self.steps):
+                step.weight.mul_(gain)
+                step.bias.copy_(value if index == 0 else torch.zeros_like(value))
+
+
+def rot6d_to_matrix(rot6d: Tensor) -> Tensor:
+    """Return rotation matrices (..., 3, 3) of 6D rotations (..., 6), row-major 3x2 as in the released network.
+
+    Source: Zhou et al. 2019, eq. 15, with the first column from numbers 0, 2, 4 and the second from 1, 3, 5.
+    """
+    # float32: rotations feed a chain of 24 joints, where bfloat16's 0.4 % would add up
+    first, second = rot6d.float().unflatten(-1, (3, 2)).unbind(-1)
+    x = F.normalize(first, dim=-1)
+    y = F.normalize(second - (x * second).sum(-1, keepdim=True) * x, dim=-1)
+    return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
+
+
+def standing_rot6d() -> Tensor:
+    """Return (144,): 24 joints of somebody upright before the camera, arms hanging, in 6D rotations."""
+    pose = torch.eye(3).repeat(24, 1, 1)
+    pose[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # camera y points down: half a turn about x
+    for joint, turn in ((16, -ARM_DROP_RAD), (17, ARM_DROP_RAD)):
+        cos, sin = math.cos(turn), math.sin(turn)
+        pose[joint, :2, :2] = torch.tensor([[cos, -sin], [sin, cos]])
+    return pose[..., :2].flatten()
+
+
+def body_with_flat_hands(root: Tensor, body: Tensor) -> Tensor:
+    """Return (R, 24, 3, 3) of root (R, 3, 3) and body (R, B, 3, 3); joints beyond B + 1 are not turned."""
+    missing = 23 - body.shape[1]
+    hands = torch.eye(3, dtype=body.dtype, device=body.device).expand(len(body), missing, 3, 3)
+    return torch.cat([root[:, None], body, hands], dim=1)
+
+
+def published_translation(camera_raw: Tensor, focal_px: Tensor, image_px: int) -> Tensor:
+    """Return the pelvis-frame translation (R, 3) in metres as the released network reads its camera numbers.
+
+    Args:
+        camera_raw: (R, 3).
+        focal_px: (R,) focal length of each row. The release used the batch's first for all rows.
+        image_px: side of the crop.
+    """
+    reach = focal_px.to(camera_raw.dtype) * CAMERA_EXTENT_M / image_px
+    return torch.cat([camera_raw[:, :2], (reach * camera_raw[:, 2].sigmoid())[:, None]], dim=1)
+
+
+def scale_of(camera_raw: Tensor) -> Tensor:
+    """Return (R,) how many half-crops one metre spans, above 0, of camera numbers (R, 3)."""
+    return F.softplus(camera_raw[:, 0].float() + SCALE_BIAS)
+
+
+def orthonormal(matrices: Tensor) -> Tensor:
+    """Return the rotations (..., 3, 3) that Gram-Schmidt makes of the first two columns of `matrices`."""
+    return rot6d_to_matrix(matrices[..., :2].flatten(-2))
+
+
+def mlp(widths: Sequence[int], activation: type[nn.Module] = nn.GELU) -> nn.Sequential:
+    """Return linear layers of the given widths with an activation between."""
+    layers: list[nn.Module] = []
+    for before, after in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(before, after), activation()]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,43 @@
+"""From a crop to its latent: the encoder half of a Stable-Diffusion VAE."""
+
+import torch
+from diffusers.models.autoencoders.vae import Encoder
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dpmesh.network.config import BackboneConfig
+
+
+class LatentEncoder(nn.Module):
+    """Encodes crops to latents; takes the mean and samples nothing.
+
+    The latent is not multiplied by Stable Diffusion's 0.18215 and the image stays in [0, 1]: the released network was
+    trained that way. There is no decoder.
+    """
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        moments = 2 if config.latent_moments else 1
+        self.latent_channels = config.latent_channels
+        self.patch_px = config.patch_px
+        self.frozen = config.vae_frozen
+        self.encoder = Encoder(
+            in_channels=3 * config.patch_px**2,
+            out_channels=config.latent_channels,
+            down_block_types=("DownEncoderBlock2D",) * len(config.vae_channels),
+            block_out_channels=config.vae_channels,
+            layers_per_block=config.vae_layers,
+            norm_num_groups=config.vae_groups,
+            double_z=config.latent_moments,
+            mid_block_add_attention=config.vae_attention,
+        )
+        self.quant_conv = nn.Conv2d(moments * config.latent_channels, moments * config.latent_channels, 1)
+        if self.frozen:
+            self.requires_grad_(False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return latents (R, latent_channels, 32, 32) of crops (R, 3, P, P) in [0, 1]."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            if self.patch_px > 1:
+                image = F.pixel_unshuffle(image, self.patch_px)
+            return self.quant_conv(self.encoder(image))[:, : self.latent_channels]

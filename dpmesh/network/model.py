@@ -1,0 +1,164 @@
+"""DPMesh: one crop with its 2D joints to one SMPL body."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from configs.checks import check_shape
+from dpmesh.network.backbone import Backbone
+from dpmesh.network.config import JOINT_COUNT, NetworkConfig, preset
+from dpmesh.network.dense import AnchorVolume
+from dpmesh.network.heads import (
+    Cascade,
+    body_with_flat_hands,
+    orthonormal,
+    published_translation,
+    rot6d_to_matrix,
+    scale_of,
+    standing_rot6d,
+)
+from dpmesh.network.pose_tokens import PoseTokenizer
+from dpmesh.network.transformer import CascadeTransformer
+from dpmesh.network.vposer import VPoserDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPredictions:
+    """The running result after each decoder layer, for supervision in depth."""
+
+    root_rot6d: Tensor  # (L, R, 6)
+    pose_raw: Tensor  # (L, R, ...) what the pose head of the configuration regresses
+    betas: Tensor  # (L, R, 10)
+    camera_raw: Tensor  # (L, R, 3)
+    joint_img: Tensor  # (L, R, 15, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class DPMeshOutput:
+    """One body per row.
+
+    `pose_raw` is the VPoser code (R, 32), the token logits (R, tokens, classes) or 24 rotations (R, 144). `scale` and
+    `shift_m` are None where the camera head is the published one, `trans_m` where it is not or no focal length came.
+    """
+
+    pose: Tensor  # (R, 24, 3, 3) rotations, SMPL joint order, root first
+    root_rot6d: Tensor  # (R, 6)
+    pose_raw: Tensor
+    betas: Tensor  # (R, 10)
+    camera_raw: Tensor  # (R, 3)
+    scale: Tensor | None  # (R,) half-crops that one metre spans
+    shift_m: Tensor | None  # (R, 2) metres from the crop's centre to the pelvis, right and down
+    trans_m: Tensor | None  # (R, 3)
+    joint_img: Tensor  # (R, 15, 3) x, y over the crop, z over 2 m about the root; all 0 to 1
+    feature: Tensor  # (R, fused_channels) fused feature, mean over the grid
+    feature_2d: Tensor  # (R, width, 8, 8)
+    feature_3d: Tensor  # (R, width, depth, 8, 8)
+    layers: LayerPredictions
+
+
+class DPMesh(ModelMixin, ConfigMixin):
+    """The network of arXiv 2404.01424 in any of its configurations; see `dpmesh.network.config`."""
+
+    @register_to_config
+    def __init__(self, backbone_config: Mapping[str, Any], regressor_config: Mapping[str, Any]) -> None:
+        """Build with random weights.
+
+        Args:
+            backbone_config: fields of `BackboneConfig` that differ from the released network's.
+            regressor_config: fields of `RegressorConfig`, likewise.
+        """
+        super().__init__()
+        self.settings = NetworkConfig.from_mappings(backbone_config, regressor_config)
+        features, config = self.settings.backbone.fused_channels, self.settings.regressor
+        body_tokens = 2 + (1 + config.token_count if config.pose_head == "tokens" else 1)
+        self.backbone = Backbone(self.settings.backbone)
+        self.volume = AnchorVolume(features, config)
+        self.transformer = CascadeTransformer(features, body_tokens, config)
+        width, layers = config.width, config.decoder_layers
+        self.root_head: nn.Module | None = None
+        self.pose_prior: nn.Module | None = None
+        if config.pose_head == "rot6d":
+            self.pose_head = Cascade(width, 144, layers)
+        else:
+            self.root_head = Cascade(width, 6, layers)
+            count = config.pose_code if config.pose_head == "vposer" else config.token_classes
+            self.pose_head = Cascade(width, count, layers)
+        if config.pose_head == "vposer":
+            self.pose_prior = VPoserDecoder(config.pose_code, config.vposer_hidden)
+        elif config.pose_head == "tokens":
+            self.pose_prior = PoseTokenizer(config).requires_grad_(False)
+        self.shape_head = Cascade(width, 10, layers)
+        self.camera_head = Cascade(width, 3, layers)
+        if config.pose_head == "rot6d" and not self.pose_head.steps[0].weight.is_meta:
+            self.pose_head.start_at(standing_rot6d())
+            self.shape_head.start_at(torch.zeros(10))
+            self.camera_head.start_at(torch.zeros(3))
+
+    @classmethod
+    def from_preset(cls, name: str) -> "DPMesh":
+        """Return the configuration called `name` ("release", "paper" or "compact") with random weights."""
+        return cls(**preset(name).to_mappings())
+
+    def forward(
+        self, image: Tensor, joints: Tensor, joints_mask: Tensor, focal_px: Tensor | None = None
+    ) -> DPMeshOutput:
+        """Return one body per crop.
+
+        Args:
+            image: (R, 3, P, P) RGB in [0, 1], P the configuration's `image_px`.
+            joints: (R, 30, 2) x, y of the `dpmesh30` joints in a 32x32 grid over the crop.
+            joints_mask: (R, 30, 1) 1 where the joint was seen, else 0.
+            focal_px: (R,) focal length in pixels; only the published camera head reads it.
+        """
+        side = self.settings.backbone.image_px
+        rows = check_shape("image", image, ("R", 3, side, side))["R"]
+        check_shape("joints", joints, (rows, JOINT_COUNT, 2))
+        check_shape("joints_mask", joints_mask, (rows, JOINT_COUNT, 1))
+        found = self.backbone(image, joints, joints_mask)
+        fused = found.features.fused
+        volume = self.volume(fused)
+        cascade = self.transformer(fused, self.volume, volume)
+        layers = self._regress(cascade.body_tokens, cascade.joint_img)
+        camera = layers.camera_raw[-1]
+        is_scale = self.settings.regressor.camera_head == "scale"
+        trans = None if is_scale or focal_px is None else published_translation(camera, focal_px, side)
+        return DPMeshOutput(
+            pose=self.pose_matrices(layers.root_rot6d[-1], layers.pose_raw[-1]),
+            root_rot6d=layers.root_rot6d[-1],
+            pose_raw=layers.pose_raw[-1],
+            betas=layers.betas[-1],
+            camera_raw=camera,
+            scale=scale_of(camera) if is_scale else None,
+            shift_m=camera[:, 1:].float() if is_scale else None,
+            trans_m=trans,
+            joint_img=cascade.joint_img[-1],
+            feature=fused.mean(dim=(2, 3)),
+            feature_2d=cascade.grid_tokens,
+            feature_3d=volume,
+            layers=layers,
+        )
+
+    def pose_matrices(self, root_rot6d: Tensor, pose_raw: Tensor) -> Tensor:
+        """Return rotations (R, 24, 3, 3) of one layer's root (R, 6) and what its pose head regressed."""
+        if isinstance(self.pose_prior, VPoserDecoder):
+            body = self.pose_prior(pose_raw)
+        elif isinstance(self.pose_prior, PoseTokenizer):
+            body = orthonormal(self.pose_prior.decode_logits(pose_raw).unflatten(-1, (3, 3)))
+        else:
+            return rot6d_to_matrix(pose_raw.unflatten(-1, (24, 6)))
+        return body_with_flat_hands(rot6d_to_matrix(root_rot6d), body)
+
+    def _regress(self, tokens: Tensor, joint_img: Tensor) -> LayerPredictions:
+        """Run the cascades on the body tokens (L, R, B, width)."""
+        shape_token, camera_token = tokens[:, :, -2], tokens[:, :, -1]
+        if self.settings.regressor.pose_head == "tokens":
+            pose_raw = self.pose_head(tokens[:, :, 1:-2])
+        else:
+            pose_raw = self.pose_head(tokens[:, :, 0])
+        root = pose_raw[..., :6] if self.root_head is None else self.root_head(tokens[:, :, 0])
+        return LayerPredictions(root, pose_raw, self.shape_head(shape_token), self.camera_head(camera_token), joint_img)
