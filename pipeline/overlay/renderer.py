@@ -44,7 +44,7 @@ class BodyRenderer:
     """Renders any number of bodies that share one mesh topology."""
 
     def __init__(self, faces: np.ndarray, width: int, height: int) -> None:
-        """Prepare for meshes with these faces (F, 3) and pictures of this size."""
+        """Prepare for closed meshes with faces (F, 3) that turn counter-clockwise seen from outside."""
         check_shape("faces", faces, ("F", 3))
         self.width, self.height = width, height
         self._faces = np.ascontiguousarray(faces, np.int32)
@@ -92,10 +92,13 @@ class BodyRenderer:
             self._smooth_outlines(scene, person, colour, coverage)
         return Rendering(np.round(colour).astype(np.uint8), person, coverage, depth_m)
 
-    def vertex_normals(self, vertices: np.ndarray) -> np.ndarray:
-        """Return unit normals (N, V, 3) of meshes (N, V, 3): the mean over the faces around, weighted by area."""
+    def face_normals(self, vertices: np.ndarray) -> np.ndarray:
+        """Return outward normals (N, F, 3) of meshes (N, V, 3), as long as twice the area of the face."""
         first, second, third = (vertices[:, self._faces[:, corner]] for corner in range(3))
-        face_normals = np.cross(second - first, third - first)
+        return np.cross(second - first, third - first)
+
+    def vertex_normals(self, face_normals: np.ndarray) -> np.ndarray:
+        """Return unit normals (N, V, 3) from those of the faces: the mean over the faces around, weighted by area."""
         people, faces = face_normals.shape[:2]
         stacked = face_normals.transpose(1, 0, 2).reshape(faces, people * 3)
         normals = (self._vertex_from_face @ stacked).reshape(-1, people, 3).transpose(1, 0, 2)
@@ -146,15 +149,18 @@ class _Scene:
         from embreex.rtcore_scene import EmbreeScene
 
         self._renderer = renderer
-        people, count = vertices.shape[:2]
+        count = vertices.shape[1]
         vertices = vertices.astype(np.float32)
         self._focal, self._principal = float(focal_px[0]), principal_px[0].astype(np.float32)
         moved = common_camera(vertices, focal_px, principal_px, self._focal, self._principal)
-        shade = _shade(vertices, renderer.vertex_normals(vertices))
+        face_normals = renderer.face_normals(vertices)
+        shade = _shade(vertices, renderer.vertex_normals(face_normals))
         self._moved, self._shade, self._colours = moved, shade.reshape(-1), colours.astype(np.float32)
-        offsets = (np.arange(people, dtype=np.int32) * count)[:, None, None]
-        self._faces = (renderer.faces[None] + offsets).reshape(-1, 3)
-        self._scene = EmbreeScene()
+        # Half of a closed surface looks away from the camera; leaving it out halves the time to build the tree.
+        towards = np.einsum("nfc,nfc->nf", face_normals, vertices[:, renderer.faces[:, 0]]) < 0
+        self._person, face = (part.astype(np.int32) for part in np.nonzero(towards))
+        self._faces = renderer.faces[face] + (self._person * count)[:, None]
+        self._scene = EmbreeScene(robust=True)  # without it a ray may slip through between two faces
         self._mesh = TriangleMesh(self._scene, moved.reshape(-1, 3), self._faces)
 
     def pixels_in_reach(self) -> np.ndarray:
@@ -188,7 +194,7 @@ class _Scene:
         face, u, v = found["primID"][ray], found["u"][ray], found["v"][ray]
         corners = self._shade[self._faces[face]]
         shade = corners[:, 0] * (1.0 - u - v) + corners[:, 1] * u + corners[:, 2] * v
-        person = (face // len(self._renderer.faces)).astype(np.int32)
+        person = self._person[face]
         colour = np.clip(self._colours[person] * shade[:, None], 0.0, 255.0)
         return Hits(ray, person, colour, found["tfar"][ray] + np.float32(NEAR_M))
 

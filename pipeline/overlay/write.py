@@ -1,0 +1,220 @@
+"""Writes the overlay video, frame by frame; memory does not grow with the length of the clip."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from configs.checks import check_shape
+from configs.schema import OverlaySettings
+from pipeline.motion.posing import Body, joint_positions, vertex_positions
+from pipeline.overlay.drawing import blend_bodies, draw_boxes, draw_keypoints, draw_tags
+from pipeline.overlay.palette import dimmed, identity_colours
+from pipeline.overlay.renderer import NEAR_M, BodyRenderer, Rendering
+from pipeline.overlay.side import SideView, draw_ground, plan_side_view
+from pipeline.types import Frame, MotionTrack
+
+FRAMES_TOGETHER = 8  # bodies of this many frames are skinned in one call
+
+
+class VideoSink(Protocol):
+    """What frames are written to."""
+
+    def write(self, image: np.ndarray, time_s: float) -> None: ...
+
+
+OpenSink = Callable[[Path, int, int], AbstractContextManager[VideoSink]]  # path, width, height
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleInFrame:
+    """The bodies of one frame."""
+
+    track_ids: np.ndarray  # (N,) int64
+    vertices: np.ndarray  # (N, V, 3) metres, camera axes
+    is_observed: np.ndarray  # (N,) bool
+    focal_px: np.ndarray  # (N,) of the full image
+    principal_px: np.ndarray  # (N, 2)
+    boxes_xyxy: np.ndarray  # (N, 4)
+    keypoints: np.ndarray  # (N, 17, 3)
+
+    def __post_init__(self) -> None:
+        people = len(self.track_ids)
+        check_shape("vertices", self.vertices, (people, "V", 3))
+        check_shape("principal_px", self.principal_px, (people, 2))
+        check_shape("boxes_xyxy", self.boxes_xyxy, (people, 4))
+        check_shape("keypoints", self.keypoints, (people, 17, 3))
+        for name in ("is_observed", "focal_px"):
+            check_shape(name, getattr(self, name), (people,))
+
+
+def write_overlay(
+    frames: Iterable[Frame],
+    tracks: Sequence[MotionTrack],
+    body: Body,
+    path: Path,
+    settings: OverlaySettings,
+    open_sink: OpenSink,
+) -> int:
+    """Write every frame with the bodies of the people that have one in it; return the number of frames.
+
+    People are drawn in the colour of their identity, in a greyer one where the track was filled in.
+    Nothing is written for a video without frames.
+
+    Args:
+        frames: in order; boxes, keypoints and focal lengths of the tracks are in pixels of these pictures.
+        open_sink: opens a video of the given width and height (both even) at a path.
+    """
+    rows = _rows_by_frame(tracks)
+    source = iter(frames)
+    first = next(source, None)
+    if first is None:
+        return 0
+    painter = OverlayPainter(tracks, body, first.image.shape[1], first.image.shape[0], settings)
+    count = 0
+    with open_sink(path, painter.width, painter.height) as sink:
+        for group in _groups(_chained(first, source)):
+            for frame, people in zip(group, _people_in(group, tracks, rows, body), strict=True):
+                sink.write(painter.paint(frame.image, people), frame.time_s)
+                count += 1
+    return count
+
+
+class OverlayPainter:
+    """Paints frames of one size; knows the whole clip's tracks only to place the side view."""
+
+    def __init__(
+        self, tracks: Sequence[MotionTrack], body: Body, width: int, height: int, settings: OverlaySettings
+    ) -> None:
+        self._settings = settings
+        self._scale = min(1.0, settings.max_side_px / max(width, height))
+        # H.264 stores colour at half the size, so both sides must be even.
+        self._size = tuple(max(2, round(side * self._scale / 2) * 2) for side in (width, height))
+        faces = np.asarray(body.faces)
+        self._renderer = BodyRenderer(faces, *self._size)
+        self._side: SideView | None = None
+        if settings.is_side_view_on:
+            self._side = _view_of_all(tracks, body, self._size[1])
+            self._side_renderer = BodyRenderer(faces, self._side.width, self._side.height)
+            self._ground = draw_ground(self._side)
+
+    @property
+    def width(self) -> int:
+        """Width of what `paint` returns."""
+        return self._size[0] + (self._side.width if self._side else 0)
+
+    @property
+    def height(self) -> int:
+        """Height of what `paint` returns."""
+        return self._size[1]
+
+    def paint(self, image: np.ndarray, people: PeopleInFrame) -> np.ndarray:
+        """Return the picture (height, width, 3) uint8 of one frame."""
+        full_height, full_width = image.shape[:2]
+        if (full_width, full_height) != self._size:
+            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        scale = np.array(self._size) / (full_width, full_height)
+        colours = identity_colours(people.track_ids)
+        paints = np.where(people.is_observed[:, None], colours, dimmed(colours))
+        focal, principal = people.focal_px * scale.mean(), people.principal_px * scale
+        rendering = self._renderer.render(people.vertices, paints, focal, principal)
+        result = blend_bodies(image, rendering, self._settings.opacity)
+        if self._settings.is_box_drawn:
+            draw_boxes(result, people.boxes_xyxy * np.tile(scale, 2), paints)
+        if self._settings.is_skeleton_drawn:
+            draw_keypoints(result, people.keypoints * (*scale, 1.0), paints)
+        _name_people(result, rendering, people.track_ids, people.vertices, focal, principal, paints)
+        if self._side is None:
+            return result
+        return np.concatenate([result, self._paint_side(self._side, people, paints)], axis=1)
+
+    def _paint_side(self, side: SideView, people: PeopleInFrame, paints: np.ndarray) -> np.ndarray:
+        vertices = side.moved(people.vertices).astype(np.float32)
+        focal = np.full(len(vertices), side.focal_px)
+        principal = np.tile(side.principal_px, (len(vertices), 1))
+        rendering = self._side_renderer.render(vertices, paints, focal, principal)
+        panel = blend_bodies(self._ground, rendering, 1.0)
+        _name_people(panel, rendering, people.track_ids, vertices, focal, principal, paints)
+        return panel
+
+
+def _rows_by_frame(tracks: Sequence[MotionTrack]) -> dict[int, list[tuple[int, int]]]:
+    """Return for every frame which (track, row of the track) has a body in it."""
+    rows: dict[int, list[tuple[int, int]]] = {}
+    for number, track in enumerate(tracks):
+        for row, index in enumerate(track.frame_index):
+            rows.setdefault(int(index), []).append((number, row))
+    return rows
+
+
+def _people_in(
+    group: Sequence[Frame], tracks: Sequence[MotionTrack], rows: dict[int, list[tuple[int, int]]], body: Body
+) -> Iterator[PeopleInFrame]:
+    """Give the people of each frame of a group; all bodies of the group are skinned together."""
+    places = [place for frame in group for place in rows.get(frame.index, [])]
+
+    def gather(name: str, *shape: int) -> np.ndarray:
+        values = [getattr(tracks[number], name)[row] for number, row in places]
+        return np.array(values, np.float32).reshape(len(places), *shape)
+
+    betas = np.array([tracks[number].betas for number, _ in places], np.float32).reshape(-1, 10)
+    vertices = vertex_positions(body, gather("pose", 24, 3), betas, gather("trans", 3))
+    ids = np.array([tracks[number].track_id for number, _ in places], np.int64)
+    everyone = PeopleInFrame(
+        track_ids=ids,
+        vertices=vertices,
+        is_observed=gather("is_observed") > 0,
+        focal_px=gather("focal_px"),
+        principal_px=gather("principal_px", 2),
+        boxes_xyxy=gather("boxes_xyxy", 4),
+        keypoints=gather("keypoints", 17, 3),
+    )
+    start = 0
+    for frame in group:
+        stop = start + len(rows.get(frame.index, []))
+        part = slice(start, stop)
+        yield PeopleInFrame(*(getattr(everyone, name)[part] for name in PeopleInFrame.__dataclass_fields__))
+        start = stop
+
+
+def _view_of_all(tracks: Sequence[MotionTrack], body: Body, height: int) -> SideView:
+    pelvis, lowest = [np.zeros((0, 3))], [np.zeros(0)]
+    for track in tracks:
+        joints = joint_positions(body, track.pose, track.betas, track.trans)
+        pelvis.append(joints[:, 0])
+        lowest.append(joints[..., 1].max(axis=1))
+    return plan_side_view(np.concatenate(pelvis), np.concatenate(lowest), height, height)
+
+
+def _name_people(
+    image: np.ndarray,
+    rendering: Rendering,
+    track_ids: np.ndarray,
+    vertices: np.ndarray,
+    focal_px: np.ndarray,
+    principal_px: np.ndarray,
+    colours: np.ndarray,
+) -> None:
+    """Write the identity above everyone of whom something is to be seen."""
+    rows = np.unique(rendering.person)
+    rows = rows[rows >= 0]
+    depth = np.maximum(vertices[rows, :, 2:], NEAR_M)
+    points = focal_px[rows, None, None] * vertices[rows, :, :2] / depth + principal_px[rows, None]
+    low, high = points.min(axis=1), points.max(axis=1)
+    tops = np.stack([(low[:, 0] + high[:, 0]) / 2, low[:, 1]], axis=-1)
+    draw_tags(image, [str(i) for i in track_ids[rows]], tops, colours[rows])
+
+
+def _groups(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    while group := list(islice(frames, FRAMES_TOGETHER)):
+        yield group
+
+
+def _chained(first: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
+    yield first
+    yield from rest
