@@ -1,0 +1,188 @@
+"""A run against the truth of a synthetic clip: who was found, for how long, and how far off the joints are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from configs.checks import check_shape
+from configs.errors import InputError
+from pipeline.atomic import read_npz
+from pipeline.evaluation.alignment import procrustes_errors, root_errors
+from pipeline.evaluation.projection import box_overlaps, joint_boxes, project_rows
+from pipeline.evaluation.reprojection import percent
+from pipeline.motion.posing import Body, joint_positions
+from pipeline.types import MotionTrack
+
+# The 14 joints that most benchmarks report, in SMPL order: hips, knees, ankles, neck, head, shoulders, elbows, wrists.
+LIMB_JOINTS = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
+VISIBLE_MIN = 0.3  # a person counts as visible in a frame from this share of their surface on
+OVERLAP_MIN = 0.25  # IoU of the boxes around the projected joints from which a body may stand for a person
+KEEP_BONUS = 0.2  # of IoU, for staying with the track of the frame before: crossing people are not swapped
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a synthetic clip really shows. Row t is frame t of the video."""
+
+    joints_m: np.ndarray  # (P, T, 24, 3) SMPL joints in camera axes, metres
+    visible_share: np.ndarray  # (P, T) 0 to 1, share of the body that is in the picture and not hidden
+    focal_px: np.ndarray  # (T,)
+    principal_px: np.ndarray  # (T, 2)
+
+    def __post_init__(self) -> None:
+        check_shape("joints_m", self.joints_m, ("P", "T", 24, 3))
+        people, frames = self.joints_m.shape[:2]
+        check_shape("visible_share", self.visible_share, (people, frames))
+        check_shape("focal_px", self.focal_px, (frames,))
+        check_shape("principal_px", self.principal_px, (frames, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class TruthReport:
+    """What a run found of every person, over the frames in which the person is visible."""
+
+    visible: np.ndarray  # (P,) int64, frames in which the person is visible
+    found: np.ndarray  # (P,) int64, of these, frames in which a body stands for the person
+    switches: np.ndarray  # (P,) int64, how often another track took over
+    mpjpe_mm: np.ndarray  # (P,) mean joint error, pelvis on pelvis; NaN where never found
+    pa_mpjpe_mm: np.ndarray  # (P,) the same after Procrustes alignment
+    position_mm: np.ndarray  # (P,) mean distance of the pelvis from the true one
+    extra: int  # bodies that stand for nobody, summed over frames
+
+    def __post_init__(self) -> None:
+        for name in ("found", "switches", "mpjpe_mm", "pa_mpjpe_mm", "position_mm"):
+            check_shape(name, getattr(self, name), (len(self.visible),))
+
+    @property
+    def found_share(self) -> np.ndarray:
+        """Share of the visible frames (P,) in which the person was found; NaN for someone never visible."""
+        return np.where(self.visible > 0, self.found / np.maximum(self.visible, 1), np.nan)
+
+    @property
+    def mean_mpjpe_mm(self) -> float:
+        """Mean over people, each with the same weight; NaN if nobody was found."""
+        return _mean(self.mpjpe_mm)
+
+    @property
+    def mean_pa_mpjpe_mm(self) -> float:
+        """Mean over people, each with the same weight; NaN if nobody was found."""
+        return _mean(self.pa_mpjpe_mm)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return table rows, one per person and their mean, in the order of `COLUMNS`."""
+        table = []
+        for person in range(len(self.visible)):
+            errors = (self.mpjpe_mm[person], self.pa_mpjpe_mm[person], self.position_mm[person])
+            counts = (str(self.visible[person]), percent(self.found_share[person]), str(self.switches[person]))
+            table.append((f"person {person + 1}", *counts, *(_millimetres(e) for e in errors)))
+        means = (self.mean_mpjpe_mm, self.mean_pa_mpjpe_mm, _mean(self.position_mm))
+        totals = (str(self.visible.sum()), percent(_mean(self.found_share)), str(self.switches.sum()))
+        return [*table, ("mean", *totals, *(_millimetres(e) for e in means))]
+
+
+COLUMNS = ("person", "visible frames", "found", "switches", "MPJPE mm", "PA-MPJPE mm", "position mm")
+
+
+def read_truth(path: Path) -> Truth:
+    """Read the truth of a synthetic clip (npz).
+
+    Raises:
+        InputError: the file is missing or lacks something.
+    """
+    try:
+        arrays = read_npz(path)
+        return Truth(**{name: arrays[name] for name in Truth.__dataclass_fields__})
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: not the truth of a clip ({error}); build it again with the demo clip") from error
+
+
+def measure_against_truth(
+    tracks: Sequence[MotionTrack], body: Body, truth: Truth, *, visible_min: float = VISIBLE_MIN
+) -> TruthReport:
+    """Return how well the tracks of a run show the people of a clip.
+
+    Per frame, bodies are assigned one to one to people by the overlap of the boxes around their projected joints.
+    Errors are over the 14 joints of `LIMB_JOINTS`, in frames in which the person is visible and found, whether the
+    body was seen or filled in.
+    """
+    people, frames = truth.visible_share.shape
+    joints = [joint_positions(body, track.pose, track.betas, track.trans) for track in tracks]
+    rows = _rows_by_frame(tracks, frames)
+    boxes = [
+        joint_boxes(project_rows(points, track.focal_px, track.principal_px))
+        for points, track in zip(joints, tracks, strict=True)
+    ]
+    true_boxes = [
+        joint_boxes(project_rows(points, truth.focal_px, truth.principal_px)) for points in truth.joints_m
+    ]
+    holder = np.full(people, -1)  # which track stood for the person last
+    found, switches = np.zeros(people, np.int64), np.zeros(people, np.int64)
+    extra = 0
+    pairs: list[list[tuple[int, int, int]]] = [[] for _ in range(people)]  # (frame, track, row) where visible and found
+    for frame in range(frames):
+        present = rows[frame]
+        here = np.array([boxes[number][row] for number, row in present]).reshape(-1, 4)
+        overlap = box_overlaps(np.array([b[frame] for b in true_boxes]).reshape(-1, 4), here)
+        kept = np.array([[holder[p] == number for number, _ in present] for p in range(people)], bool)
+        chosen = _assign(overlap, kept.reshape(overlap.shape))
+        # Someone hidden takes a body away from nobody: bodies of people who cannot be seen are neither found nor extra.
+        extra += len(present) - len(chosen)
+        for person, column in chosen:
+            number, row = present[column]
+            if truth.visible_share[person, frame] < visible_min:
+                continue
+            found[person] += 1
+            switches[person] += holder[person] not in (-1, number)
+            holder[person] = number
+            pairs[person].append((frame, number, row))
+    errors = np.array([_errors(pairs[p], joints, truth.joints_m[p]) for p in range(people)]).reshape(people, 3)
+    return TruthReport(
+        visible=(truth.visible_share >= visible_min).sum(axis=1).astype(np.int64),
+        found=found,
+        switches=switches,
+        mpjpe_mm=errors[:, 0],
+        pa_mpjpe_mm=errors[:, 1],
+        position_mm=errors[:, 2],
+        extra=extra,
+    )
+
+
+def _rows_by_frame(tracks: Sequence[MotionTrack], frames: int) -> list[list[tuple[int, int]]]:
+    rows: list[list[tuple[int, int]]] = [[] for _ in range(frames)]
+    for number, track in enumerate(tracks):
+        for row, index in enumerate(track.frame_index):
+            if index < frames:
+                rows[index].append((number, row))
+    return rows
+
+
+def _assign(overlap: np.ndarray, kept: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs (person, body) of the best one-to-one assignment among those that overlap enough."""
+    score = np.where(overlap >= OVERLAP_MIN, overlap + KEEP_BONUS * kept, 0.0)
+    pairs = zip(*linear_sum_assignment(score, maximize=True), strict=True)
+    return [(int(person), int(column)) for person, column in pairs if score[person, column] > 0]
+
+
+def _errors(
+    pairs: list[tuple[int, int, int]], joints: list[np.ndarray], truth: np.ndarray
+) -> tuple[float, float, float]:
+    if not pairs:
+        return (np.nan, np.nan, np.nan)
+    ours = np.array([joints[number][row] for _, number, row in pairs], np.float64)
+    real = truth[[frame for frame, _, _ in pairs]].astype(np.float64)
+    limbs = list(LIMB_JOINTS)
+    mpjpe = root_errors(ours[:, limbs], real[:, limbs], ours[:, 0], real[:, 0]).mean()
+    aligned = procrustes_errors(ours[:, limbs], real[:, limbs]).mean()
+    return (1000 * mpjpe, 1000 * aligned, 1000 * np.linalg.norm(ours[:, 0] - real[:, 0], axis=-1).mean())
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _millimetres(value: float) -> str:
+    return f"{value:.1f}" if np.isfinite(value) else "-"
