@@ -1,55 +1,37 @@
 """Detection: fills `Chunk.detections` from a detector or from a keypoint file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
-
-import numpy as np
 
 from pipeline.line import Stage
 from pipeline.types import Chunk
-from trackers.types import Detections
-
-
-class ImageDetector(Protocol):
-    """Finds people in pictures."""
-
-    def detect(self, images: list[np.ndarray]) -> list[Detections]: ...
-
-
-class KeypointSource(Protocol):
-    """Knows the people of each frame beforehand."""
-
-    def detect_indices(self, frame_indices: Sequence[int]) -> list[Detections]: ...
+from trackers.detector import PeopleFinder
 
 
 class DetectStage(Stage):
-    """Runs a detector over the frames of a chunk, a few at a time."""
+    """Finds the people in every frame of a chunk."""
 
     name = "detect"
 
-    def __init__(self, detector: ImageDetector, batch_frames: int) -> None:
-        self._detector = detector
-        self._batch_frames = batch_frames
+    def __init__(self, make_finder: Callable[[], PeopleFinder]) -> None:
+        """
+        Args:
+            make_finder: loads the detector or reads the keypoint file; called in `open`.
+        """
+        self._make_finder = make_finder
+        self._finder: PeopleFinder | None = None
+
+    def open(self) -> None:
+        """Load the detector."""
+        self._finder = self._make_finder()
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with one `Detections` per frame."""
-        found: list[Detections] = []
-        for start in range(0, len(chunk.frames), self._batch_frames):
-            batch = chunk.frames[start : start + self._batch_frames]
-            found += self._detector.detect([frame.image for frame in batch])
+        if self._finder is None:
+            raise ValueError("detect: the stage was not opened")
+        found = self._finder.find([frame.image for frame in chunk.frames], [frame.index for frame in chunk.frames])
         return replace(chunk, detections=tuple(found))
 
-
-class LookUpStage(Stage):
-    """Takes the people of each frame from a file of keypoints."""
-
-    name = "detect"
-
-    def __init__(self, source: KeypointSource) -> None:
-        self._source = source
-
-    def process(self, chunk: Chunk) -> Chunk:
-        """Return the chunk with one `Detections` per frame."""
-        found = self._source.detect_indices([frame.index for frame in chunk.frames])
-        return replace(chunk, detections=tuple(found))
+    def close(self) -> None:
+        """Let go of the detector."""
+        self._finder = None

@@ -1,0 +1,142 @@
+"""One crop to one body: from pictures, boxes and keypoints to SMPL parameters in camera axes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dpmesh.body import BodyModel, BodyParams
+from dpmesh.geometry.camera import ray_rotation, translation_from_crop
+from dpmesh.geometry.crop import crop_images
+from dpmesh.geometry.fit import fit_translation
+from dpmesh.geometry.rotations import axis_angle_from_matrix
+from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
+from dpmesh.network.config import LATENT_PX
+from dpmesh.network.heads import published_translation
+from dpmesh.network.model import DPMesh
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleInImages:
+    """Rows of people in a batch of pictures; every row has its own camera."""
+
+    image_row: np.ndarray  # (R,) int64, which picture
+    boxes_xyxy: np.ndarray  # (R, 4) float32, pixels of the full image
+    keypoints: np.ndarray  # (R, 17, 3) float32, x, y in pixels of the full image, confidence
+    focal_px: np.ndarray  # (R,) float32
+    principal_px: np.ndarray  # (R, 2) float32
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredBodies:
+    """Bodies of the same rows."""
+
+    params: BodyParams
+    joint_confidence: np.ndarray  # (R, 24) float32, 0 to 1
+
+
+class BodyRecovery:
+    """The network with what stands before it (crops, joints) and after it (camera of the full image)."""
+
+    def __init__(
+        self,
+        network: DPMesh,
+        body: BodyModel,
+        *,
+        device: str,
+        dtype: str = "float32",
+        box_scale: float = 1.2,
+        keypoint_score_min: float = 0.3,
+        is_camera_fitted: bool = True,
+        batch_rows: int = 16,
+    ) -> None:
+        """
+        Args:
+            dtype: number format inside the network, a key of `DTYPES`.
+            box_scale: side of the square crop over the longer side of the person.
+            keypoint_score_min: keypoints below this confidence are masked.
+            is_camera_fitted: whether the translation is solved from the keypoints after the network.
+            batch_rows: crops per call of the network.
+        """
+        self._network = network.to(device).eval()
+        self._body = body
+        self._device = device
+        self._dtype = DTYPES[dtype]
+        self._box_scale = box_scale
+        self._score_min = keypoint_score_min
+        self._is_camera_fitted = is_camera_fitted
+        self._batch_rows = batch_rows
+
+    def recover(self, images: Sequence[np.ndarray], people: PeopleInImages) -> RecoveredBodies:
+        """Return one body per row.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+        """
+        parts = [
+            self._recover_batch(images, _rows(people, slice(start, start + self._batch_rows)))
+            for start in range(0, len(people.image_row), self._batch_rows)
+        ]
+        pose = np.concatenate([part.pose for part in parts]) if parts else np.zeros((0, 24, 3), np.float32)
+        betas = np.concatenate([part.betas for part in parts]) if parts else np.zeros((0, 10), np.float32)
+        trans = np.concatenate([part.trans for part in parts]) if parts else np.zeros((0, 3), np.float32)
+        return RecoveredBodies(BodyParams(pose, betas, trans), smpl24_confidence(people.keypoints))
+
+    @torch.inference_mode()
+    def _recover_batch(self, images: Sequence[np.ndarray], people: PeopleInImages) -> BodyParams:
+        squares = square_box(people.keypoints, people.boxes_xyxy, self._score_min, self._box_scale)
+        crop_px = self._network.settings.backbone.image_px
+        pixels = crop_images(images, people.image_row, squares[:, :2], squares[:, 2], crop_px)
+        joints, confidence = to_dpmesh30(people.keypoints)
+        grid = ((joints - squares[:, None, :2]) / squares[:, None, 2:] + 0.5) * LATENT_PX
+        inside = ((grid >= 0) & (grid < LATENT_PX)).all(axis=-1)
+        mask = (confidence >= self._score_min) & inside
+        image = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+        with torch.autocast(torch.device(self._device).type, self._dtype, enabled=self._dtype != torch.float32):
+            output = self._network(
+                image,
+                torch.from_numpy(grid).to(self._device, torch.float32),
+                torch.from_numpy(mask[..., None]).to(self._device, torch.float32),
+            )
+        centre = torch.from_numpy(squares[:, :2]).to(self._device)
+        side = torch.from_numpy(squares[:, 2]).to(self._device)
+        focal = torch.from_numpy(people.focal_px).to(self._device)
+        principal = torch.from_numpy(people.principal_px).to(self._device)
+        rotation, betas = output.pose.float(), output.betas.float()
+        if output.scale is None or output.shift_m is None:
+            # The published head knows no viewing ray; its translation is SMPL's, in the crop's own camera.
+            in_crop = published_translation(output.camera_raw.float(), focal, crop_px)
+            scale, shift = 2.0 * focal / (crop_px * in_crop[:, 2]), in_crop[:, :2]
+        else:
+            root = ray_rotation(centre, focal, principal) @ rotation[:, 0]
+            rotation = torch.cat([root[:, None], rotation[:, 1:]], dim=1)
+            scale, shift = output.scale, output.shift_m
+        pose = axis_angle_from_matrix(rotation)
+        origin = translation_from_crop(scale, shift, centre, side, focal, principal)
+        if output.shift_m is not None:  # measured at the pelvis
+            at_zero = self._body.joints(pose, betas, torch.zeros_like(origin), joint_set="smpl24")
+            origin = origin - at_zero[:, 0]
+        trans = origin.cpu().numpy()
+        if self._is_camera_fitted:
+            trans = self._fit(pose, betas, trans, people)
+        return BodyParams(pose.cpu().numpy(), betas.cpu().numpy(), trans.astype(np.float32))
+
+    def _fit(self, pose: Tensor, betas: Tensor, trans: np.ndarray, people: PeopleInImages) -> np.ndarray:
+        joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="coco17").cpu().numpy()
+        confidence = people.keypoints[..., 2]
+        weights = np.where(confidence >= self._score_min, confidence, 0.0)
+        return fit_translation(joints, people.keypoints[..., :2], weights, people.focal_px, people.principal_px, trans)
+
+
+def _rows(people: PeopleInImages, rows: slice) -> PeopleInImages:
+    return PeopleInImages(
+        people.image_row[rows],
+        people.boxes_xyxy[rows],
+        people.keypoints[rows],
+        people.focal_px[rows],
+        people.principal_px[rows],
+    )

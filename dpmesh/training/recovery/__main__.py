@@ -1,0 +1,56 @@
+"""Command: train the recovery network on crops, continuing where the last call stopped."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+import torch
+
+from dpmesh.body import load_body
+from dpmesh.network.model import DPMesh
+from dpmesh.training.recovery.crops import CropShards
+from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery", description=__doc__)
+    parser.add_argument("--crops", type=Path, required=True, help="folder of shards made by make_crops")
+    parser.add_argument("--validation", type=Path, help="folder of held-out shards")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint, log and exported weights go here")
+    parser.add_argument("--config", default="compact", help="network configuration")
+    parser.add_argument("--steps", type=int, default=4000, help="length of the learning-rate schedule")
+    parser.add_argument("--minutes", type=float, help="stop after this time even if steps are left")
+    parser.add_argument("--batch-rows", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=6e-4)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
+    parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    plan = TrainingPlan(
+        options.steps,
+        batch_rows=options.batch_rows,
+        learning_rate=options.learning_rate,
+        is_bfloat16=not options.float32,
+    )
+    body = load_body(None, device=options.device)
+    trainer = Trainer(DPMesh.from_preset(options.config), body, plan, options.output, device=options.device)
+    trainer.resume()
+    validation = CropShards(options.validation, limit=1024) if options.validation else None
+    if options.export is None:
+        trainer.train(CropShards(options.crops), validation, minutes=options.minutes)
+        return 0
+    if validation is not None:
+        print(json.dumps({"step": trainer.step, **trainer.validate(validation)}))
+    trainer.averaged().half().save_pretrained(options.export)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

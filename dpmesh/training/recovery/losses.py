@@ -1,0 +1,91 @@
+"""Losses of the recovery network: where the joints are, how they are turned, where the pixels fall.
+
+Weights follow the paper's proportions (arXiv 2404.01424, appendix: 2D 5.0, 3D 2.0, SMPL 1.0); all terms are L1.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dpmesh.body import BodyModel
+from dpmesh.geometry.camera import project, translation_from_crop
+from dpmesh.geometry.rotations import matrix_from_axis_angle
+from dpmesh.network.heads import rot6d_to_matrix, scale_of
+from dpmesh.network.model import DPMeshOutput
+
+DPMESH15_OF_30 = (0, 1, 2, 4, 5, 7, 8, 12, 29, 16, 17, 18, 19, 20, 21)
+LIMB_WEIGHT = 1.5  # hips to ankles and shoulders to wrists carry what people look at
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a batch of crops shows, on the training device."""
+
+    pose: Tensor  # (R, 24, 3) axis-angle, root in camera axes
+    betas: Tensor  # (R, 10)
+    camera_from_crop: Tensor  # (R, 3, 3)
+    focal_px: Tensor  # (R,)
+    principal_px: Tensor  # (R, 2)
+    box_centre_px: Tensor  # (R, 2)
+    box_px: Tensor  # (R,)
+    joints30_cam: Tensor  # (R, 30, 3) metres
+    joints30_crop: Tensor  # (R, 30, 2) 0 to 1 over the crop
+
+
+def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict[str, Tensor]:
+    """Return the weighted losses by name; their sum is what training lowers.
+
+    Every decoder layer is supervised; the last counts as much as the others together.
+    """
+    wanted = matrix_from_axis_angle(truth.pose)
+    wanted = torch.cat([(truth.camera_from_crop.mT @ wanted[:, 0])[:, None], wanted[:, 1:]], dim=1)
+    layers = output.layers
+    count = len(layers.betas)
+    totals: dict[str, Tensor] = {}
+    for layer in range(count):
+        share = 0.5 if layer == count - 1 else 0.5 / (count - 1)
+        rotation = rot6d_to_matrix(layers.pose_raw[layer].unflatten(-1, (24, 6)))
+        terms = _layer_losses(
+            rotation, layers.betas[layer].float(), layers.camera_raw[layer].float(), wanted, truth, body
+        )
+        terms["joint_img"] = _joint_image_loss(layers.joint_img[layer].float(), truth)
+        for name, value in terms.items():
+            totals[name] = totals.get(name, torch.zeros((), device=value.device)) + share * value
+    return totals
+
+
+def _layer_losses(
+    rotation: Tensor, betas: Tensor, camera_raw: Tensor, wanted: Tensor, truth: Truth, body: BodyModel
+) -> dict[str, Tensor]:
+    root = truth.camera_from_crop @ rotation[:, 0]
+    in_camera = torch.cat([root[:, None], rotation[:, 1:]], dim=1)
+    joints = body.joints_from_matrices(in_camera, betas, joint_set="dpmesh30")
+    joints = joints - joints[:, :1]
+    pelvis = translation_from_crop(
+        scale_of(camera_raw), camera_raw[:, 1:], truth.box_centre_px, truth.box_px, truth.focal_px, truth.principal_px
+    )
+    placed = joints + pelvis[:, None]
+    placed = torch.cat([placed[..., :2], placed[..., 2:].clamp(min=0.2)], dim=-1)
+    pixels = project(placed, truth.focal_px, truth.principal_px)
+    crop = (pixels - truth.box_centre_px[:, None]) / truth.box_px[:, None, None] + 0.5
+    true_joints = truth.joints30_cam - truth.joints30_cam[:, :1]
+    weight = joints.new_full((30,), 1.0)
+    weight[[1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21]] = LIMB_WEIGHT
+    near = (truth.joints30_crop - 0.5).abs().amax(-1) < 1.0  # a joint far outside the crop pulls too hard
+    return {
+        "joints_3d": 10.0 * ((joints - true_joints).abs().sum(-1) * weight).mean(),
+        "joints_2d": 5.0 * ((crop - truth.joints30_crop).abs().clamp(max=1.0).sum(-1) * weight * near).mean(),
+        "root": 1.0 * (rotation[:, 0] - wanted[:, 0]).abs().mean(),
+        "pose": 2.0 * (rotation[:, 1:] - wanted[:, 1:]).abs().mean(),
+        "shape": 0.1 * (betas - truth.betas).abs().mean(),
+    }
+
+
+def _joint_image_loss(joint_img: Tensor, truth: Truth) -> Tensor:
+    """Return the loss of the 15 decoder joints: x, y over the crop and depth over 2 m about the root."""
+    index = list(DPMESH15_OF_30)
+    depth = (truth.joints30_cam[:, index, 2] - truth.joints30_cam[:, :1, 2]) / 2.0 + 0.5
+    wanted = torch.cat([truth.joints30_crop[:, index], depth[..., None]], dim=-1)
+    inside = ((wanted > 0) & (wanted < 1)).all(-1, keepdim=True)
+    return 2.0 * ((joint_img - wanted).abs() * inside).mean()

@@ -1,0 +1,181 @@
+"""The training loop: time-boxed, resumable, with an average of the weights and a held-out error as it goes."""
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dpmesh.body import BodyModel
+from dpmesh.geometry.align import mpjpe, pa_mpjpe
+from dpmesh.network.model import DPMesh
+from dpmesh.training.recovery.batches import prepare
+from dpmesh.training.recovery.crops import CropShards
+from dpmesh.training.recovery.losses import recovery_losses
+from dpmesh.training.recovery.noise import KeypointNoise
+
+log = logging.getLogger(__name__)
+
+LIMBS_OF_24 = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """How a network is trained."""
+
+    steps: int
+    batch_rows: int = 64
+    learning_rate: float = 6e-4
+    warm_up_steps: int = 200
+    weight_decay: float = 1e-4
+    average_decay: float = 0.998
+    clip_norm: float = 1.0
+    seed: int = 0
+    is_bfloat16: bool = True
+    checkpoint_steps: int = 200
+    validation_steps: int = 400
+
+
+class Trainer:
+    """Trains a network on crops; everything a later process needs to go on is in `checkpoint.pt`."""
+
+    def __init__(
+        self, network: DPMesh, body: BodyModel, plan: TrainingPlan, output: Path, *, device: str = "cpu"
+    ) -> None:
+        self.network = network.to(device)
+        self.plan = plan
+        self.step = 0
+        self._body = body
+        self._output = output
+        self._device = device
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            trained, lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.98)
+        )
+        self._average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        output.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the state for a later process lies."""
+        return self._output / "checkpoint.pt"
+
+    def resume(self) -> bool:
+        """Continue from the checkpoint if there is one; return whether there was."""
+        if not self.checkpoint_path.exists():
+            return False
+        state = torch.load(self.checkpoint_path, map_location=self._device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._average = state["average"]
+        self.step = state["step"]
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights, each whole or not at all."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "average": self._average,
+            "step": self.step,
+        }
+        part = self.checkpoint_path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.checkpoint_path)
+
+    def train(self, crops: CropShards, validation: CropShards | None, *, minutes: float | None = None) -> None:
+        """Go on until the planned steps are done or the minutes are over."""
+        noise = KeypointNoise()
+        end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        started, first = time.monotonic(), self.step
+        sums: dict[str, float] = {}
+        self.network.train()
+        while self.step < self.plan.steps and time.monotonic() < end:
+            rng = np.random.default_rng((self.plan.seed, self.step))
+            crops.refresh()
+            for batch in crops.batches(self.plan.batch_rows, rng):
+                losses = self._step(prepare(batch, rng, self._device, noise, is_augmented=True))
+                for name, value in losses.items():
+                    sums[name] = sums.get(name, 0.0) + value
+                if self.step % 50 == 0:
+                    rate = (self.step - first) * self.plan.batch_rows / (time.monotonic() - started)
+                    means = {name: round(value / 50, 4) for name, value in sums.items()}
+                    self._report({"step": self.step, "crops_per_s": round(rate, 1), **means})
+                    sums = {}
+                if self.step % self.plan.checkpoint_steps == 0:
+                    self.save()
+                if validation is not None and self.step % self.plan.validation_steps == 0:
+                    self._report({"step": self.step, **self.validate(validation)})
+                if self.step >= self.plan.steps or time.monotonic() >= end:
+                    break
+        self.save()
+        if validation is not None:
+            self._report({"step": self.step, **self.validate(validation)})
+
+    def averaged(self) -> DPMesh:
+        """Return a copy of the network with the averaged weights, ready to run."""
+        copy = DPMesh(**self.network.settings.to_mappings()).to(self._device)
+        copy.load_state_dict(self._average)
+        return copy.eval()
+
+    @torch.no_grad()
+    def validate(self, crops: CropShards, limit: int = 1024) -> dict[str, float]:
+        """Return held-out errors in millimetres with noisy keypoints that are the same at every call."""
+        network, rng = self.averaged(), np.random.default_rng(12345)
+        root_aligned, aligned, seen = 0.0, 0.0, 0
+        for batch in crops.in_order(64):
+            ready = prepare(batch, rng, self._device, KeypointNoise(), is_augmented=False)
+            output = network(ready.image, ready.joints, ready.mask)
+            root = ready.truth.camera_from_crop @ output.pose[:, 0].float()
+            pose = torch.cat([root[:, None], output.pose[:, 1:].float()], dim=1)
+            found = self._body.joints_from_matrices(pose, output.betas.float(), joint_set="smpl24")
+            found = (found - found[:, :1])[:, list(LIMBS_OF_24)]
+            wanted = (ready.truth.joints30_cam - ready.truth.joints30_cam[:, :1])[:, list(LIMBS_OF_24)]
+            root_aligned += float(mpjpe(found, wanted).sum())
+            aligned += float(pa_mpjpe(found, wanted).sum())
+            seen += len(batch.pose)
+            if seen >= limit:
+                break
+        return {"val_mpjpe_mm": round(root_aligned / seen, 2), "val_pa_mpjpe_mm": round(aligned / seen, 2)}
+
+    def _step(self, batch) -> dict[str, float]:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.plan.is_bfloat16):
+            output = self.network(batch.image, batch.joints, batch.mask)
+        losses = recovery_losses(output, batch.truth, self._body)
+        total = torch.stack(list(losses.values())).sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
+        if torch.isfinite(norm):
+            self._optimizer.step()
+        self.step += 1
+        self._update_average()
+        return {name: float(value) for name, value in losses.items()} | {"grad_norm": float(norm)}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # The early average follows closely, so that a short training is not held back by its random start.
+        decay = min(self.plan.average_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self.network.state_dict().items():
+            if value.is_floating_point():
+                self._average[name].lerp_(value, 1 - decay)
+            else:
+                self._average[name].copy_(value)
+
+    def _learning_rate(self) -> float:
+        plan = self.plan
+        if self.step < plan.warm_up_steps:
+            return plan.learning_rate * (self.step + 1) / plan.warm_up_steps
+        share = (self.step - plan.warm_up_steps) / max(1, plan.steps - plan.warm_up_steps)
+        return plan.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+
+    def _report(self, values: dict[str, float]) -> None:
+        with open(self._output / "log.jsonl", "a") as file:
+            file.write(json.dumps(values) + "\n")
+        log.info("%s", "  ".join(f"{name} {value}" for name, value in values.items()))

@@ -1,0 +1,200 @@
+"""Commands and their options. What a command does is imported when it runs, so that --help stays fast."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from configs.errors import DpmeshVideoError, SettingsError
+
+app = typer.Typer(
+    help="Video of many people to 3D human motion: one AMASS-style motion file per person.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+evaluate_app = typer.Typer(help="Measure a run.", no_args_is_help=True)
+weights_app = typer.Typer(help="The models: which exist, whether they are intact, where they come from.")
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(weights_app, name="weights")
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one line per chunk")]
+
+
+@app.command()
+def run(
+    inputs: Annotated[list[str] | None, typer.Argument(help="videos, folders of videos or of images, or globs")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="each clip gets a folder in here")] = Path("out"),
+    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="pose weights: a path, an Ultralytics name, 'bundled' or 'auto'")
+    ] = None,
+    keypoints: Annotated[
+        Path | None, typer.Option(help="COCO result JSON or OpenPose folder in place of a detector")
+    ] = None,
+    body: Annotated[str | None, typer.Option(help="'open', or a path to a SMPL .pkl or .npz")] = None,
+    model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+    focal: Annotated[float | None, typer.Option(help="focal length in pixels")] = None,
+    fps: Annotated[
+        str | None, typer.Option(help="constant rate of the motion files; 'source' keeps the frames")
+    ] = None,
+    start: Annotated[float | None, typer.Option(help="first second to read")] = None,
+    end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
+    smplx: Annotated[bool, typer.Option("--smplx", help="also write motion files in the SMPL-X layout")] = False,
+    side_view: Annotated[bool, typer.Option("--side-view", help="add a view from the side to the overlay")] = False,
+    no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no overlay video")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="print what would be done and stop")] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="print all settings with their values and stop")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Turn videos into one motion file per person and an overlay video."""
+    from configs.read import read_settings
+
+    _configure_log(verbose)
+    given = {
+        "detect.weights": detector,
+        "detect.keypoints": keypoints,
+        "body.source": body,
+        "recover.model": model,
+        "recover.focal_px": focal,
+        "decode.start_s": start,
+        "decode.end_s": end,
+        "runtime.device": device,
+        "export.is_smplx_written": True if smplx else None,
+        "overlay.is_side_view_on": True if side_view else None,
+        "overlay.is_written": False if no_overlay else None,
+    }
+    words = [*(assignments or [])]
+    if fps is not None:
+        words.append(f"export.rate_hz={'null' if fps == 'source' else fps}")
+    chosen = read_settings(preset, given, words)
+    from pipeline.cli import commands
+
+    if settings:
+        commands.print_settings(chosen)
+        return
+    if not inputs:
+        raise SettingsError("no input given; name a video, for example: dpmesh-video run clip.mp4")
+    raise typer.Exit(commands.run(inputs, output, chosen, is_plan=plan))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="results go here")] = Path("out"),
+    verbose: Verbose = False,
+) -> None:
+    """Run on the bundled clip with the bundled models and print the errors against its truth."""
+    _configure_log(verbose)
+    from pipeline.cli import commands
+
+    raise typer.Exit(commands.demo(output))
+
+
+@app.command()
+def inspect(path: Annotated[Path, typer.Argument(help="a run's folder, or one motion file")]) -> None:
+    """Say what is in a run or in a motion file."""
+    _configure_log(False)
+    from pipeline.cli import inspection
+
+    inspection.inspect(path)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do, and what is missing."""
+    _configure_log(False)
+    from pipeline.cli import inspection
+
+    raise typer.Exit(inspection.doctor())
+
+
+@evaluate_app.command("reprojection")
+def evaluate_reprojection(
+    folder: Annotated[Path, typer.Argument(help="a run's folder")],
+) -> None:
+    """Report the share of confident keypoints that the projected bodies meet."""
+    _configure_log(False)
+    from pipeline.cli import commands
+
+    commands.evaluate_reprojection(folder)
+
+
+@evaluate_app.command("truth")
+def evaluate_truth(
+    folder: Annotated[Path, typer.Argument(help="a run's folder")],
+    truth: Annotated[Path, typer.Argument(help="truth.npz of a rendered clip")],
+) -> None:
+    """Report the errors of a run on a rendered clip whose truth is known."""
+    _configure_log(False)
+    from pipeline.cli import commands
+
+    commands.evaluate_truth(folder, truth)
+
+
+@weights_app.command("list")
+def weights_list() -> None:
+    """List the models by name, with licence and state."""
+    from pipeline.cli import inspection
+
+    inspection.list_weights()
+
+
+@weights_app.command("verify")
+def weights_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="names; all that are here by default")] = None,
+) -> None:
+    """Compare the files of models with the catalogue's sizes and hashes."""
+    from pipeline.cli import inspection
+
+    raise typer.Exit(inspection.verify_weights(names or []))
+
+
+@weights_app.command("where")
+def weights_where(name: Annotated[str, typer.Argument()]) -> None:
+    """Say where a model comes from, under which licence, and where it lies."""
+    from pipeline.cli import inspection
+
+    inspection.where_weights(name)
+
+
+def _configure_log(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(levelname)s: %(message)s" if verbose else "%(message)s",
+        stream=sys.stderr,
+    )
+    for name in ("matplotlib", "PIL", "urllib3", "filelock", "fsspec", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """Run the command line; every error a user can act on is one line on stderr."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except SettingsError as error:
+        _fail(error, 2)
+    except DpmeshVideoError as error:
+        _fail(error, 1)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            sys.exit(2)
+        raise
+
+
+def _fail(error: Exception, code: int) -> None:
+    sys.stderr.write(f"error: {error}\n")
+    sys.exit(code)

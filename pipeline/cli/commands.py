@@ -1,0 +1,102 @@
+"""What the commands do: run, demo, evaluate."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from configs.schema import RunSettings
+from pipeline.cli.tables import print_table
+from pipeline.device import choose_device, set_threads
+from pipeline.inputs import find_clips
+from pipeline.progress import TerminalProgress, make_bar
+from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
+
+log = logging.getLogger(__name__)
+
+DEMO = Path(__file__).parents[1] / "data" / "demo"
+
+
+def print_settings(settings: RunSettings) -> None:
+    """Print all settings as YAML."""
+    sys.stdout.write(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+
+
+def run(inputs: Sequence[str], output: Path, settings: RunSettings, *, is_plan: bool = False) -> int:
+    """Process the inputs, or print what would be done; return the exit code."""
+    clips = find_clips(inputs)
+    device = choose_device(settings.runtime.device)
+    set_threads(settings.runtime.threads)
+    if is_plan:
+        plans = plan_clips(clips, output, settings, device)
+        for plan in plans:
+            if plan.problem:
+                print(f"{plan.name}  cannot be read: {plan.problem}")
+            for node in plan.nodes:
+                print(f"{plan.name}  {node.name:<8}  {'up to date' if node.is_current else f'runs: {node.reason}'}")
+        return 1 if plans and all(plan.problem for plan in plans) else 0
+    bar = make_bar(Console(stderr=True))
+    shown: list[TerminalProgress] = []
+
+    def listen(name: str) -> TerminalProgress:
+        shown.append(TerminalProgress(bar, name))
+        return shown[-1]
+
+    def report(result: ClipResult) -> None:
+        shown[-1].finish()
+        if result.is_failed:
+            sys.stderr.write(f"error: {result.problem}\n")
+            return
+        if result.problem:
+            sys.stderr.write(f"warning: {result.name}: {result.problem}\n")
+        minutes, seconds = divmod(round(result.seconds), 60)
+        print(
+            f"{result.folder}  {result.person_count} people  {result.frame_count} frames  {minutes:02d}:{seconds:02d}",
+            flush=True,
+        )
+
+    with bar:
+        results = run_clips(clips, output, settings, device, listen, report)
+    if len(results) > 1:
+        failed = sum(result.is_failed for result in results)
+        log.info("%d clips done, %d failed", len(results) - failed, failed)
+    return exit_code(results)
+
+
+def demo(output: Path) -> int:
+    """Run on the bundled clip with the bundled models, then print the errors against its truth."""
+    settings = RunSettings.model_validate({"detect": {"weights": "bundled"}})
+    code = run([str(DEMO / "demo.mp4")], output, settings)
+    if code:
+        return code
+    folder = output / "demo"
+    evaluate_truth(folder, DEMO / "truth.npz")
+    print()
+    for path in sorted((folder / "tracks").glob("*.npz")):
+        print(f"motion   {path}")
+    print(f"overlay  {folder / 'overlay.mp4'}")
+    return 0
+
+
+def evaluate_reprojection(folder: Path) -> None:
+    """Print how well the projected bodies of a run meet the confident keypoints."""
+    from dpmesh.body import load_body
+    from pipeline.evaluation.reprojection import evaluate_reprojection as measure
+    from pipeline.evaluation.runs import read_run_tracks
+
+    result = measure(read_run_tracks(folder), load_body(None))
+    print_table(result.rows(), title=f"{folder}: keypoints met by the projected body")
+
+
+def evaluate_truth(folder: Path, truth: Path) -> None:
+    """Print the errors of a run against the truth of a rendered clip."""
+    from dpmesh.body import load_body
+    from pipeline.evaluation.runs import read_run_tracks
+    from pipeline.evaluation.truth import evaluate_truth as measure
+    from pipeline.evaluation.truth import read_truth
+
+    result = measure(read_run_tracks(folder), read_truth(truth), load_body(None))
+    print_table(result.rows(), title=f"{folder}: errors against the truth")

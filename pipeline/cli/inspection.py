@@ -1,0 +1,141 @@
+"""What the commands do: inspect, doctor, weights."""
+
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from configs.errors import InputError
+from configs.weights import WeightsStatus, cache_folder, how_to_get, locate, read_catalogue
+from configs.weights import list_weights as weights_states
+from configs.weights import verify as verify_entry
+from pipeline.cli.tables import print_table
+
+
+def inspect(path: Path) -> None:
+    """Print what is in a run's folder or in a motion file.
+
+    Raises:
+        InputError: the path is neither.
+    """
+    if path.is_dir() and (path / "run.json").is_file():
+        _inspect_run(path)
+    elif path.suffix == ".npz" and path.is_file():
+        _inspect_motion(path)
+    else:
+        raise InputError(f"{path}: neither a run's folder (with run.json) nor a motion file (.npz); check the path")
+
+
+def _inspect_run(folder: Path) -> None:
+    try:
+        record = json.loads((folder / "run.json").read_text())
+    except ValueError as error:
+        raise InputError(f"{folder / 'run.json'}: not JSON ({error}); run again to write it anew") from error
+    video = record.get("video", {})
+    size = f"{video.get('width')}x{video.get('height')} at {video.get('rate')} frames/s"
+    print(f"{folder}: {record['status']}, {record.get('people', 0)} people in {record.get('frames', 0)} frames, {size}")
+    if record.get("problem"):
+        print(f"problem: {record['problem']}")
+    for name, value in record.get("models", {}).items():
+        if not name.endswith("_sha256"):
+            print(f"{name}: {value}")
+    rows = [_motion_row(path) for path in sorted((folder / "tracks").glob("*.npz"))]
+    if rows:
+        print_table([("file", "layout", "samples", "rate", "seconds", "observed"), *rows])
+
+
+def _motion_row(path: Path) -> tuple[str, ...]:
+    from pipeline.motion import read_motion
+
+    motion = read_motion(path)
+    observed = "" if motion.observed_share is None else f"{motion.observed_share:.0%}"
+    return (
+        path.name,
+        motion.layout.name,
+        str(len(motion.poses)),
+        f"{motion.rate_hz:g}",
+        f"{motion.duration_s:.2f}",
+        observed,
+    )
+
+
+def _inspect_motion(path: Path) -> None:
+    import numpy as np
+
+    print_table([("file", "layout", "samples", "rate", "seconds", "observed"), _motion_row(path)])
+    with np.load(path, allow_pickle=False) as arrays:
+        rows = [(name, str(arrays[name].dtype), str(arrays[name].shape)) for name in arrays.files]
+    print_table([("key", "type", "shape"), *rows])
+
+
+def doctor() -> int:
+    """Print what this machine can do; return 1 when something that is needed is missing."""
+    import torch
+
+    problems = 0
+    print(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    print(f"machine   {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB of memory")
+    print(f"disk      {shutil.disk_usage('.').free / 2**30:.0f} GiB free here")
+    cuda = f"CUDA, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "no CUDA device; the CPU is used"
+    print(f"torch     {torch.__version__}, {cuda}")
+    for name in ("av", "decord", "cv2", "diffusers", "peft", "smplx", "ultralytics", "filterpy", "scipy", "embreex"):
+        try:
+            importlib.import_module(name)
+        except (ImportError, OSError, RuntimeError) as error:
+            problems += name != "decord"
+            print(f"{name:<9} does not load: {error}")
+    for status in weights_states():
+        if status.entry.kind == "bundled" and status.state in ("missing", "corrupt"):
+            problems += 1
+            print(f"weights   {status.problem}; {how_to_get(status.entry)}")
+    print(f"cache     {cache_folder()}")
+    print("all that is needed is here" if not problems else f"{problems} problems")
+    return 1 if problems else 0
+
+
+def list_weights() -> None:
+    """Print the catalogue with the state of each entry on this machine."""
+    rows = [
+        (status.entry.name, status.entry.role, status.entry.kind, status.state, status.entry.licence)
+        for status in weights_states()
+    ]
+    print_table([("name", "for", "kind", "state", "licence"), *rows])
+
+
+def verify_weights(names: Sequence[str]) -> int:
+    """Hash the files of the named entries (all that are here by default); return 1 when one is wrong."""
+    chosen = list(names) or [status.entry.name for status in weights_states() if status.state != "missing"]
+    states = [verify_entry(name) for name in chosen]
+    for status in states:
+        print(f"{status.entry.name}  {_verdict(status)}")
+    return 1 if any(status.state in ("missing", "corrupt") for status in states) else 0
+
+
+def _verdict(status: WeightsStatus) -> str:
+    if status.state in ("missing", "corrupt"):
+        return f"{status.state}: {status.problem}; {how_to_get(status.entry)}"
+    return "ok" if status.state == "ok" else f"found at {status.path}; the catalogue has no hash to compare with"
+
+
+def where_weights(name: str) -> None:
+    """Print where one entry comes from.
+
+    Raises:
+        InputError: the catalogue has no such name.
+    """
+    entry = read_catalogue().find(name)
+    if entry is None:
+        known = ", ".join(item.name for item in read_catalogue().weights)
+        raise InputError(f"{name}: not in the catalogue; known names: {known}")
+    print(f"{entry.name}: {entry.what}")
+    print(f"source   {entry.source}")
+    print(f"licence  {entry.licence}")
+    print(f"place    {locate(entry)}")
+    if not locate(entry).exists():
+        sys.stderr.write(f"not here: {how_to_get(entry)}\n")

@@ -1,0 +1,227 @@
+"""One clip from video to files: the nodes of its graph and what each of them does."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from configs.errors import InputError, TruncatedError
+from configs.schema import RunSettings
+from pipeline.atomic import read_npz, write_npz
+from pipeline.graph import Graph, Node, fingerprint_of
+from pipeline.identity import program_version, video_identity
+from pipeline.line import StageClock, chunk_frames, run_line
+from pipeline.media import VideoInfo, VideoWriter, read_frames
+from pipeline.models import Models
+from pipeline.motion import motion_name, write_motion
+from pipeline.overlay import write_overlay
+from pipeline.prefetch import prefetch
+from pipeline.stages.detect import DetectStage
+from pipeline.stages.link import find_spans, iterate_people
+from pipeline.stages.recover import RecoverStage
+from pipeline.stages.refine import refine_person
+from pipeline.stages.track import TrackStage
+from pipeline.store import Journal, ObservationStore
+from pipeline.types import Frame, MotionTrack
+
+log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Hears how far a clip is."""
+
+    def start(self, step: str, total: int | None) -> None: ...
+
+    def advance(self, done: int, note: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Clip:
+    """One video on its way to one output folder."""
+
+    info: VideoInfo
+    folder: Path
+    settings: RunSettings
+    models: Models
+    progress: Progress
+    clock: StageClock
+
+    def graph(self) -> Graph:
+        """Return the nodes of this clip over its output folder."""
+        chosen = self.settings
+        observed = {
+            "video": video_identity(self.info.path),
+            "program": program_version(),
+            "models": self.models.identities(),
+            "chunk_frames": chosen.runtime.chunk_frames,
+            **_dump(chosen, "decode", "detect", "track", "recover", "body"),
+        }
+        motion = _dump(chosen, "link", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
+        nodes = [
+            Node("observe", (), observed, lambda: self._observe(fingerprint_of(observed))),
+            Node("motion", ("observe",), motion, self._refine),
+            Node("export", ("motion",), _dump(chosen, "export"), self._export),
+        ]
+        if chosen.overlay.is_written:
+            nodes.append(Node("overlay", ("motion",), _dump(chosen, "overlay"), self._overlay))
+        return Graph(self.folder, nodes)
+
+    @property
+    def store(self) -> ObservationStore:
+        """Where this clip's observations lie."""
+        return ObservationStore(self.folder / "observations")
+
+    def motion_paths(self) -> list[Path]:
+        """Return the files of `read_track`, in order of people."""
+        return sorted((self.folder / "motion").glob("person_*.npz"))
+
+    def _observe(self, fingerprint: str) -> Sequence[Path]:
+        store = self.store
+        state = store.read_state()
+        if state is not None and state[0].fingerprint != fingerprint:
+            store.clear()
+            state = None
+        journal, snapshots = state if state is not None else (Journal(fingerprint), None)
+        self.progress.start("recover", self._frame_total())
+        self.progress.advance(journal.frame_count, "")
+        if not journal.is_complete:
+            journal = self._run_line(store, journal, snapshots)
+        if not journal.frame_count:
+            raise InputError(f"{self.info.path}: no frame in the chosen part; check --start and --end")
+        return sorted(store.folder.glob("*.npz"))
+
+    def _run_line(self, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None) -> Journal:
+        chosen, models = self.settings, self.models
+        focal_px = chosen.recover.focal_px or self._focal_from_file()
+        stages = [
+            DetectStage(models.people_finder),
+            TrackStage(chosen.track),
+            RecoverStage(models.recovery, chosen.recover, focal_px),
+        ]
+        source = _Frames(self._read(journal.next_frame))
+        with closing(prefetch(iter(source), chosen.runtime.prefetch_frames)) as frames:
+            chunks = chunk_frames(frames, chosen.runtime.chunk_frames, journal.shard_count)
+            with closing(run_line(chunks, stages, self.clock, snapshots)) as done:
+                latest: dict[str, Any] = snapshots or {}
+                for chunk in done:
+                    with self.clock.measure("write"):
+                        journal = store.commit(journal, chunk)
+                    latest = chunk.snapshots
+                    people = len(chunk.tracks[-1].track_ids) if chunk.tracks else 0
+                    self.progress.advance(journal.frame_count, f"{people} people")
+        if source.warning and not journal.frame_count:
+            raise InputError(source.warning)
+        journal = replace(journal, is_complete=True, warning=source.warning)
+        store.write_state(journal, latest)
+        return journal
+
+    def _refine(self) -> Sequence[Path]:
+        folder = self.folder / "motion"
+        spans = [span for span in find_spans(self.store) if span.row_count >= self.settings.link.frames_min]
+        number_of = {span.track_id: number for number, span in enumerate(spans, start=1)}
+        body, paths = self.models.body(), []
+        self.progress.start("motion", len(spans))
+        with self.clock.measure("motion"):
+            for rows in iterate_people(self.store, spans):
+                track = refine_person(rows, body, self.settings.link, self.settings.recover)
+                path = folder / motion_name(number_of[track.track_id])
+                write_npz(path, {item.name: getattr(track, item.name) for item in fields(MotionTrack)})
+                paths.append(path)
+                self.progress.advance(len(paths), "")
+        return sorted(paths)
+
+    def _export(self) -> Sequence[Path]:
+        chosen, body, paths = self.settings, self.models.body(), []
+        layouts = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
+        sources = self.motion_paths()
+        self.progress.start("export", len(sources))
+        with self.clock.measure("export"):
+            for number, source in enumerate(sources, start=1):
+                track = read_track(source)
+                for layout in layouts:
+                    path = self.folder / "tracks" / motion_name(number, layout)
+                    write_motion(
+                        path,
+                        track,
+                        body,
+                        layout=layout,
+                        rate=chosen.export.rate_hz,
+                        gap_max_s=chosen.link.gap_max_s,
+                        source=self.info.path.name,
+                        version=program_version(),
+                    )
+                    paths.append(path)
+                self.progress.advance(number, "")
+        return paths
+
+    def _overlay(self) -> Sequence[Path]:
+        path = self.folder / "overlay.mp4"
+        tracks = [replace(read_track(source), track_id=n) for n, source in enumerate(self.motion_paths(), start=1)]
+        self.progress.start("overlay", self._frame_total())
+
+        def open_writer(target: Path, width: int, height: int) -> VideoWriter:
+            return VideoWriter(target, width, height, self.info.rate)
+
+        def counted() -> Iterator[Frame]:
+            for number, frame in enumerate(_Frames(self._read(None)), start=1):
+                yield frame
+                self.progress.advance(number, "")
+
+        with (
+            self.clock.measure("overlay"),
+            closing(prefetch(counted(), self.settings.runtime.prefetch_frames)) as frames,
+        ):
+            count = write_overlay(frames, tracks, self.models.body(), path, self.settings.overlay, open_writer)
+        return [path] if count else []
+
+    def _read(self, from_index: int | None) -> Iterator[Frame]:
+        decode = self.settings.decode
+        return read_frames(
+            self.info.path,
+            start_s=decode.start_s,
+            end_s=decode.end_s,
+            from_index=from_index,
+            max_side_px=decode.max_side_px,
+            on_corrupt=decode.on_corrupt,
+            folder_rate=decode.folder_rate_hz,
+        )
+
+    def _focal_from_file(self) -> float | None:
+        limit = self.settings.decode.max_side_px
+        side = max(self.info.width, self.info.height)
+        shrunk = 1.0 if limit is None else min(1.0, limit / side)
+        return None if self.info.focal_px is None else self.info.focal_px * shrunk
+
+    def _frame_total(self) -> int | None:
+        total, decode = self.info.frame_count, self.settings.decode
+        if total is None or (decode.start_s is None and decode.end_s is None):
+            return total
+        length_s = total / float(self.info.rate)
+        seconds = min(decode.end_s or length_s, length_s) - (decode.start_s or 0.0)
+        return max(0, round(seconds * float(self.info.rate)))
+
+
+class _Frames:
+    """The frames of a video up to its damage; `warning` says what the damage was."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
+        self.warning = ""
+
+    def __iter__(self) -> Iterator[Frame]:
+        try:
+            yield from self._frames
+        except TruncatedError as error:
+            self.warning = str(error)
+
+
+def read_track(path: Path) -> MotionTrack:
+    """Return the camera-frame motion of one person that the node "motion" wrote."""
+    arrays: dict[str, Any] = read_npz(path)
+    return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
+
+
+def _dump(settings: RunSettings, *sections: str) -> dict[str, Any]:
+    return {section: getattr(settings, section).model_dump(mode="json") for section in sections}

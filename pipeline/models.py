@@ -1,0 +1,117 @@
+"""The models of a run: found once, loaded when first needed, shared by all clips."""
+
+import json
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.errors import WeightsError
+from configs.schema import RunSettings
+from configs.weights import resolve
+from pipeline.identity import weights_identity
+from trackers.detector import PeopleFinder, PoseDetector
+from trackers.keypoint_files import KeypointRecord
+from trackers.weights import ResolvedWeights, find_detector
+
+if TYPE_CHECKING:
+    from dpmesh.body import BodyModel
+    from dpmesh.recovery import BodyRecovery
+
+log = logging.getLogger(__name__)
+
+
+class Models:
+    """What the stages run. Nothing is loaded before it is asked for."""
+
+    def __init__(self, settings: RunSettings, device: str) -> None:
+        self._settings = settings
+        self._device = device
+        self._body: BodyModel | None = None
+        self._finder: PeopleFinder | None = None
+        self._recovery: BodyRecovery | None = None
+
+    @cached_property
+    def detector_weights(self) -> ResolvedWeights | None:
+        """Which detector is used and why; None where keypoints come from a file."""
+        return None if self._settings.detect.keypoints else find_detector(self._settings.detect.weights)
+
+    @cached_property
+    def recovery_path(self) -> Path:
+        """The folder with the network's config and weights."""
+        return resolve(self._settings.recover.model)
+
+    @cached_property
+    def body_path(self) -> Path | None:
+        """The user's SMPL file, or None for the open body."""
+        source = self._settings.body.source
+        return None if source == "open" else resolve(source)
+
+    def identities(self) -> dict[str, str]:
+        """Return what each model's content hashes to."""
+        found = self.detector_weights
+        keypoints = self._settings.detect.keypoints
+        detector = found.path if found else keypoints
+        return {
+            "detector": weights_identity(detector) if detector else "",
+            "recovery": weights_identity(self.recovery_path),
+            "body": weights_identity(self.body_path if self.body_path else resolve("open-body")),
+        }
+
+    def body(self) -> "BodyModel":
+        """Return the body model."""
+        from dpmesh.body import load_body
+
+        if self._body is None:
+            self._body = load_body(self.body_path, device=self._device)
+        return self._body
+
+    def people_finder(self) -> PeopleFinder:
+        """Return the detector, or the keypoint file in its place."""
+        if self._finder is None:
+            detect, found = self._settings.detect, self.detector_weights
+            if found is not None:
+                self._finder = PoseDetector.from_settings(detect, found.path, device=self._device)
+            elif detect.keypoints is not None:
+                self._finder = KeypointRecord(detect.keypoints)
+        if self._finder is None:
+            raise WeightsError("no detector and no keypoint file; give --detector or detect.keypoints")
+        return self._finder
+
+    def recovery(self) -> "BodyRecovery":
+        """Return the network with what stands before and after it."""
+        from dpmesh.network.model import DPMesh
+        from dpmesh.recovery import BodyRecovery
+
+        if self._recovery is None:
+            recover, path = self._settings.recover, self.recovery_path
+            try:
+                network = DPMesh.from_pretrained(path).float()
+            except (OSError, ValueError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+                raise WeightsError(
+                    f"{path}: not a DPMesh folder ({error}); it needs the config.json and the"
+                    " diffusion_pytorch_model.safetensors of `DPMesh.save_pretrained`"
+                ) from error
+            self._recovery = BodyRecovery(
+                network,
+                self.body(),
+                device=self._device,
+                dtype=recover.dtype,
+                box_scale=recover.box_scale,
+                keypoint_score_min=recover.keypoint_score_min,
+                is_camera_fitted=recover.is_camera_fitted,
+                batch_rows=recover.batch_rows,
+            )
+        return self._recovery
+
+
+def describe(models: Models) -> dict[str, Sequence[str] | str]:
+    """Return which models a run uses, for `run.json`."""
+    found = models.detector_weights
+    return {
+        "detector": found.path.name if found else "keypoint file",
+        "detector_reason": found.reason if found else "precomputed keypoints",
+        "recovery": models.recovery_path.name,
+        "body": models.body_path.name if models.body_path else "open body",
+    } | {f"{name}_sha256": value for name, value in models.identities().items()}

@@ -1,0 +1,63 @@
+"""Progress on stderr: a line that moves in a terminal, nothing elsewhere."""
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class SpeedColumn(ProgressColumn):
+    """Units per second, empty until that is known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the text of one line."""
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
+class TerminalProgress:
+    """Shows stage, frames per second and time left of one clip; silent when stderr is not a terminal."""
+
+    def __init__(self, bar: Progress, name: str) -> None:
+        self._bar = bar
+        self._name = name
+        self._task: TaskID | None = None
+
+    def start(self, step: str, total: int | None) -> None:
+        """Begin a step with as many units, if that is known."""
+        self.finish()
+        self._task = self._bar.add_task(f"{self._name}  {step}", total=total, note="")
+
+    def advance(self, done: int, note: str) -> None:
+        """Show that so many units are done."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, note=note)
+
+    def finish(self) -> None:
+        """Take the line away."""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+
+def make_bar(console: Console) -> Progress:
+    """Return the bar that the clips' lines go into."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f}/{task.total}"),
+        SpeedColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,0 +1,158 @@
+"""A run over clips: each to its own folder, one failing clip never costs the others."""
+
+import fcntl
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from configs.errors import InputError, RunError
+from configs.schema import RunSettings
+from pipeline.atomic import write_json
+from pipeline.clip import Clip, Progress
+from pipeline.graph import PlannedNode
+from pipeline.identity import program_version
+from pipeline.inputs import ClipInput
+from pipeline.line import StageClock
+from pipeline.media import probe
+from pipeline.models import Models, describe
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipResult:
+    """How one clip ended."""
+
+    name: str
+    folder: Path
+    person_count: int
+    frame_count: int
+    seconds: float
+    problem: str  # empty = nothing to say
+    is_failed: bool  # nothing usable was written
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlan:
+    """What a run would do with one clip."""
+
+    name: str
+    nodes: tuple[PlannedNode, ...]
+    problem: str
+
+
+def run_clips(
+    clips: Sequence[ClipInput],
+    output: Path,
+    settings: RunSettings,
+    device: str,
+    progress: Callable[[str], Progress],
+    on_done: Callable[[ClipResult], None],
+) -> list[ClipResult]:
+    """Process the clips one after the other; return how each ended.
+
+    Args:
+        progress: makes the listener of one clip from its name.
+        on_done: hears each result as soon as it is there.
+    """
+    models = Models(settings, device)
+    results = []
+    for clip in clips:
+        result = run_clip(clip, output, settings, models, progress(clip.name))
+        results.append(result)
+        on_done(result)
+    return results
+
+
+def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Models, progress: Progress) -> ClipResult:
+    """Process one clip; an input that cannot be read becomes a failed result, any other error goes up."""
+    started, clock, folder = time.monotonic(), StageClock(), output / clip.name
+    record: dict[str, Any] = {"input": clip.path.name, "settings": settings.model_dump(mode="json")}
+    try:
+        info = probe(clip.path, folder_rate=settings.decode.folder_rate_hz)
+        for note in info.notes:
+            log.warning("%s: %s", clip.name, note)
+        record["video"] = {
+            "width": info.width, "height": info.height, "rate": str(info.rate), "codec": info.codec,
+            "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
+        }  # fmt: skip
+        record["models"] = describe(models)
+        work = Clip(info, folder, settings, models, progress, clock)
+        with _claimed(folder):
+            plan = work.graph().run()
+    except InputError as error:
+        if folder.is_dir():
+            write_json(folder / "run.json", record | {"status": "failed", "problem": str(error)})
+        return ClipResult(clip.name, folder, 0, 0, time.monotonic() - started, str(error), True)
+    state = work.store.read_state()
+    journal = state[0] if state else None
+    people = len(work.motion_paths())
+    seconds = time.monotonic() - started
+    record |= {
+        "status": "partial" if journal and journal.warning else "done",
+        "problem": journal.warning if journal else "",
+        "frames": journal.frame_count if journal else 0,
+        "rows": journal.row_count if journal else 0,
+        "people": people,
+        "nodes": {node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
+        "seconds": {name: round(value, 3) for name, value in clock.seconds.items()} | {"total": round(seconds, 3)},
+        "program": program_version(),
+        "python": platform.python_version(),
+    }
+    write_json(folder / "run.json", record)
+    problem = journal.warning if journal else ""
+    return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem, False)
+
+
+def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, device: str) -> list[ClipPlan]:
+    """Return what a run would do; reads the videos' headers and the models' hashes, writes nothing."""
+    models = Models(settings, device)
+    plans = []
+    for clip in clips:
+        try:
+            info = probe(clip.path, folder_rate=settings.decode.folder_rate_hz)
+            work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
+            plans.append(ClipPlan(clip.name, tuple(work.graph().plan()), ""))
+        except InputError as error:
+            plans.append(ClipPlan(clip.name, (), str(error)))
+    return plans
+
+
+class _Silent:
+    def start(self, step: str, total: int | None) -> None:
+        """Say nothing."""
+
+    def advance(self, done: int, note: str) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the lock ends with the process, however it ends.
+
+    Raises:
+        RunError: another process writes there, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")  # noqa: SIM115: closed by the `with` below
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another --output") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{folder}: another run is writing here; wait for it, or choose another --output") from error
+        yield
+
+
+def exit_code(results: Sequence[ClipResult]) -> int:
+    """Return 0 when all is done, 3 when something was skipped or cut short, 1 when nothing was made."""
+    if results and all(result.is_failed for result in results):
+        return 1
+    return 3 if any(result.problem for result in results) else 0

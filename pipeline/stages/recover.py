@@ -1,0 +1,102 @@
+"""Recovery: fills `Chunk.observations` with one body per tracked person; pixels end here."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from configs.schema import RecoverSettings
+from dpmesh.recovery import BodyRecovery, PeopleInImages
+from pipeline.line import Stage
+from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
+
+VISIBLE_FROM = 0.5  # a joint whose witness keypoints reach this confidence counts as visible
+
+
+def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
+    """Return one row per tracked person of the chunk, with its camera and with the body still zero.
+
+    Args:
+        focal_px: focal length in pixels; None takes the diagonal of each frame.
+    """
+    parts = []
+    for frame, tracks in zip(chunk.frames, chunk.tracks or (), strict=True):
+        height, width = frame.image.shape[:2]
+        people = len(tracks.track_ids)
+        parts.append(
+            Observations(
+                frame_index=np.full(people, frame.index, np.int64),
+                time_s=np.full(people, frame.time_s, np.float64),
+                track_id=tracks.track_ids,
+                boxes_xyxy=tracks.boxes_xyxy,
+                scores=tracks.scores,
+                keypoints=tracks.keypoints,
+                pose=np.zeros((people, 24, 3), np.float32),
+                betas=np.zeros((people, 10), np.float32),
+                trans=np.zeros((people, 3), np.float32),
+                joint_confidence=np.zeros((people, 24), np.float32),
+                joint_visible=np.zeros((people, 24), np.bool_),
+                focal_px=np.full(people, focal_px or np.hypot(width, height), np.float32),
+                principal_px=np.tile(np.float32([width / 2, height / 2]), (people, 1)),
+            )
+        )
+    return concatenate_observations(parts)
+
+
+class RecoverStage(Stage):
+    """Batches the people of a chunk over frames and recovers a body for each."""
+
+    name = "recover"
+
+    def __init__(
+        self,
+        make_recovery: Callable[[], BodyRecovery],
+        settings: RecoverSettings,
+        focal_px: float | None,
+    ) -> None:
+        """
+        Args:
+            make_recovery: loads the network; called in `open`.
+            focal_px: focal length of the video in pixels; None takes the diagonal of each frame.
+        """
+        self._make_recovery = make_recovery
+        self._settings = settings
+        self._focal_px = focal_px
+        self._recovery: BodyRecovery | None = None
+
+    def open(self) -> None:
+        """Load the network."""
+        self._recovery = self._make_recovery()
+
+    def process(self, chunk: Chunk) -> Chunk:
+        """Return the chunk with observations; people with too few usable keypoints get none."""
+        if self._recovery is None or chunk.tracks is None:
+            raise ValueError("recover: the stage was not opened, or the chunk has no tracks")
+        seen = tracked_rows(chunk, self._focal_px)
+        usable = (seen.keypoints[..., 2] >= self._settings.keypoint_score_min).sum(axis=1)
+        seen = select_rows(seen, usable >= self._settings.keypoints_min)
+        if not len(seen.frame_index):
+            return replace(chunk, observations=seen)
+        bodies = self._recovery.recover(
+            [frame.image for frame in chunk.frames],
+            PeopleInImages(
+                image_row=np.searchsorted([frame.index for frame in chunk.frames], seen.frame_index),
+                boxes_xyxy=seen.boxes_xyxy,
+                keypoints=seen.keypoints,
+                focal_px=seen.focal_px,
+                principal_px=seen.principal_px,
+            ),
+        )
+        observations = replace(
+            seen,
+            pose=bodies.params.pose,
+            betas=bodies.params.betas,
+            trans=bodies.params.trans,
+            joint_confidence=bodies.joint_confidence,
+            joint_visible=bodies.joint_confidence >= VISIBLE_FROM,
+        )
+        return replace(chunk, observations=observations)
+
+    def close(self) -> None:
+        """Let go of the network."""
+        self._recovery = None

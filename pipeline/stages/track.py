@@ -1,0 +1,48 @@
+"""Tracking: fills `Chunk.tracks`, and ends all tracks where the shot changes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from configs.schema import TrackSettings
+from pipeline.line import Stage
+from pipeline.types import Chunk
+from trackers.shots import ShotCutDetector
+from trackers.tracker import Tracker
+
+
+class TrackStage(Stage):
+    """Gives every detection an identity."""
+
+    name = "track"
+
+    def __init__(self, settings: TrackSettings) -> None:
+        self._tracker = Tracker(settings)
+        self._cuts = ShotCutDetector() if settings.is_cut_detection_on else None
+
+    def process(self, chunk: Chunk) -> Chunk:
+        """Return the chunk with one `Tracks` per frame."""
+        found = []
+        for frame, detections in zip(chunk.frames, chunk.detections or (), strict=True):
+            if self._cuts is not None and self._cuts.is_cut(frame.image):
+                self._tracker.end_all()
+            found.append(self._tracker.update(detections, frame.time_s, frame.index))
+        return replace(chunk, tracks=tuple(found))
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return the state of the tracker and of the cut detector."""
+        state = {f"tracker.{name}": value for name, value in self._tracker.snapshot().items()}
+        if self._cuts is not None:
+            state |= {f"cuts.{name}": value for name, value in self._cuts.snapshot().items()}
+        return state
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        """Continue where another process stopped."""
+        self._tracker.restore(_part(snapshot, "tracker."))
+        if self._cuts is not None:
+            self._cuts.restore(_part(snapshot, "cuts."))
+
+
+def _part(snapshot: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): value for name, value in snapshot.items() if name.startswith(prefix)}
