@@ -1,0 +1,183 @@
+"""Frames of a video by index."""
+
+import logging
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from configs.errors import InputError
+from pipeline.media.decode import Damage
+from pipeline.media.images import ImagePlan, plan_images, read_image
+from pipeline.media.info import VideoInfo
+from pipeline.media.packet_index import PacketIndex, index_packets
+from pipeline.media.pixels import PixelConverter
+from pipeline.media.probe import probe
+from pipeline.media.read import Picture, pictures_from
+from pipeline.types import Frame
+
+log = logging.getLogger(__name__)
+
+AGREEMENT_LEVELS = 2.0  # mean difference of 0..255 between two decoders' pictures that still counts as the same
+DECORD_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "mpeg2video"})
+REACH_FRAMES = 16  # how far behind a key frame the two decoders are compared
+
+
+class RandomFrames:
+    """The frames of a video by index, as the streaming reader gives them at full size. Not for several threads.
+
+    decord serves plain videos (upright, square pixels, progressive, 8 bit, undamaged) after its pictures were compared
+    with PyAV's at the start, in the middle and near the end; PyAV serves all others.
+    """
+
+    def __init__(self, source: str | Path | VideoInfo) -> None:
+        """Args: source: a path, or what `probe` said about it. Raises `InputError` as `probe` does."""
+        self.info = source if isinstance(source, VideoInfo) else probe(source)
+        self._converter = PixelConverter(self.info, self.info.width, self.info.height)
+        self._plan: ImagePlan | None = plan_images(self.info.path) if self.info.kind == "images" else None
+        self._index: PacketIndex | None = index_packets(self.info)
+        self._stream: Generator[Picture, None, None] | None = None
+        self._next = 0
+        self._last: Frame | None = None
+        self._decord: Any = self._open_decord()
+        self.backend: Literal["decord", "av", "images"] = (
+            "images" if self._plan else "decord" if self._decord is not None else "av"
+        )
+        self._length: int | None = None
+
+    def __len__(self) -> int:
+        """Return how many frames can be read; where the packets cannot tell, it decodes all once."""
+        if self._length is None:
+            self._length = self._count()
+        return self._length
+
+    def __getitem__(self, index: int) -> Frame:
+        return self.many([index])[0]
+
+    def many(self, indices: Sequence[int]) -> list[Frame]:
+        """Return the frames at `indices`, in that order; each is decoded once. Raises `IndexError` outside."""
+        for index in indices:
+            if not index >= 0:
+                raise IndexError(f"{self.info.path}: frame {index} does not exist; the first is 0")
+        found = {index: self._read(index) for index in sorted(set(map(int, indices)))}
+        return [found[int(index)] for index in indices]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = self._decord = self._last = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, index: int) -> Frame:
+        if self._plan is not None:
+            if index >= len(self._plan.files):
+                raise self._outside(index)
+            return Frame(index, float(index / self.info.rate), read_image(self._plan.files[index]))
+        if self._decord is not None and self._index is not None:
+            if index >= len(self._index.pts):
+                raise self._outside(index)
+            return Frame(index, self._index.time_s(index), self._decord[index].asnumpy())
+        return self._read_av(index)
+
+    def _read_av(self, index: int) -> Frame:
+        """Read on where the wanted frame lies ahead in the same group of pictures, else seek."""
+        if self._last is not None and self._last.index == index:
+            return self._last
+        if self._index is not None and index >= len(self._index.pts):
+            raise self._outside(index)
+        if self._stream is None or index < self._next or self._is_key_between(self._next, index):
+            if self._stream is not None:
+                self._stream.close()
+            self._stream = pictures_from(self.info, index, index=self._index, spare_keys=0)
+        try:
+            for picture in self._stream:
+                self._next = picture.index + 1
+                if picture.index == index:
+                    self._last = Frame(index, picture.time_s, self._converter.convert(picture.raw))
+                    return self._last
+        except Damage as damage:
+            self._stream = None
+            raise InputError(f"{self.info.path}: frame {index} cannot be read, {damage}") from damage
+        self._stream = None
+        raise self._outside(index)
+
+    def _is_key_between(self, start: int, stop: int) -> bool:
+        if self._index is None:
+            return False
+        places = self._index.key_places
+        return bool(np.searchsorted(places, start, "left") < np.searchsorted(places, stop, "right"))
+
+    def _outside(self, index: int) -> IndexError:
+        return IndexError(f"{self.info.path}: frame {index} does not exist; the video ends before")
+
+    def _count(self) -> int:
+        if self._plan is not None:
+            return len(self._plan.files)
+        if self._index is not None:
+            return len(self._index.pts)
+        count = 0
+        try:
+            for picture in pictures_from(self.info, 0):
+                count = picture.index + 1
+        except Damage as damage:
+            log.warning("%s: %d frames, then %s", self.info.path, count, damage)
+        return count
+
+    def _open_decord(self) -> Any:
+        info = self.info
+        is_plain = (
+            self._index is not None
+            and info.codec in DECORD_CODECS
+            and info.rotation_deg == 0
+            and not info.is_mirrored
+            and info.sample_aspect == 1
+            and not info.is_interlaced
+            and info.pixel_format in {"yuv420p", "yuvj420p"}
+        )
+        if not is_plain:
+            return None
+        try:
+            import decord
+        except (ImportError, OSError):  # no wheel for this platform
+            return None
+        decord.logging.set_level(decord.logging.QUIET)
+        try:
+            reader = decord.VideoReader(str(info.path.absolute()), num_threads=1)
+            reason = self._disagreement(reader)
+        except (decord.DECORDError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+        if reason is not None:
+            log.debug("%s: decord is not used: %s", info.path, reason)
+            return None
+        return reader
+
+    def _disagreement(self, reader: Any) -> str | None:
+        assert self._index is not None
+        count = len(self._index.pts)
+        if len(reader) != count:
+            return f"it counts {len(reader)} frames, the packets {count}"
+        for place in self._places_to_compare():
+            theirs, ours = reader[place].asnumpy(), self._read_av(place).image
+            if theirs.shape != ours.shape:
+                return f"frame {place} has shape {theirs.shape}, PyAV gives {ours.shape}"
+            difference = float(np.abs(theirs.astype(np.int16) - ours).mean())
+            if difference > AGREEMENT_LEVELS:
+                return f"frame {place} differs from PyAV's by {difference:.1f} levels"
+        return None
+
+    def _places_to_compare(self) -> list[int]:
+        assert self._index is not None
+        keys, count = self._index.key_places, len(self._index.pts)
+        ends = np.append(keys[1:], count)
+        groups = {0, len(keys) // 2, len(keys) - 1}
+        return sorted({0} | {int(min(ends[g] - 1, keys[g] + REACH_FRAMES)) for g in groups})

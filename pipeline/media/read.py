@@ -1,0 +1,218 @@
+"""Streaming reader: any supported input -> frames, one at a time."""
+
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from configs.errors import InputError, SettingsError, TruncatedError
+from pipeline.media.clock import Clock
+from pipeline.media.container import open_container, pick_stream
+from pipeline.media.decode import Damage, Pictures, decode_stream, deinterlace
+from pipeline.media.images import plan_images, read_image
+from pipeline.media.info import VideoInfo, fit_size
+from pipeline.media.packet_index import PacketIndex, decode_from, index_packets
+from pipeline.media.pixels import PixelConverter
+from pipeline.media.probe import FOLDER_RATE, probe
+from pipeline.types import Frame
+
+log = logging.getLogger(__name__)
+
+SEEK_WORTH_FRAMES = 64  # up to here decoding from the start costs no more than the pass over all packets
+FIELD_REACH = 2  # frames before the first wanted one that the deinterlacer must have seen
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded frame before its pixels are converted."""
+
+    index: int
+    time_s: float
+    raw: VideoFrame
+
+
+def read_frames(
+    source: str | Path | VideoInfo,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    from_index: int | None = None,
+    after_time_s: float | None = None,
+    max_side_px: int | None = None,
+    on_corrupt: Literal["stop", "skip"] = "stop",
+    image_rate: Fraction = FOLDER_RATE,
+) -> Iterator[Frame]:
+    """Return the frames of a video, GIF, image folder or glob in presentation order, one at a time.
+
+    Frames are upright, with square pixels, deinterlaced, all of one size. `Frame.index` counts decoded frames of the
+    whole video from 0; reading from `from_index` gives the same bytes as reading from the start and leaving frames out.
+
+    Args:
+        source: a path, or what `probe` said about it.
+        start_s, end_s: only frames with start_s <= time < end_s.
+        from_index: only frames from this index on.
+        after_time_s: time of frame `from_index - 1` in an earlier reading; where it does not fit what a seek would
+            give, the video is read from its start.
+        max_side_px: shrink frames whose longer side is larger.
+        on_corrupt: "stop" raises at the first damaged frame, "skip" leaves frames that cannot be decoded out.
+
+    Raises:
+        InputError: nothing can be read (raised by the call itself), or `start_s` is after the end.
+        TruncatedError: after the last good frame, when the video is damaged or ends before it should.
+    """
+    if start_s is not None and end_s is not None and end_s <= start_s:
+        raise SettingsError(f"the part to read ends at {end_s} s, before it starts at {start_s} s; swap them")
+    if on_corrupt not in ("stop", "skip"):
+        raise SettingsError(f"on_corrupt is {on_corrupt!r}; use 'stop' or 'skip'")
+    info = source if isinstance(source, VideoInfo) else probe(source, image_rate=image_rate)
+    size = fit_size(info.width, info.height, max_side_px)
+    is_skipping = on_corrupt == "skip"
+    if info.kind == "images":
+        frames = _read_images(info, from_index or 0, start_s, end_s, size, is_skipping=is_skipping)
+    else:
+        frames = _read_video(info, from_index or 0, after_time_s, start_s, end_s, size, is_skipping=is_skipping)
+    return frames
+
+
+def _read_video(
+    info: VideoInfo,
+    first: int,
+    after_time_s: float | None,
+    start_s: float | None,
+    end_s: float | None,
+    size: tuple[int, int],
+    *,
+    is_skipping: bool,
+) -> Generator[Frame, None, None]:
+    converter = PixelConverter(info, *size)
+    last: Picture | None = None
+    pictures = pictures_from(info, first, after_time_s=after_time_s, start_s=start_s, is_skipping=is_skipping)
+    try:
+        with closing(pictures):
+            for picture in pictures:
+                if end_s is not None and picture.time_s >= end_s:
+                    return
+                last = picture
+                if picture.index >= first and (start_s is None or picture.time_s >= start_s):
+                    yield Frame(picture.index, picture.time_s, _convert(converter, picture, info))
+    except Damage as damage:
+        raise _truncated(info, last, damage) from damage
+    if start_s is not None and last is not None and last.time_s < start_s:
+        raise InputError(_late_start(info, start_s, last.time_s))
+
+
+def pictures_from(
+    info: VideoInfo,
+    first: int,
+    *,
+    index: PacketIndex | None = None,
+    after_time_s: float | None = None,
+    start_s: float | None = None,
+    is_skipping: bool = False,
+    spare_keys: int = 1,
+) -> Generator[Picture, None, None]:
+    """Yield pictures from `first` (and near `start_s`) on, or from earlier ones where a seek is not safe.
+
+    Raises `Damage` where the video is damaged. In skip mode frames that earlier damage removed are not in the packet
+    index, so it reads from the start.
+    """
+    if index is None and not is_skipping:
+        is_far = first >= SEEK_WORTH_FRAMES or (start_s or 0.0) * info.rate >= SEEK_WORTH_FRAMES
+        index = index_packets(info) if is_far else None
+    clock = Clock(info.time_base, info.rate)
+    begin = 0
+    frames: Pictures | None = None
+    if index is not None and not is_skipping:
+        begin = _first_place(index, first, start_s) - (FIELD_REACH if info.is_interlaced else 0)
+        if begin > 0 and _is_as_before(index, first, after_time_s):
+            frames = decode_from(info, index, begin, spare_keys=spare_keys)
+            clock.start(int(index.pts[0]), index.time_s(begin - 1))
+    if frames is None:
+        begin, frames = 0, _frames_from_start(info, is_skipping=is_skipping)
+        clock = Clock(info.time_base, info.rate)
+    with closing(frames):
+        for place, frame in enumerate(deinterlace(frames) if info.is_interlaced else frames, start=begin):
+            yield Picture(place, clock.read(frame.pts), frame)
+
+
+def _first_place(index: PacketIndex, first: int, start_s: float | None) -> int:
+    if start_s is not None:
+        tick = index.pts[0] + int(start_s / index.time_base)  # rounded down: a frame too many is dropped later
+        first = max(first, int(np.searchsorted(index.pts, tick)))
+    return min(first, len(index.pts) - 1)
+
+
+def _is_as_before(index: PacketIndex, first: int, after_time_s: float | None) -> bool:
+    if after_time_s is None or not 0 < first <= len(index.pts):
+        return True
+    return abs(index.time_s(first - 1) - after_time_s) < 1e-6
+
+
+def _read_images(
+    info: VideoInfo, first: int, start_s: float | None, end_s: float | None, size: tuple[int, int], *, is_skipping: bool
+) -> Generator[Frame, None, None]:
+    place = 0
+    time_s = 0.0
+    for number, path in enumerate(plan_images(info.path).files):
+        time_s = float(number / info.rate)
+        if end_s is not None and time_s >= end_s:
+            return
+        is_wanted = place >= first and (start_s is None or time_s >= start_s)
+        # Skipping numbers only the good images, so the ones before the wanted must be opened to be counted.
+        if is_wanted or is_skipping:
+            try:
+                image = read_image(path)
+                if image.shape != (info.stored_height, info.stored_width, 3):
+                    raise InputError(f"{path}: the image has another size than its header says; replace it")
+            except InputError as error:
+                if not is_skipping:
+                    raise TruncatedError(f"{error}; {place} images before it are good") from error
+                log.warning("%s; left out", error)
+                continue
+            if is_wanted:
+                yield Frame(place, time_s, _shrink(image, size))
+        place += 1
+    if start_s is not None and time_s < start_s:
+        raise InputError(_late_start(info, start_s, time_s))
+
+
+def _shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def _late_start(info: VideoInfo, start_s: float, last_s: float) -> str:
+    return f"{info.path}: its last frame is at {last_s:.3f} s, before the start asked for, {start_s} s; start earlier"
+
+
+def _frames_from_start(info: VideoInfo, *, is_skipping: bool) -> Pictures:
+    with open_container(info.path) as container:
+        stream = pick_stream(container, info.path)
+        yield from decode_stream(container, stream, info.path, is_skipping=is_skipping)
+
+
+def _convert(converter: PixelConverter, picture: Picture, info: VideoInfo) -> np.ndarray:
+    try:
+        return converter.convert(picture.raw)
+    except Exception as error:
+        raise InputError(
+            f"{info.path}: frame {picture.index} in pixel format {picture.raw.format.name} cannot be converted to RGB "
+            f"({error}); convert the video, e.g. with `ffmpeg -i IN -pix_fmt yuv420p OUT`"
+        ) from error
+
+
+def _truncated(info: VideoInfo, last: Picture | None, damage: Damage) -> TruncatedError:
+    count, time_s = (last.index + 1, last.time_s) if last else (0, 0.0)
+    whole = f" of {info.duration_s:.2f} s" if info.duration_s else ""
+    return TruncatedError(
+        f"{info.path}: damaged or cut off after {count} frames, at {time_s:.2f} s{whole}: {damage}; "
+        "the frames before are good, copy or download the file again for the rest"
+    )

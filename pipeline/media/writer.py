@@ -1,0 +1,154 @@
+"""H.264 files that browsers play, written whole or not at all."""
+
+import os
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+
+from configs.checks import check_shape
+from configs.errors import InputError
+from pipeline.media.container import reason_of
+
+TICKS_PER_S = 90_000  # the clock of MPEG systems: exact for 24, 25, 30, 50, 60 and 30000/1001 frames per second
+QUALITY_CRF = 20
+BT709 = 1  # the code of matrix, primaries and transfer alike (ITU-T H.273)
+
+
+class VideoWriter:
+    """Writes RGB frames as H.264 4:2:0 in MP4, index first, BT.709. Use as a context manager.
+
+    The file appears under its name only when `close` succeeds; an error inside the `with` block removes what was
+    written. An odd side gets its last row or column twice, as 4:2:0 wants even sides.
+    """
+
+    def __init__(self, path: str | Path, width: int, height: int, rate: Fraction, *, crf: int = QUALITY_CRF) -> None:
+        """Prepare a file; nothing is opened before the first frame.
+
+        Args:
+            width, height: size of the frames that will come.
+            rate: frames per second, used where frames come without a time.
+            crf: x264's constant quality: 0 lossless, 51 worst.
+        """
+        if width < 1 or height < 1 or rate <= 0:
+            raise ValueError(f"a video of {width}x{height} at {rate} frames/s cannot be written; all must be above 0")
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + ".part")
+        self.width, self.height, self.rate, self.crf = width, height, Fraction(rate), crf
+        self.frames_written = 0
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._reformatter = VideoReformatter()
+        self._is_timed = False
+        self._last_pts = -1
+
+    def write(self, image: np.ndarray, time_s: float | None = None) -> None:
+        """Append a frame.
+
+        Args:
+            image: (height, width, 3) uint8 RGB.
+            time_s: when it is shown, rising from frame to frame; give it for every frame or for none. The first
+                frame's time becomes the start of the video.
+        """
+        check_shape("image", image, (self.height, self.width, 3))
+        if image.dtype != np.uint8:
+            raise ValueError(f"image: got {image.dtype}, expected uint8")
+        if self._stream is None:
+            self._is_timed = time_s is not None
+            self._start_s = time_s or 0.0
+            self._open()
+        if self._is_timed != (time_s is not None):
+            raise ValueError(f"frame {self.frames_written}: either every frame carries a time or none does")
+        if time_s is None:
+            pts = self.frames_written
+        else:
+            pts = round((time_s - self._start_s) * TICKS_PER_S)
+            if pts <= self._last_pts:
+                raise ValueError(
+                    f"frame {self.frames_written}: time {time_s} s is not after the last, "
+                    f"{self._start_s + self._last_pts / TICKS_PER_S:.6f} s"
+                )
+        self._last_pts = pts
+        self._encode(self._to_frame(image, pts))
+        self.frames_written += 1
+
+    def close(self) -> None:
+        """Finish the file and give it its name. Without a frame there is no file."""
+        if self._container is None or self._stream is None:
+            return
+        try:
+            self._encode(None)
+            self._container.close()
+            self._container = self._stream = None
+            with self.part.open("rb+") as file:
+                os.fsync(file.fileno())
+            self.part.replace(self.path)
+        except OSError as error:
+            self.abort()
+            raise InputError(f"{self.path}: cannot be finished ({reason_of(error)}); check space and rights") from error
+
+    def abort(self) -> None:
+        """Drop what was written; the name stays as it was."""
+        container, self._container, self._stream = self._container, None, None
+        if container is not None:
+            with suppress(OSError):  # a full disk: the file goes away below
+                container.close()
+        self.part.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _open(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(str(self.part.absolute()), "w", format="mp4", options={"movflags": "faststart"})
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({reason_of(error)}); choose another place") from error
+        stream = self._container.add_stream("libx264", rate=self.rate)
+        stream.width = self.width + self.width % 2
+        stream.height = self.height + self.height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(self.crf), "preset": "veryfast"}
+        context = stream.codec_context
+        context.time_base = Fraction(1, TICKS_PER_S) if self._is_timed else 1 / self.rate
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = ColorRange.MPEG
+        self._stream = stream
+
+    def _to_frame(self, image: np.ndarray, pts: int) -> VideoFrame:
+        if self.width % 2 or self.height % 2:
+            image = np.pad(image, ((0, self.height % 2), (0, self.width % 2), (0, 0)), mode="edge")
+        frame = self._reformatter.reformat(
+            VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
+        frame.pts = pts
+        return frame
+
+    def _encode(self, frame: VideoFrame | None) -> None:
+        assert self._container is not None and self._stream is not None
+        try:
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+        except OSError as error:
+            self.abort()
+            raise InputError(f"{self.path}: cannot be written on ({reason_of(error)}); check the disk") from error
