@@ -39,8 +39,8 @@ class AsfSkeleton:
 
     names: tuple[str, ...]
     parents: tuple[int, ...]
-    bone: np.ndarray              # (J, 3) from a bone's start to its end in the zero pose
-    axis: np.ndarray              # (J, 3, 3) frame in which a bone's angles are given
+    bone: np.ndarray  # (J, 3) from a bone's start to its end in the zero pose
+    axis: np.ndarray  # (J, 3, 3) frame in which a bone's angles are given
     dofs: tuple[tuple[str, ...], ...]
 
 
@@ -48,7 +48,8 @@ def parse_asf(text: str) -> AsfSkeleton:
     """Return the skeleton of an ASF file; raises InputError when a bone lacks a field."""
     bones: dict[str, dict[str, list[str]]] = {}
     links: list[list[str]] = []
-    section, current = "", {}
+    section = ""
+    current: dict[str, list[str]] = {}
     for line in text.splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -71,7 +72,8 @@ def parse_asf(text: str) -> AsfSkeleton:
         for child in words[1:]:
             parents.append(names.index(words[0]))
             names.append(child)
-    bone, axis, dofs = [np.zeros(3)], [np.eye(3)], [("rx", "ry", "rz")]
+    bone, axis = [np.zeros(3)], [np.eye(3)]
+    dofs: list[tuple[str, ...]] = [("rx", "ry", "rz")]
     for name in names[1:]:
         try:
             entry = bones[name]

@@ -4,12 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from configs.checks import check_shape
 from configs.errors import InputError
+from dpmesh.training.mocap.augment import Augmentation, augment, turn_root
+from dpmesh.training.mocap.retarget import SmplMotion
 from dpmesh.training.mocap.skeleton import JOINT_COUNT
 
 _FORMAT = "dpmesh-pose-bank-1"
+# How a draw is shared out; categories a split lacks drop out. By frames, idle standing would be nearly half.
+CATEGORY_SHARES: dict[str, float] = {
+    "idle": 0.12, "walk": 0.13, "run": 0.10, "dance": 0.15, "climb": 0.10, "sport": 0.08, "gesture": 0.10,
+    "fight": 0.09, "acrobatics": 0.07, "floor": 0.04, "other": 0.02,
+}  # fmt: skip
 _PER_SEQUENCE = ("name", "collection", "subject", "category", "split")
 
 
@@ -21,16 +29,16 @@ class PoseBank:
     sequence follow each other without a gap.
     """
 
-    pose: np.ndarray      # (F, 24, 3) float32 axis-angle relative to the T-pose, root orientation included
-    trans: np.ndarray     # (F, 3) float32 metres
+    pose: np.ndarray  # (F, 24, 3) float32 axis-angle relative to the T-pose, root orientation included
+    trans: np.ndarray  # (F, 3) float32 metres
     sequence: np.ndarray  # (F,) int32 row of the sequence, ascending
-    time_s: np.ndarray    # (F,) float32 from the source file's first kept frame
+    time_s: np.ndarray  # (F,) float32 from the source file's first kept frame
     rate_hz: float
-    names: np.ndarray        # (S,) str path in its archive, "#n" after a cut
+    names: np.ndarray  # (S,) str path in its archive, "#n" after a cut
     collections: np.ndarray  # (S,) str
-    subjects: np.ndarray     # (S,) str
-    categories: np.ndarray   # (S,) str
-    splits: np.ndarray       # (S,) str: train, validation, test
+    subjects: np.ndarray  # (S,) str
+    categories: np.ndarray  # (S,) str
+    splits: np.ndarray  # (S,) str: train, validation, test
 
     def __post_init__(self) -> None:
         count = len(self.pose)
@@ -52,6 +60,77 @@ class PoseBank:
     def starts(self) -> np.ndarray:
         """(S + 1,) first frame of each sequence, and the frame count."""
         return np.searchsorted(self.sequence, np.arange(len(self.names) + 1))
+
+    def sample(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        split: str = "train",
+        augmentation: Augmentation | None = Augmentation(),  # noqa: B008  frozen
+    ) -> np.ndarray:
+        """Return `count` poses (count, 24, 3) float32, balanced by category; None leaves them as recorded.
+
+        The same generator state gives the same poses. Raises ValueError when the split is empty.
+        """
+        category = self._draw_categories(rng, count, split)
+        pose = self.pose[self._draw_frames(rng, category, split)]
+        if augmentation is None:
+            return pose
+        kin = self.pose[self._draw_frames(rng, category, split)]
+        partner = self.pose[self._draw_frames(rng, self._draw_categories(rng, count, split), split)]
+        return augment(pose, partner, kin, rng, augmentation)
+
+    def clip(
+        self, rng: np.random.Generator, seconds: float, split: str = "train", category: str | None = None
+    ) -> SmplMotion:
+        """Return a stretch of one recorded sequence, turned about the vertical by chance, starting over the origin.
+
+        Raises ValueError when no sequence of the split and category is that long.
+        """
+        frames = max(1, round(seconds * self.rate_hz))
+        starts = self.starts
+        long_enough = np.diff(starts) >= frames
+        names = [category] if category is not None else self._categories_of(split)
+        names = [name for name in names if np.any(long_enough & self._is_of(split, name))]
+        if not names:
+            raise ValueError(f"no sequence of {split}/{category or 'any category'} has {seconds} s")
+        drawn = names[int(rng.choice(len(names), p=_shares(names)))]
+        rows = np.flatnonzero(long_enough & self._is_of(split, drawn))
+        row = int(rng.choice(rows))
+        first = int(rng.integers(starts[row], starts[row + 1] - frames + 1))
+        yaw = float(rng.uniform(-np.pi, np.pi))
+        pose, trans = self.pose[first : first + frames], self.trans[first : first + frames].copy()
+        trans[:, [0, 2]] -= trans[:1, [0, 2]]
+        turn = np.tile([0.0, yaw, 0.0], (frames, 1))
+        trans = Rotation.from_rotvec(turn).apply(trans).astype(np.float32)
+        return SmplMotion(turn_root(pose, turn), trans, self.rate_hz)
+
+    def _is_of(self, split: str, category: str) -> np.ndarray:
+        return (self.splits == split) & (self.categories == category)
+
+    def _categories_of(self, split: str) -> list[str]:
+        return [name for name in CATEGORY_SHARES if np.any(self._is_of(split, name))]
+
+    def _draw_categories(self, rng: np.random.Generator, count: int, split: str) -> np.ndarray:
+        names = self._categories_of(split)
+        if not names:
+            raise ValueError(f"the bank has no {split} poses; its splits are {sorted(set(self.splits.tolist()))}")
+        return np.array(names)[rng.choice(len(names), size=count, p=_shares(names))]
+
+    def _draw_frames(self, rng: np.random.Generator, category: np.ndarray, split: str) -> np.ndarray:
+        """Return a frame for each category (N,), every frame of the category equally likely."""
+        starts = self.starts
+        lengths = np.diff(starts)
+        frames = np.empty(len(category), dtype=np.int64)
+        chance = rng.random(len(category))
+        for name in np.unique(category):
+            rows = np.flatnonzero(self._is_of(split, str(name)))
+            ends = np.cumsum(lengths[rows])
+            asked = category == name
+            place = (chance[asked] * ends[-1]).astype(np.int64)
+            which = np.searchsorted(ends, place, side="right")
+            frames[asked] = starts[rows[which]] + place - (ends[which] - lengths[rows[which]])
+        return frames
 
     def write(self, path: Path) -> None:
         """Write the bank as one compressed npz without pickled objects."""
@@ -88,6 +167,11 @@ class PoseBank:
                 )
         except (KeyError, ValueError, OSError) as error:
             raise InputError(f"{path}: not a pose bank: {error}") from error
+
+
+def _shares(names: list[str]) -> np.ndarray:
+    shares = np.array([CATEGORY_SHARES.get(name, 1.0) for name in names])
+    return shares / shares.sum()
 
 
 _SEQUENCE_FIELDS = ("names", "collections", "subjects", "categories", "splits")

@@ -78,7 +78,7 @@ _CATEGORY_RULES: tuple[tuple[str, str], ...] = (
 HELD_OUT: dict[str, str] = {
     "CMU002": "test", "CMU005": "test", "CMU006": "test", "CMU060": "test", "CMU061": "test",
     "CMU090": "test", "REACT004": "test", "REACT015": "test", "chaneyddtt_basketball": "test",
-    "CMU003": "validation", "CMU049": "validation", "CMU139": "validation", "REACT001": "validation",
+    "CMU003": "validation", "CMU049": "validation", "REACT001": "validation",
 }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ _FLOOR_QUANTILE = 0.02  # the lowest joint of a few bad frames may dip below the
 class SmplMotion:
     """A motion in SMPL joints: Y up, facing +Z at rest, floor near y = 0."""
 
-    pose: np.ndarray   # (T, 24, 3) float32 axis-angle, root orientation included
+    pose: np.ndarray  # (T, 24, 3) float32 axis-angle, root orientation included
     trans: np.ndarray  # (T, 3) float32 metres, position of the pelvis joint
     rate_hz: float
 
@@ -125,8 +125,11 @@ def retarget(motion: SourceMotion, rig: Rig, rest_m: np.ndarray) -> SmplMotion:
 
 def leg_length(rest_m: np.ndarray) -> float:
     """Return the length of thigh and shin of SMPL rest joints (24, 3), mean of both sides."""
-    bones = [(f"{side}_{first}", f"{side}_{second}") for side in SIDES for first, second in (("hip", "knee"), ("knee", "ankle"))]
-    return 0.5 * sum(float(np.linalg.norm(rest_m[JOINT_INDEX[b]] - rest_m[JOINT_INDEX[a]])) for a, b in bones)
+    total = 0.0
+    for side in SIDES:
+        hip, knee, ankle = (rest_m[JOINT_INDEX[f"{side}_{part}"]] for part in ("hip", "knee", "ankle"))
+        total += float(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee))
+    return 0.5 * total
 
 
 def _source_leg_length(motion: SourceMotion, rig: Rig) -> float:

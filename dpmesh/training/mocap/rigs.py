@@ -1,8 +1,9 @@
 """Which source joint drives which SMPL joint, one table per rig."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
-from typing import Mapping
 
 SIDES = ("left", "right")
 
@@ -41,7 +42,7 @@ class Rig:
 
 
 def _limb(*names: str) -> list[Drive]:
-    return [Drive(first, bone=(first, second)) for first, second in zip(names[:-1], names[1:], strict=True)]
+    return [Drive(first, bone=(first, second)) for first, second in pairwise(names)]
 
 
 def _rig(
@@ -124,7 +125,7 @@ HUMANOID3D = _rig(
         "left": ("left_hip", "left_knee", "left_ankle"), "right": ("right_hip", "right_knee", "right_ankle"),
     },
     arms={
-        "left": ("left_shoulder", "left_elbow", "left_wrist"), "right": ("right_shoulder", "right_elbow", "right_wrist"),
+        side: tuple(f"{side}_{part}" for part in ("shoulder", "elbow", "wrist")) for side in SIDES
     },
     ankles={"left": "left_ankle", "right": "right_ankle"},
 )  # fmt: skip

@@ -16,10 +16,10 @@ class SourceMotion:
     """
 
     names: tuple[str, ...]  # J names, parents before children
-    parents: np.ndarray     # (J,) int, -1 for the root
-    rest: np.ndarray        # (J, 3) joint positions in the zero pose, root at the origin
-    rotation: np.ndarray    # (T, J, 3, 3) global rotations, column vectors
-    position: np.ndarray    # (T, J, 3) joint positions in the world
+    parents: np.ndarray  # (J,) int, -1 for the root
+    rest: np.ndarray  # (J, 3) joint positions in the zero pose, root at the origin
+    rotation: np.ndarray  # (T, J, 3, 3) global rotations, column vectors
+    position: np.ndarray  # (T, J, 3) joint positions in the world
     rate_hz: float
 
     def __post_init__(self) -> None:
