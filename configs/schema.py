@@ -45,9 +45,9 @@ class DetectSettings(Settings):
 class TrackSettings(Settings):
     """Which detections are the same person."""
 
-    score_high: float = Field(0.4, ge=0, le=1, description="detections from here on are matched first")
+    score_high: float = Field(0.35, ge=0, le=1, description="detections from here on are matched first")
     score_low: float = Field(0.1, ge=0, le=1, description="detections from here on may keep a track alive")
-    score_new: float = Field(0.5, ge=0, le=1, description="detections from here on may start a track")
+    score_new: float = Field(0.45, ge=0, le=1, description="detections from here on may start a track")
     score_sure: float = Field(0.75, ge=0, le=1, description="detections from here on start a track at once")
     hits_min: int = Field(3, ge=1, description="any other track is shown once it was seen this often")
     lost_max_s: float = Field(1.0, ge=0, description="an unseen track ends after this time")

@@ -27,7 +27,7 @@ BUFFER_SHARE_MAX = 0.6
 UNSEEN_COST = 0.1  # per second: of two tracks that fit alike, the one seen last continues
 LOW_COST_MAX = 0.6  # a weak detection must lie well on its track
 LOW_UNSEEN_MAX_S = 0.25  # weak detections carry on people in sight, they do not bring back people who were lost
-SIZE_RATIO_MAX = 2.5  # between the heights of the two
+SIZE_RATIO_MAX = 2.0  # between the heights of the two
 DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
 DUPLICATE_SHARE = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
 TENTATIVE_MISSES_MAX = 1
@@ -144,27 +144,33 @@ class Tracker:
         owners = self._match(shown, people, high, cost_max)
         left = _without(shown, owners)
         recent = [track for track in left if self._unseen_s(track) <= LOW_UNSEEN_MAX_S or track.misses == 0]
-        owners += self._match(recent, people, low, min(cost_max, LOW_COST_MAX))
+        owners += self._match(recent, people, low, min(cost_max, LOW_COST_MAX), is_buffered=False)
         taken = {row for _, row in owners}
         free = np.array([row for row in high if row not in taken], np.int64)
         tentative = [track for track in self._tracks if track.track_id == NO_ID]
         return owners + self._match(tentative, people, free, cost_max)
 
     def _match(
-        self, tracks: list[_Track], people: Detections, rows: np.ndarray, cost_max: float
+        self,
+        tracks: list[_Track],
+        people: Detections,
+        rows: np.ndarray,
+        cost_max: float,
+        *,
+        is_buffered: bool = True,
     ) -> list[tuple[_Track, int]]:
         if not tracks or not len(rows):
             return []
-        costs = self._costs(tracks, select_detections(people, rows))
+        costs = self._costs(tracks, select_detections(people, rows), is_buffered=is_buffered)
         return [(tracks[track], int(rows[column])) for track, column in assign(costs, cost_max)]
 
-    def _costs(self, tracks: list[_Track], people: Detections) -> np.ndarray:
+    def _costs(self, tracks: list[_Track], people: Detections, *, is_buffered: bool) -> np.ndarray:
         """Return (tracks, people): 0 the same place and pose, 1 nothing in common, infinite where it cannot be."""
         expected = np.stack([state_box(track.state) for track in tracks])
         found = people.boxes_xyxy.astype(np.float64)
         unseen_s = np.array([self._unseen_s(track) for track in tracks])
         uncertainty = np.array([centre_uncertainty(track.state) for track in tracks])
-        share = np.minimum(BUFFER_SHARE + uncertainty, BUFFER_SHARE_MAX)
+        share = np.minimum(BUFFER_SHARE + uncertainty, BUFFER_SHARE_MAX) * is_buffered
         overlap = np.stack(
             [
                 box_overlaps(buffered(expected[row : row + 1], share[row]), buffered(found, share[row]))[0]
