@@ -1,0 +1,131 @@
+"""What the tools that read AMASS files do with ours. Each function takes what its tool takes, no more.
+
+Source: the readers of the tools, as reference/formats.md 5.2 lists them.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.motion.posing import joint_positions
+from pipeline.motion.write import write_motion
+
+FRAMES = 24
+
+
+@pytest.fixture
+def wanted(make_track, stick_body) -> np.ndarray:
+    """Joints (24, 24, 3) in the Z-up world of the motion that `files` hold."""
+    track = make_track(np.arange(FRAMES) / 30)
+    joints = joint_positions(stick_body, track.pose, track.betas, track.trans)
+    return np.stack([joints[..., 0], joints[..., 2], -joints[..., 1]], axis=-1)
+
+
+@pytest.fixture
+def files(tmp_path: Path, make_track, stick_body) -> dict[str, Path]:
+    """The same motion in both layouts at 30 Hz, in the folders that dataset readers walk."""
+    folder = tmp_path / "CMU" / "clip"
+    paths = {"smplh": folder / "person_001.npz", "smplx": folder / "person_001_smplx.npz"}
+    for layout, path in paths.items():
+        write_motion(
+            path, make_track(np.arange(FRAMES) / 30), stick_body, layout=layout, rate=Fraction(30), gap_max_s=0.5
+        )
+    return paths
+
+
+def posed(body, root: np.ndarray, body_pose: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> np.ndarray:
+    """Return the joints that a tool gets which fills a SMPL body with root (N, 3) and body pose (N, 63)."""
+    pose = np.concatenate([root, body_pose, np.zeros((len(root), 6))], axis=-1).reshape(-1, 24, 3)
+    return joint_positions(body, pose, betas[:10], trans)
+
+
+@pytest.mark.parametrize(("layout", "joints_in_model"), [("smplx", 55), ("smplh", 52)])
+def test_blender_add_on_takes_the_file_at_its_default_rate(
+    files: dict[str, Path], stick_body, wanted: np.ndarray, layout: str, joints_in_model: int
+) -> None:
+    target_rate = 30
+    with np.load(files[layout]) as data:  # its call: pickled arrays would raise
+        assert {"trans", "gender", "betas", "poses"} <= set(data.files)
+        key = "mocap_frame_rate" if "mocap_frame_rate" in data.files else "mocap_framerate"
+        rate = int(data[key])
+        assert rate >= target_rate and rate / target_rate == rate // target_rate  # else it refuses, or plays too fast
+        assert str(data["gender"]) in ("female", "male", "neutral")
+        poses = data["poses"]
+        assert poses.shape[1] == 3 * joints_in_model
+        # It turns the root by -90 degrees about x on the way into its Y-up armature, and the armature back by +90.
+        joints = posed(stick_body, poses[:, :3], poses[:, 3:66], data["betas"], data["trans"])
+        assert len(data["betas"]) >= 10 and data["betas"].ndim == 1
+    np.testing.assert_allclose(joints, wanted, atol=1e-4)
+
+
+def test_aitviewer_slices_the_smplh_file_right(files: dict[str, Path], stick_body, wanted: np.ndarray) -> None:
+    data = np.load(files["smplh"])
+    assert data["gender"].item() == "neutral"
+    assert f"{data['mocap_framerate']}" == "30.0" and data["betas"].shape[0] == 16
+    poses, frames = data["poses"], len(data["poses"])
+    body_end = 3 + 63
+    hands = poses[:, body_end : body_end + 45], poses[:, body_end + 45 :]
+    assert [part.shape for part in hands] == [(frames, 45), (frames, 45)]
+    joints = posed(stick_body, poses[:, :3], poses[:, 3:body_end], data["betas"], data["trans"])
+    np.testing.assert_allclose(joints, wanted, atol=1e-4)
+
+
+def test_mmhuman3d_walks_the_folder_and_thins_to_10_hz(files: dict[str, Path], stick_body, wanted: np.ndarray) -> None:
+    dataset = files["smplh"].parents[2]
+    found = sorted(dataset.glob("CMU/*/*.npz"))
+    assert files["smplh"] in found and not any(path.name.endswith("shape.npz") for path in found)
+    data = np.load(files["smplh"])
+    step = int(data["mocap_framerate"]) // 10
+    assert step == 3
+    left, right = np.split(data["poses"][:, 66:], [45], axis=1)
+    assert left.reshape(-1, 15, 3).shape == right.reshape(-1, 15, 3).shape == (FRAMES, 15, 3)
+    betas = data["betas"][:10].reshape(-1, 10)
+    joints = posed(stick_body, data["poses"][::3, :3], data["poses"][::3, 3:66], betas[0], data["trans"][::3])
+    np.testing.assert_allclose(joints, wanted[::3], atol=1e-4)
+
+
+def test_phc_finds_its_keys_and_the_24_joints_it_picks(files: dict[str, Path], stick_body, wanted: np.ndarray) -> None:
+    data = dict(np.load(files["smplh"]))
+    assert {"betas", "dmpls", "gender", "mocap_framerate", "poses", "trans"} <= set(data)
+    picked = [*range(22), 22, 37]  # the first joint of each hand stands in for SMPL's hands
+    pose = data["poses"].reshape(-1, 52, 3)[:, picked]
+    np.testing.assert_allclose(
+        joint_positions(stick_body, pose, data["betas"][:10], data["trans"]), wanted, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("layout", ["smplh", "smplx"])
+def test_gmr_reads_the_split_poses_in_its_body_mode(
+    files: dict[str, Path], stick_body, wanted: np.ndarray, layout: str
+) -> None:
+    data = np.load(files[layout], allow_pickle=True)
+    assert "left_hand_pose" not in data.files  # its sign of another data set with other hands
+    assert data["mocap_frame_rate"].item() == 30.0
+    assert data["betas"].shape == (16,) and str(data["gender"]) == "neutral"
+    assert data["pose_body"].shape == (FRAMES, 63)
+    joints = posed(stick_body, data["root_orient"], data["pose_body"], data["betas"], data["trans"])
+    np.testing.assert_allclose(joints, wanted, atol=1e-4)
+
+
+def test_human_body_prior_finds_every_part_of_the_pose(files: dict[str, Path]) -> None:
+    data = np.load(files["smplh"])
+    parts = [data["root_orient"], data["pose_body"], data["pose_hand"]]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), data["poses"])
+    assert [part.shape[1] for part in parts] == [3, 63, 90]
+    assert data["dmpls"].shape == (FRAMES, 8) and data["mocap_framerate"] == 30.0
+
+
+def test_smplx_file_is_cut_into_jaw_eyes_hands_in_that_order(files: dict[str, Path]) -> None:
+    data = np.load(files["smplx"])
+    parts = [data[key] for key in ("root_orient", "pose_body", "pose_jaw", "pose_eye", "pose_hand")]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), data["poses"])
+
+
+def test_rate_is_never_left_to_a_readers_guess(files: dict[str, Path]) -> None:
+    # One converter assumes 30 in silence if its spelling is missing, so both are there, in both layouts, and agree.
+    for path in files.values():
+        data = np.load(path)
+        assert data["mocap_frame_rate"] == data["mocap_framerate"] == 30.0
+        assert data["mocap_time_length"] == pytest.approx(len(data["poses"]) / 30)
