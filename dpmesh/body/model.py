@@ -1,0 +1,159 @@
+"""The body: SMPL's skinning with the open body or a user's SMPL file behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dpmesh.body.joint_sets import JOINT_BLENDS, JOINT_SETS, SMPL24
+from dpmesh.body.kinematics import forward_kinematics
+from dpmesh.body.params import BETA_COUNT, JOINT_COUNT
+from dpmesh.body.structure import BodyStructure
+from dpmesh.geometry.rotations import axis_angle_to_matrix
+
+
+@dataclass(frozen=True, slots=True)
+class _SetRows:
+    """What one joint set needs: some joints, some vertices, and how they mix."""
+
+    joint_shares: Tensor  # (K, 24)
+    vertices: Tensor  # (U,) int64
+    vertex_shares: Tensor  # (K, U)
+
+
+class BodyModel(nn.Module):
+    """SMPL as a function of pose, shape and place; `vertices` gives the mesh, `joints` only named points.
+
+    The root turns about the template's pelvis, and `trans` is added after, as in `smplx.SMPL`.
+    """
+
+    shapedirs: Tensor
+    v_template: Tensor
+    posedirs: Tensor
+    weights: Tensor
+    rest_template: Tensor
+    rest_shapedirs: Tensor
+
+    def __init__(self, structure: BodyStructure) -> None:
+        super().__init__()
+        from smplx import SMPLLayer
+        from smplx.utils import Struct
+
+        data = Struct(
+            v_template=structure.v_template,
+            shapedirs=structure.shapedirs,
+            posedirs=structure.posedirs,
+            J_regressor=structure.joint_regressor,
+            kintree_table=structure.kintree_table.copy(),
+            weights=structure.weights,
+            f=structure.faces,
+        )
+        with contextlib.redirect_stdout(io.StringIO()):  # smplx prints that there are ten shape numbers
+            self._smpl = SMPLLayer(
+                model_path="", data_struct=data, num_betas=BETA_COUNT, vertex_ids=_vertex_ids(structure)
+            )
+        self.requires_grad_(False)
+        self.structure = structure
+        regressor, template = structure.joint_regressor, structure.v_template
+        shares = torch.from_numpy(np.asarray(regressor, dtype=np.float64))
+        rest = shares @ torch.from_numpy(np.asarray(template, dtype=np.float64))
+        shapes = torch.from_numpy(np.asarray(structure.shapedirs[..., :BETA_COUNT], dtype=np.float64))
+        self.register_buffer("rest_template", rest.float(), persistent=False)
+        self.register_buffer("rest_shapedirs", torch.einsum("jv,vck->jck", shares, shapes).float(), persistent=False)
+        self._set_rows: dict[tuple[str, torch.device], _SetRows] = {}
+
+    @property
+    def faces(self) -> np.ndarray:
+        """Triangles (F, 3) int64."""
+        return self.structure.faces
+
+    def vertices(self, pose: Tensor, betas: Tensor, trans: Tensor) -> Tensor:
+        """Return the mesh (R, V, 3) in metres of pose (R, 24, 3), betas (R, 10), trans (R, 3)."""
+        matrices = axis_angle_to_matrix(pose)
+        posed = self._smpl(
+            betas=betas, global_orient=matrices[:, :1], body_pose=matrices[:, 1:], transl=trans, pose2rot=False
+        )
+        return posed.vertices
+
+    def rest_joints(self, betas: Tensor) -> Tensor:
+        """Return the joints (R, 24, 3) of the unposed shapes (R, 10), without the mesh."""
+        return self.rest_template + torch.einsum("jck,rk->rjc", self.rest_shapedirs, betas)
+
+    def joints(self, pose: Tensor, betas: Tensor, trans: Tensor, joint_set: str = "coco17") -> Tensor:
+        """Return the points (R, K, 3) of a joint set in metres; only the vertices that the set needs are skinned.
+
+        Args:
+            pose: (R, 24, 3) axis-angle; betas: (R, 10); trans: (R, 3).
+            joint_set: a key of `JOINT_SETS`.
+        """
+        rows = self._rows_of(joint_set)
+        matrices = axis_angle_to_matrix(pose)
+        rest = self.rest_joints(betas)
+        places, turns = forward_kinematics(matrices, rest)
+        points = rows.joint_shares @ places
+        if len(rows.vertices):
+            points = points + rows.vertex_shares @ self._skin(rows.vertices, matrices, betas, rest, places, turns)
+        return points + trans[:, None]
+
+    def _skin(
+        self, chosen: Tensor, matrices: Tensor, betas: Tensor, rest: Tensor, places: Tensor, turns: Tensor
+    ) -> Tensor:
+        """Return the chosen vertices (R, U, 3), before the translation."""
+        smpl = self._smpl
+        count = len(chosen)
+        shaped = smpl.v_template[chosen] + (betas @ smpl.shapedirs[chosen].reshape(count * 3, -1).T).unflatten(
+            1, (count, 3)
+        )
+        if self.structure.has_posedirs:
+            bend = (matrices[:, 1:] - torch.eye(3, dtype=matrices.dtype, device=matrices.device)).flatten(1)
+            columns = (3 * chosen[:, None] + torch.arange(3, device=chosen.device)).reshape(-1)
+            shaped = shaped + (bend @ smpl.posedirs[:, columns]).unflatten(1, (count, 3))
+        weights = smpl.lbs_weights[chosen]
+        shift = places - (turns @ rest[..., None]).squeeze(-1)
+        blended = (weights @ turns.flatten(2)).unflatten(2, (3, 3))
+        return (blended @ shaped[..., None]).squeeze(-1) + weights @ shift
+
+    def _rows_of(self, joint_set: str) -> _SetRows:
+        device = self.rest_template.device
+        found = self._set_rows.get((joint_set, device))
+        if found is None:
+            found = _rows(self.structure, joint_set, device)
+            self._set_rows[joint_set, device] = found
+        return found
+
+
+def _rows(structure: BodyStructure, joint_set: str, device: torch.device) -> _SetRows:
+    if joint_set not in JOINT_SETS:
+        raise ValueError(f"joint_set: got {joint_set!r}, expected one of {', '.join(JOINT_SETS)}")
+    names = JOINT_SETS[joint_set]
+    joint_shares = torch.zeros(len(names), JOINT_COUNT)
+    picked: dict[int, dict[int, float]] = {}
+    for row, name in enumerate(names):
+        if name in structure.landmarks:
+            picked[row] = structure.landmarks[name]
+            continue
+        blend = JOINT_BLENDS.get(name, {name: 1.0})
+        for joint, share in blend.items():
+            joint_shares[row, SMPL24.index(joint)] = share
+    used = sorted({vertex for shares in picked.values() for vertex in shares})
+    vertex_shares = torch.zeros(len(names), len(used))
+    for row, shares in picked.items():
+        for vertex, share in shares.items():
+            vertex_shares[row, used.index(vertex)] = share
+    return _SetRows(
+        joint_shares=joint_shares.to(device),
+        vertices=torch.tensor(used, dtype=torch.long, device=device),
+        vertex_shares=vertex_shares.to(device),
+    )
+
+
+def _vertex_ids(structure: BodyStructure) -> dict[str, int]:
+    """Return the one vertex that `smplx` wants for each of its extra joints; this project does not read those."""
+    names = ("nose", "reye", "leye", "rear", "lear", "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel")
+    hands = tuple(side + finger for side in "lr" for finger in ("thumb", "index", "middle", "ring", "pinky"))
+    return dict.fromkeys(names + hands, 0)
