@@ -7,6 +7,40 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
+    """Return attention (R, heads, N, C) of queries (R, heads, N, C) over keys and values (R, heads, M, C)."""
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        # The fused CPU kernel is 2 to 6 times slower in bfloat16 with gradients (torch 2.15, Zen 5, one thread,
+        # 32 x 1 x 512 x 128: 143 ms fused, 51 ms so).
+        weights = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1)
+        return F.dropout(weights, dropout).to(value.dtype) @ value
+    return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+
+
+class MultiheadAttention(nn.Module):
+    """Attention with the parameters of `torch.nn.MultiheadAttention`."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return (R, N, width) for queries (R, N, width), keys and values (R, M, width)."""
+        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        projected = (
+            F.linear(tokens, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
+        )
+        dropout = self.dropout if self.training else 0.0
+        return self.out_proj(attend(*projected, dropout=dropout).transpose(1, 2).flatten(2))
+
+
 class FeedForward(nn.Module):
     """Two linear layers with a ReLU between."""
 
@@ -26,7 +60,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.self_attn = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        self.self_attn = MultiheadAttention(width, heads, dropout)
         self.ffn = FeedForward(width, hidden, dropout)
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
@@ -34,7 +68,7 @@ class EncoderLayer(nn.Module):
     def forward(self, tokens: Tensor, position: Tensor) -> Tensor:
         """Map tokens (R, N, width) with positions (R or 1, N, width)."""
         placed = tokens + position
-        mixed = self.self_attn(placed, placed, tokens, need_weights=False)[0]
+        mixed = self.self_attn(placed, placed, tokens)
         tokens = self.norm1(tokens + self.dropout(mixed))
         return self.norm2(tokens + self.dropout(self.ffn(tokens)))
 
@@ -44,8 +78,8 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.self_attn = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
-        self.multihead_attn = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        self.self_attn = MultiheadAttention(width, heads, dropout)
+        self.multihead_attn = MultiheadAttention(width, heads, dropout)
         self.ffn = FeedForward(width, hidden, dropout)
         self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
@@ -53,9 +87,9 @@ class DecoderLayer(nn.Module):
     def forward(self, tokens: Tensor, position: Tensor, memory: Tensor, memory_position: Tensor) -> Tensor:
         """Map query tokens (R, N, width) that read `memory` (R, M, width)."""
         placed = tokens + position
-        mixed = self.self_attn(placed, placed, tokens, need_weights=False)[0]
+        mixed = self.self_attn(placed, placed, tokens)
         tokens = self.norm1(tokens + self.dropout(mixed))
-        read = self.multihead_attn(tokens + position, memory + memory_position, memory, need_weights=False)[0]
+        read = self.multihead_attn(tokens + position, memory + memory_position, memory)
         tokens = self.norm2(tokens + self.dropout(read))
         return self.norm3(tokens + self.dropout(self.ffn(tokens)))
 

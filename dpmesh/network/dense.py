@@ -23,7 +23,7 @@ class AnchorVolume(nn.Module):
         self.lift = nn.Conv2d(feature_channels, config.width * self.depth, 1)
         self.place = nn.Linear(config.width + 3, config.width)
         self.layers = nn.ModuleList(
-            EncoderLayer(config.width, config.heads, config.refine_ffn, config.dropout)
+            EncoderLayer(config.width, config.refine_heads, config.refine_ffn, config.dropout)
             for _ in range(config.refine_layers)
         )
         self.norm = nn.LayerNorm(config.width)

@@ -8,8 +8,8 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from dpmesh.network.attention_layers import attend
 from dpmesh.network.config import MAP_LEVELS, BackboneConfig
 
 LORA_TARGETS = r".*transformer_blocks\.\d+\.(attn[12]\.(to_q|to_k|to_v|to_out\.0)|ff\.net\.0\.proj)"
@@ -37,7 +37,7 @@ class MapAttention:
             for layer, tokens in ((attn.to_q, hidden_states), (attn.to_k, source), (attn.to_v, source))
         )
         if maps is None or encoder_hidden_states is None:
-            mixed = F.scaled_dot_product_attention(query, key, value)
+            mixed = attend(query, key, value)
         else:
             weights = torch.softmax(query @ key.transpose(-1, -2) * attn.scale, dim=-1)
             maps.append(weights.mean(dim=1))
