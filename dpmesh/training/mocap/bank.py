@@ -38,7 +38,7 @@ class PoseBank:
     collections: np.ndarray  # (S,) str
     subjects: np.ndarray  # (S,) str
     categories: np.ndarray  # (S,) str
-    splits: np.ndarray  # (S,) str: train, validation, test
+    splits: np.ndarray  # (S,) str: train, val, test
 
     def __post_init__(self) -> None:
         count = len(self.pose)
@@ -137,7 +137,8 @@ class PoseBank:
         arrays = {field: getattr(self, field) for field in ("pose", "trans", "sequence", "time_s")}
         for field, own in zip(_PER_SEQUENCE, _SEQUENCE_FIELDS, strict=True):
             arrays[f"sequence_{field}"] = getattr(self, own)
-        with path.open("wb") as file:
+        partial = path.with_name(path.name + ".part")
+        with partial.open("wb") as file:
             np.savez_compressed(
                 file,
                 allow_pickle=False,
@@ -146,6 +147,7 @@ class PoseBank:
                 root_height_m=self.root_height_m,
                 **arrays,
             )
+        partial.replace(path)
 
     @classmethod
     def read(cls, path: Path | str) -> "PoseBank":

@@ -8,7 +8,7 @@ from dpmesh.training.mocap import rigs
 from dpmesh.training.mocap.rigs import Rig
 
 Format = Literal["bvh", "amc", "expmap", "humanoid3d"]
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "val", "test")
 CATEGORIES = ("idle", "walk", "run", "dance", "climb", "sport", "gesture", "fight", "acrobatics", "floor", "other")
 
 
@@ -78,7 +78,7 @@ _CATEGORY_RULES: tuple[tuple[str, str], ...] = (
 HELD_OUT: dict[str, str] = {
     "CMU002": "test", "CMU005": "test", "CMU006": "test", "CMU060": "test", "CMU061": "test",
     "CMU090": "test", "REACT004": "test", "REACT015": "test", "chaneyddtt_basketball": "test",
-    "CMU003": "validation", "CMU049": "validation", "REACT001": "validation",
+    "CMU003": "val", "CMU049": "val", "REACT001": "val",
 }  # fmt: skip
 
 
@@ -93,7 +93,7 @@ class Entry:
 
     @property
     def split(self) -> str:
-        """train, validation or test, by subject."""
+        """train, val or test, by subject."""
         return HELD_OUT.get(self.subject, "train")
 
 

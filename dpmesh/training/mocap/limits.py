@@ -27,6 +27,7 @@ _LIMITS_DEG: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[flo
 # either bending sideways, by more than marker noise and the bend of the rest pose explain.
 _BACKWARDS_DEG = 10.0
 _SIDEWAYS_DEG = 25.0
+_FLIPPED_DEG = 90.0
 
 
 def limit_table() -> tuple[np.ndarray, np.ndarray]:
@@ -51,26 +52,29 @@ def clamp_to_limits(pose: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Violations:
-    """Shares of frames, 0 to 1, in which a hinge bends a way it cannot; both sides count."""
+    """Shares of frames, 0 to 1, in which a joint turns a way it cannot; both sides count."""
 
     knee_backwards: float
     knee_sideways: float
     elbow_backwards: float
     elbow_sideways: float
+    ankle_flipped: float
 
 
 def count_violations(pose: np.ndarray) -> Violations:
-    """Return how often knees and elbows of poses (F, 24, 3) bend backwards or sideways.
+    """Return how often knees, elbows and ankles of poses (F, 24, 3) turn a way they cannot.
 
     A knee flexes about +X of the thigh, a left elbow about -Y and a right one about +Y of the upper arm.
     """
     degrees = np.degrees(pose)
     knees = degrees[:, [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]]
     elbows = degrees[:, [JOINT_INDEX["left_elbow"], JOINT_INDEX["right_elbow"]]]
+    ankles = degrees[:, [JOINT_INDEX["left_ankle"], JOINT_INDEX["right_ankle"]]]
     flexion = elbows[..., 1] * np.array([-1.0, 1.0])
     return Violations(
         knee_backwards=float((knees[..., 0] < -_BACKWARDS_DEG).mean()),
         knee_sideways=float((np.abs(knees[..., 2]) > _SIDEWAYS_DEG).mean()),
         elbow_backwards=float((flexion < -_BACKWARDS_DEG).mean()),
         elbow_sideways=float((np.abs(elbows[..., 2]) > _SIDEWAYS_DEG).mean()),
+        ankle_flipped=float((np.linalg.norm(ankles, axis=-1) > _FLIPPED_DEG).mean()),
     )

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from configs.checks import check_shape
+from dpmesh.training.mocap.anatomy import mend_ankle, settle_elbows, straighten_knees
 from dpmesh.training.mocap.rigs import SIDES, Drive, Rig
 from dpmesh.training.mocap.skeleton import (
     JOINT_COUNT,
@@ -18,8 +19,8 @@ from dpmesh.training.mocap.skeleton import (
 )
 from dpmesh.training.mocap.source import SourceMotion, rest_positions
 
-_CHILD = {"hip": "knee", "knee": "ankle", "ankle": "foot", "shoulder": "elbow", "elbow": "wrist"}
-_SOLE_M = 0.02  # height of the lowest joint above the floor: the toe base stands about 2 cm over it
+LIMB_CHILD = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
+_SOLE_M = 0.03  # height of the lowest joint above the floor: the open body's toe base stands 3.4 cm over its sole
 _FLOOR_QUANTILE = 0.02  # the lowest joint of a few bad frames may dip below the floor
 
 
@@ -71,7 +72,7 @@ def rebase(motion: SourceMotion, rig: Rig) -> SourceMotion:
     )
 
 
-def global_rotations(motion: SourceMotion, rig: Rig, rest_m: np.ndarray) -> np.ndarray:
+def global_rotations(motion: SourceMotion, rig: Rig, rest_m: np.ndarray, *, mend: bool = True) -> np.ndarray:
     """Return the SMPL joints' global rotations (T, 24, 3, 3) of a motion already in its reference pose."""
     world = np.empty((len(motion.rotation), JOINT_COUNT, 3, 3))
     align = np.tile(np.eye(3), (JOINT_COUNT, 1, 1))
@@ -84,10 +85,29 @@ def global_rotations(motion: SourceMotion, rig: Rig, rest_m: np.ndarray) -> np.n
         side, _, part = name.partition("_")
         if drive.bone is not None:
             first, second = (motion.joint(joint) for joint in drive.bone)
-            child = JOINT_INDEX[f"{side}_{_CHILD[part]}"]
-            align[row] = shortest_rotation(rest_m[child] - rest_m[row], motion.rest[second] - motion.rest[first])
+            child = JOINT_INDEX[f"{side}_{LIMB_CHILD[part]}"]
+            # Carried down the limb, so that the two bones of a straight limb are twisted alike.
+            carried = align[parent] @ (rest_m[child] - rest_m[row])
+            align[row] = shortest_rotation(carried, motion.rest[second] - motion.rest[first]) @ align[parent]
         world[:, row] = _driven(motion, drive) @ align[row]
-    return world
+        if part in ("shoulder", "elbow") and rig.arm_twist:
+            sign = 1.0 if side == "left" else -1.0
+            bone = rest_m[JOINT_INDEX[f"{side}_{LIMB_CHILD[part]}"]] - rest_m[row]
+            world[:, row] = world[:, row] @ _turn(sign * rig.arm_twist * bone / np.linalg.norm(bone))
+        elif part == "ankle":
+            splay = rig.leg_splay if side == "left" else -rig.leg_splay
+            world[:, row] = (
+                world[:, row] @ _turn(np.array([0.0, 0.0, splay])) @ _turn(np.array([rig.sole_pitch, 0.0, 0.0]))
+            )
+        elif name == "head":
+            world[:, row] = world[:, row] @ _turn(np.array([rig.head_pitch, 0.0, 0.0]))
+    if rig.has_free_elbows:
+        world = settle_elbows(world, rest_m, motion.rate_hz)
+    return straighten_knees(world, rest_m) if mend else world
+
+
+def _turn(rotation_vector: np.ndarray) -> np.ndarray:
+    return Rotation.from_rotvec(rotation_vector).as_matrix()
 
 
 def _driven(motion: SourceMotion, drive: Drive) -> np.ndarray:
@@ -99,7 +119,7 @@ def _driven(motion: SourceMotion, drive: Drive) -> np.ndarray:
     return first @ Rotation.from_rotvec(drive.share * between).as_matrix()
 
 
-def retarget(motion: SourceMotion, rig: Rig, rest_m: np.ndarray) -> SmplMotion:
+def retarget(motion: SourceMotion, rig: Rig, rest_m: np.ndarray, *, mend: bool = True) -> SmplMotion:
     """Return a rig's motion as SMPL poses and the pelvis path of a body with the given rest joints.
 
     Lengths are scaled by the ratio of the leg lengths; the path starts over the origin and the lowest joint of the
@@ -107,9 +127,10 @@ def retarget(motion: SourceMotion, rig: Rig, rest_m: np.ndarray) -> SmplMotion:
 
     Args:
         rest_m: (24, 3) rest positions of the target, metres.
+        mend: straighten knees that bend forwards and replace feet that flip; else as recorded.
     """
     motion = rebase(motion, rig)
-    world = global_rotations(motion, rig, rest_m)
+    world = global_rotations(motion, rig, rest_m, mend=mend)
     scale = leg_length(rest_m) / _source_leg_length(motion, rig)
     left, right = (motion.joint(name) for name in rig.hips)
     hips_m = 0.5 * scale * (motion.position[:, left] + motion.position[:, right])
@@ -120,6 +141,9 @@ def retarget(motion: SourceMotion, rig: Rig, rest_m: np.ndarray) -> SmplMotion:
     trans[:, [0, 2]] -= trans[:1, [0, 2]]
     local = local_from_global(world)
     pose = Rotation.from_matrix(local.reshape(-1, 3, 3)).as_rotvec().reshape(-1, JOINT_COUNT, 3)
+    for side in SIDES if mend else ():
+        ankle = JOINT_INDEX[f"{side}_ankle"]
+        pose[:, ankle] = mend_ankle(pose[:, ankle])
     return SmplMotion(pose.astype(np.float32), trans.astype(np.float32), motion.rate_hz)
 
 

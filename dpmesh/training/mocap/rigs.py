@@ -29,11 +29,21 @@ class Rig:
 
     `reference` gives global rotation vectors in radians of joints whose zero pose is not a standing one, facing +Z:
     what the joint turns by to stand so. Joints not named keep their parent's.
+
+    The angles undo what a zero pose hides (radians). `leg_splay` is how far it holds the legs apart, feet rolled with
+    them. The others were measured on the rig's own clips: `arm_twist` turns the arm about its bone until the mean
+    elbow hinge is that of the T-pose; `sole_pitch` tips the toes down (below 0: up) until the soles of resting feet
+    are level; `head_pitch` tips the face down (below 0: up) until people who walk look ahead.
     """
 
     name: str
     drives: Mapping[str, Drive]
     reference: Mapping[str, tuple[float, float, float]] = field(default_factory=lambda: MappingProxyType({}))
+    arm_twist: float = 0.0
+    leg_splay: float = 0.0
+    sole_pitch: float = 0.0
+    head_pitch: float = 0.0
+    has_free_elbows: bool = False  # arms follow marker directions only, their twist means nothing
 
     @property
     def hips(self) -> tuple[str, str]:
@@ -54,19 +64,21 @@ def _rig(
     collars: Mapping[str, str] = MappingProxyType({}),
     ankles: Mapping[str, str] = MappingProxyType({}),
     reference: Mapping[str, tuple[float, float, float]] = MappingProxyType({}),
+    arm_twist: float = 0.0,
+    leg_splay: float = 0.0,
+    sole_pitch: float = 0.0,
+    head_pitch: float = 0.0,
+    has_free_elbows: bool = False,
 ) -> Rig:
-    """Build a rig: legs are hip, knee, ankle and maybe toe joints; arms shoulder, elbow and wrist joints.
-
-    `ankles` are joints whose zero pose already stands flat; a toe joint in `legs` is aligned by direction instead.
-    """
+    """Build a rig: legs are hip, knee and ankle joints, arms shoulder, elbow and wrist joints, from the trunk out."""
     drives = dict(trunk)
     for side in SIDES:
-        drives.update(zip((f"{side}_hip", f"{side}_knee", f"{side}_ankle"), _limb(*legs[side]), strict=False))
-        drives.update(zip((f"{side}_shoulder", f"{side}_elbow"), _limb(*arms[side]), strict=False))
+        drives.update(zip((f"{side}_hip", f"{side}_knee"), _limb(*legs[side]), strict=True))
+        drives.update(zip((f"{side}_shoulder", f"{side}_elbow"), _limb(*arms[side]), strict=True))
         for part, table in (("wrist", wrists), ("collar", collars), ("ankle", ankles)):
             if side in table:
                 drives[f"{side}_{part}"] = Drive(table[side])
-    return Rig(name, MappingProxyType(drives), reference)
+    return Rig(name, MappingProxyType(drives), reference, arm_twist, leg_splay, sole_pitch, head_pitch, has_free_elbows)
 
 
 CGSPEED = _rig(
@@ -79,6 +91,7 @@ CGSPEED = _rig(
     arms={"left": ("lShldr", "lForeArm", "lHand"), "right": ("rShldr", "rForeArm", "rHand")},
     collars={"left": "lCollar", "right": "rCollar"},
     ankles={"left": "lFoot", "right": "rFoot"},
+    arm_twist=-0.5,
 )  # fmt: skip
 
 CMU_ASF = _rig(
@@ -87,17 +100,27 @@ CMU_ASF = _rig(
         "pelvis": Drive("root"), "spine1": Drive("lowerback"), "spine2": Drive("upperback"),
         "spine3": Drive("thorax"), "neck": Drive("lowerneck", "upperneck", 0.5), "head": Drive("head"),
     },
-    legs={"left": ("lfemur", "ltibia", "lfoot", "ltoes"), "right": ("rfemur", "rtibia", "rfoot", "rtoes")},
+    legs={"left": ("lfemur", "ltibia", "lfoot"), "right": ("rfemur", "rtibia", "rfoot")},
     arms={"left": ("lhumerus", "lradius", "lwrist"), "right": ("rhumerus", "rradius", "rwrist")},
     collars={"left": "lclavicle", "right": "rclavicle"},
+    ankles={"left": "lfoot", "right": "rfoot"},
+    arm_twist=-0.51,
+    leg_splay=0.349,
+    sole_pitch=-0.05,
+    head_pitch=-0.26,
 )  # fmt: skip
 
 CMU_ASF_BVH = _rig(
     "cmu_asf_bvh",
     {**CMU_ASF.drives, "pelvis": Drive("hip")},
-    legs={"left": ("lfemur", "ltibia", "lfoot", "ltoes"), "right": ("rfemur", "rtibia", "rfoot", "rtoes")},
+    legs={"left": ("lfemur", "ltibia", "lfoot"), "right": ("rfemur", "rtibia", "rfoot")},
     arms={"left": ("lhumerus", "lradius", "lwrist"), "right": ("rhumerus", "rradius", "rwrist")},
     collars={"left": "lclavicle", "right": "rclavicle"},
+    ankles={"left": "lfoot", "right": "rfoot"},
+    arm_twist=-0.51,
+    leg_splay=0.349,
+    sole_pitch=-0.05,
+    head_pitch=-0.26,
 )
 
 REACTIDLE = _rig(
@@ -107,12 +130,14 @@ REACTIDLE = _rig(
         "spine3": Drive("spine.001"), "neck": Drive("neck"), "head": Drive("face"),
     },
     legs={
-        "left": ("thigh.L", "shin.L", "foot.L", "foot.L_end"), "right": ("thigh.R", "shin.R", "foot.R", "foot.R_end"),
+        "left": ("thigh.L", "shin.L", "foot.L"), "right": ("thigh.R", "shin.R", "foot.R"),
     },
     arms={
         "left": ("upper_arm.L", "forearm.L", "forearm.L_end"), "right": ("upper_arm.R", "forearm.R", "forearm.R_end"),
     },
     collars={"left": "shoulder.L", "right": "shoulder.R"},
+    ankles={"left": "foot.L", "right": "foot.R"},
+    has_free_elbows=True,
 )  # fmt: skip
 
 HUMANOID3D = _rig(
@@ -143,7 +168,7 @@ ICLONE = _rig(
         "spine3": Drive("CC_Base_Spine02"), "neck": Drive("CC_Base_NeckTwist01"), "head": Drive("CC_Base_Head"),
     },
     legs={
-        side: tuple(f"CC_Base_{letter}_{part}" for part in ("Thigh", "Calf", "Foot", "ToeBase"))
+        side: tuple(f"CC_Base_{letter}_{part}" for part in ("Thigh", "Calf", "Foot"))
         for side, letter in (("left", "L"), ("right", "R"))
     },
     arms={
@@ -151,6 +176,9 @@ ICLONE = _rig(
         for side, letter in (("left", "L"), ("right", "R"))
     },
     collars={"left": "CC_Base_L_Clavicle", "right": "CC_Base_R_Clavicle"},
+    ankles={"left": "CC_Base_L_Foot", "right": "CC_Base_R_Foot"},
+    sole_pitch=0.17,
+    head_pitch=-0.2,
     reference=MappingProxyType({
         "CC_Base_Hip": (0.0, 0.0, 0.0), "CC_Base_Pelvis": (0.205, 0.0, 0.0),
         "CC_Base_L_Thigh": _THIGH, "CC_Base_R_Thigh": _THIGH, "CC_Base_L_Foot": _FOOT, "CC_Base_R_Foot": _FOOT,
