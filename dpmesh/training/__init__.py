@@ -1,0 +1,1 @@
+"""Data and recipes that make the weights; imported by nothing outside training."""

@@ -1,0 +1,109 @@
+"""`python -m dpmesh.training.make_detector_images`: fill a folder with an Ultralytics pose data set."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from configs.errors import DpmeshVideoError
+from dpmesh.body import load_body
+from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.render.backgrounds import list_backgrounds
+from dpmesh.training.scenes import Labelled, make_scenes
+from dpmesh.training.shards import claim_folder, fill, run_jobs, write_whole
+from dpmesh.training.troupe import Studio
+
+BATCH = 8
+_SHAPES = ((16, 9), (4, 3), (1, 1), (3, 4), (9, 16))  # width : height
+_SHAPE_CHANCE = (0.4, 0.25, 0.15, 0.1, 0.1)
+_FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
+
+
+def size_of_batch(seed: int, batch: int, image_px: int) -> tuple[int, int]:
+    """Return width and height of a batch's pictures: the longer side is `image_px`, both are even."""
+    rng = np.random.default_rng((seed, 1, batch))
+    across, down = _SHAPES[rng.choice(len(_SHAPES), p=_SHAPE_CHANCE)]
+    scale = image_px / max(across, down)
+    return 2 * round(across * scale / 2), 2 * round(down * scale / 2)
+
+
+def label_lines(picture: Labelled) -> str:
+    """Return the Ultralytics pose label file: class, box centre and size, 17 x y visibility, all over the size."""
+    height, width = picture.image.shape[:2]
+    lines = []
+    for box, keypoints in zip(picture.boxes_xyxy, picture.keypoints, strict=True):
+        x1, y1, x2, y2 = box / (width, height, width, height)
+        numbers = [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
+        joints = " ".join(f"{x / width:.5f} {y / height:.5f} {int(v)}" for x, y, v in keypoints)
+        lines.append("0 " + " ".join(f"{n:.5f}" for n in numbers) + " " + joints + "\n")
+    return "".join(lines)
+
+
+def write_picture(picture: Labelled, image_path: Path, label_path: Path, quality: int) -> None:
+    """Write the label first, then the picture: a picture that exists has its label."""
+    text = label_lines(picture)
+    write_whole(label_path, lambda draft: draft.write_text(text))
+    coded = cv2.imencode(".jpg", picture.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    write_whole(image_path, lambda draft: draft.write_bytes(coded))
+
+
+def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    torch.set_num_threads(1)
+    body = load_body(options.body, device=options.device)
+    backgrounds = list_backgrounds(options.backgrounds, options.split)
+    studio = Studio(body, PoseBank.read(options.poses), backgrounds, options.split, device=options.device)
+    images, labels = options.output / "images" / options.split, options.output / "labels" / options.split
+    batches = list(range(job, -(-options.count // BATCH), jobs))
+
+    def make(k: int) -> None:
+        indices = np.arange(batches[k] * BATCH, (batches[k] + 1) * BATCH)
+        width, height = size_of_batch(options.seed, batches[k], options.image_px)
+        pictures = make_scenes(studio, options.seed, indices, width, height)
+        for index, picture in zip(indices.tolist(), pictures, strict=True):
+            write_picture(picture, images / f"{index:06d}.jpg", labels / f"{index:06d}.txt", 92)
+
+    last = [images / f"{(batch + 1) * BATCH - 1:06d}.jpg" for batch in batches]
+    fill(last, make, f"detector images {options.split}")
+
+
+def _describe(folder: Path) -> None:
+    text = f"train: images/train\nval: images/val\nkpt_shape: [17, 3]\nflip_idx: {_FLIP}\nnames:\n  0: person\n"
+    write_whole(folder / "data.yaml", lambda draft: draft.write_text(text))
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(description="Make detector images; a killed run continues where it was.")
+    parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
+    parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
+    parser.add_argument("--output", required=True, type=Path, help="data set folder; both splits go into the same")
+    parser.add_argument("--count", required=True, type=int, help=f"pictures; rounded up to batches of {BATCH}")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--image-px", type=int, default=320, help="longer side")
+    parser.add_argument("--split", choices=["train", "val"], default="train")
+    parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    settings = {"seed": options.seed, "image_px": options.image_px, "split": options.split, "batch": BATCH}
+    try:
+        claim_folder(options.output / "images" / options.split, settings)
+        (options.output / "labels" / options.split).mkdir(parents=True, exist_ok=True)
+        _describe(options.output)
+        run_jobs(functools.partial(_work, options), options.jobs)
+    except DpmeshVideoError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Generated data on disk: files that are whole or absent, made in any order, continued after a kill."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.errors import RunError
+
+log = logging.getLogger(__name__)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then put it in place in one step."""
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, noun: Any) -> None:
+    """Write the arrays of a dataclass as one uncompressed npz, whole or not at all."""
+    arrays = {field.name: getattr(noun, field.name) for field in fields(noun)}
+
+    def save(draft: Path) -> None:
+        with draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    write_whole(path, save)
+
+
+def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Make a folder for data of these settings, or check that it was made for the same.
+
+    Raises:
+        RunError: the folder holds data of other settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "settings.json"
+    if not note.exists():
+        text = json.dumps(settings, indent=1, sort_keys=True)
+        write_whole(note, lambda draft: draft.write_text(text))
+        return
+    found = json.loads(note.read_text())
+    if found != settings:
+        differing = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
+        raise RunError(f"{folder}: holds data made with another {', '.join(differing)}; give another --output")
+
+
+def fill(paths: list[Path], make: Callable[[int], None], name: str) -> None:
+    """Call `make(k)` for every k whose `paths[k]` is missing, logging the pace."""
+    missing = [k for k, path in enumerate(paths) if not path.exists()]
+    log.info("%s: %d of %d present", name, len(paths) - len(missing), len(paths))
+    start = time.monotonic()
+    for done, k in enumerate(missing, start=1):
+        make(k)
+        pace = (time.monotonic() - start) / done
+        log.info("%s: %s, %d left, %.1f s each", name, paths[k].name, len(missing) - done, pace)
+
+
+def run_jobs(work: Callable[[int, int], None], jobs: int) -> None:
+    """Run `work(job, jobs)` in that many processes; in this one when it is 1.
+
+    Raises:
+        RunError: a process failed.
+    """
+    if jobs == 1:
+        work(0, 1)
+        return
+    context = multiprocessing.get_context("spawn")
+    running = [context.Process(target=work, args=(job, jobs)) for job in range(jobs)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    failed = [process.exitcode for process in running if process.exitcode]
+    if failed:
+        raise RunError(f"{len(failed)} of {jobs} processes failed; start the same command again to continue")
