@@ -45,7 +45,7 @@ def sample_phenotypes(count: int, rng: np.random.Generator) -> dict[str, np.ndar
         "gender": rng.uniform(0.0, 1.0, count),
         "age": rng.uniform(0.6, 1.0, count),
         "muscle": bell(0.5, 0.18),
-        "weight": bell(0.5, 0.2),
+        "weight": bell(0.53, 0.27),
         "height": bell(0.373, 0.06),
         "proportions": bell(0.55, 0.18),
         "cupsize": bell(0.5, 0.2),

@@ -20,6 +20,9 @@ from dpmesh.body.structure import BodyStructure, smpl_landmarks
 OPEN_BODY = "open_body.npz"
 SMPL_VERTICES = 6890
 NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
+OPTIONAL = (
+    "faces_coarse", "landmark_names", "landmark_vertices", "landmark_weights", "vertex_part", "part_names",
+)  # fmt: skip
 ABOUT_SMPL = (
     "the licensed body is SMPL_NEUTRAL.pkl (or .npz) from https://smpl.is.tue.mpg.de after registration; "
     "leave the body setting empty to use the open body"
@@ -49,14 +52,14 @@ def read_structure(source: str | Path | None = None) -> BodyStructure:
     if path.suffix == ".npz":
         return _structure(_read_npz(path), path)
     if path.suffix == ".pkl":
-        return _structure(read_smpl_pickle(path), path)
+        return _structure(read_smpl_pickle(path, NEEDED), path)
     raise WeightsError(f"{path}: a body file ends in .npz or .pkl; {ABOUT_SMPL}")
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            return {name: arrays[name] for name in NEEDED + OPTIONAL if name in arrays}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path}: cannot be read as .npz ({error}); {ABOUT_SMPL}") from error
 
@@ -101,5 +104,4 @@ def _structure(arrays: Mapping[str, Any], path: Path) -> BodyStructure:
 
 
 def _dense(value: Any) -> np.ndarray:
-    """Return float32 of an array or a sparse matrix."""
-    return np.ascontiguousarray(value.toarray() if hasattr(value, "toarray") else value, dtype=np.float32)
+    return np.ascontiguousarray(value, dtype=np.float32)

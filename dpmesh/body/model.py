@@ -32,10 +32,6 @@ class BodyModel(nn.Module):
     The root turns about the template's pelvis, and `trans` is added after, as in `smplx.SMPL`.
     """
 
-    shapedirs: Tensor
-    v_template: Tensor
-    posedirs: Tensor
-    weights: Tensor
     rest_template: Tensor
     rest_shapedirs: Tensor
 
@@ -91,14 +87,17 @@ class BodyModel(nn.Module):
             pose: (R, 24, 3) axis-angle; betas: (R, 10); trans: (R, 3).
             joint_set: a key of `JOINT_SETS`.
         """
+        return self.joints_from_matrices(axis_angle_to_matrix(pose), betas, joint_set) + trans[:, None]
+
+    def joints_from_matrices(self, matrices: Tensor, betas: Tensor, joint_set: str = "coco17") -> Tensor:
+        """Return the points (R, K, 3) of `joints` for rotations (R, 24, 3, 3) and a translation of zero."""
         rows = self._rows_of(joint_set)
-        matrices = axis_angle_to_matrix(pose)
         rest = self.rest_joints(betas)
         places, turns = forward_kinematics(matrices, rest)
         points = rows.joint_shares @ places
         if len(rows.vertices):
             points = points + rows.vertex_shares @ self._skin(rows.vertices, matrices, betas, rest, places, turns)
-        return points + trans[:, None]
+        return points
 
     def _skin(
         self, chosen: Tensor, matrices: Tensor, betas: Tensor, rest: Tensor, places: Tensor, turns: Tensor

@@ -54,7 +54,7 @@ def _frombuffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: str
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
 
 
-_SPARSE = ("csc", "csr", "coo")
+_SPARSE = ("csc", "csr")
 _MADE_EMPTY: tuple[Any, ...] = (ChumpyHolder, *(getattr(scipy.sparse, f"{kind}_matrix") for kind in _SPARSE))
 _REBUILD_ARRAY = np.zeros(0).__reduce__()[0]
 _REBUILD_SCALAR = np.float64(0).__reduce__()[0]
@@ -93,8 +93,8 @@ class _SmplUnpickler(pickle.Unpickler):
         )
 
 
-def read_smpl_pickle(path: Path) -> dict[str, Any]:
-    """Return the arrays and sparse matrices of a SMPL `.pkl` by name.
+def read_smpl_pickle(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return the arrays of a SMPL `.pkl` that `names` lists, as far as it holds them; sparse matrices become dense.
 
     Raises:
         WeightsError: the pickle asks for a class that is not let through (it is named), or cannot be read.
@@ -104,12 +104,17 @@ def read_smpl_pickle(path: Path) -> dict[str, Any]:
             content = _SmplUnpickler(file, path).load()
         if not isinstance(content, dict):
             raise ValueError(f"holds a {type(content).__name__}, not a dictionary")
-        return {str(name): _plain(value) for name, value in content.items()}
+        return {name: _plain(content[name]) for name in names if name in content}
     except WeightsError:
         raise
     except Exception as error:  # a broken pickle can raise anything; all of it means the same to the user
         raise WeightsError(f"{path}: cannot be read as a SMPL pickle ({error})") from error
 
 
-def _plain(value: Any) -> Any:
-    return value.to_array() if isinstance(value, ChumpyHolder) else value
+def _plain(value: Any) -> np.ndarray:
+    if isinstance(value, ChumpyHolder):
+        return value.to_array()
+    if scipy.sparse.issparse(value):
+        value.check_format(full_check=True)  # its indices came from the file and SciPy's C code trusts them
+        return value.toarray()
+    return np.asarray(value)

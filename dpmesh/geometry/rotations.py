@@ -127,6 +127,14 @@ def six_to_matrix(six: Tensor) -> Tensor:
     return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
 
 
+def interleaved_six_to_matrix(six: Tensor) -> Tensor:
+    """Return the rotation (..., 3, 3) of six numbers (..., 6) laid out row by row: x0 y0 x1 y1 x2 y2.
+
+    The released DPMesh and VPoser write the two columns this way (their inverse function does not).
+    """
+    return six_to_matrix(six.unflatten(-1, (3, 2)).transpose(-1, -2).flatten(-2))
+
+
 def geodesic_distance(left: Tensor, right: Tensor) -> Tensor:
     """Return the angle (...,) in radians, 0 to pi, between rotation matrices (..., 3, 3).
 
