@@ -11,7 +11,7 @@ from dpmesh.body import BodyModel, BodyParams
 from dpmesh.geometry.camera import ray_rotation, translation_from_crop
 from dpmesh.geometry.crop import crop_images
 from dpmesh.geometry.fit import fit_translation
-from dpmesh.geometry.rotations import axis_angle_from_matrix
+from dpmesh.geometry.rotations import matrix_to_axis_angle
 from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.heads import published_translation
@@ -115,7 +115,7 @@ class BodyRecovery:
             root = ray_rotation(centre, focal, principal) @ rotation[:, 0]
             rotation = torch.cat([root[:, None], rotation[:, 1:]], dim=1)
             scale, shift = output.scale, output.shift_m
-        pose = axis_angle_from_matrix(rotation)
+        pose = matrix_to_axis_angle(rotation)
         origin = translation_from_crop(scale, shift, centre, side, focal, principal)
         if output.shift_m is not None:  # measured at the pelvis
             at_zero = self._body.joints(pose, betas, torch.zeros_like(origin), joint_set="smpl24")

@@ -140,7 +140,7 @@ def _claimed(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "w")  # noqa: SIM115: closed by the `with` below
+        lock = open(folder / ".lock", "w")  # noqa: SIM115 - the `with` below closes it
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another --output") from error
     with lock:

@@ -2,18 +2,21 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 from rich.console import Console
 
+from configs.errors import InputError
 from configs.schema import RunSettings
 from pipeline.cli.tables import print_table
+from pipeline.clip import read_track
 from pipeline.device import choose_device, set_threads
 from pipeline.inputs import find_clips
 from pipeline.progress import TerminalProgress, make_bar
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
+from pipeline.types import MotionTrack
 
 log = logging.getLogger(__name__)
 
@@ -84,19 +87,30 @@ def demo(output: Path) -> int:
 def evaluate_reprojection(folder: Path) -> None:
     """Print how well the projected bodies of a run meet the confident keypoints."""
     from dpmesh.body import load_body
-    from pipeline.evaluation.reprojection import evaluate_reprojection as measure
-    from pipeline.evaluation.runs import read_run_tracks
+    from pipeline.evaluation.reprojection import measure_reprojection
 
-    result = measure(read_run_tracks(folder), load_body(None))
-    print_table(result.rows(), title=f"{folder}: keypoints met by the projected body")
+    report = measure_reprojection(run_tracks(folder), load_body(None))
+    near = f"within {report.radius_share:.0%} of the box height"
+    print_table([("person", "frames", "confident keypoints", near), *report.person_rows()])
+    print_table([("joint", "confident keypoints", near), *report.joint_rows()])
 
 
 def evaluate_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
     from dpmesh.body import load_body
-    from pipeline.evaluation.runs import read_run_tracks
-    from pipeline.evaluation.truth import evaluate_truth as measure
-    from pipeline.evaluation.truth import read_truth
+    from pipeline.evaluation.truth import measure_against_truth, read_truth
 
-    result = measure(read_run_tracks(folder), read_truth(truth), load_body(None))
-    print_table(result.rows(), title=f"{folder}: errors against the truth")
+    report = measure_against_truth(list(run_tracks(folder)), read_truth(truth), load_body(None))
+    print_table(report.rows())
+
+
+def run_tracks(folder: Path) -> Iterator[MotionTrack]:
+    """Yield the motion of every person of a run, in camera axes, at the frames of the video.
+
+    Raises:
+        InputError: the folder holds no finished run.
+    """
+    if not (folder / "run.json").is_file():
+        raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
+    for path in sorted((folder / "motion").glob("person_*.npz")):
+        yield read_track(path)

@@ -11,20 +11,20 @@ import torch
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
+from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, find_config
 
 
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery", description=__doc__)
-    parser.add_argument("--crops", type=Path, required=True, help="folder of shards made by make_crops")
+    parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders of shards made by make_crops")
     parser.add_argument("--validation", type=Path, help="folder of held-out shards")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint, log and exported weights go here")
     parser.add_argument("--config", default="compact", help="network configuration")
     parser.add_argument("--steps", type=int, default=4000, help="length of the learning-rate schedule")
     parser.add_argument("--minutes", type=float, help="stop after this time even if steps are left")
-    parser.add_argument("--batch-rows", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=6e-4)
+    parser.add_argument("--batch-rows", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
@@ -40,9 +40,10 @@ def main() -> int:
         is_bfloat16=not options.float32,
     )
     body = load_body(None, device=options.device)
-    trainer = Trainer(DPMesh.from_preset(options.config), body, plan, options.output, device=options.device)
+    network = DPMesh(**find_config(options.output, options.config))
+    trainer = Trainer(network, body, plan, options.output, device=options.device)
     trainer.resume()
-    validation = CropShards(options.validation, limit=1024) if options.validation else None
+    validation = CropShards([options.validation], limit=1024) if options.validation else None
     if options.export is None:
         trainer.train(CropShards(options.crops), validation, minutes=options.minutes)
         return 0

@@ -1,7 +1,7 @@
 """Shards of synthetic crops in memory, handed out as batches in an order that a seed decides."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -31,35 +31,34 @@ class CropBatch:
 
 
 class CropShards:
-    """Every crop of a folder of shards."""
+    """Every crop of some folders of shards."""
 
-    def __init__(self, folder: Path, limit: int | None = None) -> None:
+    def __init__(self, folders: Sequence[Path], limit: int | None = None) -> None:
         """
         Raises:
-            InputError: the folder holds no shard.
+            InputError: the folders hold no shard.
         """
-        paths = sorted(folder.glob("*.npz"))
-        if not paths:
-            raise InputError(f"{folder}: no shards (*.npz); make them with `python -m dpmesh.training.make_crops`")
-        self._paths: list[Path] = []
-        self._folder = folder
+        self._paths: set[Path] = set()
+        self._folders = folders
         self._limit = limit
         self._parts: dict[str, list[np.ndarray]] = {item.name: [] for item in fields(CropBatch)}
-        self.refresh()
+        if not self.refresh():
+            names = ", ".join(str(folder) for folder in folders)
+            raise InputError(f"{names}: no shards (*.npz); make them with `python -m dpmesh.training.make_crops`")
 
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts["pose"])
 
     def refresh(self) -> int:
         """Read shards that were finished since the last call; return how many crops there are."""
-        for path in sorted(self._folder.glob("*.npz")):
+        for path in sorted(path for folder in self._folders for path in folder.glob("crops_*.npz")):
             if path in self._paths or (self._limit is not None and len(self) >= self._limit):
                 continue
             with np.load(path, allow_pickle=False) as arrays:
                 for name, part in self._parts.items():
-                    part.append(arrays["images" if name == "image" else name])
-            self._paths.append(path)
-        log.debug("%s: %d crops", self._folder, len(self))
+                    part.append(arrays[name])
+            self._paths.add(path)
+        log.debug("%d crops", len(self))
         return len(self)
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[CropBatch]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dpmesh.body import BodyModel
 from dpmesh.geometry.camera import project, translation_from_crop
-from dpmesh.geometry.rotations import matrix_from_axis_angle
+from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.heads import rot6d_to_matrix, scale_of
 from dpmesh.network.model import DPMeshOutput
 
@@ -38,7 +38,7 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
 
     Every decoder layer is supervised; the last counts as much as the others together.
     """
-    wanted = matrix_from_axis_angle(truth.pose)
+    wanted = axis_angle_to_matrix(truth.pose)
     wanted = torch.cat([(truth.camera_from_crop.mT @ wanted[:, 0])[:, None], wanted[:, 1:]], dim=1)
     layers = output.layers
     count = len(layers.betas)

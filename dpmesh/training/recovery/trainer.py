@@ -6,20 +6,23 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from dpmesh.body import BodyModel
-from dpmesh.geometry.align import mpjpe, pa_mpjpe
+from dpmesh.geometry.align import mpjpe_mm, pa_mpjpe_mm
+from dpmesh.network.config import preset as network_preset
 from dpmesh.network.model import DPMesh
-from dpmesh.training.recovery.batches import prepare
+from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.losses import recovery_losses
 from dpmesh.training.recovery.noise import KeypointNoise
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT = "checkpoint.pt"
 LIMBS_OF_24 = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
 
 
@@ -38,6 +41,17 @@ class TrainingPlan:
     is_bfloat16: bool = True
     checkpoint_steps: int = 200
     validation_steps: int = 400
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Return what `Trainer.save` wrote; nothing in the file is executed."""
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def find_config(output: Path, preset: str) -> dict[str, Any]:
+    """Return the network's arguments: those of the checkpoint in a folder if there is one, else the preset's."""
+    path = output / CHECKPOINT
+    return read_checkpoint(path)["config"] if path.exists() else network_preset(preset).to_mappings()
 
 
 class Trainer:
@@ -62,13 +76,13 @@ class Trainer:
     @property
     def checkpoint_path(self) -> Path:
         """Where the state for a later process lies."""
-        return self._output / "checkpoint.pt"
+        return self._output / CHECKPOINT
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one; return whether there was."""
         if not self.checkpoint_path.exists():
             return False
-        state = torch.load(self.checkpoint_path, map_location=self._device, weights_only=True)
+        state = read_checkpoint(self.checkpoint_path, self._device)
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._average = state["average"]
@@ -78,6 +92,7 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each whole or not at all."""
         state = {
+            "config": self.network.settings.to_mappings(),
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "average": self._average,
@@ -132,17 +147,17 @@ class Trainer:
             output = network(ready.image, ready.joints, ready.mask)
             root = ready.truth.camera_from_crop @ output.pose[:, 0].float()
             pose = torch.cat([root[:, None], output.pose[:, 1:].float()], dim=1)
-            found = self._body.joints_from_matrices(pose, output.betas.float(), joint_set="smpl24")
-            found = (found - found[:, :1])[:, list(LIMBS_OF_24)]
-            wanted = (ready.truth.joints30_cam - ready.truth.joints30_cam[:, :1])[:, list(LIMBS_OF_24)]
-            root_aligned += float(mpjpe(found, wanted).sum())
-            aligned += float(pa_mpjpe(found, wanted).sum())
+            joints = self._body.joints_from_matrices(pose, output.betas.float(), joint_set="smpl24")
+            chosen = [0, *LIMBS_OF_24]
+            found, wanted = joints[:, chosen].cpu().numpy(), ready.truth.joints30_cam[:, chosen].cpu().numpy()
+            root_aligned += float(mpjpe_mm(found, wanted, root=0).sum())
+            aligned += float(pa_mpjpe_mm(found[:, 1:], wanted[:, 1:]).sum())
             seen += len(batch.pose)
             if seen >= limit:
                 break
         return {"val_mpjpe_mm": round(root_aligned / seen, 2), "val_pa_mpjpe_mm": round(aligned / seen, 2)}
 
-    def _step(self, batch) -> dict[str, float]:
+    def _step(self, batch: TrainingBatch) -> dict[str, float]:
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()
         with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.plan.is_bfloat16):
@@ -156,7 +171,7 @@ class Trainer:
             self._optimizer.step()
         self.step += 1
         self._update_average()
-        return {name: float(value) for name, value in losses.items()} | {"grad_norm": float(norm)}
+        return {name: float(value.detach()) for name, value in losses.items()} | {"grad_norm": float(norm)}
 
     @torch.no_grad()
     def _update_average(self) -> None:
