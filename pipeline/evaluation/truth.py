@@ -72,8 +72,8 @@ class TruthReport:
         return _mean(self.pa_mpjpe_mm)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Return table rows, one per person and their mean, in the order of `COLUMNS`."""
-        table = []
+        """Return table rows: the names of the columns, one row per person, and their mean."""
+        table: list[tuple[str, ...]] = [COLUMNS]
         for person in range(len(self.visible)):
             errors = (self.mpjpe_mm[person], self.pa_mpjpe_mm[person], self.position_mm[person])
             counts = (str(self.visible[person]), percent(self.found_share[person]), str(self.switches[person]))

@@ -8,6 +8,13 @@ import numpy as np
 ROWS_PER_CALL = 256  # bounds memory: one row of a 7,000-vertex body is about 1 MB while it is being skinned
 
 
+class Named(Protocol):
+    """Something with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class Body(Protocol):
     """What this package asks of a body model; rows of torch tensors in, rows of torch tensors out.
 
@@ -15,12 +22,12 @@ class Body(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def structure(self) -> Named: ...
 
     @property
     def faces(self) -> Any: ...
 
-    def joints(self, pose: Any, betas: Any, trans: Any, *, joint_set: str) -> Any: ...
+    def joints(self, pose: Any, betas: Any, trans: Any, joint_set: str = ...) -> Any: ...
 
     def vertices(self, pose: Any, betas: Any, trans: Any) -> Any: ...
 
@@ -29,12 +36,12 @@ def joint_positions(
     body: Body, pose: np.ndarray, betas: np.ndarray, trans: np.ndarray, joint_set: str = "smpl24"
 ) -> np.ndarray:
     """Return the joints (R, J, 3) float32 of bodies with pose (R, 24, 3), betas (R, 10) or (10,) and trans (R, 3)."""
-    return _rows_of(lambda rows: body.joints(*rows, joint_set=joint_set), pose, betas, trans)
+    return _rows_of(body, lambda rows: body.joints(*rows, joint_set=joint_set), pose, betas, trans)
 
 
 def vertex_positions(body: Body, pose: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> np.ndarray:
     """Return the vertices (R, V, 3) float32 of bodies with pose (R, 24, 3), betas (R, 10) or (10,) and trans (R, 3)."""
-    return _rows_of(lambda rows: body.vertices(*rows), pose, betas, trans)
+    return _rows_of(body, lambda rows: body.vertices(*rows), pose, betas, trans)
 
 
 def pelvis_of(body: Body, betas: np.ndarray) -> np.ndarray:
@@ -43,16 +50,19 @@ def pelvis_of(body: Body, betas: np.ndarray) -> np.ndarray:
 
 
 def _rows_of(
-    function: Callable[[list[Any]], Any], pose: np.ndarray, betas: np.ndarray, trans: np.ndarray
+    body: Body, function: Callable[[list[Any]], Any], pose: np.ndarray, betas: np.ndarray, trans: np.ndarray
 ) -> np.ndarray:
     import torch
 
-    betas = np.broadcast_to(betas, (len(pose), betas.shape[-1]))
+    device = next(body.buffers()).device if isinstance(body, torch.nn.Module) else torch.device("cpu")
+    count = len(pose)
+    betas = np.broadcast_to(betas, (count, betas.shape[-1]))
+    if not count:  # smplx cannot pose nobody, yet the caller needs to know how many points there are
+        pose, betas, trans = np.zeros((1, 24, 3)), np.zeros((1, betas.shape[-1])), np.zeros((1, 3))
     parts = []
     with torch.inference_mode():
-        # An empty input still takes one call, which tells how many joints there are.
-        for start in range(0, max(len(pose), 1), ROWS_PER_CALL):
+        for start in range(0, len(pose), ROWS_PER_CALL):
             rows = slice(start, start + ROWS_PER_CALL)
-            tensors = [torch.from_numpy(np.array(array[rows], np.float32)) for array in (pose, betas, trans)]
+            tensors = [torch.tensor(array[rows], dtype=torch.float32, device=device) for array in (pose, betas, trans)]
             parts.append(function(tensors).detach().cpu().numpy())
-    return np.concatenate(parts)
+    return np.concatenate(parts)[:count]

@@ -52,7 +52,7 @@ def write_motion(
     arrays = amass_arrays(motion, track.betas, pelvis, LAYOUTS[layout])
     arrays |= extra_arrays(motion, track, pelvis)
     arrays |= {
-        "body_model": np.array(body.name),
+        "body_model": np.array(body.structure.name),
         "source": np.array(source),
         "version": np.array(version),
         "format_version": np.array(FORMAT_VERSION, np.int64),

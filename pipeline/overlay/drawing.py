@@ -15,11 +15,17 @@ LIMBS = (
 KEYPOINT_SCORE_MIN = 0.5  # what the reprojection figures also call confident
 
 
-def blend_bodies(image: np.ndarray, rendering: Rendering, opacity: float) -> np.ndarray:
-    """Return the picture (H, W, 3) uint8 with bodies over it; `opacity` 0 shows only the picture, 1 only the bodies."""
+def blend_bodies(image: np.ndarray, rendering: Rendering, opacities: np.ndarray) -> np.ndarray:
+    """Return the picture (H, W, 3) uint8 with bodies over it.
+
+    Args:
+        opacities: (N,) of each person: 0 shows only what is behind, 1 only the body.
+    """
     result = image.copy()
     pixels = np.flatnonzero(rendering.coverage > 0)
-    share = (opacity * rendering.coverage.ravel()[pixels])[:, None]
+    # Outline pixels whose centre shows nobody (-1) take the last entry.
+    by_person = np.append(opacities, opacities.max(initial=0.0)).astype(np.float32)
+    share = (by_person[rendering.person.ravel()[pixels]] * rendering.coverage.ravel()[pixels])[:, None]
     below = result.reshape(-1, 3)[pixels].astype(np.float32)
     above = rendering.colour.reshape(-1, 3)[pixels].astype(np.float32)
     result.reshape(-1, 3)[pixels] = np.round(below + share * (above - below)).astype(np.uint8)

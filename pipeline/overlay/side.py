@@ -14,7 +14,7 @@ CAMERA_MARK = (220, 220, 220)
 HALF_VIEW_RAD = np.deg2rad(20.0)
 AZIMUTH_RAD = np.deg2rad(-60.0)  # from the viewing direction of the real camera; from its left hand side
 ELEVATION_RAD = np.deg2rad(22.0)
-MARGIN_M = 1.3  # around the pelvis of the outermost people: half a body
+MARGIN_M = 1.0  # around the pelvis of the outermost people: half a body
 NEAR_M = 0.1
 
 

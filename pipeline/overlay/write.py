@@ -20,6 +20,7 @@ from pipeline.overlay.side import SideView, draw_ground, plan_side_view
 from pipeline.types import Frame, MotionTrack
 
 FRAMES_TOGETHER = 8  # bodies of this many frames are skinned in one call
+FILLED_OPACITY = 0.6  # of the usual opacity: a body that was filled in looks like a ghost
 
 
 class VideoSink(Protocol):
@@ -63,14 +64,14 @@ def write_overlay(
 ) -> int:
     """Write every frame with the bodies of the people that have one in it; return the number of frames.
 
-    People are drawn in the colour of their identity, in a greyer one where the track was filled in.
+    People are drawn in the colour of their identity, greyer and fainter where the track was filled in.
     Nothing is written for a video without frames.
 
     Args:
         frames: in order; boxes, keypoints and focal lengths of the tracks are in pixels of these pictures.
         open_sink: opens a video of the given width and height (both even) at a path.
     """
-    rows = _rows_by_frame(tracks)
+    tracks = [track for track in tracks if len(track.frame_index)]
     source = iter(frames)
     first = next(source, None)
     if first is None:
@@ -79,7 +80,7 @@ def write_overlay(
     count = 0
     with open_sink(path, painter.width, painter.height) as sink:
         for group in _groups(_chained(first, source)):
-            for frame, people in zip(group, _people_in(group, tracks, rows, body), strict=True):
+            for frame, people in zip(group, _people_in(group, tracks, body), strict=True):
                 sink.write(painter.paint(frame.image, people), frame.time_s)
                 count += 1
     return count
@@ -123,7 +124,8 @@ class OverlayPainter:
         paints = np.where(people.is_observed[:, None], colours, dimmed(colours))
         focal, principal = people.focal_px * scale.mean(), people.principal_px * scale
         rendering = self._renderer.render(people.vertices, paints, focal, principal)
-        result = blend_bodies(image, rendering, self._settings.opacity)
+        opacities = self._settings.opacity * np.where(people.is_observed, 1.0, FILLED_OPACITY)
+        result = blend_bodies(image, rendering, opacities)
         if self._settings.is_box_drawn:
             draw_boxes(result, people.boxes_xyxy * np.tile(scale, 2), paints)
         if self._settings.is_skeleton_drawn:
@@ -138,25 +140,28 @@ class OverlayPainter:
         focal = np.full(len(vertices), side.focal_px)
         principal = np.tile(side.principal_px, (len(vertices), 1))
         rendering = self._side_renderer.render(vertices, paints, focal, principal)
-        panel = blend_bodies(self._ground, rendering, 1.0)
+        panel = blend_bodies(self._ground, rendering, np.where(people.is_observed, 1.0, FILLED_OPACITY))
         _name_people(panel, rendering, people.track_ids, vertices, focal, principal, paints)
         return panel
 
 
-def _rows_by_frame(tracks: Sequence[MotionTrack]) -> dict[int, list[tuple[int, int]]]:
+def _places_in(frames: Sequence[Frame], tracks: Sequence[MotionTrack]) -> list[list[tuple[int, int]]]:
     """Return for every frame which (track, row of the track) has a body in it."""
-    rows: dict[int, list[tuple[int, int]]] = {}
+    places: list[list[tuple[int, int]]] = [[] for _ in frames]
+    wanted = np.array([frame.index for frame in frames])
     for number, track in enumerate(tracks):
-        for row, index in enumerate(track.frame_index):
-            rows.setdefault(int(index), []).append((number, row))
-    return rows
+        if track.frame_index[0] > wanted[-1] or track.frame_index[-1] < wanted[0]:
+            continue
+        rows = np.minimum(np.searchsorted(track.frame_index, wanted), len(track.frame_index) - 1)
+        for place in np.flatnonzero(track.frame_index[rows] == wanted):
+            places[place].append((number, int(rows[place])))
+    return places
 
 
-def _people_in(
-    group: Sequence[Frame], tracks: Sequence[MotionTrack], rows: dict[int, list[tuple[int, int]]], body: Body
-) -> Iterator[PeopleInFrame]:
+def _people_in(group: Sequence[Frame], tracks: Sequence[MotionTrack], body: Body) -> Iterator[PeopleInFrame]:
     """Give the people of each frame of a group; all bodies of the group are skinned together."""
-    places = [place for frame in group for place in rows.get(frame.index, [])]
+    by_frame = _places_in(group, tracks)
+    places = [place for row in by_frame for place in row]
 
     def gather(name: str, *shape: int) -> np.ndarray:
         values = [getattr(tracks[number], name)[row] for number, row in places]
@@ -175,8 +180,8 @@ def _people_in(
         keypoints=gather("keypoints", 17, 3),
     )
     start = 0
-    for frame in group:
-        stop = start + len(rows.get(frame.index, []))
+    for row in by_frame:
+        stop = start + len(row)
         part = slice(start, stop)
         yield PeopleInFrame(*(getattr(everyone, name)[part] for name in PeopleInFrame.__dataclass_fields__))
         start = stop

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,15 @@ OCTAHEDRON_FACES = np.array(
 class StickBody:
     """An octahedron at every SMPL joint; the first shape number makes the body 10 % larger."""
 
-    name: str = "stick"
+    @property
+    def structure(self) -> SimpleNamespace:
+        return SimpleNamespace(name="stick")
 
     @property
     def faces(self) -> np.ndarray:
         return np.concatenate([OCTAHEDRON_FACES + 6 * joint for joint in range(24)])
 
-    def joints(self, pose: Any, betas: Any, trans: Any, *, joint_set: str) -> Any:
+    def joints(self, pose: Any, betas: Any, trans: Any, joint_set: str) -> Any:
         import torch
 
         places, _ = self._placed(pose, betas, trans)
