@@ -36,7 +36,7 @@ def joint_positions(
     body: Body, pose: np.ndarray, betas: np.ndarray, trans: np.ndarray, joint_set: str = "smpl24"
 ) -> np.ndarray:
     """Return the joints (R, J, 3) float32 of bodies with pose (R, 24, 3), betas (R, 10) or (10,) and trans (R, 3)."""
-    return _rows_of(body, lambda rows: body.joints(*rows, joint_set=joint_set), pose, betas, trans)
+    return _rows_of(body, lambda rows: body.joints(rows[0], rows[1], rows[2], joint_set), pose, betas, trans)
 
 
 def vertex_positions(body: Body, pose: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> np.ndarray:
