@@ -78,12 +78,13 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else Path.home() / ".cache" / "dpmesh-video"
 
 
-def read_catalogue(path: Path = CATALOGUE_PATH) -> Catalogue:
-    """Return the catalogue.
+def read_catalogue(path: Path | None = None) -> Catalogue:
+    """Return the catalogue in `path`, by default the one of this package.
 
     Raises:
         WeightsError: the file is not a catalogue, or two entries have one name.
     """
+    path = CATALOGUE_PATH if path is None else path
     try:
         catalogue = Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:

@@ -169,7 +169,8 @@ def _to_image(people: np.ndarray, letterbox: Letterbox, image_shape: tuple[int, 
 
 def _check_pose(backend: Any, path: Path) -> int:
     """Return the class that stands for a person, or raise what the weights hold in place of 17 keypoints."""
-    task = getattr(backend.model, "task", None) if backend.format == "pt" else backend.task
+    # A .pt names its task only where a trainer wrote it there; the keypoint shape is part of every pose network.
+    task = "pose" if hasattr(backend, "kpt_shape") else getattr(backend.model, "task", None) or backend.task
     names = {int(key): str(value) for key, value in backend.names.items()}
     wanted = f"weights of task 'pose' with {COCO_KEYPOINTS} keypoints are needed, for example yolo11n-pose.pt"
     if task != "pose":

@@ -140,10 +140,11 @@ def _read_coco(path: Path, first_number: int | None) -> dict[int, Detections]:
     names_by_id: dict[Any, str | int] = {}
     if isinstance(data, dict) and isinstance(data.get("annotations"), list):
         entries, where = data["annotations"], "annotation"
-        person = next((c["id"] for c in data.get("categories", []) if c.get("name") == "person"), person)
-        for image in data.get("images", []):
+        categories = _objects(data, "categories", path)
+        person = next((category.get("id") for category in categories if category.get("name") == "person"), person)
+        for image in _objects(data, "images", path):
             index = image.get("frame_id", image.get("frame_index"))
-            names_by_id[image.get("id")] = int(index) if index is not None else str(image.get("file_name", ""))
+            names_by_id[image.get("id")] = index if isinstance(index, int) else str(image.get("file_name", ""))
     elif isinstance(data, list):
         entries, where = data, "entry"
     else:
@@ -172,6 +173,16 @@ def _read_coco(path: Path, first_number: int | None) -> dict[int, Detections]:
     if by_index and min(by_index) < 0:
         raise InputError(f"{path}: has frame index {min(by_index)}; frames count from 0")
     return {index: _to_detections(rows) for index, rows in by_index.items()}
+
+
+def _objects(data: Mapping[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
+    rows = data.get(key, [])
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: {key!r} is not a list; COCO's own format is needed")
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: {key.removesuffix('s')} {number} is not an object; COCO's own format is needed")
+    return rows
 
 
 def _read_entry(entry: Mapping[str, Any], label: str, *, is_truth: bool) -> tuple[np.ndarray, float, np.ndarray] | None:

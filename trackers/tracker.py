@@ -76,6 +76,7 @@ class Tracker:
         self._time_s, self._frame_index = time_s, frame_index
         people = _without_duplicates(select_detections(detections, detections.scores >= self._settings.score_low))
         covered = covered_shares(people.boxes_xyxy)
+        self._tracks = [track for track in self._tracks if self._is_alive(track)]
         for track in self._tracks:
             track.state = predict_state(track.state, step_s)
         owners = self._associate(people)
@@ -89,7 +90,6 @@ class Tracker:
             if id(track) not in seen:
                 track.misses += 1
                 track.state = hold_size(track.state)
-        self._tracks = [track for track in self._tracks if self._is_alive(track)]
         owners += self._start(people, {row for _, row in owners})
         self._is_fresh = self._is_fresh and not owners
         return self._show(people, owners)
@@ -220,7 +220,8 @@ class Tracker:
     def _is_alive(self, track: _Track) -> bool:
         if track.track_id == NO_ID and track.misses > TENTATIVE_MISSES_MAX:
             return False
-        return self._unseen_s(track) <= self._settings.lost_max_s
+        # Who was seen in the frame before is never given up, however far apart the frames are.
+        return track.misses == 0 or self._unseen_s(track) <= self._settings.lost_max_s
 
     def _unseen_s(self, track: _Track) -> float:
         return self._time_s - track.seen_s

@@ -1,0 +1,176 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from configs.errors import InputError
+from trackers.keypoint_files import KeypointRecord
+from trackers.keypoint_layouts import BODY_25_ROWS, OPENPOSE_COCO_18_ROWS
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+BODY_25_NAMES = _words(
+    "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist mid_hip r_hip r_knee r_ankle l_hip l_knee l_ankle "
+    "r_eye l_eye r_ear l_ear l_big_toe l_small_toe l_heel r_big_toe r_small_toe r_heel"
+)
+COCO_18_NAMES = _words(
+    "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist r_hip r_knee r_ankle l_hip l_knee l_ankle "
+    "r_eye l_eye r_ear l_ear"
+)
+COCO_17_NAMES = _words(
+    "nose l_eye r_eye l_ear r_ear l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_hip r_hip l_knee r_knee "
+    "l_ankle r_ankle"
+)
+
+
+def _pose(shift: float = 0.0, confidence: float = 0.8) -> np.ndarray:
+    """Return (17, 3) keypoints, no two in one place."""
+    points = np.stack([100 + 10 * np.arange(17) + shift, 200 + 20 * np.arange(17)], axis=1)
+    return np.concatenate([points, np.full((17, 1), confidence)], axis=1)
+
+
+def _entry(image_id: Any, shift: float = 0.0, **more: Any) -> dict[str, Any]:
+    return {"image_id": image_id, "category_id": 1, "keypoints": _pose(shift).ravel().tolist(), "score": 0.7, **more}
+
+
+def _write(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def _openpose(folder: Path, name: str, *people: list[float]) -> None:
+    folder.mkdir(exist_ok=True)
+    rows = [{"pose_keypoints_2d": person} for person in people]
+    _write(folder / f"{name}_keypoints.json", {"version": 1.3, "people": rows})
+
+
+@pytest.mark.parametrize(("rows", "names"), [(BODY_25_ROWS, BODY_25_NAMES), (OPENPOSE_COCO_18_ROWS, COCO_18_NAMES)])
+def test_every_coco_keypoint_is_taken_from_the_row_of_its_name(rows: tuple[int, ...], names: list[str]) -> None:
+    assert [names[row] for row in rows] == COCO_17_NAMES
+
+
+@pytest.mark.parametrize("names", [BODY_25_NAMES, COCO_18_NAMES])
+def test_an_openpose_person_keeps_every_coco_keypoint(tmp_path: Path, names: list[str]) -> None:
+    pose = dict(zip(COCO_17_NAMES, _pose(), strict=True))
+    flat = np.array([pose.get(name, (5000, 5000, 1)) for name in names]).ravel().tolist()
+    _openpose(tmp_path / "op", "clip_000000000000", flat)
+    (people,) = KeypointRecord(tmp_path / "op").detect_indices([0])
+    assert np.allclose(people.keypoints[0], _pose())
+    assert people.scores == pytest.approx([0.8])
+    x1, y1, x2, y2 = people.boxes_xyxy[0]
+    assert x1 < 100 and y1 < 200 and 260 < x2 < 400 and 520 < y2 < 700  # around the 17, not the foot at 5000
+
+
+def test_frames_are_found_by_number_and_others_are_empty(tmp_path: Path) -> None:
+    flat = np.ones((25, 3)) * [50, 60, 0.9] + np.arange(25)[:, None] * [3, 4, 0]
+    for number in (0, 2, 10):
+        _openpose(tmp_path / "op", f"take2_{number:012d}", *([flat.ravel().tolist()] * (number + 1)))
+    record = KeypointRecord(tmp_path / "op")
+    assert [len(people) for people in record.detect_indices([10, 0, 1, 2, 99])] == [11, 1, 0, 3, 0]
+    assert record.frame_count == 11
+    assert [len(people) for people in record.find([np.zeros((2, 2, 3), np.uint8)], [2])] == [3]
+
+
+def test_file_names_that_count_from_one_begin_with_frame_zero(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.json", [_entry("img_0001.jpg"), _entry("img_0002.jpg", 7)])
+    people = KeypointRecord(path).detect_indices([0, 1])
+    assert [float(p.keypoints[0, 0, 0]) for p in people] == [100, 107]
+    assert len(KeypointRecord(path, first_number=0).detect_indices([0])[0]) == 0
+
+
+def test_whole_number_image_ids_are_frame_indices(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.json", [_entry(1), _entry(3, score=0.2), _entry(3, 5, score=0.9)])
+    people = KeypointRecord(path).detect_indices([0, 1, 3])
+    assert [len(p) for p in people] == [0, 1, 2]
+    assert people[2].scores.tolist() == pytest.approx([0.9, 0.2])
+
+
+def test_a_given_box_is_used_and_a_missing_one_goes_around_the_keypoints(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.json", [_entry(0, bbox=[10, 20, 30, 40]), _entry(1)])
+    given, made = KeypointRecord(path).detect_indices([0, 1])
+    assert given.boxes_xyxy.tolist() == [[10, 20, 40, 60]]
+    assert (made.boxes_xyxy[0, :2] < [100, 200]).all() and (made.boxes_xyxy[0, 2:] > [260, 520]).all()
+
+
+def test_coco_ground_truth_is_placed_by_file_name_and_its_flags_become_confidence(tmp_path: Path) -> None:
+    keypoints = _pose()
+    keypoints[:, 2] = 2
+    keypoints[3, 2] = 1
+    keypoints[4] = 0
+    annotation = {"image_id": 77, "category_id": 1, "keypoints": keypoints.ravel().tolist(), "bbox": [0, 0, 9, 9]}
+    images = [{"id": 77, "file_name": "v/f_000012.png"}, {"id": 78, "file_name": "v/f_000000.png"}]
+    other = {"image_id": 78, "category_id": 18, "bbox": [1, 2, 3, 4]}  # a dog
+    content = {"images": images, "annotations": [annotation, other], "categories": [{"id": 1, "name": "person"}]}
+    record = KeypointRecord(_write(tmp_path / "gt.json", content))
+    empty, people = record.detect_indices([0, 12])
+    assert len(empty) == 0
+    assert people.keypoints[0, :5, 2].tolist() == [1, 1, 1, 0.5, 0]
+    assert people.scores.tolist() == [1]
+
+
+def test_a_person_without_any_keypoint_is_nobody(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.json", [{"image_id": 0, "keypoints": [0.0] * 51, "score": 0.9}])
+    assert len(KeypointRecord(path).detect_indices([0])[0]) == 0
+    _openpose(tmp_path / "op", "x_000000000000", [0.0] * 75)
+    assert len(KeypointRecord(tmp_path / "op").detect_indices([0])[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"a": 1}, r"holds neither a list of COCO keypoint results nor an object with 'annotations'"),
+        ([3], r"entry 0 has no 'image_id'"),
+        ([_entry(0), {"image_id": 1}], r"entry 1 has keypoints 'None'"),
+        ([_entry(0, keypoints=[1.0] * 57)], r"entry 0 has 57 keypoint numbers; 51 are needed"),
+        ([_entry(0, keypoints=[[1, 2, 3]] * 17)], r"entry 0 has keypoints .*flat list"),
+        ([_entry(0, keypoints=["a"] * 51)], r"entry 0 has keypoints .*list of numbers"),
+        ([_entry(0, keypoints=[float("nan")] * 51)], r"finite numbers"),
+        ([_entry(0, bbox=[1, 2, 3])], r"entry 0 has bbox \[1, 2, 3\]; x, y, width and height"),
+        ([_entry(0, bbox=[1, 2, 0, 4])], r"both sizes above 0"),
+        ([_entry(0, score="high")], r"entry 0 has score 'high'"),
+        ([_entry(-2)], r"has frame index -2"),
+        ([_entry(1.5)], r"entry 0 has image_id 1.5"),
+        ([_entry("frame.jpg")], r"'frame.jpg' has no number"),
+        ([_entry("a_1.jpg"), _entry("b_1.jpg")], r"'a_1.jpg' and 'b_1.jpg' are both frame 1"),
+        ({"annotations": [], "images": [5]}, r"image 0 is not an object"),
+        ({"annotations": [], "categories": "person"}, r"'categories' is not a list"),
+    ],
+)
+def test_a_wrong_coco_file_says_which_entry_and_what_is_needed(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(InputError, match=rf"a\.json.*{message}"):
+        KeypointRecord(_write(tmp_path / "a.json", content))
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00\x01"])
+def test_what_is_no_json_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=r"a\.json: not readable as JSON"):
+        KeypointRecord(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("person", "message"),
+    [
+        ([1.0] * 63, r"person 0 has 63 keypoint numbers; 75 \(BODY_25\) or 54 \(COCO-18\) are needed"),
+        ([0.5, 0.5, 0.9] * 25, r"run OpenPose with --keypoint_scale 0"),
+        (["x"] * 75, r"list of numbers"),
+    ],
+)
+def test_a_wrong_openpose_file_says_which_person_and_what_is_needed(
+    tmp_path: Path, person: list[Any], message: str
+) -> None:
+    _openpose(tmp_path / "op", "x_000000000003", person)
+    with pytest.raises(InputError, match=rf"x_000000000003_keypoints\.json: .*{message}"):
+        KeypointRecord(tmp_path / "op").detect_indices([3])
+
+
+def test_a_folder_without_openpose_files_and_a_path_to_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no \*_keypoints\.json"):
+        KeypointRecord(tmp_path)
+    with pytest.raises(InputError, match="no such file or folder"):
+        KeypointRecord(tmp_path / "nothing")

@@ -1,0 +1,224 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs.schema import TrackSettings
+from trackers.tracker import Tracker
+from trackers.types import Detections, no_detections
+
+RATE_HZ = 25.0
+UNIT_POSE = np.random.default_rng(5).uniform(0.1, 0.9, (17, 2))
+ROOT = Path(__file__).parents[2]
+
+
+def _people(*places: tuple[float, float], score: float = 0.9, height: float = 200.0) -> Detections:
+    """Return people of one size with their centres at `places`."""
+    size = np.array([0.4 * height, height])
+    low = np.array(places, float).reshape(-1, 2) - size / 2
+    points = low[:, None] + UNIT_POSE * size
+    keypoints = np.concatenate([points, np.full((len(low), 17, 1), 0.9)], axis=2)
+    boxes = np.concatenate([low, low + size], axis=1)
+    return Detections(boxes.astype(np.float32), np.full(len(low), score, np.float32), keypoints.astype(np.float32))
+
+
+def _together(first: Detections, second: Detections) -> Detections:
+    return Detections(
+        np.concatenate([first.boxes_xyxy, second.boxes_xyxy]),
+        np.concatenate([first.scores, second.scores]),
+        np.concatenate([first.keypoints, second.keypoints]),
+    )
+
+
+def _scene(frame: int) -> Detections:
+    """Return a noisy frame of people who walk, cross, flicker and fade."""
+    rng = np.random.default_rng(frame)
+    places = [(100 + 8 * frame, 300), (900 - 8 * frame, 310), (500 + 60 * np.sin(frame / 6), 700), (1300, 400)]
+    people = _people(*[(x + rng.normal(0, 2), y + rng.normal(0, 2)) for x, y in places])
+    scores = rng.uniform(0.15, 0.95, len(places)).astype(np.float32)
+    kept = rng.random(len(places)) > 0.15
+    return Detections(people.boxes_xyxy[kept], scores[kept], people.keypoints[kept])
+
+
+def _ids(tracker: Tracker, people: Detections, frame: int, rate_hz: float = RATE_HZ) -> list[int]:
+    return tracker.update(people, frame / rate_hz, frame).track_ids.tolist()
+
+
+def test_nobody_gives_nobody() -> None:
+    tracker = Tracker(TrackSettings())
+    assert _ids(tracker, no_detections(), 0) == []
+    assert _ids(tracker, _people((100, 300)), 1) == [1]
+    assert _ids(tracker, no_detections(), 2) == []
+
+
+def test_rows_keep_their_box_and_keypoints_and_come_by_identity() -> None:
+    tracker = Tracker(TrackSettings())
+    people = _people((100, 300), (600, 300))
+    tracker.update(people, 0.0, 0)
+    turned = Detections(people.boxes_xyxy[::-1], people.scores, people.keypoints[::-1])
+    tracks = tracker.update(turned, 0.04, 1)
+    assert tracks.track_ids.tolist() == [1, 2]
+    assert np.array_equal(tracks.boxes_xyxy, people.boxes_xyxy)
+    assert np.array_equal(tracks.keypoints, people.keypoints)
+
+
+@pytest.mark.parametrize("rate_hz", [60.0, 25.0, 10.0])
+def test_two_who_cross_and_hide_each_other_keep_their_identities(rate_hz: float) -> None:
+    tracker = Tracker(TrackSettings())
+    identities: dict[str, set[int]] = {"right": set(), "left": set()}
+    hidden = 0
+    for frame in range(int(4 * rate_hz)):
+        time_s = frame / rate_hz
+        right, left = (200 + 250 * time_s, 400.0), (1200 - 250 * time_s, 404.0)
+        is_hidden = abs(right[0] - left[0]) < 70  # then only the one in front is detected
+        hidden += is_hidden
+        tracks = tracker.update(_people(left) if is_hidden else _people(left, right), time_s, frame)
+        for name, place in (("left", left), ("right", right)):
+            centres = (tracks.boxes_xyxy[:, 0] + tracks.boxes_xyxy[:, 2]) / 2
+            if not (is_hidden and name == "right"):
+                identities[name].add(int(tracks.track_ids[np.abs(centres - place[0]).argmin()]))
+    assert hidden >= 2
+    assert identities == {"left": {1}, "right": {2}}
+
+
+def test_someone_who_is_hidden_for_half_a_second_while_walking_keeps_the_identity() -> None:
+    tracker = Tracker(TrackSettings())
+    for frame in range(40):
+        people = no_detections() if 20 <= frame < 33 else _people((100 + 6 * frame, 300))
+        ids = _ids(tracker, people, frame)
+        assert ids == ([] if 20 <= frame < 33 else [1])
+
+
+def test_skipped_frames_do_not_lose_anybody() -> None:
+    tracker = Tracker(TrackSettings())
+    for frame in [0, 1, 2, 3, 4, 5, 6, 7, 19, 20, 32]:
+        assert _ids(tracker, _people((100 + 10 * frame, 300)), frame) == [1]
+
+
+def test_someone_who_returns_after_the_longest_absence_is_new() -> None:
+    settings = TrackSettings(lost_max_s=0.5)
+    for return_frame, wanted in ((12, 1), (13, 2)):  # 0.48 s and 0.52 s
+        tracker = Tracker(settings)
+        _ids(tracker, _people((100, 300)), 0)
+        for frame in range(1, return_frame):
+            assert _ids(tracker, no_detections(), frame) == []
+        assert _ids(tracker, _people((100, 300)), return_frame) == [wanted]
+
+
+def test_frames_far_apart_keep_who_was_in_the_frame_before() -> None:
+    tracker = Tracker(TrackSettings(lost_max_s=0.5))
+    assert [_ids(tracker, _people((100, 300)), frame, rate_hz=0.5) for frame in range(3)] == [[1], [1], [1]]
+
+
+def test_a_weak_detection_carries_a_track_and_starts_none() -> None:
+    tracker = Tracker(TrackSettings())
+    _ids(tracker, _people((100, 300)), 0)
+    for frame in range(1, 6):
+        weak = _people((100 + frame, 300), (800, 300), score=0.2)
+        assert _ids(tracker, weak, frame) == [1]
+
+
+def test_a_doubtful_newcomer_is_shown_at_the_third_sight_and_a_sure_one_at_once() -> None:
+    tracker = Tracker(TrackSettings(hits_min=3, score_sure=0.8, score_new=0.4))
+    _ids(tracker, _people((100, 300)), 0)
+    shown = []
+    for frame in range(1, 4):
+        first, second = _people((100, 300)), _people((600, 300), score=0.6)
+        shown.append(_ids(tracker, _together(first, second), frame))
+    assert shown == [[1], [1], [1, 2]]
+    assert _ids(tracker, _people((1200, 300), score=0.85), 4) == [3]
+
+
+def test_a_false_alarm_of_one_frame_never_gets_an_identity() -> None:
+    tracker = Tracker(TrackSettings())
+    _ids(tracker, _people((100, 300)), 0)
+    _ids(tracker, _people((100, 300), (700, 300), score=0.6), 1)
+    for frame in range(2, 8):
+        assert _ids(tracker, _people((100, 300)), frame) == [1]
+    assert _ids(tracker, _people((100, 300), (1500, 300)), 8) == [1, 2]
+
+
+def test_two_detections_of_one_body_are_one_person() -> None:
+    one = _people((300, 300))
+    upper = one.boxes_xyxy.copy()
+    upper[:, 3] -= 90  # a second box around the upper half, with the same keypoints
+    people = Detections(
+        np.concatenate([one.boxes_xyxy, upper]),
+        np.array([0.9, 0.8], np.float32),
+        np.concatenate([one.keypoints, one.keypoints]),
+    )
+    assert _ids(Tracker(TrackSettings()), people, 0) == [1]
+
+
+def test_a_cut_ends_everybody_and_identities_are_not_used_again() -> None:
+    tracker = Tracker(TrackSettings())
+    assert _ids(tracker, _people((100, 300), (600, 300)), 0) == [1, 2]
+    tracker.end_all()
+    assert _ids(tracker, _people((100, 300), (600, 300)), 1) == [3, 4]
+
+
+def test_two_trackers_in_one_process_count_for_themselves() -> None:
+    first, second = Tracker(TrackSettings()), Tracker(TrackSettings())
+    assert _ids(first, _people((100, 300)), 0) == _ids(second, _people((100, 300)), 0) == [1]
+
+
+def test_frames_out_of_order_are_refused() -> None:
+    tracker = Tracker(TrackSettings())
+    tracker.update(no_detections(), 1.0, 5)
+    with pytest.raises(ValueError, match=r"frame 5 at 1\.2 s comes after frame 5"):
+        tracker.update(no_detections(), 1.2, 5)
+    with pytest.raises(ValueError, match="give frames in order"):
+        tracker.update(no_detections(), 0.9, 6)
+
+
+def test_the_same_frames_give_the_same_tracks() -> None:
+    runs = []
+    for _ in range(2):
+        tracker = Tracker(TrackSettings())
+        runs.append([_ids(tracker, _scene(frame), frame) for frame in range(60)])
+    assert runs[0] == runs[1]
+    assert {1, 2, 3} <= {track_id for ids in runs[0] for track_id in ids}
+
+
+CONTINUE = """
+import sys
+import numpy as np
+from configs.schema import TrackSettings
+from tests_scene import _scene
+from trackers.tracker import Tracker
+tracker = Tracker(TrackSettings())
+tracker.restore(np.load(sys.argv[1], allow_pickle=False))
+for frame in range(30, 60):
+    tracker.update(_scene(frame), frame / 25.0, frame)
+np.savez(sys.argv[2], **tracker.snapshot())
+"""
+
+
+def test_a_tracker_restored_in_a_fresh_process_ends_with_the_same_bits(tmp_path: Path) -> None:
+    tracker = Tracker(TrackSettings())
+    for frame in range(60):
+        if frame == 30:
+            np.savez(tmp_path / "half.npz", **tracker.snapshot())  # type: ignore[arg-type]
+        tracker.update(_scene(frame), frame / RATE_HZ, frame)
+    (tmp_path / "tests_scene.py").write_text(Path(__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-c", CONTINUE, str(tmp_path / "half.npz"), str(tmp_path / "end.npz")],
+        check=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": ""},
+    )
+    wanted = tracker.snapshot()
+    with np.load(tmp_path / "end.npz", allow_pickle=False) as found:
+        assert set(found) == set(wanted)
+        for name, array in wanted.items():
+            assert found[name].dtype == array.dtype, name
+            assert found[name].tobytes() == array.tobytes(), name
+    assert len(wanted["track_ids"]) >= 3
+
+
+def test_an_empty_tracker_survives_a_snapshot() -> None:
+    tracker = Tracker(TrackSettings())
+    tracker.restore(Tracker(TrackSettings()).snapshot())
+    assert _ids(tracker, _people((100, 300)), 0) == [1]
