@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from configs.errors import SettingsError
+from dpmesh.body import load_body
 from pipeline.motion.posing import joint_positions
 from pipeline.motion.read import MotionFile, read_motion
 from pipeline.motion.write import motion_name, write_motion
@@ -116,3 +117,13 @@ def test_names_tell_person_and_layout_apart() -> None:
     assert [motion_name(1), motion_name(12, "smplx")] == ["person_001.npz", "person_012_smplx.npz"]
 
 
+
+
+def test_joints_of_the_open_body_survive_the_file(tmp_path: Path, make_track) -> None:
+    body = load_body(None)
+    track = make_track(np.arange(12) / 30)
+    write_motion(tmp_path / "a.npz", track, body, rate=RATE, gap_max_s=0.5)
+    motion = read_motion(tmp_path / "a.npz")
+    wanted = joint_positions(body, track.pose, track.betas, track.trans)
+    np.testing.assert_allclose(camera_joints(motion, body), wanted, atol=1e-4)
+    assert motion.body_model == "open_body"

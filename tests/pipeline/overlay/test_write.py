@@ -1,9 +1,13 @@
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from configs.schema import OverlaySettings
+from dpmesh.body import load_body
+from pipeline.media import VideoWriter
 from pipeline.overlay.palette import identity_colours
 from pipeline.overlay.write import write_overlay
 from pipeline.types import Frame
@@ -136,3 +140,20 @@ def test_frames_are_taken_as_they_come(make_track, stick_body) -> None:
     sink = Watching()
     write_overlay(counted(), [make_track(np.arange(40) / 10)], stick_body, Path("x.mp4"), OverlaySettings(), sink.open)
     assert len(sink.images) == 40
+
+
+def test_the_video_has_every_frame_at_its_time(tmp_path: Path, make_track) -> None:
+    body = load_body(None)
+    times = np.array([0.0, 0.04, 0.12, 0.16, 0.3])
+    frames = (Frame(t, float(s), np.full((120, 160, 3), 60, np.uint8)) for t, s in enumerate(times))
+    track = make_track(times, focal_px=np.full(5, 120, np.float32), principal_px=np.tile(np.float32([80, 60]), (5, 1)))
+    path = tmp_path / "overlay.mp4"
+
+    def open_writer(target: Path, width: int, height: int) -> VideoWriter:
+        return VideoWriter(target, width, height, Fraction(25))
+
+    assert write_overlay(frames, [track], body, path, OverlaySettings(), open_writer) == 5
+    with av.open(path) as container:
+        shown = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    np.testing.assert_allclose([time - shown[0][0] for time, _ in shown], times, atol=1e-3)
+    assert all(np.abs(image.astype(int) - 60).max() > 60 for _, image in shown)
