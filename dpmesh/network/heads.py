@@ -1,11 +1,12 @@
 """From the transformer's body tokens to numbers: cascades of linear layers, and how the camera numbers are read."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from dpmesh.geometry.rotations import interleaved_six_to_matrix
 
 SCALE_BIAS = math.log(math.e - 1.0)
 """softplus of it is 1: a raw scale of 0 means one metre spans one half-crop."""
@@ -43,15 +44,9 @@ class Cascade(nn.Module):
 
 
 def rot6d_to_matrix(rot6d: Tensor) -> Tensor:
-    """Return rotation matrices (..., 3, 3) of 6D rotations (..., 6), row-major 3x2 as in the released network.
-
-    Source: Zhou et al. 2019, eq. 15, with the first column from numbers 0, 2, 4 and the second from 1, 3, 5.
-    """
+    """Return rotation matrices (..., 3, 3) in float32 of 6D rotations (..., 6), laid out as the released network's."""
     # float32: rotations feed a chain of 24 joints, where bfloat16's 0.4 % would add up
-    first, second = rot6d.float().unflatten(-1, (3, 2)).unbind(-1)
-    x = F.normalize(first, dim=-1)
-    y = F.normalize(second - (x * second).sum(-1, keepdim=True) * x, dim=-1)
-    return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
+    return interleaved_six_to_matrix(rot6d.float())
 
 
 def standing_rot6d() -> Tensor:
@@ -91,11 +86,3 @@ def scale_of(camera_raw: Tensor) -> Tensor:
 def orthonormal(matrices: Tensor) -> Tensor:
     """Return the rotations (..., 3, 3) that Gram-Schmidt makes of the first two columns of `matrices`."""
     return rot6d_to_matrix(matrices[..., :2].flatten(-2))
-
-
-def mlp(widths: Sequence[int], activation: type[nn.Module] = nn.GELU) -> nn.Sequential:
-    """Return linear layers of the given widths with an activation between."""
-    layers: list[nn.Module] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
-        layers += [nn.Linear(before, after), activation()]
-    return nn.Sequential(*layers[:-1])
