@@ -100,7 +100,7 @@ class Clip:
             TrackStage(chosen.track),
             RecoverStage(models.recovery, chosen.recover, focal_px),
         ]
-        source = _Frames(self._read(journal.next_frame))
+        source = _Frames(self._read(journal))
         with closing(prefetch(iter(source), chosen.runtime.prefetch_frames)) as frames:
             chunks = chunk_frames(frames, chosen.runtime.chunk_frames, journal.shard_count)
             with closing(run_line(chunks, stages, self.clock, snapshots)) as done:
@@ -165,7 +165,7 @@ class Clip:
             return VideoWriter(target, width, height, self.info.rate)
 
         def counted() -> Iterator[Frame]:
-            for number, frame in enumerate(_Frames(self._read(None)), start=1):
+            for number, frame in enumerate(_Frames(self._read()), start=1):
                 yield frame
                 self.progress.advance(number, "")
 
@@ -176,16 +176,18 @@ class Clip:
             count = write_overlay(frames, tracks, self.models.body(), path, self.settings.overlay, open_writer)
         return [path] if count else []
 
-    def _read(self, from_index: int | None) -> Iterator[Frame]:
+    def _read(self, done: Journal | None = None) -> Iterator[Frame]:
+        """Return the frames of the chosen part, after those that a journal counts."""
         decode = self.settings.decode
         return read_frames(
-            self.info.path,
+            self.info,
             start_s=decode.start_s,
             end_s=decode.end_s,
-            from_index=from_index,
+            from_index=done.next_frame if done is not None else None,
+            after_time_s=done.last_time_s if done is not None and done.shard_count else None,
             max_side_px=decode.max_side_px,
             on_corrupt=decode.on_corrupt,
-            folder_rate=decode.folder_rate_hz,
+            image_rate=decode.folder_rate_hz,
         )
 
     def _focal_from_file(self) -> float | None:

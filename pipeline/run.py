@@ -74,7 +74,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
     started, clock, folder = time.monotonic(), StageClock(), output / clip.name
     record: dict[str, Any] = {"input": clip.path.name, "settings": settings.model_dump(mode="json")}
     try:
-        info = probe(clip.path, folder_rate=settings.decode.folder_rate_hz)
+        info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
         for note in info.notes:
             log.warning("%s: %s", clip.name, note)
         record["video"] = {
@@ -115,7 +115,7 @@ def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, 
     plans = []
     for clip in clips:
         try:
-            info = probe(clip.path, folder_rate=settings.decode.folder_rate_hz)
+            info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
             work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
             plans.append(ClipPlan(clip.name, tuple(work.graph().plan()), ""))
         except InputError as error:

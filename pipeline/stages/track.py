@@ -8,7 +8,7 @@ import numpy as np
 from configs.schema import TrackSettings
 from pipeline.line import Stage
 from pipeline.types import Chunk
-from trackers.shots import ShotCutDetector
+from trackers.shots import ShotDetector
 from trackers.tracker import Tracker
 
 
@@ -19,13 +19,13 @@ class TrackStage(Stage):
 
     def __init__(self, settings: TrackSettings) -> None:
         self._tracker = Tracker(settings)
-        self._cuts = ShotCutDetector() if settings.is_cut_detection_on else None
+        self._cuts = ShotDetector() if settings.is_cut_detection_on else None
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with one `Tracks` per frame."""
         found = []
         for frame, detections in zip(chunk.frames, chunk.detections or (), strict=True):
-            if self._cuts is not None and self._cuts.is_cut(frame.image):
+            if self._cuts is not None and self._cuts.update(frame.image):
                 self._tracker.end_all()
             found.append(self._tracker.update(detections, frame.time_s, frame.index))
         return replace(chunk, tracks=tuple(found))
