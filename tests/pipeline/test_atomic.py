@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.atomic import npz_bytes, read_npz, write_bytes, write_npz
+
+
+def test_arrays_come_back_and_the_bytes_depend_on_them_alone(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "text": np.asarray("neutral"), "none": np.zeros((0, 4))}
+    write_npz(tmp_path / "x" / "one.npz", arrays)
+    found = read_npz(tmp_path / "x" / "one.npz")
+    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    assert npz_bytes(arrays) == (tmp_path / "x" / "one.npz").read_bytes()
+
+
+def test_python_objects_are_refused() -> None:
+    with pytest.raises(ValueError, match="gender"):
+        npz_bytes({"gender": np.array(["a", None], dtype=object)})
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr("pipeline.atomic.os.fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"

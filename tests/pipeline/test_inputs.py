@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from configs.errors import InputError
+from pipeline.inputs import find_clips
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_folder_of_videos_means_its_videos_and_a_folder_of_images_is_one_clip(tmp_path: Path) -> None:
+    touch(tmp_path / "v" / "b.mp4", tmp_path / "v" / "a.MOV", tmp_path / "v" / "notes.txt", tmp_path / "i" / "1.jpg")
+    assert [clip.name for clip in find_clips([str(tmp_path / "v")])] == ["a", "b"]
+    assert [clip.path for clip in find_clips([str(tmp_path / "i")])] == [tmp_path / "i"]
+
+
+def test_a_glob_gives_each_match_once(tmp_path: Path) -> None:
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert [clip.name for clip in find_clips([str(tmp_path / "*.mp4"), str(tmp_path / "a.mp4")])] == ["a", "b"]
+
+
+def test_equal_stems_get_different_folders(tmp_path: Path) -> None:
+    touch(tmp_path / "x" / "a.mp4", tmp_path / "y" / "a.mp4", tmp_path / "y" / "a.mov")
+    names = [clip.name for clip in find_clips([str(tmp_path / "x"), str(tmp_path / "y")])]
+    assert len(set(names)) == 3
+
+
+@pytest.mark.parametrize("text", ["missing.mp4", "empty", "*.avi"])
+def test_what_is_not_there_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=text.replace("*", r"\*")):
+        find_clips([str(tmp_path / text)])

@@ -1,0 +1,87 @@
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs.errors import RunError
+from pipeline.store import Journal, ObservationStore
+from pipeline.types import (
+    OBSERVATION_DTYPES,
+    OBSERVATION_SHAPES,
+    Chunk,
+    Frame,
+    Observations,
+    concatenate_observations,
+    no_observations,
+)
+
+
+def make_rows(frame_index: list[int], seed: int = 0) -> Observations:
+    rng = np.random.default_rng(seed)
+    arrays = {
+        name: rng.normal(size=(len(frame_index), *shape)).astype(OBSERVATION_DTYPES.get(name, np.float32))
+        for name, shape in OBSERVATION_SHAPES.items()
+    }
+    return Observations(**arrays | {"frame_index": np.array(frame_index, np.int64)})
+
+
+def make_chunk(number: int, rows: Observations) -> Chunk:
+    frames = tuple(Frame(number * 4 + i, (number * 4 + i) / 25, np.zeros((2, 2, 3), np.uint8)) for i in range(4))
+    return Chunk(number, frames, observations=rows, snapshots={"track": {"ids": np.arange(number + 1)}})
+
+
+def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
+    store, journal = ObservationStore(tmp_path / "o"), Journal("abc")
+    parts = [make_rows([0, 1, 1]), no_observations(), make_rows([9], seed=3)]
+    for number, part in enumerate(parts):
+        journal = store.commit(journal, make_chunk(number, part))
+    found = concatenate_observations(list(store.read_shards()))
+    wanted = concatenate_observations(parts)
+    for item in fields(Observations):
+        np.testing.assert_array_equal(getattr(found, item.name), getattr(wanted, item.name), err_msg=item.name)
+    state = store.read_state()
+    assert state is not None
+    assert state[0] == journal
+    assert (journal.shard_count, journal.next_frame, journal.frame_count, journal.row_count) == (3, 12, 12, 4)
+    assert state[1]["track"]["ids"].tolist() == [0, 1, 2]
+
+
+def test_a_shard_without_a_state_does_not_count(tmp_path: Path) -> None:
+    store = ObservationStore(tmp_path / "o")
+    journal = store.commit(Journal("abc"), make_chunk(0, make_rows([0])))
+    state_bytes = (store.folder / "state.npz").read_bytes()
+    store.commit(journal, make_chunk(1, make_rows([5])))
+    (store.folder / "state.npz").write_bytes(state_bytes)  # as if killed between the shard and the state
+    assert sum(len(shard.frame_index) for shard in store.read_shards()) == 1
+
+
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    written = []
+    for name in ("a", "b"):
+        store = ObservationStore(tmp_path / name)
+        store.commit(Journal("abc"), make_chunk(0, make_rows([0, 2])))
+        written.append([path.read_bytes() for path in sorted(store.folder.iterdir())])
+    assert written[0] == written[1]
+
+
+def test_nothing_committed_reads_as_nothing(tmp_path: Path) -> None:
+    store = ObservationStore(tmp_path / "o")
+    assert store.read_state() is None
+    assert list(store.read_shards()) == []
+
+
+def test_a_damaged_state_says_which_folder_to_delete(tmp_path: Path) -> None:
+    store = ObservationStore(tmp_path / "o")
+    store.commit(Journal("abc"), make_chunk(0, make_rows([0])))
+    (store.folder / "state.npz").write_bytes(b"not a zip")
+    with pytest.raises(RunError, match="delete"):
+        store.read_state()
+
+
+def test_a_missing_shard_is_an_error_not_a_gap(tmp_path: Path) -> None:
+    store = ObservationStore(tmp_path / "o")
+    store.commit(Journal("abc"), make_chunk(0, make_rows([0])))
+    (store.folder / "shard_000000.npz").unlink()
+    with pytest.raises(RunError, match="shard_000000"):
+        list(store.read_shards())

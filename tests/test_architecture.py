@@ -1,0 +1,99 @@
+"""The house rules that a reader could not check by eye."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("configs", "trackers", "dpmesh", "refine", "pipeline")
+ALLOWED = {
+    "configs": {"configs"},
+    "trackers": {"configs", "trackers"},
+    "dpmesh": {"configs", "dpmesh"},
+    "refine": {"configs", "dpmesh.body", "dpmesh.geometry", "refine"},
+    "pipeline": set(PACKAGES),
+}
+PLUMBING = ("line", "graph", "store", "device", "prefetch", "atomic", "media")
+LINES_MAX = 360
+NUMPY_NOUNS = ("trackers/types.py", "pipeline/types.py", "dpmesh/body/params.py")
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the modules a file imports and whether it does so at its top level."""
+    tree = ast.parse(path.read_text())
+    top = set(tree.body)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield name.name, node in top
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import of {node.module}"
+            yield node.module or "", node in top
+
+
+def package_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0]
+
+
+def is_within(module: str, roots: set[str]) -> bool:
+    return any(module == root or module.startswith(root + ".") for root in roots)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_go_down_only(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        for module, _ in imports_of(path):
+            if module.split(".")[0] in PACKAGES:
+                assert is_within(module, ALLOWED[package]), f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_training_is_imported_by_training_alone() -> None:
+    for path in sources():
+        if "training" not in path.parts:
+            found = [module for module, _ in imports_of(path) if "training" in module.split(".")]
+            assert not found, f"{path.relative_to(ROOT)} imports {found}"
+
+
+def test_the_plumbing_knows_no_model_package() -> None:
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        if path.relative_to(ROOT / "pipeline").parts[0].removesuffix(".py") in PLUMBING:
+            found = [module for module, _ in imports_of(path) if is_within(module, {"trackers", "dpmesh", "refine"})]
+            assert not found, f"{path.relative_to(ROOT)} imports {found}"
+
+
+@pytest.mark.parametrize("noun", NUMPY_NOUNS)
+def test_nouns_import_no_torch(noun: str) -> None:
+    assert "torch" not in [module.split(".")[0] for module, _ in imports_of(ROOT / noun)]
+
+
+def test_the_command_line_loads_no_heavy_library_at_import() -> None:
+    heavy = {"torch", "ultralytics", "diffusers", "numpy", "scipy", "av", "cv2"}
+    for name in ("pipeline/cli/__init__.py", "pipeline/cli/app.py", "pipeline/__init__.py"):
+        found = {module.split(".")[0] for module, is_top in imports_of(ROOT / name) if is_top}
+        assert not found & heavy, f"{name} imports {found & heavy}"
+
+
+def test_only_one_module_asks_for_cuda_and_none_calls_cuda() -> None:
+    for path in sources():
+        text = path.read_text()
+        assert ".cuda()" not in text, path
+        if path.relative_to(ROOT).as_posix() not in ("pipeline/device.py", "pipeline/cli/inspection.py"):
+            assert "cuda.is_available" not in text, path
+
+
+def test_every_file_has_a_docstring_and_a_readable_length() -> None:
+    for path in sources():
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), f"{path.relative_to(ROOT)} has no docstring"
+        count = len(path.read_text().splitlines())
+        assert count <= LINES_MAX, f"{path.relative_to(ROOT)} has {count} lines"
+
+
+def test_no_module_is_called_utils() -> None:
+    assert not [path for path in sources() if path.stem in ("utils", "helper", "helpers", "misc", "common")]
