@@ -1,0 +1,29 @@
+"""Command: `python -m pipeline.bench line` and its options."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline.bench.line import bench_line
+from pipeline.cli.commands import DEMO
+from pipeline.cli.tables import print_table
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.bench", description="Print figures of this machine.")
+    commands = parser.add_subparsers(dest="command")
+    line = commands.add_parser("line", help="frames/s and memory of the whole line against detection alone")
+    line.add_argument("--clip", type=Path, default=DEMO / "demo.mp4", help="video that is looped to each length")
+    line.add_argument("--detector", default="bundled", help="pose weights")
+    line.add_argument("--short-s", type=float, default=10.0, help="length of the short input")
+    line.add_argument("--long-s", type=float, default=600.0, help="length of the long input")
+    options = parser.parse_args(sys.argv[1:] or ["line"])
+    for table in bench_line(options.clip, options.detector, options.short_s, options.long_s):
+        print_table(table.rows, title=table.title)
+    print("other benchmarks: python -m pipeline.bench --help")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""How fast the whole line is, where its time goes, and whether its memory grows with the length of the video."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+STAGES = ("decode", "detect", "track", "recover", "write", "motion", "export", "overlay")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchTable:
+    """A table to print; the first row is its header."""
+
+    title: str
+    rows: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """One run of the command in a process of its own."""
+
+    frames: int
+    seconds: float  # of the whole process
+    peak_mib: float  # largest resident memory of the process
+    stage_s: dict[str, float]
+
+
+def bench_line(clip: Path, detector: str, short_s: float, long_s: float) -> Iterator[BenchTable]:
+    """Yield the tables; the long run comes last, as it takes longest."""
+    with tempfile.TemporaryDirectory() as folder:
+        short = loop_video(clip, Path(folder) / "short.mp4", short_s)
+        floor = measure_detection(short, detector)
+        whole = measure_run(short, Path(folder) / "out", detector)
+        yield BenchTable(
+            f"{clip.name}, {short_s:g} s, {len(os.sched_getaffinity(0))} cores",
+            [
+                ("what", "frames", "seconds", "frames/s"),
+                ("detection alone", str(floor.frames), f"{floor.seconds:.1f}", f"{floor.frames / floor.seconds:.2f}"),
+                ("whole run", str(whole.frames), f"{whole.seconds:.1f}", f"{whole.frames / whole.seconds:.2f}"),
+            ],
+        )
+        known = {name: whole.stage_s.get(name, 0.0) for name in STAGES}
+        known["start and load"] = max(0.0, whole.seconds - sum(known.values()))
+        rows = [(name, f"{value:.1f}", f"{value / whole.seconds:.0%}") for name, value in known.items()]
+        yield BenchTable("where the time of the whole run goes", [("stage", "seconds", "share"), *rows])
+        long = measure_run(loop_video(clip, Path(folder) / "long.mp4", long_s), Path(folder) / "out", detector)
+        growth = f"{long.peak_mib / whole.peak_mib - 1:+.1%}"
+        yield BenchTable(
+            "peak memory of the process",
+            [
+                ("input", "frames", "MiB", "growth"),
+                (f"{short_s:g} s", str(whole.frames), f"{whole.peak_mib:.0f}", ""),
+                (
+                    f"{long_s:g} s",
+                    str(long.frames),
+                    f"{long.peak_mib:.0f}",
+                    f"{long.peak_mib / whole.peak_mib - 1:+.1%}",
+                ),
+            ],
+        )
+
+
+def loop_video(source: Path, target: Path, length_s: float) -> Path:
+    """Write a video of the given length that repeats another, without decoding it."""
+    with av.open(str(target), "w") as out:
+        stream, offset = None, 0
+        while stream is None or float(offset * stream.time_base) < length_s:
+            with av.open(str(source)) as container:
+                video = container.streams.video[0]
+                if stream is None:
+                    stream = out.add_stream_from_template(video)
+                end = offset
+                for packet in container.demux(video):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    duration = packet.duration or 1
+                    if float((packet.pts + offset) * video.time_base) >= length_s:
+                        continue
+                    end = max(end, packet.pts + offset + duration)
+                    packet.pts += offset
+                    packet.dts += offset
+                    packet.stream = stream
+                    out.mux(packet)
+                if end == offset:
+                    break
+                offset = end
+                stream.time_base = video.time_base
+    return target
+
+
+def measure_run(video: Path, output: Path, detector: str) -> MeasuredRun:
+    """Run the command on a video and read what it says of itself."""
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(video), "--output", str(output), "--detector", detector]
+    measured = _measure(command)
+    record = json.loads((output / video.stem / "run.json").read_text())
+    return MeasuredRun(record["frames"], measured.seconds, measured.peak_mib, record["seconds"])
+
+
+def measure_detection(video: Path, detector: str) -> MeasuredRun:
+    """Decode and detect alone, in a process of its own: the floor for any line around this detector."""
+    program = "from pipeline.bench.line import detect_all; import sys; print(detect_all(sys.argv[1], sys.argv[2]))"
+    return _measure([sys.executable, "-c", program, str(video), detector])
+
+
+def detect_all(video: str, detector: str) -> int:
+    """Run the detector over a video as the line does; return the number of frames."""
+    from configs.schema import RunSettings
+    from pipeline.device import choose_device, set_threads
+    from pipeline.line import chunk_frames
+    from pipeline.media import read_frames
+    from pipeline.models import Models
+
+    settings = RunSettings.model_validate({"detect": {"weights": detector}})
+    set_threads(settings.runtime.threads)
+    finder = Models(settings, choose_device(settings.runtime.device)).people_finder()
+    count = 0
+    for chunk in chunk_frames(read_frames(Path(video)), settings.runtime.chunk_frames):
+        finder.find([frame.image for frame in chunk.frames], [frame.index for frame in chunk.frames])
+        count += len(chunk.frames)
+    return count
+
+
+def _measure(command: list[str]) -> MeasuredRun:
+    """Run a process to its end; `frames` is the number it prints last, if it prints one."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    out = process.stdout.read() if process.stdout else ""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - started
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    last = out.strip().splitlines()[-1] if out.strip() else ""
+    return MeasuredRun(int(last) if last.isdigit() else 0, seconds, usage.ru_maxrss / 1024, {})
