@@ -187,3 +187,12 @@ def test_ultralytics_stays_quiet_offline_and_in_the_cache(test_data: Path, tmp_p
     assert run.stdout == ""
     assert list(work.iterdir()) == []
     assert not (home / ".config" / "Ultralytics").exists()
+
+
+def test_a_format_without_its_runtime_says_which_package_is_missing(
+    test_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    path = test_data / "data" / "weights" / "yolov8n-pose_int8_openvino_model"
+    with pytest.raises(WeightsError, match=r"needs the package openvino; install it, or give \.pt weights"):
+        PoseDetector(path, device="cpu")

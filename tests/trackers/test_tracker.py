@@ -32,6 +32,12 @@ def _together(first: Detections, second: Detections) -> Detections:
     )
 
 
+def _mirrored(people: Detections) -> Detections:
+    keypoints = people.keypoints.copy()
+    keypoints[..., 0] = (people.boxes_xyxy[:, 0] + people.boxes_xyxy[:, 2])[:, None] - keypoints[..., 0]
+    return Detections(people.boxes_xyxy, people.scores, keypoints)
+
+
 def _scene(frame: int) -> Detections:
     """Return a noisy frame of people who walk, cross, flicker and fade."""
     rng = np.random.default_rng(frame)
@@ -138,6 +144,16 @@ def test_a_false_alarm_of_one_frame_never_gets_an_identity() -> None:
     for frame in range(2, 8):
         assert _ids(tracker, _people((100, 300)), frame) == [1]
     assert _ids(tracker, _people((100, 300), (1500, 300)), 8) == [1, 2]
+
+
+def test_two_in_one_place_are_told_apart_by_their_poses() -> None:
+    tracker = Tracker(TrackSettings())
+    first, second = _people((310, 300)), _mirrored(_people((330, 300)))
+    assert _ids(tracker, _together(first, second), 0) == [1, 2]
+    first, second = _people((320, 300)), _mirrored(_people((320, 300)))  # equal boxes, the other order
+    tracks = tracker.update(_together(second, first), 0.04, 1)
+    assert tracks.track_ids.tolist() == [1, 2]
+    assert np.array_equal(tracks.keypoints, np.concatenate([first.keypoints, second.keypoints]))
 
 
 def test_two_detections_of_one_body_are_one_person() -> None:
