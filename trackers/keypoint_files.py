@@ -136,7 +136,7 @@ def _read_openpose(path: Path) -> Detections:
 
 def _read_coco(path: Path, first_number: int | None) -> dict[int, Detections]:
     data = _read_json(path)
-    person = PERSON_CATEGORY
+    person: Any = PERSON_CATEGORY
     names_by_id: dict[Any, str | int] = {}
     if isinstance(data, dict) and isinstance(data.get("annotations"), list):
         entries, where = data["annotations"], "annotation"
