@@ -33,12 +33,12 @@ class MultiheadAttention(nn.Module):
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Return (R, N, width) for queries (R, N, width), keys and values (R, M, width)."""
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
-        projected = (
+        q, k, v = (
             F.linear(tokens, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
         )
         dropout = self.dropout if self.training else 0.0
-        return self.out_proj(attend(*projected, dropout=dropout).transpose(1, 2).flatten(2))
+        return self.out_proj(attend(q, k, v, dropout).transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):

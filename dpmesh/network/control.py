@@ -1,5 +1,7 @@
 """The control branch: a copy of the U-Net's encoder that reads latent and heat maps, and feeds the U-Net's skips."""
 
+from typing import Any
+
 import torch
 from diffusers import ControlNetModel
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ class ControlBranch(nn.Module):
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
         self.timestep = config.timestep
-        self.net = ControlNetModel(
+        net: Any = ControlNetModel(
             in_channels=config.latent_channels + JOINT_COUNT,
             down_block_types=block_types(config.control_attention, "Down"),
             block_out_channels=config.control_channels,
@@ -24,8 +26,9 @@ class ControlBranch(nn.Module):
             attention_head_dim=config.unet_heads,
         )
         for part in ("controlnet_cond_embedding", "controlnet_down_blocks", "controlnet_mid_block"):
-            delattr(self.net, part)
-        self.net.set_attn_processor(MapAttention())
+            delattr(net, part)
+        net.set_attn_processor(MapAttention())
+        self.net = net
         self.outlets = nn.ModuleList(
             nn.Conv2d(own, other, 1)
             for own, other in zip(

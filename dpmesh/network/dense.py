@@ -49,7 +49,7 @@ class AnchorVolume(nn.Module):
         return sampled.flatten(2).transpose(1, 2).to(volume.dtype)
 
     def _power(self) -> Tensor:
-        return self.exponent.clamp(1, 20)
+        return self.exponent.float().clamp(1, 20)
 
     def _anchors(self, device: torch.device) -> Tensor:
         """Return (depth * 64, 3): z, y, x of every cell, z bent by the learned exponent."""

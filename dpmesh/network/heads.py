@@ -38,9 +38,11 @@ class Cascade(nn.Module):
     def start_at(self, value: Tensor, *, gain: float = 0.02) -> None:
         """Make the untrained cascade return about `value` (count,), by small weights."""
         with torch.no_grad():
-            for index, step in enumerate(self.steps):
-                step.weight.mul_(gain)
-                step.bias.copy_(value if index == 0 else torch.zeros_like(value))
+            for name, parameter in self.steps.named_parameters():
+                if name.endswith("weight"):
+                    parameter.mul_(gain)
+                else:
+                    parameter.copy_(value if name == "0.bias" else torch.zeros_like(value))
 
 
 def rot6d_to_matrix(rot6d: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 import torch
 from diffusers.models.autoencoders.vae import Encoder
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dpmesh.network.config import BackboneConfig
 
@@ -38,6 +37,14 @@ class LatentEncoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return latents (R, latent_channels, 32, 32) of crops (R, 3, P, P) in [0, 1]."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            if self.patch_px > 1:
-                image = F.pixel_unshuffle(image, self.patch_px)
-            return self.quant_conv(self.encoder(image))[:, : self.latent_channels]
+            patches = fold_patches(image.to(self.quant_conv.weight.dtype), self.patch_px)
+            return self.quant_conv(self.encoder(patches))[:, : self.latent_channels]
+
+
+def fold_patches(image: Tensor, patch_px: int) -> Tensor:
+    """Return (R, C * p * p, H / p, W / p) of images (R, C, H, W), as `pixel_unshuffle` but also for no rows."""
+    rows, channels, height, width = image.shape
+    grid = image.reshape(rows, channels, height // patch_px, patch_px, width // patch_px, patch_px)
+    return grid.permute(0, 1, 3, 5, 2, 4).reshape(
+        rows, channels * patch_px**2, height // patch_px, width // patch_px
+    )

@@ -95,7 +95,7 @@ class PoseTokenizer(nn.Module):
 
     def decode_logits(self, logits: Tensor) -> Tensor:
         """Return poses (R, 23, 9) of token logits (R, tokens, classes), by the expected code of each token."""
-        return self.decode(logits.float().softmax(-1) @ self.codebook)
+        return self.decode(logits.float().softmax(-1).to(self.codebook.dtype) @ self.codebook)
 
     def forward(self, poses: Tensor) -> Reconstruction:
         """Encode, quantise and decode poses (R, 23, 9); in training mode the codebook moves afterwards."""

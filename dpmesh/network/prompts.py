@@ -14,7 +14,7 @@ def heatmaps(joints: Tensor, mask: Tensor, sigma: float) -> Tensor:
         mask: (R, K, 1) 1 keeps a joint, 0 blanks it.
         sigma: standard deviation in grid cells.
     """
-    cells = torch.arange(LATENT_PX, device=joints.device, dtype=joints.dtype)
+    cells = torch.arange(LATENT_PX, device=joints.device)
     bell_x, bell_y = (torch.exp(-((cells - joints[..., axis, None]) ** 2) / (2 * sigma**2)) for axis in (0, 1))
     return bell_y[..., :, None] * (bell_x * mask)[..., None, :]
 
@@ -45,7 +45,8 @@ class JointPrompt(nn.Module):
 
     def forward(self, joints: Tensor, mask: Tensor) -> Tensor:
         """Return tokens (R, 30, context_dim) of joints (R, 30, 2) in grid cells; mask is (R, 30, 1)."""
-        tokens = self.lift(joints / LATENT_PX)
+        dtype = next(self.lift.parameters()).dtype
+        tokens = self.lift((joints / LATENT_PX).to(dtype))
         if self.absent is not None:
             tokens = torch.where(mask > 0, tokens, self.absent.to(tokens.dtype))
         return tokens if self.identity is None else tokens + self.identity

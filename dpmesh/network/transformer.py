@@ -71,7 +71,7 @@ class CascadeTransformer(nn.Module):
         for layer, regress in zip(self.decoder, self.joint_regress, strict=True):
             if joints:
                 source = torch.cat([memory, anchors.sample(volume, joints[-1])], dim=1)
-                source_position = torch.cat([position, self.point_position(_logit(joints[-1]))], dim=1)
+                source_position = torch.cat([position, self.point_position(_logit(joints[-1]).to(memory.dtype))], dim=1)
             tokens = self.norm(layer(tokens, query, source, source_position))
             body, joint = tokens.split([self.body_token_count, QUERY_JOINT_COUNT], dim=1)
             bodies.append(body)

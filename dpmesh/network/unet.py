@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from peft import LoraConfig, inject_adapter_in_model
-from torch import Tensor, nn
+from torch import Tensor
 
 from dpmesh.network.attention_layers import attend
 from dpmesh.network.config import MAP_LEVELS, BackboneConfig
@@ -71,14 +71,14 @@ def block_types(attention: tuple[bool, ...], kind: str) -> tuple[str, ...]:
     return tuple(f"CrossAttn{kind}Block2D" if has else f"{kind}Block2D" for has in attention)
 
 
-def time_embedding(net: nn.Module, timestep: int) -> Tensor:
+def time_embedding(net: Any, timestep: int) -> Tensor:
     """Return the embedding (1, C) of `timestep`, one for all rows."""
     parameter = next(net.time_embedding.parameters())
     step = torch.full((1,), timestep, device=parameter.device)
     return net.time_embedding(net.time_proj(step).to(parameter.dtype))
 
 
-def descend(net: nn.Module, sample: Tensor, temb: Tensor, context: Tensor, *, record: bool) -> Descent:
+def descend(net: Any, sample: Tensor, temb: Tensor, context: Tensor, *, record: bool) -> Descent:
     """Run the first convolution, the down blocks and the middle block of a diffusers U-Net or ControlNet.
 
     Args:
@@ -104,7 +104,7 @@ def descend(net: nn.Module, sample: Tensor, temb: Tensor, context: Tensor, *, re
     return Descent(skips, hidden, maps)
 
 
-def ascend(net: nn.Module, middle: Tensor, skips: list[Tensor], temb: Tensor, context: Tensor) -> Ascent:
+def ascend(net: Any, middle: Tensor, skips: list[Tensor], temb: Tensor, context: Tensor) -> Ascent:
     """Run the up blocks; the tap of a block comes before its last residual layer, that of the last block at its end.
 
     With two layers per block these are the published output blocks 1, 4, 7 and 11.
@@ -126,9 +126,9 @@ def ascend(net: nn.Module, middle: Tensor, skips: list[Tensor], temb: Tensor, co
     return Ascent(taps, maps)
 
 
-def build_unet(config: BackboneConfig) -> UNet2DConditionModel:
+def build_unet(config: BackboneConfig) -> Any:
     """Return the U-Net without its output head, with LoRA layers when the configuration has a rank."""
-    unet = UNet2DConditionModel(
+    unet: Any = UNet2DConditionModel(
         in_channels=config.latent_channels,
         down_block_types=block_types(config.unet_attention, "Down"),
         up_block_types=block_types(config.unet_attention[::-1], "Up"),

@@ -208,11 +208,10 @@ def tokenizer(tokens: dict[str, Tensor]) -> PoseTokenizer:
 def test_tokenizer_encodes_and_decodes_as_published(tokens: dict[str, Tensor], tokenizer: PoseTokenizer) -> None:
     poses = tokens["pose_rotmat"]
     with torch.no_grad():
-        features = tokenizer.eval().encode(poses)
+        made = tokenizer.eval()(poses)
         soft = tokenizer.decode_logits(tokens["base/logits"].unflatten(0, (len(poses), -1)))
-        made = tokenizer(poses)
-    assert torch.allclose(features.flatten(0, 1), tokens["base/latent_feat"], atol=1e-5)
     assert torch.equal(made.classes.flatten(), tokens["base/latent_code"])
+    assert torch.equal(tokenizer.codebook[made.classes].flatten(0, 1), tokens["base/latent_feat"])
     assert torch.allclose(soft, tokens["base/decode_from_softmax"], atol=1e-5)
     assert torch.allclose(made.poses, tokens["base/forward_recovered"], atol=1e-5)
     assert torch.allclose(made.commitment, tokens["base/forward_latent_loss"], atol=1e-6)
@@ -221,8 +220,11 @@ def test_tokenizer_encodes_and_decodes_as_published(tokens: dict[str, Tensor], t
 def test_codebook_moves_as_published(tokens: dict[str, Tensor], tokenizer: PoseTokenizer) -> None:
     with torch.no_grad():
         tokenizer.train()(tokens["pose_rotmat"])
+        moved = {name: buffer.clone() for name, buffer in tokenizer.named_buffers()}
         second = tokenizer(tokens["pose_rotmat"])
     assert torch.allclose(second.poses, tokens["base/second_forward_recovered"], atol=1e-5)
+    for ours, official in (("codebook", "codebook"), ("cluster_size", "ema_cluster_size"), ("code_sum", "ema_w")):
+        assert torch.allclose(moved[ours], tokens[f"base/after/{official}"], atol=1e-5), ours
 
 
 def test_every_key_of_a_real_checkpoint_has_its_place_and_shape(test_data: Path) -> None:

@@ -1,0 +1,176 @@
+"""The compact network: rows, gradients, storage, number formats."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from dpmesh.network.config import COMPACT, JOINT_COUNT, NetworkConfig
+from dpmesh.network.heads import published_translation
+from dpmesh.network.latents import fold_patches
+from dpmesh.network.model import DPMesh, DPMeshOutput
+
+Rows = tuple[Tensor, Tensor, Tensor]
+
+
+def tiny(**regressor: object) -> NetworkConfig:
+    """Return the compact configuration with widths that run in a fraction of a second."""
+    backbone = replace(
+        COMPACT.backbone,
+        vae_channels=(8,),
+        unet_channels=(16, 16, 16, 16),
+        control_channels=(8, 8, 8, 8),
+        context_dim=16,
+        prompt_hidden=16,
+        fused_channels=32,
+    )
+    small = {"width": 32, "ffn": 32, "refine_ffn": 32, "volume_depth": 4} | regressor
+    return NetworkConfig(backbone, replace(COMPACT.regressor, **small))
+
+
+def rows(count: int, side: int = 128) -> Rows:
+    generator = torch.Generator().manual_seed(count)
+    image = torch.rand(count, 3, side, side, generator=generator)
+    joints = torch.rand(count, JOINT_COUNT, 2, generator=generator) * 32
+    return image, joints, (torch.rand(count, JOINT_COUNT, 1, generator=generator) < 0.8).float()
+
+
+def tensors(output: DPMeshOutput) -> dict[str, Tensor]:
+    found = {name: getattr(output, name) for name in output.__dataclass_fields__ if name != "layers"}
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+@pytest.fixture(scope="module")
+def network() -> DPMesh:
+    torch.manual_seed(0)
+    network = DPMesh(**tiny().to_mappings()).eval()
+    with torch.no_grad():  # away from the starting pose, where all rows look alike
+        for parameter in network.pose_head.parameters():
+            parameter.add_(0.03 * torch.randn_like(parameter))
+    return network
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_batch_equals_its_rows_one_by_one(network: DPMesh, count: int) -> None:
+    batch = rows(count)
+    with torch.no_grad():
+        together = tensors(network(*batch))
+        alone = [tensors(network(*(part[row : row + 1] for part in batch))) for row in range(count)]
+    for name, tensor in together.items():
+        assert torch.allclose(tensor, torch.cat([row[name] for row in alone]), atol=2e-5, rtol=1e-4), name
+
+
+def test_no_rows_give_no_bodies(network: DPMesh) -> None:
+    with torch.no_grad():
+        assert network(*rows(0)).pose.shape == (0, 24, 3, 3)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_pose_is_made_of_rotations(network: DPMesh, count: int) -> None:
+    with torch.no_grad():
+        pose = network(*rows(count)).pose
+    assert torch.allclose(pose @ pose.mT, torch.eye(3).expand_as(pose), atol=1e-5)
+    assert torch.allclose(torch.linalg.det(pose), torch.ones(count, 24), atol=1e-5)
+
+
+def test_an_untrained_compact_network_sees_somebody_standing_upright() -> None:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        output = DPMesh(**tiny().to_mappings()).eval()(*rows(2))
+    upright = torch.tensor([0.0, -1.0, 0.0])
+    assert output.scale is not None
+    assert torch.allclose(output.pose[:, 0] @ torch.tensor([0.0, 1.0, 0.0]), upright.expand(2, 3), atol=0.3)
+    assert torch.allclose(output.scale, torch.ones(2), atol=0.3)
+
+
+@pytest.mark.parametrize("head", ["rot6d", "tokens", "vposer"])
+def test_gradients_reach_every_parameter_that_is_trained(head: str) -> None:
+    torch.manual_seed(0)
+    extra = {"token_count": 4, "token_classes": 8, "token_dim": 8, "token_encoder": (1, 8, 8, 8)}
+    network = DPMesh(**tiny(pose_head=head, **extra).to_mappings()).train()
+    image, joints, mask = rows(2)
+    output = network(image, joints, mask)
+    torch.stack([(t.float() * torch.randn_like(t.float())).sum() for t in tensors(output).values()]).sum().backward()
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    missed = [name for name, p in trained.items() if p.grad is None or not bool(p.grad.abs().max() > 0)]
+    assert trained and not missed
+    assert any(name.startswith("pose_prior.") for name in trained) is False
+
+
+def test_a_saved_network_returns_the_same_bodies(network: DPMesh, tmp_path: Path) -> None:
+    network.save_pretrained(tmp_path)
+    again = DPMesh.from_pretrained(tmp_path).eval()
+    assert again.settings == network.settings
+    with torch.no_grad():
+        before, after = tensors(network(*rows(2))), tensors(again(*rows(2)))
+    for name, tensor in before.items():
+        assert torch.allclose(after[name], tensor, atol=2e-5, rtol=1e-4), name
+
+
+def test_half_precision_weights_load_into_single_precision(network: DPMesh, tmp_path: Path) -> None:
+    halved = DPMesh(**network.settings.to_mappings()).eval()
+    halved.load_state_dict(network.state_dict())
+    halved.half().save_pretrained(tmp_path)
+    again = DPMesh.from_pretrained(tmp_path, torch_dtype=torch.float32).eval()
+    with torch.no_grad():
+        before, after = network(*rows(2)), again(*rows(2))
+    assert after.pose.dtype == torch.float32
+    assert torch.allclose(before.pose, after.pose, atol=0.02)
+
+
+@pytest.mark.parametrize("is_autocast", [True, False])
+def test_bfloat16_stays_near_single_precision(network: DPMesh, is_autocast: bool) -> None:
+    low = DPMesh(**network.settings.to_mappings()).eval()
+    low.load_state_dict(network.state_dict())
+    low = low if is_autocast else low.to(torch.bfloat16)
+    with torch.no_grad():
+        exact = network(*rows(2))
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_autocast):
+            rough = low(*rows(2))
+    assert rough.pose.dtype == torch.float32
+    assert (rough.pose - exact.pose).abs().mean() < 0.02
+    assert (rough.joint_img - exact.joint_img).abs().mean() < 0.01
+
+
+def test_joints_are_dropped_in_training_only(network: DPMesh) -> None:
+    image, joints, _ = rows(2)
+    mask = torch.ones(2, JOINT_COUNT, 1)
+    with torch.no_grad():
+        kept = network.backbone(image, joints, mask).heatmaps
+        network.train()
+        dropped = network.backbone(image, joints, mask).heatmaps
+        network.eval()
+    empty = dropped.flatten(2).amax(-1) == 0
+    assert not bool((kept.flatten(2).amax(-1) == 0).any())
+    assert bool(empty.any())
+    assert torch.equal(dropped[~empty], kept[~empty])
+
+
+def test_every_row_is_placed_by_its_own_focal_length() -> None:
+    raw = torch.tensor([[0.1, 0.2, 0.3]] * 3)
+    focal = torch.tensor([500.0, 1000.0, 2000.0])
+    together = published_translation(raw, focal, 256)
+    alone = torch.cat([published_translation(raw[i : i + 1], focal[i : i + 1], 256) for i in range(3)])
+    assert torch.equal(together, alone)
+    assert torch.allclose(together[:, 2] / together[0, 2], torch.tensor([1.0, 2.0, 4.0]))
+
+
+def test_published_head_needs_a_focal_length_for_a_translation() -> None:
+    network = DPMesh(**tiny(pose_head="vposer", camera_head="published").to_mappings()).eval()
+    with torch.no_grad():
+        without = network(*rows(3))
+        placed = network(*rows(3), torch.tensor([500.0, 1000.0, 2000.0]))
+    assert without.trans_m is None and without.scale is None
+    assert placed.trans_m is not None and placed.trans_m.shape == (3, 3)
+
+
+def test_a_crop_of_another_size_is_refused(network: DPMesh) -> None:
+    with pytest.raises(ValueError, match=r"image: got shape \(2, 3, 64, 64\), expected \(R, 3, 128, 128\)"):
+        network(*rows(2, side=64))
+
+
+def test_folding_patches_equals_pixel_unshuffle() -> None:
+    image = torch.rand(2, 3, 8, 8)
+    assert torch.equal(fold_patches(image, 4), torch.nn.functional.pixel_unshuffle(image, 4))
