@@ -26,10 +26,14 @@ class _Channel(Generic[Item]):
         self.is_abandoned = False  # no more will be taken
         self.error: BaseException | None = None
 
+    @property
+    def is_over(self) -> bool:
+        return self.is_finished or self.is_abandoned
+
     def put(self, item: Item) -> None:
         with self.changed:
-            self.changed.wait_for(lambda: self.is_abandoned or len(self.items) < self.size)
-            if self.is_abandoned:
+            self.changed.wait_for(lambda: self.is_over or len(self.items) < self.size)
+            if self.is_over:
                 raise _Closed
             self.items.append(item)
             self.changed.notify_all()
@@ -37,7 +41,7 @@ class _Channel(Generic[Item]):
     def take(self) -> Item:
         """Return the next item; after the last one raise the putting side's error, or `_Closed`."""
         with self.changed:
-            self.changed.wait_for(lambda: self.is_finished or bool(self.items))
+            self.changed.wait_for(lambda: self.is_over or bool(self.items))
             if self.items:
                 item = self.items.popleft()
                 self.changed.notify_all()

@@ -2,8 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -12,6 +10,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from configs.errors import InputError
+from pipeline.media.extent import iterate_boxes
 
 
 def reason_of(error: BaseException) -> str:
@@ -54,8 +53,12 @@ def open_container(path: Path) -> InputContainer:
         raise InputError(f"{path}: {_why_unopenable(path, error)}") from error
 
 
-def pick_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video stream to read: the largest that is neither a cover picture nor a thumbnail track."""
+def pick_stream(container: InputContainer, path: Path, *, is_strict: bool = False) -> VideoStream:
+    """Return the video stream to read: the largest that is neither a cover picture nor a thumbnail track.
+
+    Args:
+        is_strict: the decoder raises at errors that it would conceal.
+    """
     pictures = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [s for s in container.streams.video if not s.disposition & pictures]
     if not streams:
@@ -70,40 +73,9 @@ def pick_stream(container: InputContainer, path: Path) -> VideoStream:
     # Threads within a frame, not across frames: only then does a damaged packet raise where it is met, and the
     # bytes do not depend on the number of cores.
     best.thread_type = "SLICE"
+    if is_strict:
+        best.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
     return best
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A top-level box of an MP4 or QuickTime file."""
-
-    kind: str
-    start: int
-    size: int
-
-
-def iterate_boxes(path: Path) -> Iterator[Box]:
-    """Yield the top-level boxes of an MP4 or QuickTime file in order; a box may reach past the end of the file.
-
-    Source: ISO/IEC 14496-12, 4.2.
-    """
-    with path.open("rb") as file:
-        total = file.seek(0, os.SEEK_END)
-        start = 0
-        while start + 8 <= total:
-            file.seek(start)
-            head = file.read(16)
-            size, kind = int.from_bytes(head[:4], "big"), head[4:8]
-            if not kind.isalnum() and not kind.strip().isalnum():
-                return
-            if size == 1 and len(head) == 16:
-                size = int.from_bytes(head[8:16], "big")
-            elif size == 0:
-                size = total - start
-            if size < 8:
-                return
-            yield Box(kind.decode("latin-1"), start, size)
-            start += size
 
 
 def _why_unopenable(path: Path, error: Exception) -> str:

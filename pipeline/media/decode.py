@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.media.container import reason_of
+from pipeline.media.extent import declared_bytes
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ def decode_stream(
     path: Path,
     *,
     is_skipping: bool = False,
-    is_from_start: bool = True,
 ) -> Pictures:
     """Yield decoded frames in presentation order from where the container stands.
 
@@ -41,15 +41,13 @@ def decode_stream(
     Args:
         is_skipping: leave undecodable packets out and go on; else raise `Damage` at the first. Frames the decoder still
             held back for reordering are not yielded then: frames between them may be among the lost.
-        is_from_start: the container stands at its first packet, so all packets will be seen.
     """
     decode = stream.codec_context.decode
     # Broadcast streams flag any lost transport packet; their decoders conceal it and players go on.
     is_flag_fatal = not is_skipping and container.format.name != "mpegts"
-    frames_seen = packets_seen = left_out = 0
+    frames_seen = left_out = 0
     reason: str | None = None
     packets = iter(container.demux(stream))
-    last_s = 0.0
     while True:
         try:
             packet: Packet[VideoStream] = next(packets)
@@ -60,9 +58,6 @@ def decode_stream(
             break
         if packet.size == 0:  # the demuxer's end marker, or a dropped frame of an AVI, which decoders refuse
             continue
-        packets_seen += 1
-        if packet.pts is not None and packet.time_base:
-            last_s = max(last_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         if packet.is_corrupt and is_flag_fatal:
             reason = "a compressed frame is cut off"
             break
@@ -75,51 +70,46 @@ def decode_stream(
             continue
         frames_seen += len(frames)
         yield from frames
+    reason = reason or _missing_end(stream, path)
     if reason is None or is_skipping:
         try:
             frames = decode(None)
         except Exception as error:
             frames, reason = [], reason or f"the last frames cannot be decoded: {reason_of(error)}"
         yield from frames
-    reason = reason or _missing_end(container, stream, path, packets_seen if is_from_start else None, last_s)
     if reason and not is_skipping:
         raise Damage(reason)
     if is_skipping and (reason or left_out):
         log.warning("%s: %d compressed frames left out%s", path, left_out, f"; {reason}" if reason else "")
 
 
-def _missing_end(
-    container: InputContainer, stream: VideoStream, path: Path, packets_seen: int | None, last_s: float
-) -> str | None:
+def _missing_end(stream: VideoStream, path: Path) -> str | None:
     """Return how the container says that more should have come, or None."""
     size = path.stat().st_size
-    name = container.format.name
-    if "mp4" in name:
-        wanted = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
-        if wanted > size:
-            return f"the file has {size} of at least {wanted} bytes"
-    elif name == "avi" and packets_seen is not None and packets_seen < stream.frames:
-        return f"{packets_seen} of {stream.frames} compressed frames are there"
-    elif "matroska" in name and container.duration and not container.streams.audio:
-        declared_s = container.duration / av.time_base
-        if declared_s - last_s > max(1.0, 0.05 * declared_s):
-            return f"{last_s:.2f} of {declared_s:.2f} s are there"
-    return None
+    indexed = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    wanted = max(indexed, declared_bytes(path) or 0)
+    return f"the file has {size} of at least {wanted} bytes" if wanted > size else None
 
 
 def deinterlace(frames: Pictures) -> Pictures:
     """Yield one progressive frame per frame, with the timestamps of the input. Reaches one frame back and ahead."""
     graph: Graph | None = None
     stamps: deque[int | None] = deque()
-    for frame in frames:
-        if graph is None:
-            graph = _deinterlacer(frame)
-        stamps.append(frame.pts)
-        graph.push(frame)
-        yield from _pull(graph, stamps)
+    damage: Damage | None = None
+    try:
+        for frame in frames:
+            if graph is None:
+                graph = _deinterlacer(frame)
+            stamps.append(frame.pts)
+            graph.push(frame)
+            yield from _pull(graph, stamps)
+    except Damage as error:  # the last good frame is still inside the filter
+        damage = error
     if graph is not None:
         graph.push(None)
         yield from _pull(graph, stamps)
+    if damage is not None:
+        raise damage
 
 
 def _deinterlacer(frame: VideoFrame) -> Graph:

@@ -98,7 +98,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, first:
     count = stream.frames or (round(duration_s * rate) if duration_s else None)
     return VideoInfo(
         path=path,
-        kind="gif" if stream.codec_context.name in {"gif", "apng"} else "video",
+        kind="gif" if stream.codec_context.codec.canonical_name in {"gif", "apng"} else "video",
         width=width,
         height=height,
         stored_width=first.width,
@@ -113,7 +113,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, first:
         start_offset_s=max(0.0, start_s - container_start_s),
         start_pts=first.pts,
         time_base=time_base,
-        codec=stream.codec_context.name,
+        codec=stream.codec_context.codec.canonical_name,
         pixel_format=first.format.name,
         is_interlaced=first.interlaced_frame or stream.codec_context.field_order in INTERLACED_ORDERS,
         has_audio=bool(container.streams.audio),

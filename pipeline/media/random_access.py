@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from configs.errors import InputError
+from pipeline.media.container import reason_of
 from pipeline.media.decode import Damage
 from pipeline.media.images import ImagePlan, plan_images, read_image
 from pipeline.media.info import VideoInfo
@@ -22,14 +23,15 @@ log = logging.getLogger(__name__)
 
 AGREEMENT_LEVELS = 2.0  # mean difference of 0..255 between two decoders' pictures that still counts as the same
 DECORD_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "mpeg2video"})
-REACH_FRAMES = 16  # how far behind a key frame the two decoders are compared
+REACH_FRAMES = 100  # how far behind a key frame the two decoders are compared
 
 
 class RandomFrames:
     """The frames of a video by index, as the streaming reader gives them at full size. Not for several threads.
 
     decord serves plain videos (upright, square pixels, progressive, 8 bit, undamaged) after its pictures were compared
-    with PyAV's at the start, in the middle and near the end; PyAV serves all others.
+    with PyAV's at the start, in the middle and near the end; PyAV serves all others. Frames that a decoder made up over
+    damage may look different from the stream's.
     """
 
     def __init__(self, source: str | Path | VideoInfo) -> None:
@@ -41,6 +43,7 @@ class RandomFrames:
         self._stream: Generator[Picture, None, None] | None = None
         self._next = 0
         self._last: Frame | None = None
+        self._decord_error: tuple[type[Exception], ...] = ()
         self._decord: Any = self._open_decord()
         self.backend: Literal["decord", "av", "images"] = (
             "images" if self._plan else "decord" if self._decord is not None else "av"
@@ -86,7 +89,13 @@ class RandomFrames:
         if self._decord is not None and self._index is not None:
             if index >= len(self._index.pts):
                 raise self._outside(index)
-            return Frame(index, self._index.time_s(index), self._decord[index].asnumpy())
+            try:
+                image = self._decord[index].asnumpy()
+            except self._decord_error as error:  # damage that PyAV may step over
+                log.debug("%s: decord is given up at frame %d: %s", self.info.path, index, reason_of(error))
+                self._decord, self.backend = None, "av"
+                return self._read_av(index)
+            return Frame(index, self._index.time_s(index), image)
         return self._read_av(index)
 
     def _read_av(self, index: int) -> Frame:
@@ -98,7 +107,7 @@ class RandomFrames:
         if self._stream is None or index < self._next or self._is_key_between(self._next, index):
             if self._stream is not None:
                 self._stream.close()
-            self._stream = pictures_from(self.info, index, index=self._index, spare_keys=0)
+            self._stream = pictures_from(self.info, index, index=self._index, is_exact=False)
         try:
             for picture in self._stream:
                 self._next = picture.index + 1
@@ -150,12 +159,13 @@ class RandomFrames:
             import decord
         except (ImportError, OSError):  # no wheel for this platform
             return None
+        self._decord_error = (decord.DECORDError, RuntimeError)
         decord.logging.set_level(decord.logging.QUIET)
         try:
             reader = decord.VideoReader(str(info.path.absolute()), num_threads=1)
             reason = self._disagreement(reader)
-        except (decord.DECORDError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+        except (*self._decord_error, InputError) as error:
+            reason = reason_of(error)
         if reason is not None:
             log.debug("%s: decord is not used: %s", info.path, reason)
             return None

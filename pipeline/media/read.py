@@ -14,13 +14,13 @@ from PIL import Image
 
 from configs.errors import InputError, SettingsError, TruncatedError
 from pipeline.media.clock import Clock
-from pipeline.media.container import open_container, pick_stream
-from pipeline.media.decode import Damage, Pictures, decode_stream, deinterlace
+from pipeline.media.decode import Damage, Pictures, deinterlace
 from pipeline.media.images import plan_images, read_image
 from pipeline.media.info import VideoInfo, fit_size
-from pipeline.media.packet_index import PacketIndex, decode_from, index_packets
+from pipeline.media.packet_index import PacketIndex, index_packets
 from pipeline.media.pixels import PixelConverter
 from pipeline.media.probe import FOLDER_RATE, probe
+from pipeline.media.seek import decode_from, decode_from_start
 from pipeline.types import Frame
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def pictures_from(
     after_time_s: float | None = None,
     start_s: float | None = None,
     is_skipping: bool = False,
-    spare_keys: int = 1,
+    is_exact: bool = True,
 ) -> Generator[Picture, None, None]:
     """Yield pictures from `first` (and near `start_s`) on, or from earlier ones where a seek is not safe.
 
@@ -132,10 +132,10 @@ def pictures_from(
     if index is not None and not is_skipping:
         begin = _first_place(index, first, start_s) - (FIELD_REACH if info.is_interlaced else 0)
         if begin > 0 and _is_as_before(index, first, after_time_s):
-            frames = decode_from(info, index, begin, spare_keys=spare_keys)
+            frames = decode_from(info, index, begin, is_exact=is_exact)
             clock.start(int(index.pts[0]), index.time_s(begin - 1))
     if frames is None:
-        begin, frames = 0, _frames_from_start(info, is_skipping=is_skipping)
+        begin, frames = 0, decode_from_start(info, is_skipping=is_skipping)
         clock = Clock(info.time_base, info.rate)
     with closing(frames):
         for place, frame in enumerate(deinterlace(frames) if info.is_interlaced else frames, start=begin):
@@ -191,12 +191,6 @@ def _shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _late_start(info: VideoInfo, start_s: float, last_s: float) -> str:
     return f"{info.path}: its last frame is at {last_s:.3f} s, before the start asked for, {start_s} s; start earlier"
-
-
-def _frames_from_start(info: VideoInfo, *, is_skipping: bool) -> Pictures:
-    with open_container(info.path) as container:
-        stream = pick_stream(container, info.path)
-        yield from decode_stream(container, stream, info.path, is_skipping=is_skipping)
 
 
 def _convert(converter: PixelConverter, picture: Picture, info: VideoInfo) -> np.ndarray:

@@ -101,7 +101,8 @@ class VideoWriter:
         if container is not None:
             with suppress(OSError):  # a full disk: the file goes away below
                 container.close()
-        self.part.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder was never there
+            self.part.unlink()
 
     def __enter__(self) -> Self:
         return self
