@@ -51,9 +51,7 @@ class ControlBranch(nn.Module):
         """
         temb = time_embedding(self.net, self.timestep)
         descent = descend(self.net, torch.cat([latents, maps.to(latents.dtype)], dim=1), temb, context, record=False)
-        return [
-            outlet(hidden) for outlet, hidden in zip(self.outlets, [*descent.skips, descent.middle], strict=True)
-        ]
+        return [outlet(hidden) for outlet, hidden in zip(self.outlets, [*descent.skips, descent.middle], strict=True)]
 
 
 def outlet_channels(channels: tuple[int, ...], layers: int) -> list[int]:

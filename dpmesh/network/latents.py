@@ -45,6 +45,4 @@ def fold_patches(image: Tensor, patch_px: int) -> Tensor:
     """Return (R, C * p * p, H / p, W / p) of images (R, C, H, W), as `pixel_unshuffle` but also for no rows."""
     rows, channels, height, width = image.shape
     grid = image.reshape(rows, channels, height // patch_px, patch_px, width // patch_px, patch_px)
-    return grid.permute(0, 1, 3, 5, 2, 4).reshape(
-        rows, channels * patch_px**2, height // patch_px, width // patch_px
-    )
+    return grid.permute(0, 1, 3, 5, 2, 4).reshape(rows, channels * patch_px**2, height // patch_px, width // patch_px)
