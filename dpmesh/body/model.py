@@ -61,7 +61,7 @@ class BodyModel(nn.Module):
         shapes = torch.from_numpy(np.asarray(structure.shapedirs[..., :BETA_COUNT], dtype=np.float64))
         self.register_buffer("rest_template", rest.float(), persistent=False)
         self.register_buffer("rest_shapedirs", torch.einsum("jv,vck->jck", shares, shapes).float(), persistent=False)
-        self._set_rows: dict[tuple[str, torch.device], _SetRows] = {}
+        self._set_rows: dict[tuple[str, torch.device, torch.dtype], _SetRows] = {}
 
     @property
     def faces(self) -> np.ndarray:
@@ -118,15 +118,15 @@ class BodyModel(nn.Module):
         return (blended @ shaped[..., None]).squeeze(-1) + weights @ shift
 
     def _rows_of(self, joint_set: str) -> _SetRows:
-        device = self.rest_template.device
-        found = self._set_rows.get((joint_set, device))
+        device, dtype = self.rest_template.device, self.rest_template.dtype
+        found = self._set_rows.get((joint_set, device, dtype))
         if found is None:
-            found = _rows(self.structure, joint_set, device)
-            self._set_rows[joint_set, device] = found
+            found = _rows(self.structure, joint_set, device, dtype)
+            self._set_rows[joint_set, device, dtype] = found
         return found
 
 
-def _rows(structure: BodyStructure, joint_set: str, device: torch.device) -> _SetRows:
+def _rows(structure: BodyStructure, joint_set: str, device: torch.device, dtype: torch.dtype) -> _SetRows:
     if joint_set not in JOINT_SETS:
         raise ValueError(f"joint_set: got {joint_set!r}, expected one of {', '.join(JOINT_SETS)}")
     names = JOINT_SETS[joint_set]
@@ -145,9 +145,9 @@ def _rows(structure: BodyStructure, joint_set: str, device: torch.device) -> _Se
         for vertex, share in shares.items():
             vertex_shares[row, used.index(vertex)] = share
     return _SetRows(
-        joint_shares=joint_shares.to(device),
+        joint_shares=joint_shares.to(device, dtype),
         vertices=torch.tensor(used, dtype=torch.long, device=device),
-        vertex_shares=vertex_shares.to(device),
+        vertex_shares=vertex_shares.to(device, dtype),
     )
 
 

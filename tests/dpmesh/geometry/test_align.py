@@ -55,7 +55,7 @@ def test_no_small_change_of_the_found_similarity_is_better() -> None:
 
 def test_error_counts_in_millimetres_relative_to_the_root() -> None:
     true = bodies(2)
-    predicted = true + [0.5, 0.0, 0.0]
+    predicted = true + np.array([0.5, 0.0, 0.0])
     np.testing.assert_allclose(mpjpe_mm(predicted, true), 500.0)
     np.testing.assert_allclose(mpjpe_mm(predicted, true, root=0), 0.0, atol=1e-9)
 
