@@ -137,7 +137,7 @@ def convert(files: Iterable[SourceFile], rest_m: np.ndarray) -> PoseBank:
     names: list[str] = []
     for file in files:
         motion = resample(retarget(parse_source(file), file.entry.collection.rig, rest_m), RATE_HZ)
-        bad = find_glitches(motion)
+        bad = find_glitches(motion, rest_m)
         if bad.any():
             log.info("%s: %d of %d frames jump and are left out", file.entry.path, bad.sum(), len(bad))
         for number, run in enumerate(good_runs(bad, _SHORTEST_RUN)):
