@@ -33,8 +33,8 @@ def decode_from(info: VideoInfo, index: PacketIndex, first: int, *, is_exact: bo
 
     Args:
         is_exact: demand the bytes that reading from the start gives. A decoder conceals damage with whatever it decoded
-            before, so the frames up to `first` are first decoded with strict error detection, from one key frame
-            earlier than needed; and at damage after `first` the video is read again from its start.
+            before, so this decodes with strict error detection, from one key frame earlier than needed, and where
+            damage is met, before `first` or after, the video is read from its start.
     """
     if is_exact and info.codec not in OUTSPOKEN_CODECS:
         return None
@@ -44,12 +44,7 @@ def decode_from(info: VideoInfo, index: PacketIndex, first: int, *, is_exact: bo
         if chosen < 1:  # the start itself needs no seek
             return None
         key = int(index.key_places[chosen])
-        if is_exact:
-            strict = _frames_after_seek(info, index, key, is_strict=True)
-            if _advance(strict, index, first) is None:
-                continue
-            strict.close()
-        frames = _frames_after_seek(info, index, key)
+        frames = _frames_after_seek(info, index, key, is_strict=is_exact)
         reached = _advance(frames, index, first)
         if reached is not None:
             return _until_damage(info, reached, frames, first) if is_exact else _chain(reached, frames)
@@ -77,7 +72,7 @@ def _advance(frames: Pictures, index: PacketIndex, first: int) -> VideoFrame | N
     return None
 
 
-def _frames_after_seek(info: VideoInfo, index: PacketIndex, key: int, *, is_strict: bool = False) -> Pictures:
+def _frames_after_seek(info: VideoInfo, index: PacketIndex, key: int, *, is_strict: bool) -> Pictures:
     with open_container(info.path) as container:
         stream = pick_stream(container, info.path, is_strict=is_strict)
         try:

@@ -183,9 +183,10 @@ def test_damage_anywhere_never_leaves_the_readers_by_another_error(make_clip: Cl
 def test_damage_in_the_middle_stops_or_is_left_out(make_clip: ClipMaker) -> None:
     path = make_clip(options={"x264-params": "bframes=0:scenecut=0"}, container_options={"movflags": "faststart"})
     with av.open(str(path)) as container:
-        entries = list(container.streams.video[0].index_entries)
+        places = [(entry.pos, entry.size) for entry in container.streams.video[0].index_entries]
     data = bytearray(path.read_bytes())
-    data[entries[25].pos : entries[25].pos + entries[25].size] = b"\xff" * entries[25].size
+    start, size = places[25]
+    data[start : start + size] = b"\xff" * size
     path.write_bytes(data)
     frames, message = read_until_damage(path)
     assert message is not None and f"damaged or cut off after {len(frames)} frames" in message
@@ -318,3 +319,22 @@ def test_cut_interlaced_file_keeps_its_last_good_frame(make_clip: ClipMaker) -> 
                 decoded += 1
     frames, message = read_until_damage(path)
     assert message is not None and len(frames) == decoded > 20
+
+
+@pytest.mark.parametrize("place", [29, 31, 50])
+def test_damage_after_the_seek_gives_the_bytes_of_reading_from_the_start(
+    make_clip: ClipMaker, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_module, "SEEK_WORTH_FRAMES", 0)
+    path = make_clip(size=(160, 96), options={"x264-params": "bframes=2:scenecut=0:threads=1"})
+    with av.open(str(path)) as container:
+        start, size = [(entry.pos, entry.size) for entry in container.streams.video[0].index_entries][place]
+    data = bytearray(path.read_bytes())
+    data[start + size // 2 : start + size] = b"\xaa" * (size - size // 2)
+    path.write_bytes(data)
+    flagged = [p.index for p in read_module.pictures_from(probe(path), 0) if p.raw.is_corrupt]
+    assert flagged and min(flagged) > 25
+    whole, message = read_until_damage(path)
+    rest, message_of_rest = read_until_damage(path, from_index=25, after_time_s=whole[24].time_s)
+    assert same(rest, whole[25:])
+    assert message_of_rest == message
