@@ -107,6 +107,8 @@ class RegressorConfig:
     refine_heads: int = 8
     refine_ffn: int = 1024
     dropout: float = 0.1
+    joint_lift: int = 0
+    """Hidden width of a perceptron that lifts the given joints straight to the decoder's first tokens; 0 for none."""
     position_code: PositionCode = "published"
     pose_head: PoseHead = "vposer"
     camera_head: CameraHead = "published"
@@ -198,6 +200,7 @@ COMPACT = NetworkConfig(
         refine_heads=1,
         refine_ffn=256,
         dropout=0.0,
+        joint_lift=512,
         position_code="sine",
         pose_head="rot6d",
         camera_head="scale",

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from configs.checks import check_shape
 from dpmesh.network.backbone import Backbone
-from dpmesh.network.config import JOINT_COUNT, NetworkConfig, preset
-from dpmesh.network.dense import AnchorVolume
+from dpmesh.network.config import JOINT_COUNT, QUERY_JOINT_COUNT, NetworkConfig, preset
+from dpmesh.network.dense import GRID, AnchorVolume
 from dpmesh.network.heads import (
     Cascade,
     body_with_flat_hands,
@@ -23,6 +23,7 @@ from dpmesh.network.heads import (
     standing_rot6d,
 )
 from dpmesh.network.pose_tokens import PoseTokenizer
+from dpmesh.network.prompts import JointLift
 from dpmesh.network.transformer import CascadeTransformer
 from dpmesh.network.vposer import VPoserDecoder
 
@@ -79,6 +80,9 @@ class DPMesh(ModelMixin, ConfigMixin):
         self.backbone = Backbone(self.settings.backbone)
         self.volume = AnchorVolume(features, config)
         self.transformer = CascadeTransformer(features, body_tokens, config)
+        self.joint_lift: JointLift | None = None
+        if config.joint_lift:
+            self.joint_lift = JointLift(body_tokens + QUERY_JOINT_COUNT, config.width, config.joint_lift)
         width, layers = config.width, config.decoder_layers
         self.root_head: nn.Module | None = None
         self.pose_prior: nn.Module | None = None
@@ -105,24 +109,30 @@ class DPMesh(ModelMixin, ConfigMixin):
         return cls(**preset(name).to_mappings())
 
     def forward(
-        self, image: Tensor, joints: Tensor, joints_mask: Tensor, focal_px: Tensor | None = None
+        self, image: Tensor | None, joints: Tensor, joints_mask: Tensor, focal_px: Tensor | None = None
     ) -> DPMeshOutput:
         """Return one body per crop.
 
         Args:
-            image: (R, 3, P, P) RGB in [0, 1], P the configuration's `image_px`.
+            image: (R, 3, P, P) RGB in [0, 1], P the configuration's `image_px`. None leaves the image features at
+                zero, at a small part of the cost: the joints alone then decide.
             joints: (R, 30, 2) x, y of the `dpmesh30` joints in a 32x32 grid over the crop.
             joints_mask: (R, 30, 1) 1 where the joint was seen, else 0.
             focal_px: (R,) focal length in pixels; only the published camera head reads it.
         """
         side = self.settings.backbone.image_px
-        rows = check_shape("image", image, ("R", 3, side, side))["R"]
-        check_shape("joints", joints, (rows, JOINT_COUNT, 2))
+        rows = check_shape("joints", joints, ("R", JOINT_COUNT, 2))["R"]
         check_shape("joints_mask", joints_mask, (rows, JOINT_COUNT, 1))
-        found = self.backbone(image, joints, joints_mask)
-        fused = found.features.fused
-        volume = self.volume(fused)
-        cascade = self.transformer(fused, self.volume, volume)
+        if image is None:
+            width, depth = self.settings.regressor.width, self.settings.regressor.volume_depth
+            fused = joints.new_zeros(rows, self.settings.backbone.fused_channels, GRID, GRID)
+            volume = joints.new_zeros(rows, width, depth, GRID, GRID)
+        else:
+            check_shape("image", image, (rows, 3, side, side))
+            fused = self.backbone(image, joints, joints_mask).features.fused
+            volume = self.volume(fused)
+        lifted = None if self.joint_lift is None else self.joint_lift(joints, joints_mask)
+        cascade = self.transformer(fused, self.volume, volume, lifted)
         layers = self._regress(cascade.body_tokens, cascade.joint_img)
         camera = layers.camera_raw[-1]
         is_scale = self.settings.regressor.camera_head == "scale"

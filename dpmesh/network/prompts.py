@@ -50,3 +50,28 @@ class JointPrompt(nn.Module):
         if self.absent is not None:
             tokens = torch.where(mask > 0, tokens, self.absent.to(tokens.dtype))
         return tokens if self.identity is None else tokens + self.identity
+
+
+class JointLift(nn.Module):
+    """Lifts the given joints to starting tokens of the decoder, past the image.
+
+    A network trained from nothing finds this way within minutes, and the image then corrects it. Without it, attention
+    has to learn where each joint lies before the body tokens see any of them.
+    """
+
+    def __init__(self, tokens: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.shape = (tokens, width)
+        self.layers = nn.Sequential(
+            nn.Linear(3 * JOINT_COUNT, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, tokens * width),
+        )
+
+    def forward(self, joints: Tensor, mask: Tensor) -> Tensor:
+        """Return tokens (R, tokens, width) of joints (R, 30, 2) in grid cells; mask is (R, 30, 1)."""
+        centred = (2.0 * joints / LATENT_PX - 1.0) * mask
+        given = torch.cat([centred, mask], dim=-1).flatten(1)
+        return self.layers(given.to(self.layers[0].weight.dtype)).unflatten(1, self.shape)

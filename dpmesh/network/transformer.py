@@ -52,8 +52,13 @@ class CascadeTransformer(nn.Module):
         table = grid_position(GRID, width, published=config.position_code == "published")
         self.register_buffer("positions", table, persistent=False)
 
-    def forward(self, fused: Tensor, anchors: AnchorVolume, volume: Tensor) -> CascadeOutput:
-        """Run on a fused feature (R, C, 8, 8) and the volume that `anchors` made of it."""
+    def forward(
+        self, fused: Tensor, anchors: AnchorVolume, volume: Tensor, lifted: Tensor | None = None
+    ) -> CascadeOutput:
+        """Run on a fused feature (R, C, 8, 8) and the volume that `anchors` made of it.
+
+        `lifted` (R, B + 15, width) is added to the tokens that the decoder starts from.
+        """
         rows = len(fused)
         grid_tokens = self.reduce(fused)
         memory = grid_tokens.flatten(2).transpose(1, 2)
@@ -62,7 +67,7 @@ class CascadeTransformer(nn.Module):
         starts = torch.cat(
             [self.body_start.expand(self.body_token_count, -1), self.joint_start.expand(QUERY_JOINT_COUNT, -1)]
         )
-        tokens = starts.expand(rows, -1, -1)
+        tokens = starts.expand(rows, -1, -1) if lifted is None else starts + lifted
         query = torch.cat([self.body_query, self.joint_query]).expand(rows, -1, -1)
         position = self.positions.expand(rows, -1, -1)
         source, source_position = memory, position

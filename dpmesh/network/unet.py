@@ -39,7 +39,7 @@ class MapAttention:
         if maps is None or encoder_hidden_states is None:
             mixed = attend(query, key, value)
         else:
-            weights = torch.softmax(query @ key.transpose(-1, -2) * attn.scale, dim=-1)
+            weights = torch.softmax((query * attn.scale) @ key.transpose(-1, -2), dim=-1)
             maps.append(weights.mean(dim=1))
             mixed = weights.to(value.dtype) @ value
         return attn.to_out[0](mixed.transpose(1, 2).flatten(2))
