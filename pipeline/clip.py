@@ -16,6 +16,7 @@ from pipeline.line import StageClock, chunk_frames, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.models import Models
 from pipeline.motion import motion_name, write_motion
+from pipeline.motion.layouts import LayoutName
 from pipeline.overlay import write_overlay
 from pipeline.prefetch import prefetch
 from pipeline.stages.detect import DetectStage
@@ -134,7 +135,7 @@ class Clip:
 
     def _export(self) -> Sequence[Path]:
         chosen, body, paths = self.settings, self.models.body(), []
-        layouts = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
+        layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
         sources = self.motion_paths()
         self.progress.start("export", len(sources))
         with self.clock.measure("export"):

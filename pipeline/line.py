@@ -4,7 +4,7 @@ Each stage is a generator over the one before it, so a slow stage holds back the
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ class StageClock:
 
 def run_line(
     chunks: Iterator[Chunk], stages: Sequence[Stage], clock: StageClock, snapshots: dict[str, Snapshot] | None = None
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     """Yield every chunk after the last stage, with each stage's snapshot on it.
 
     Args:

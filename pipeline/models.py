@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,7 +105,7 @@ class Models:
         return self._recovery
 
 
-def describe(models: Models) -> dict[str, Sequence[str] | str]:
+def describe(models: Models) -> dict[str, str]:
     """Return which models a run uses, for `run.json`."""
     found = models.detector_weights
     return {

@@ -74,4 +74,4 @@ class JointLift(nn.Module):
         """Return tokens (R, tokens, width) of joints (R, 30, 2) in grid cells; mask is (R, 30, 1)."""
         centred = (2.0 * joints / LATENT_PX - 1.0) * mask
         given = torch.cat([centred, mask], dim=-1).flatten(1)
-        return self.layers(given.to(self.layers[0].weight.dtype)).unflatten(1, self.shape)
+        return self.layers(given.to(next(self.layers.parameters()).dtype)).unflatten(1, self.shape)

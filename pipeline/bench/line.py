@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -66,18 +67,18 @@ def bench_line(clip: Path, detector: str, short_s: float, long_s: float) -> Iter
 def loop_video(source: Path, target: Path, length_s: float) -> Path:
     """Write a video of the given length that repeats another, without decoding it."""
     with av.open(str(target), "w") as out:
-        stream, offset = None, 0
-        while stream is None or float(offset * stream.time_base) < length_s:
+        stream, offset, tick = None, 0, Fraction(1)
+        while float(offset * tick) < length_s:
             with av.open(str(source)) as container:
                 video = container.streams.video[0]
                 if stream is None:
                     stream = out.add_stream_from_template(video)
-                end = offset
+                end, tick = offset, Fraction(video.time_base or 1)
                 for packet in container.demux(video):
                     if packet.dts is None or packet.pts is None:
                         continue
                     duration = packet.duration or 1
-                    if float((packet.pts + offset) * video.time_base) >= length_s:
+                    if float((packet.pts + offset) * tick) >= length_s:
                         continue
                     end = max(end, packet.pts + offset + duration)
                     packet.pts += offset
@@ -87,7 +88,7 @@ def loop_video(source: Path, target: Path, length_s: float) -> Path:
                 if end == offset:
                     break
                 offset = end
-                stream.time_base = video.time_base
+                stream.time_base = tick
     return target
 
 

@@ -98,10 +98,10 @@ def evaluate_reprojection(folder: Path) -> None:
 def evaluate_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
     from dpmesh.body import load_body
-    from pipeline.evaluation.truth import COLUMNS, measure_against_truth, read_truth
+    from pipeline.evaluation.truth import measure_against_truth, read_truth
 
     report = measure_against_truth(list(run_tracks(folder)), load_body(None), read_truth(truth))
-    print_table([COLUMNS, *report.rows()])
+    print_table(report.rows())
 
 
 def run_tracks(folder: Path) -> Iterator[MotionTrack]:

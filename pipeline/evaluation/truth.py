@@ -94,8 +94,14 @@ def read_truth(path: Path) -> Truth:
     """
     try:
         arrays = read_npz(path)
-        return Truth(**{name: arrays[name] for name in Truth.__dataclass_fields__})
-    except (OSError, KeyError, ValueError) as error:
+        frames = arrays["visible_share"].shape[1]
+        return Truth(
+            joints_m=arrays["joints_smpl24"],
+            visible_share=arrays["visible_share"],
+            focal_px=np.full(frames, arrays["focal_px"]),
+            principal_px=np.tile(arrays["principal_px"], (frames, 1)),
+        )
+    except (OSError, KeyError, ValueError, IndexError) as error:
         raise InputError(f"{path}: not the truth of a clip ({error}); build it again with the demo clip") from error
 
 

@@ -37,7 +37,7 @@ def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
                 joint_confidence=np.zeros((people, 24), np.float32),
                 joint_visible=np.zeros((people, 24), np.bool_),
                 focal_px=np.full(people, focal_px or np.hypot(width, height), np.float32),
-                principal_px=np.tile(np.float32([width / 2, height / 2]), (people, 1)),
+                principal_px=np.tile(np.array([width / 2, height / 2], np.float32), (people, 1)),
             )
         )
     return concatenate_observations(parts)

@@ -21,11 +21,11 @@ def bfloat16_networks(device_type: str) -> Iterator[None]:
             result = plain(self, *inputs, **options)
         return _to_float(result)  # the losses decode boxes, where bfloat16 would step by whole pixels
 
-    PoseModel.predict = predict
+    PoseModel.predict = predict  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        PoseModel.predict = plain
+        PoseModel.predict = plain  # type: ignore[method-assign]
 
 
 def _to_float(value: Any) -> Any:

@@ -28,6 +28,8 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
+    parser.add_argument("--without-images", action="store_true", help="first stage: joints to bodies, past the image")
+    parser.add_argument("--start-from", type=Path, help="checkpoint of an earlier stage")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
@@ -38,11 +40,13 @@ def main() -> int:
         batch_rows=options.batch_rows,
         learning_rate=options.learning_rate,
         is_bfloat16=not options.float32,
+        is_image_used=not options.without_images,
     )
     body = load_body(None, device=options.device)
     network = DPMesh(**find_config(options.output, options.config))
     trainer = Trainer(network, body, plan, options.output, device=options.device)
-    trainer.resume()
+    if not trainer.resume() and options.start_from is not None:
+        trainer.start_from(options.start_from)
     validation = CropShards([options.validation], limit=1024) if options.validation else None
     if options.export is None:
         trainer.train(CropShards(options.crops), validation, minutes=options.minutes)

@@ -67,14 +67,14 @@ def mirrored(crops: CropBatch, rng: np.random.Generator) -> CropBatch:
     def where(new: np.ndarray, old: np.ndarray) -> np.ndarray:
         return np.where(turn.reshape(-1, *([1] * (old.ndim - 1))), new, old)
 
-    flip = np.float32([-1, 1, 1])
+    flip = np.array([-1, 1, 1], np.float32)
     principal = crops.principal_px.copy()
     # Mirroring about the vertical through the principal point keeps the camera; only the crop changes sides.
     centre = np.stack([2 * principal[:, 0] - crops.box_centre_px[:, 0], crops.box_centre_px[:, 1]], axis=-1)
     return replace(
         crops,
         image=where(crops.image[:, :, ::-1], crops.image),
-        pose=where(crops.pose[:, list(MIRRORED_24)] * np.float32([1, -1, -1]), crops.pose),
+        pose=where(crops.pose[:, list(MIRRORED_24)] * np.array([1, -1, -1], np.float32), crops.pose),
         camera_from_crop=where(crops.camera_from_crop * flip[:, None] * flip, crops.camera_from_crop),
         box_centre_px=where(centre, crops.box_centre_px),
         joints30_cam=where(crops.joints30_cam[:, list(MIRRORED_30)] * flip, crops.joints30_cam),

@@ -25,6 +25,8 @@ class KeypointNoise:
     swap_rate: float = 0.04
     drop_visible: float = 0.04
     drop_hidden: float = 0.45
+    weak_rate: float = 0.3  # share of crops whose detector is a weak one, with up to this many times the jitter
+    weak_factor: float = 4.0
     blackout_rate: float = 0.1  # share of crops in which a random half loses all its keypoints
 
 
@@ -56,6 +58,8 @@ def noisy_joints(
         taken = near & (rng.random(rows) < rate)
         out[taken, target] = other[taken]
     sigma = np.where(visible == 1, noise.hidden_jitter, noise.jitter) * rng.uniform(0.3, 1.7, (rows, 1))
+    weak = np.where(rng.random((rows, 1)) < noise.weak_rate, rng.uniform(1.0, noise.weak_factor, (rows, 1)), 1.0)
+    sigma *= weak
     missed = rng.random((rows, 30)) < noise.miss_rate
     sigma = np.where(missed, noise.miss_length, sigma) * crop_px
     out += rng.normal(size=out.shape).astype(np.float32) * sigma[..., None].astype(np.float32)

@@ -39,6 +39,7 @@ class TrainingPlan:
     clip_norm: float = 1.0
     seed: int = 0
     is_bfloat16: bool = True
+    is_image_used: bool = True  # False trains what lies past the image features, much faster
     checkpoint_steps: int = 200
     validation_steps: int = 400
 
@@ -89,6 +90,11 @@ class Trainer:
         self.step = state["step"]
         return True
 
+    def start_from(self, checkpoint: Path) -> None:
+        """Take over the averaged weights of another training, and begin a schedule of our own."""
+        self.network.load_state_dict(read_checkpoint(checkpoint, self._device)["average"])
+        self._average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each whole or not at all."""
         state = {
@@ -133,7 +139,8 @@ class Trainer:
 
     def averaged(self) -> DPMesh:
         """Return a copy of the network with the averaged weights, ready to run."""
-        copy = DPMesh(**self.network.settings.to_mappings()).to(self._device)
+        copy: DPMesh = DPMesh(**self.network.settings.to_mappings())
+        copy.to(self._device)
         copy.load_state_dict(self._average)
         return copy.eval()
 
@@ -144,7 +151,7 @@ class Trainer:
         root_aligned, aligned, seen = 0.0, 0.0, 0
         for batch in crops.in_order(64):
             ready = prepare(batch, rng, self._device, KeypointNoise(), is_augmented=False)
-            output = network(ready.image, ready.joints, ready.mask)
+            output = network(ready.image if self.plan.is_image_used else None, ready.joints, ready.mask)
             root = ready.truth.camera_from_crop @ output.pose[:, 0].float()
             pose = torch.cat([root[:, None], output.pose[:, 1:].float()], dim=1)
             joints = self._body.joints_from_matrices(pose, output.betas.float(), joint_set="smpl24")
@@ -161,7 +168,8 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()
         with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.plan.is_bfloat16):
-            output = self.network(batch.image, batch.joints, batch.mask)
+            image = batch.image if self.plan.is_image_used else None
+            output = self.network(image, batch.joints, batch.mask)
         losses = recovery_losses(output, batch.truth, self._body)
         total = torch.stack(list(losses.values())).sum()
         self._optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,237 @@
+"""The whole line on a tiny video with random weights and the real classes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from configs.errors import RunError
+from configs.schema import RunSettings
+from dpmesh.body import load_body
+from dpmesh.network.model import DPMesh
+from pipeline.clip import read_track
+from pipeline.inputs import find_clips
+from pipeline.media import VideoWriter
+from pipeline.motion import joint_positions, read_motion
+from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
+
+FRAMES, WIDTH, HEIGHT = 22, 96, 64
+
+
+class Silent:
+    def start(self, step: str, total: int | None) -> None: ...
+
+    def advance(self, done: int, note: str) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    DPMesh.from_preset("compact").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of noise and the keypoints of two people who walk through it; the second is away for two frames."""
+    folder = tmp_path_factory.mktemp("clip")
+    # One picture throughout: fresh noise in every frame would be a shot cut in every frame.
+    picture = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    head_and_arms = [(0, -9), (1, -10), (-1, -10), (2, -9), (-2, -9), (4, -6), (-4, -6), (6, -2), (-6, -2)]
+    wrists_and_legs = [(6, 2), (-6, 2), (2, 3), (-2, 3), (2, 8), (-2, 8), (2, 13), (-2, 13)]
+    standing = np.array([*head_and_arms, *wrists_and_legs], np.float32)
+    people = []
+    with VideoWriter(folder / "walk.mp4", WIDTH, HEIGHT, Fraction(25)) as video:
+        for index in range(FRAMES):
+            video.write(picture, index / 25)
+            for person, x in enumerate((20 + index, 80 - index)):
+                if person == 1 and index in (9, 10):
+                    continue
+                place = np.float32([x, 30 + 3 * person])
+                points = np.concatenate([standing + place, np.full((17, 1), 0.9)], axis=1)
+                people.append({"image_id": index, "category_id": 1, "keypoints": points.ravel().tolist(), "score": 0.9})
+    (folder / "keypoints.json").write_text(json.dumps(people))
+    return folder
+
+
+def make_settings(clip_folder: Path, model_folder: Path, **sections: dict[str, object]) -> RunSettings:
+    tree: dict[str, dict[str, object]] = {
+        "detect": {"keypoints": str(clip_folder / "keypoints.json")},
+        "recover": {"model": str(model_folder)},
+        "runtime": {"chunk_frames": 4, "device": "cpu"},
+        "overlay": {"is_written": False},
+    }
+    for name, values in sections.items():
+        tree[name] = tree.get(name, {}) | values
+    return RunSettings.model_validate(tree)
+
+
+def run(clip: Path, output: Path, settings: RunSettings) -> ClipResult:
+    [result] = run_clips(find_clips([str(clip)]), output, settings, "cpu", lambda name: Silent(), lambda result: None)
+    return result
+
+
+def motion_bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "tracks").glob("*.npz"))}
+
+
+@pytest.fixture(scope="module")
+def finished(clip_folder: Path, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ClipResult:
+    output = tmp_path_factory.mktemp("out")
+    return run(clip_folder / "walk.mp4", output, make_settings(clip_folder, model_folder, overlay={"is_written": True}))
+
+
+def test_each_person_gets_a_motion_file_and_the_clip_an_overlay(finished: ClipResult) -> None:
+    assert (finished.person_count, finished.frame_count, finished.problem) == (2, FRAMES, "")
+    assert sorted(motion_bytes(finished.folder)) == ["person_001.npz", "person_002.npz"]
+    assert (finished.folder / "overlay.mp4").stat().st_size > 1000
+    record = json.loads((finished.folder / "run.json").read_text())
+    assert record["status"] == "done" and record["people"] == 2
+    assert record["settings"]["runtime"]["chunk_frames"] == 4
+
+
+def test_forward_kinematics_of_the_file_gives_the_runs_joints(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    result = run(clip_folder / "walk.mp4", tmp_path, make_settings(clip_folder, model_folder, export={"rate_hz": None}))
+    body = load_body(None)
+    for number in (1, 2):
+        track = read_track(result.folder / "motion" / f"person_{number:03d}.npz")
+        wanted = joint_positions(body, track.pose, track.betas, track.trans)
+        motion = read_motion(result.folder / "tracks" / f"person_{number:03d}.npz")
+        world = joint_positions(body, motion.smpl_pose(), motion.betas[:10], motion.trans)
+        x, y, z = np.moveaxis(world, -1, 0)
+        np.testing.assert_allclose(np.stack([x, -z, y], axis=-1), wanted, atol=1e-4)
+
+
+def test_a_short_absence_is_filled_and_flagged(finished: ClipResult) -> None:
+    track = read_track(finished.folder / "motion" / "person_002.npz")
+    assert track.frame_index.tolist() == list(range(FRAMES))
+    assert np.flatnonzero(~track.is_observed).tolist() == [9, 10]
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_a_run_that_dies_between_chunks_ends_with_the_same_bytes(
+    clip_folder: Path,
+    model_folder: Path,
+    finished: ClipResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+) -> None:
+    from pipeline.store import ObservationStore
+
+    settings = make_settings(clip_folder, model_folder)
+    plain, calls = ObservationStore.write_state, []
+
+    def dying(*arguments: object) -> None:
+        calls.append(1)
+        if len(calls) > after:
+            raise MemoryError("died")  # after a shard was written, before the state that counts it
+        plain(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObservationStore, "write_state", dying)
+        with pytest.raises(MemoryError):
+            run(clip_folder / "walk.mp4", tmp_path, settings)
+    result = run(clip_folder / "walk.mp4", tmp_path, settings)
+    assert motion_bytes(result.folder) == motion_bytes(finished.folder)
+
+
+def test_a_second_run_does_nothing_and_a_changed_rate_exports_alone(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    clip = clip_folder / "walk.mp4"
+    run(clip, tmp_path, make_settings(clip_folder, model_folder))
+
+    def waiting(**sections: dict[str, object]) -> list[str]:
+        [plan] = plan_clips(
+            find_clips([str(clip)]), tmp_path, make_settings(clip_folder, model_folder, **sections), "cpu"
+        )
+        return [node.name for node in plan.nodes if not node.is_current]
+
+    assert waiting() == []
+    assert waiting(export={"rate_hz": 60}) == ["export"]
+    assert waiting(link={"gap_max_s": 0.0}) == ["motion", "export"]
+    assert waiting(track={"lost_max_s": 0.1}) == ["observe", "motion", "export"]
+
+
+def test_a_part_of_the_clip_keeps_its_own_frame_numbers(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
+    settings = make_settings(clip_folder, model_folder, decode={"start_s": 0.2, "end_s": 0.6})
+    result = run(clip_folder / "walk.mp4", tmp_path, settings)
+    track = read_track(result.folder / "motion" / "person_001.npz")
+    assert result.frame_count == 10
+    assert track.frame_index.tolist() == list(range(5, 15))
+
+
+def test_nobody_in_the_video_is_a_finished_run_without_people(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "nobody.json").write_text("[]")
+    settings = make_settings(
+        clip_folder, model_folder, detect={"keypoints": str(tmp_path / "nobody.json")}, overlay={"is_written": True}
+    )
+    result = run(clip_folder / "walk.mp4", tmp_path / "out", settings)
+    assert (result.person_count, result.frame_count, result.problem) == (0, FRAMES, "")
+    assert (result.folder / "overlay.mp4").exists()
+
+
+def test_an_unreadable_clip_costs_only_itself(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("not a video")
+    (tmp_path / "b.mp4").write_bytes((clip_folder / "walk.mp4").read_bytes())
+    results = run_clips(
+        find_clips([str(tmp_path)]),
+        tmp_path / "out",
+        make_settings(clip_folder, model_folder),
+        "cpu",
+        lambda name: Silent(),
+        lambda result: None,
+    )
+    assert [result.is_failed for result in results] == [True, False]
+    assert "a.mp4" in results[0].problem
+    assert exit_code(results) == 3
+    assert exit_code(results[:1]) == 1
+    assert exit_code(results[1:]) == 0
+
+
+def test_two_runs_cannot_write_into_one_folder(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    (tmp_path / "walk").mkdir()
+    with open(tmp_path / "walk" / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match="another run"):
+            run(clip_folder / "walk.mp4", tmp_path, make_settings(clip_folder, model_folder))
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments_changes_no_byte(
+    clip_folder: Path, model_folder: Path, finished: ClipResult, tmp_path: Path
+) -> None:
+    command = [
+        *(sys.executable, "-m", "pipeline.cli", "run", str(clip_folder / "walk.mp4"), "--output", str(tmp_path)),
+        *("--keypoints", str(clip_folder / "keypoints.json"), "--model", str(model_folder), "--no-overlay"),
+        *("--device", "cpu", "--set", "runtime.chunk_frames=4"),
+    ]
+    rng, kills = np.random.default_rng(7), 0
+    for _ in range(100):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + rng.uniform(1.0, 12.0)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if process.poll() is not None:
+            break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert process.returncode == 0, f"not finished after {kills} kills"
+    assert motion_bytes(tmp_path / "walk") == motion_bytes(finished.folder)
