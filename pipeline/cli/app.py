@@ -96,12 +96,16 @@ def demo(
 
 
 @app.command()
-def inspect(path: Annotated[Path, typer.Argument(help="a run's folder, or one motion file")]) -> None:
+def inspect(
+    path: Annotated[Path, typer.Argument(help="a run's folder, or one motion file")],
+    sheet: Annotated[Path | None, typer.Option(help="also write frames of the overlay into this picture")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="how many frames the picture shows")] = 12,
+) -> None:
     """Say what is in a run or in a motion file."""
     _configure_log(False)
     from pipeline.cli import inspection
 
-    inspection.inspect(path)
+    inspection.inspect(path, sheet, frames)
 
 
 @app.command()

@@ -17,14 +17,19 @@ from configs.weights import verify as verify_entry
 from pipeline.cli.tables import print_table
 
 
-def inspect(path: Path) -> None:
+def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> None:
     """Print what is in a run's folder or in a motion file.
 
+    Args:
+        sheet: where to write a picture with `frame_count` frames of the run's overlay.
+
     Raises:
-        InputError: the path is neither.
+        InputError: the path is neither, or a picture is asked for and there is no overlay.
     """
     if path.is_dir() and (path / "run.json").is_file():
         _inspect_run(path)
+        if sheet is not None:
+            _write_sheet(path / "overlay.mp4", sheet, frame_count)
     elif path.suffix == ".npz" and path.is_file():
         _inspect_motion(path)
     else:
@@ -47,6 +52,15 @@ def _inspect_run(folder: Path) -> None:
     rows = [_motion_row(path) for path in sorted((folder / "tracks").glob("*.npz"))]
     if rows:
         print_table([("file", "layout", "samples", "rate", "seconds", "observed"), *rows])
+
+
+def _write_sheet(overlay: Path, sheet: Path, frame_count: int) -> None:
+    from pipeline.overlay.sheet import write_contact_sheet
+
+    if not overlay.is_file():
+        raise InputError(f"{overlay}: no overlay in this run; run again without --no-overlay")
+    frames = write_contact_sheet(overlay, sheet, frame_count)
+    print(f"{sheet}: frames {', '.join(str(frame) for frame in frames)}")
 
 
 def _motion_row(path: Path) -> tuple[str, ...]:

@@ -151,7 +151,8 @@ class Trainer:
         root_aligned, aligned, seen = 0.0, 0.0, 0
         for batch in crops.in_order(64):
             ready = prepare(batch, rng, self._device, KeypointNoise(), is_augmented=False)
-            output = network(ready.image if self.plan.is_image_used else None, ready.joints, ready.mask)
+            image = ready.image if self.plan.is_image_used else None
+            output = network(image, ready.joints, ready.mask)  # type: ignore[operator]
             root = ready.truth.camera_from_crop @ output.pose[:, 0].float()
             pose = torch.cat([root[:, None], output.pose[:, 1:].float()], dim=1)
             joints = self._body.joints_from_matrices(pose, output.betas.float(), joint_set="smpl24")

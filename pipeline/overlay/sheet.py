@@ -1,0 +1,40 @@
+"""A contact sheet: some frames of a video side by side in one picture."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.media import RandomFrames
+
+COLUMNS = 4
+TILE_WIDTH = 480
+
+
+def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
+    """Write `count` frames, evenly spread over a video, into one picture; return their frame numbers.
+
+    Args:
+        picture: its ending decides the format, such as .png or .jpg.
+
+    Raises:
+        InputError: the video cannot be read.
+        ValueError: OpenCV cannot write the picture's format.
+    """
+    with RandomFrames(video) as frames:
+        chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)).tolist()
+        images = [frame.image for frame in frames.many(chosen)]
+    height, width = images[0].shape[:2]
+    size = (TILE_WIDTH, max(1, round(height * TILE_WIDTH / width)))
+    columns = min(COLUMNS, len(images))
+    rows = -(-len(images) // columns)
+    sheet = np.zeros((rows * size[1], columns * size[0], 3), np.uint8)
+    for place, (number, image) in enumerate(zip(chosen, images, strict=True)):
+        tile = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        cv2.putText(tile, str(number), (8, size[1] - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 2)
+        top, left = place // columns * size[1], place % columns * size[0]
+        sheet[top : top + size[1], left : left + size[0]] = tile
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(picture), sheet[..., ::-1]):
+        raise ValueError(f"{picture}: cannot be written as a picture; end its name in .png or .jpg")
+    return chosen
