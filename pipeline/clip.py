@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
-from pipeline.atomic import read_npz, write_npz
 from pipeline.graph import Graph, Node, fingerprint_of
 from pipeline.identity import program_version, video_identity
 from pipeline.line import StageClock, chunk_frames, run_line
@@ -17,6 +16,7 @@ from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.models import Models
 from pipeline.motion import motion_name, write_motion
 from pipeline.motion.layouts import LayoutName
+from pipeline.motion.library import MotionLibrary, read_track, write_track
 from pipeline.overlay import write_overlay
 from pipeline.prefetch import prefetch
 from pipeline.stages.detect import DetectStage
@@ -25,7 +25,7 @@ from pipeline.stages.recover import RecoverStage
 from pipeline.stages.refine import refine_person
 from pipeline.stages.track import TrackStage
 from pipeline.store import Journal, ObservationStore
-from pipeline.types import Frame, MotionTrack
+from pipeline.types import Frame
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Clip:
             for rows in iterate_people(self.store, spans):
                 track = refine_person(rows, body, self.settings.link, self.settings.recover)
                 path = folder / motion_name(number_of[track.track_id])
-                write_npz(path, {item.name: getattr(track, item.name) for item in fields(MotionTrack)})
+                write_track(path, track)
                 paths.append(path)
                 self.progress.advance(len(paths), "")
         return sorted(paths)
@@ -159,7 +159,7 @@ class Clip:
 
     def _overlay(self) -> Sequence[Path]:
         path = self.folder / "overlay.mp4"
-        tracks = [replace(read_track(source), track_id=n) for n, source in enumerate(self.motion_paths(), start=1)]
+        tracks = MotionLibrary.of_files(self.motion_paths())
         self.progress.start("overlay", self._frame_total())
 
         def open_writer(target: Path, width: int, height: int) -> VideoWriter:
@@ -218,12 +218,6 @@ class _Frames:
             yield from self._frames
         except TruncatedError as error:
             self.warning = str(error)
-
-
-def read_track(path: Path) -> MotionTrack:
-    """Return the camera-frame motion of one person that the node "motion" wrote."""
-    arrays: dict[str, Any] = read_npz(path)
-    return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
 
 
 def _dump(settings: RunSettings, *sections: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from rich.console import Console
 from configs.errors import InputError
 from configs.schema import RunSettings
 from pipeline.cli.tables import print_table
-from pipeline.clip import read_track
 from pipeline.device import choose_device, set_threads
 from pipeline.inputs import find_clips
+from pipeline.motion.library import read_track
 from pipeline.progress import TerminalProgress, make_bar
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
 from pipeline.types import MotionTrack

@@ -12,6 +12,7 @@ import numpy as np
 
 from configs.checks import check_shape
 from configs.schema import OverlaySettings
+from pipeline.motion.library import MotionLibrary
 from pipeline.motion.posing import Body, joint_positions, vertex_positions
 from pipeline.overlay.drawing import blend_bodies, draw_boxes, draw_keypoints, draw_tags
 from pipeline.overlay.palette import dimmed, identity_colours
@@ -56,7 +57,7 @@ class PeopleInFrame:
 
 def write_overlay(
     frames: Iterable[Frame],
-    tracks: Sequence[MotionTrack],
+    tracks: MotionLibrary,
     body: Body,
     path: Path,
     settings: OverlaySettings,
@@ -71,7 +72,6 @@ def write_overlay(
         frames: in order; boxes, keypoints and focal lengths of the tracks are in pixels of these pictures.
         open_sink: opens a video of the given width and height (both even) at a path.
     """
-    tracks = [track for track in tracks if len(track.frame_index)]
     source = iter(frames)
     first = next(source, None)
     if first is None:
@@ -80,7 +80,8 @@ def write_overlay(
     count = 0
     with open_sink(path, painter.width, painter.height) as sink:
         for group in _groups(_chained(first, source)):
-            for frame, people in zip(group, _people_in(group, tracks, body), strict=True):
+            near = tracks.between(group[0].index, group[-1].index)
+            for frame, people in zip(group, _people_in(group, near, body), strict=True):
                 sink.write(painter.paint(frame.image, people), frame.time_s)
                 count += 1
     return count
@@ -90,7 +91,7 @@ class OverlayPainter:
     """Paints frames of one size; knows the whole clip's tracks only to place the side view."""
 
     def __init__(
-        self, tracks: Sequence[MotionTrack], body: Body, width: int, height: int, settings: OverlaySettings
+        self, tracks: Iterable[MotionTrack], body: Body, width: int, height: int, settings: OverlaySettings
     ) -> None:
         self._settings = settings
         self._scale = min(1.0, settings.max_side_px / max(width, height))
@@ -187,7 +188,7 @@ def _people_in(group: Sequence[Frame], tracks: Sequence[MotionTrack], body: Body
         start = stop
 
 
-def _view_of_all(tracks: Sequence[MotionTrack], body: Body, height: int) -> SideView:
+def _view_of_all(tracks: Iterable[MotionTrack], body: Body, height: int) -> SideView:
     pelvis, lowest = [np.zeros((0, 3))], [np.zeros(0)]
     for track in tracks:
         joints = joint_positions(body, track.pose, track.betas, track.trans)

@@ -17,10 +17,10 @@ from configs.errors import RunError
 from configs.schema import RunSettings
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
-from pipeline.clip import read_track
 from pipeline.inputs import find_clips
 from pipeline.media import VideoWriter
 from pipeline.motion import joint_positions, read_motion
+from pipeline.motion.library import read_track
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
 
 FRAMES, WIDTH, HEIGHT = 22, 96, 64

@@ -1,0 +1,78 @@
+"""The people of one clip, of whom only those near the frames at hand are in memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.atomic import read_npz, write_npz
+from pipeline.types import MotionTrack
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEntry:
+    """Where a person is in the clip, and how to get the motion."""
+
+    first_frame: int
+    last_frame: int
+    load: Callable[[], MotionTrack]
+
+
+class MotionLibrary:
+    """Motions that are loaded when the frames reach them and let go when the frames have passed."""
+
+    def __init__(self, entries: Sequence[TrackEntry]) -> None:
+        self._entries = list(entries)
+        self._held: dict[int, MotionTrack] = {}
+
+    @classmethod
+    def of_tracks(cls, tracks: Sequence[MotionTrack]) -> "MotionLibrary":
+        """Return a library of motions that are in memory anyway; those without a frame are left out."""
+        return cls(
+            [
+                TrackEntry(int(track.frame_index[0]), int(track.frame_index[-1]), lambda track=track: track)
+                for track in tracks
+                if len(track.frame_index)
+            ]
+        )
+
+    @classmethod
+    def of_files(cls, paths: Sequence[Path]) -> "MotionLibrary":
+        """Return a library over files of `write_track`; people are numbered from 1 in the order of the files."""
+        entries = []
+        for number, path in enumerate(paths, start=1):
+            with np.load(path, allow_pickle=False) as arrays:
+                frames = arrays["frame_index"]
+            entries.append(TrackEntry(int(frames[0]), int(frames[-1]), _loader(path, number)))
+        return cls(entries)
+
+    def between(self, first_frame: int, last_frame: int) -> list[MotionTrack]:
+        """Return who may have a body in these frames; earlier people are let go."""
+        near = {
+            number: entry
+            for number, entry in enumerate(self._entries)
+            if entry.first_frame <= last_frame and entry.last_frame >= first_frame
+        }
+        self._held = {number: self._held.get(number) or entry.load() for number, entry in near.items()}
+        return list(self._held.values())
+
+    def __iter__(self) -> Iterator[MotionTrack]:
+        """Yield everybody, one motion in memory at a time."""
+        return (entry.load() for entry in self._entries)
+
+
+def _loader(path: Path, number: int) -> Callable[[], MotionTrack]:
+    return lambda: replace(read_track(path), track_id=number)
+
+
+def write_track(path: Path, track: MotionTrack) -> None:
+    """Write the camera-frame motion of one person."""
+    write_npz(path, {item.name: getattr(track, item.name) for item in fields(MotionTrack)})
+
+
+def read_track(path: Path) -> MotionTrack:
+    """Return what `write_track` wrote."""
+    arrays: dict[str, Any] = read_npz(path)
+    return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
