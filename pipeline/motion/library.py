@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class MotionLibrary:
         """Return a library of motions that are in memory anyway; those without a frame are left out."""
         return cls(
             [
-                TrackEntry(int(track.frame_index[0]), int(track.frame_index[-1]), lambda track=track: track)
+                TrackEntry(int(track.frame_index[0]), int(track.frame_index[-1]), partial(_same, track))
                 for track in tracks
                 if len(track.frame_index)
             ]
@@ -45,7 +46,7 @@ class MotionLibrary:
         for number, path in enumerate(paths, start=1):
             with np.load(path, allow_pickle=False) as arrays:
                 frames = arrays["frame_index"]
-            entries.append(TrackEntry(int(frames[0]), int(frames[-1]), _loader(path, number)))
+            entries.append(TrackEntry(int(frames[0]), int(frames[-1]), partial(_read_numbered, path, number)))
         return cls(entries)
 
     def between(self, first_frame: int, last_frame: int) -> list[MotionTrack]:
@@ -63,8 +64,12 @@ class MotionLibrary:
         return (entry.load() for entry in self._entries)
 
 
-def _loader(path: Path, number: int) -> Callable[[], MotionTrack]:
-    return lambda: replace(read_track(path), track_id=number)
+def _same(track: MotionTrack) -> MotionTrack:
+    return track
+
+
+def _read_numbered(path: Path, number: int) -> MotionTrack:
+    return replace(read_track(path), track_id=number)
 
 
 def write_track(path: Path, track: MotionTrack) -> None:
