@@ -15,8 +15,8 @@ from dpmesh.training.render.people import SUPERSAMPLE, Cast, Stage
 from dpmesh.training.render.picture import assemble, cast_shadows, sample_background, sample_covers
 from dpmesh.training.render.rasterise import Surface
 from dpmesh.training.render.staging import View, place_first, sample_view, spot_below, spot_near, stand_at
-from dpmesh.training.render.visibility import joint_visibility
-from dpmesh.training.troupe import COCO_OF_30, SEEN_OF_30, Posed, Sketch, Studio
+from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
+from dpmesh.training.troupe import SEEN_OF_30, Posed, Sketch, Studio
 
 NEIGHBOURS = 4
 _LEAST_SHARE = 0.15
@@ -97,8 +97,8 @@ def make_crops(studio: Studio, seed: int, indices: np.ndarray, image_px: int) ->
     scenes = [_place(s, posed, start, image_px) for s, start in zip(sketches, starts[:-1], strict=True)]
     stage = _stage(studio, sketches, scenes, posed, image_px)
     targets = torch.as_tensor(starts[:-1], device=studio.device)
-    stage, seen = _uncover(stage, targets, starts)
     alone = stage.alone(targets)
+    stage, seen = _uncover(stage, alone, targets, starts)
     own = alone.depth().cpu().numpy()
     drawn = stage.draw(seen)
     cloth = stage.cloth[:, ::3].cpu().numpy()
@@ -120,13 +120,23 @@ def make_crops(studio: Studio, seed: int, indices: np.ndarray, image_px: int) ->
         image = assemble(rng, shaded, drawn[k], cover, native_px=scene.box_px)
         image[~scene.frame] = 0
         visible, _ = joint_visibility(
-            pixels[0], joints[0, :, 2], int(first), drawn[k].row, drawn[k].depth, own[k], alpha, SUPERSAMPLE
+            pixels[0],
+            joints[0, :, 2],
+            DEPTH_INSIDE_M,
+            int(first),
+            drawn[k].row,
+            drawn[k].depth,
+            own[k],
+            alpha,
+            SUPERSAMPLE,
         )
         outside = ~sketch.view.contains(sketch.view.project(joints[0]))
         visible[outside] = 0
         left = (mine & (alpha < 0.5)).sum() / max(int(silhouette.sum()), 1)
         others = [j for j in range(1, last - first) if scene.placed[j]]
-        rows.append(_truth(sketch, scene, joints, pixels, visible, others, 1.0 - float(left), image))
+        coco = window.project(posed.coco[first:last] + scene.trans[:, None])
+        neighbours = _neighbours(coco, others)
+        rows.append(_truth(sketch, scene, joints[0], pixels[0], visible, neighbours, 1.0 - float(left), image))
     columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return Crops(index=indices.astype(np.int64), **columns)
 
@@ -190,10 +200,10 @@ def _stage(studio: Studio, sketches: list[Sketch], scenes: list[_Scene], posed: 
     return stage.without(torch.as_tensor(absent, device=studio.device)) if len(absent) else stage
 
 
-def _uncover(stage: Stage, targets: torch.Tensor, starts: np.ndarray) -> tuple[Stage, Surface]:
+def _uncover(stage: Stage, alone: Surface, targets: torch.Tensor, starts: np.ndarray) -> tuple[Stage, Surface]:
     """Take everybody else out of the pictures whose person is all but hidden."""
     seen = stage.seen()
-    shares = (stage.counts(seen)[targets] / stage.counts(stage.alone(targets))[targets].clamp_min(1)).cpu().numpy()
+    shares = (stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)).cpu().numpy()
     gone = [np.arange(starts[k] + 1, starts[k + 1]) for k in np.flatnonzero(shares < _LEAST_SHARE)]
     if not gone or not sum(map(len, gone)):
         return stage, seen
@@ -222,7 +232,7 @@ def _truth(
     joints: np.ndarray,
     pixels: np.ndarray,
     visible: np.ndarray,
-    others: list[int],
+    neighbours: np.ndarray,
     hidden_share: float,
     image: np.ndarray,
 ) -> dict[str, np.ndarray]:
@@ -230,11 +240,6 @@ def _truth(
     centre = torch.tensor(scene.box_centre_px[None], dtype=torch.float64)
     focal = torch.tensor([view.focal_px], dtype=torch.float64)
     turned = ray_rotation(centre, focal, torch.tensor(view.principal_px[None], dtype=torch.float64))[0].numpy()
-    neighbours = np.full((NEIGHBOURS, 17, 2), np.nan, np.float32)
-    target = np.nanmean(pixels[0, COCO_OF_30], axis=0)
-    near = sorted(others, key=lambda j: _distance(pixels[j, COCO_OF_30], target))[:NEIGHBOURS]
-    for place, j in enumerate(near):
-        neighbours[place] = pixels[j, COCO_OF_30]
     single = np.float32
     return {
         "image": image,
@@ -247,12 +252,21 @@ def _truth(
         "box_centre_px": scene.box_centre_px.astype(single),
         "box_px": np.asarray(scene.box_px, single),
         "image_size": np.array([view.width, view.height], np.int32),
-        "joints30_px": pixels[0].astype(single),
-        "joints30_cam": joints[0].astype(single),
+        "joints30_px": pixels.astype(single),
+        "joints30_cam": joints.astype(single),
         "visible30": visible,
         "neighbour_joints17_px": neighbours,
         "hidden_share": np.asarray(hidden_share, single),
     }
+
+
+def _neighbours(coco: np.ndarray, others: list[int]) -> np.ndarray:
+    """Return the COCO joints (4, 17, 2) of the people nearest to row 0 of (n, 17, 2), NaN where there are fewer."""
+    found = np.full((NEIGHBOURS, 17, 2), np.nan, np.float32)
+    middle = np.nanmean(coco[0], axis=0)
+    for place, j in enumerate(sorted(others, key=lambda j: _distance(coco[j], middle))[:NEIGHBOURS]):
+        found[place] = coco[j]
+    return found
 
 
 def _distance(pixels: np.ndarray, target: np.ndarray) -> float:

@@ -13,10 +13,11 @@ import torch
 
 from configs.errors import DpmeshVideoError
 from dpmesh.body import load_body
+from dpmesh.body.load import read_structure
 from dpmesh.training.crops import Crops, join_crops, make_crops
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import list_backgrounds
-from dpmesh.training.shards import claim_folder, fill, run_jobs, write_arrays
+from dpmesh.training.shards import claim_folder, digest, fill, run_jobs, write_arrays
 from dpmesh.training.troupe import Studio
 
 SHARD = 1000
@@ -61,9 +62,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    settings = {"seed": options.seed, "image_px": options.image_px, "split": options.split}
+    settings: dict[str, int | str] = {"seed": options.seed, "image_px": options.image_px, "split": options.split}
     settings |= {"shard": SHARD, "batch": BATCH}
     try:
+        parts = read_structure(options.body)
+        settings["body"] = digest(parts.v_template, parts.shapedirs, parts.posedirs)
+        settings["poses"] = digest(options.poses) if options.poses.is_file() else ""
         claim_folder(options.output, settings)
         run_jobs(functools.partial(_work, options), options.jobs)
     except DpmeshVideoError as error:

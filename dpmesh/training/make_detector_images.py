@@ -14,10 +14,11 @@ import torch
 
 from configs.errors import DpmeshVideoError
 from dpmesh.body import load_body
+from dpmesh.body.load import read_structure
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import list_backgrounds
 from dpmesh.training.scenes import Labelled, make_scenes
-from dpmesh.training.shards import claim_folder, fill, run_jobs, write_whole
+from dpmesh.training.shards import claim_folder, digest, fill, run_jobs, write_whole
 from dpmesh.training.troupe import Studio
 
 BATCH = 8
@@ -93,8 +94,16 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    settings = {"seed": options.seed, "image_px": options.image_px, "split": options.split, "batch": BATCH}
+    settings: dict[str, int | str] = {
+        "seed": options.seed,
+        "image_px": options.image_px,
+        "split": options.split,
+        "batch": BATCH,
+    }
     try:
+        parts = read_structure(options.body)
+        settings["body"] = digest(parts.v_template, parts.shapedirs, parts.posedirs)
+        settings["poses"] = digest(options.poses) if options.poses.is_file() else ""
         claim_folder(options.output / "images" / options.split, settings)
         (options.output / "labels" / options.split).mkdir(parents=True, exist_ok=True)
         _describe(options.output)

@@ -20,7 +20,7 @@ from dpmesh.training.render.staging import (
     spot_near,
     stand_at,
 )
-from dpmesh.training.render.visibility import HIDDEN, joint_visibility
+from dpmesh.training.render.visibility import DEPTH_INSIDE_M, HIDDEN, joint_visibility
 from dpmesh.training.troupe import COCO_OF_30, Posed, Sketch, Studio
 
 PEOPLE_CHANCE = (0.1, 0.24, 0.2, 0.15, 0.1, 0.08, 0.06, 0.04, 0.03)
@@ -70,7 +70,7 @@ def make_scenes(studio: Studio, seed: int, indices: np.ndarray, width: int, heig
     pictures = []
     for k, (sketch, scene) in enumerate(zip(sketches, placed, strict=True)):
         first, last = int(starts[k]), int(starts[k + 1])
-        joints = posed.joints[first:last] + scene.trans[:, None]
+        joints = posed.coco[first:last] + scene.trans[:, None]
         pixels = sketch.view.project(joints)
         back = sample_background(sketch.rng, studio.backgrounds, sketch.view, scene.foot)
         points = cloth[first:last][scene.placed].reshape(-1, 3)
@@ -82,7 +82,15 @@ def make_scenes(studio: Studio, seed: int, indices: np.ndarray, width: int, heig
         for j in np.flatnonzero(scene.placed):
             row = first + int(j)
             visible, by_other = joint_visibility(
-                pixels[j], joints[j, :, 2], row, drawn[k].row, drawn[k].depth, own[row], alpha, SUPERSAMPLE
+                pixels[j],
+                joints[j, :, 2],
+                DEPTH_INSIDE_M[COCO_OF_30],
+                row,
+                drawn[k].row,
+                drawn[k].depth,
+                own[row],
+                alpha,
+                SUPERSAMPLE,
             )
             box = _box_of_seen(drawn[k].row == row, np.isfinite(own[row]), alpha)
             if box is not None:
@@ -180,5 +188,4 @@ def _coco(pixels: np.ndarray, visible: np.ndarray, by_other: np.ndarray) -> np.n
     """
     mark = visible.copy()
     mark[(visible == HIDDEN) & by_other] = 0
-    mark = mark[COCO_OF_30]
-    return np.concatenate([np.where(mark[:, None] > 0, pixels[COCO_OF_30], 0.0), mark[:, None]], axis=1)
+    return np.concatenate([np.where(mark[:, None] > 0, pixels, 0.0), mark[:, None]], axis=1)

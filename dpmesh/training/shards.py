@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -55,9 +56,18 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
         write_whole(note, lambda draft: draft.write_text(text))
         return
     found = json.loads(note.read_text())
-    if found != settings:
-        differing = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
+    # A note of an older version may lack a setting: then there is nothing to compare.
+    differing = sorted(key for key in settings.keys() & found.keys() if found[key] != settings[key])
+    if differing:
         raise RunError(f"{folder}: holds data made with another {', '.join(differing)}; give another --output")
+
+
+def digest(*parts: Path | np.ndarray) -> str:
+    """Return twelve hexadecimal digits that name the content of files and arrays."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.read_bytes() if isinstance(part, Path) else np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()[:12]
 
 
 def fill(paths: list[Path], make: Callable[[int], None], name: str) -> None:

@@ -47,6 +47,7 @@ class Posed:
 
     vertices: Tensor  # (R, V, 3)
     joints: np.ndarray  # (R, 30, 3)
+    coco: np.ndarray  # (R, 17, 3), hips where people mark them in pictures
     stances: list[Stance]
 
 
@@ -94,8 +95,9 @@ class Studio:
         trans = torch.zeros(len(pose), 3, device=self.device)
         vertices = self.body.vertices(pose, betas, trans)
         joints = self.body.joints(pose, betas, trans, joint_set="dpmesh30").cpu().numpy()
+        coco = self.body.joints(pose, betas, trans, joint_set="coco17").cpu().numpy()
         ups = np.array([s.view.up for s in sketches for _ in s.pose]).reshape(-1, 3)
-        return Posed(vertices, joints, measure_stances(vertices, joints[:, 0], ups))
+        return Posed(vertices, joints, coco, measure_stances(vertices, joints[:, 0], ups))
 
 
 def renderer_of(body: BodyModel, device: torch.device | str) -> PeopleRenderer:

@@ -63,7 +63,7 @@ def dress(rng: np.random.Generator, body: BodySurface) -> Outfit:
     thickness[is_bottom] = _loose(rng, 0.03)
     if rng.random() < 0.2:  # wide legs or a skirt: cloth stands off most at the hem
         flare = is_bottom & leg
-        thickness[flare] += rng.uniform(0.01, 0.05) * along[flare] / trouser
+        thickness[flare] += rng.uniform(0.01, 0.05) * along[flare].clip(0) / trouser
 
     shoe = (region == FOOT) | (leg & (along > rng.choice([1.93, 1.8, 1.4], p=[0.6, 0.3, 0.1])))
     if rng.random() < 0.94:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dpmesh.training.render.clothing import Outfit
 from dpmesh.training.render.light import Light, shade
 from dpmesh.training.render.rasterise import Fragments, Surface, find_fragments, interpolate, project, resolve
-from dpmesh.training.render.surface import BodySurface, normal_operator, vertex_normals
+from dpmesh.training.render.surface import BodySurface, vertex_normals
 
 SUPERSAMPLE = 2
 
@@ -46,11 +46,10 @@ class PeopleRenderer:
         self.surface = surface
         self.device = torch.device(device)
         self._faces = torch.as_tensor(surface.faces, device=self.device)
-        self._operator = normal_operator(self._faces, len(surface.rest))
 
     def stage(self, cast: Cast, pictures: int, width: int, height: int) -> Stage:
         """Return the cast projected into pictures of `width` x `height` pixels, not yet coloured."""
-        normals = vertex_normals(cast.vertices, self._faces, self._operator)
+        normals = vertex_normals(cast.vertices, self._faces)
         thickness = torch.as_tensor(np.stack([o.thickness for o in cast.outfits]), device=self.device)
         cloth = torch.addcmul(cast.vertices, normals, thickness[..., None])
         scale = SUPERSAMPLE

@@ -36,25 +36,42 @@ class Surface:
     """What each pixel of each layer shows."""
 
     layer_pixel: Tensor  # (S,) int64, (layer * height + y) * width + x of every covered pixel, ascending
-    face: Tensor  # (S,) int64, row * F + face
-    row: Tensor  # (S,) int64, mesh seen there
-    inverse_depth: Tensor  # (S,) float32, 1/metres
-    second: Tensor  # (S,) float32
-    third: Tensor  # (S,) float32
+    fragment: Tensor  # (S,) int64, place of the nearest fragment among `fragments`
+    fragments: Fragments
     layers: int
-    width: int
-    height: int
+
+    @property
+    def width(self) -> int:
+        """Return the window's width in pixels."""
+        return self.fragments.width
+
+    @property
+    def height(self) -> int:
+        """Return the window's height in pixels."""
+        return self.fragments.height
+
+    @property
+    def row(self) -> Tensor:
+        """Return the mesh seen at each covered pixel (S,) int64."""
+        return self.fragments.row[self.fragment]
+
+    @property
+    def inverse_depth(self) -> Tensor:
+        """Return 1/metres at each covered pixel (S,)."""
+        return self.fragments.inverse_depth[self.fragment]
 
     def depth(self) -> Tensor:
         """Return the depth maps (layers, H, W) in metres, infinity where no mesh is."""
-        out = self.inverse_depth.new_full((self.layers * self.height * self.width,), torch.inf)
-        out[self.layer_pixel] = 1.0 / self.inverse_depth
+        inverse = self.inverse_depth
+        out = inverse.new_full((self.layers * self.height * self.width,), torch.inf)
+        out[self.layer_pixel] = 1.0 / inverse
         return out.view(self.layers, self.height, self.width)
 
     def rows(self) -> Tensor:
         """Return which mesh each pixel shows (layers, H, W) int32, -1 where none."""
-        out = torch.full((self.layers * self.height * self.width,), -1, dtype=torch.int32, device=self.row.device)
-        out[self.layer_pixel] = self.row.int()
+        row = self.row
+        out = torch.full((self.layers * self.height * self.width,), -1, dtype=torch.int32, device=row.device)
+        out[self.layer_pixel] = row.int()
         return out.view(self.layers, self.height, self.width)
 
     def shrink(self, values: Tensor, scale: int) -> Tensor:
@@ -96,10 +113,11 @@ def find_fragments(
         cull_back: drop faces that turn away from the camera.
         rows_at_once: meshes per pass: a few keep a CPU in its cache, many keep a GPU busy.
     """
-    rows, count = len(screen), len(faces)
+    count = len(faces)
+    near = _in_window(screen, width, height).nonzero().squeeze(1)
     found: list[tuple[Tensor, ...]] = []
-    for first in range(0, rows, rows_at_once):
-        boxed = _box_faces(screen[first : first + rows_at_once], faces, width, height, cull_back)
+    for some in near.split(rows_at_once):
+        boxed = _box_faces(screen[some], faces, width, height, cull_back)
         ends = (boxed.wide * boxed.high).cumsum(0)
         total = int(ends[-1]) if len(ends) else 0
         limits = torch.tensor(range(_CANDIDATES, total, _CANDIDATES), dtype=torch.int64, device=ends.device)
@@ -107,13 +125,21 @@ def find_fragments(
         for start, stop in itertools.pairwise(cuts):
             if start < stop:
                 face, *rest = _walk_boxes(boxed, slice(start, stop), width)
-                found.append((face + first * count, *rest))
+                place = torch.div(face, count, rounding_mode="floor")
+                found.append((face + (some[place] - place) * count, some[place], *rest))
     if not found:
         none = torch.zeros(0, dtype=torch.int64, device=screen.device)
         return Fragments(none, none, none, *3 * (screen.new_zeros(0),), width, height)
-    face, pixel, inverse, b, c = (torch.cat(column) for column in zip(*found, strict=True))
-    row = torch.div(face, count, rounding_mode="floor")
+    face, row, pixel, inverse, b, c = (torch.cat(column) for column in zip(*found, strict=True))
     return Fragments(face, row, pixel, inverse, b, c, width, height)
+
+
+def _in_window(screen: Tensor, width: int, height: int) -> Tensor:
+    """Return which meshes (R,) bool may cover a pixel of the window."""
+    if screen.shape[1] == 0:
+        return torch.zeros(len(screen), dtype=torch.bool, device=screen.device)
+    low, high = screen[..., :2].amin(1), screen[..., :2].amax(1)
+    return ((high > 0) & (low < screen.new_tensor([width, height]))).all(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,19 +238,18 @@ def resolve(fragments: Fragments, layer_of_row: Tensor, layers: int) -> Surface:
     best = key.new_full((layers * size,), -1)
     best.scatter_reduce_(0, place, key, reduce="amax")
     seen = (best >= 0).nonzero().squeeze(1)
-    winner = best[seen] & (2**_INDEX_BITS - 1)
-    f = fragments
-    face, row, inverse, second, third = (t[winner] for t in (f.face, f.row, f.inverse_depth, f.second, f.third))
-    return Surface(seen, face, row, inverse, second, third, layers, f.width, f.height)
+    return Surface(seen, best[seen] & (2**_INDEX_BITS - 1), fragments, layers)
 
 
 def interpolate(surface: Surface, screen: Tensor, faces: Tensor, values: Tensor) -> Tensor:
     """Return vertex values (R, V, C) at every covered pixel (S, C), correct in perspective."""
     vertices, count = screen.shape[1], len(faces)
-    index = faces[surface.face - surface.row * count] + (surface.row * vertices)[:, None]
+    row, face = surface.row, surface.fragments.face[surface.fragment]
+    index = faces[face - row * count] + (row * vertices)[:, None]
     # Values over depth are linear on the screen (Heckbert 1989).
     flat = (values * screen[..., 2:]).reshape(-1, values.shape[-1])
-    b, c = surface.second[:, None], surface.third[:, None]
+    b = surface.fragments.second[surface.fragment][:, None]
+    c = surface.fragments.third[surface.fragment][:, None]
     out = flat[index[:, 0]] * (1.0 - b - c)
     out.addcmul_(flat[index[:, 1]], b).addcmul_(flat[index[:, 2]], c)
     return out / surface.inverse_depth[:, None]

@@ -74,18 +74,13 @@ def _along_chain(points: np.ndarray, chain: np.ndarray) -> np.ndarray:
     return np.where(first < 1, first, 1 + np.maximum(second, 0))
 
 
-def normal_operator(faces: Tensor, vertex_count: int) -> Tensor:
-    """Return the sparse (V, F) matrix that sums the faces around each vertex."""
-    index = torch.arange(len(faces), device=faces.device).repeat_interleave(3)
-    places = torch.stack([faces.reshape(-1), index])
-    ones = torch.ones(places.shape[1], device=faces.device)
-    return torch.sparse_coo_tensor(places, ones, (vertex_count, len(faces)), check_invariants=False).to_sparse_csr()
-
-
-def vertex_normals(vertices: Tensor, faces: Tensor, operator: Tensor) -> Tensor:
-    """Return unit normals (R, V, 3) of meshes (R, V, 3), weighted by face area."""
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Return unit normals (R, V, 3) of meshes (R, V, 3) with faces (F, 3), weighted by face area."""
     rows, count = vertices.shape[:2]
     a, b, c = (vertices[:, faces[:, k]] for k in range(3))
-    normals = torch.linalg.cross(b - a, c - a)
-    summed = operator @ normals.permute(1, 0, 2).reshape(len(faces), rows * 3)
+    # Faces first, meshes side by side: one addition per corner then serves all meshes.
+    normals = torch.linalg.cross(b - a, c - a).permute(1, 0, 2).reshape(len(faces), rows * 3)
+    summed = vertices.new_zeros(count, rows * 3)
+    for corner in range(3):
+        summed.index_add_(0, faces[:, corner], normals)
     return torch.nn.functional.normalize(summed.view(count, rows, 3).permute(1, 0, 2), dim=-1)

@@ -20,6 +20,7 @@ DEPTH_INSIDE_M = np.array(
 def joint_visibility(
     pixels: np.ndarray,
     depths: np.ndarray,
+    inside_m: np.ndarray,
     row: int,
     picture_rows: np.ndarray,
     picture_depth: np.ndarray,
@@ -30,8 +31,9 @@ def joint_visibility(
     """Return visibility (J,) uint8 (OUTSIDE, HIDDEN, VISIBLE), and which joints another thing hides (J,) bool.
 
     Args:
-        pixels: (J, 2) joints of the 30-set in the picture; NaN counts as outside.
+        pixels: (J, 2) joints in the picture; NaN counts as outside.
         depths: (J,) metres.
+        inside_m: (J,) how far inside the body each joint lies, as in `DEPTH_INSIDE_M`.
         row: whose joints they are.
         picture_rows, picture_depth: (sH, sW) who is seen and how far away, at `scale` subpixels a pixel.
         own_depth: (sH, sW) of this person alone.
@@ -46,7 +48,7 @@ def joint_visibility(
     other = picture_rows[fine_line, fine_column] != row
     by_person = other & (picture_depth[fine_line, fine_column] < depths)
     by_cover = cover[line, column] > 0.5
-    by_self = own_depth[fine_line, fine_column] < depths - DEPTH_INSIDE_M[: len(depths)]
+    by_self = own_depth[fine_line, fine_column] < depths - inside_m
     by_other = inside & (by_person | by_cover)
     seen = np.where(by_other | by_self, HIDDEN, VISIBLE)
     return np.where(inside, seen, OUTSIDE).astype(np.uint8), by_other

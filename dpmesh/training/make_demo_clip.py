@@ -1,0 +1,207 @@
+"""`python -m dpmesh.training.make_demo_clip`: a clip of people who cross and hide each other, with its truth."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from configs.errors import DpmeshVideoError
+from dpmesh.body import BodyModel, load_body
+from dpmesh.training.demo_motion import Motion, Role, keep_on_floor, lay_out
+from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.render.backgrounds import read_background
+from dpmesh.training.render.clothing import dress
+from dpmesh.training.render.light import Light
+from dpmesh.training.render.sequence import Actor, SequenceFrame, render_sequence
+from dpmesh.training.render.staging import View, tilted_camera
+from dpmesh.training.shards import write_whole
+from dpmesh.training.troupe import renderer_of
+
+log = logging.getLogger(__name__)
+
+RATE = Fraction(25)
+WIDTH, HEIGHT = 640, 360
+FOCAL_PX = 620.0
+CAMERA_HEIGHT_M = 1.75
+PITCH_RAD = 0.14
+# The committed clip carries its motion as truth, so by default it is made only of collections under the MIT licence
+# (DeepMimic, ReActIdle). They are in the training split; "held-out" has subjects that training never sees.
+CASTS = {
+    "open": [
+        Role("deepmimic/humanoid3d_long_walk3.txt", False, (-0.4, 0.4), (3.6, 4.6), np.pi / 2),
+        Role("deepmimic/humanoid3d_long_walk1.txt", False, (-0.8, 0.8), (4.6, 7.0), None),
+        Role("deepmimic/humanoid3d_long_walk2.txt", False, (-0.8, 0.8), (4.6, 7.5), None),
+        Role("deepmimic/humanoid3d_long_zombie.txt", False, (-0.8, 0.8), (5.0, 8.0), None),
+        Role("deepmimic/humanoid3d_stealthy_walk1.txt", False, (-1.6, 1.6), (4.8, 7.0), None),
+        Role("mocap2_dev/reactidle_bvh/004_acted.bvh", False, (-2.0, 2.0), (5.0, 8.0), 0.2),
+    ],
+    "held-out": [
+        Role("cmu_bvh_iclone/005_01.bvh", True, (-0.6, 0.6), (3.7, 4.4), np.pi / 2),
+        Role("cmu_bvh_iclone/006_01.bvh", True, (-0.6, 0.6), (6.4, 7.6), -np.pi / 2),
+        Role("mocap2_dev/cmu_amc_cyun/03_03.amc", False, (-0.8, 0.8), (4.8, 6.5), None),
+        Role("mocap2_dev/cmu_amc_cyun/03_04.amc", False, (-0.8, 0.8), (5.0, 7.5), None),
+        Role("cmu_bvh_salsa/61_04_scaled.bvh", False, (-1.0, 1.0), (4.8, 6.5), None),
+        Role("mocap2_dev/reactidle_bvh/004_acted.bvh", False, (-2.0, 2.0), (5.5, 8.0), 0.2),
+    ],
+}
+
+
+def stage_actors(
+    body: BodyModel, bank: PoseBank, roles: list[Role], rng: np.random.Generator, view: View, frames: int
+) -> list[Actor]:
+    """Return the people of the clip in camera axes, each with fixed looks and a shape of their own."""
+    renderer = renderer_of(body, "cpu")
+    motions = lay_out(rng, bank, roles, frames, float(RATE), view.focal_px, view.width)
+    camera_at = np.array([0.0, CAMERA_HEIGHT_M, 0.0])
+    actors = []
+    for motion in motions:
+        betas = rng.normal(0, 0.9, 10).clip(-2, 2).astype(np.float32)
+        rest = body.rest_joints(torch.from_numpy(betas[None]))[0, 0].numpy()
+        grounded = keep_on_floor(motion, _lowest(body, motion, betas, rest), float(RATE))
+        pose = grounded.pose.copy()
+        root = Rotation.from_matrix(view.camera_from_world) * Rotation.from_rotvec(pose[:, 0])
+        pose[:, 0] = root.as_rotvec()
+        pelvis = (grounded.pelvis - camera_at) @ view.camera_from_world.T
+        actors.append(Actor(pose, (pelvis - rest).astype(np.float32), betas, dress(rng, renderer.surface)))
+    return actors
+
+
+@torch.no_grad()
+def _lowest(body: BodyModel, motion: Motion, betas: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Return the height of the lowest vertex in each frame (T,)."""
+    heights = []
+    for first in range(0, len(motion.pose), 25):
+        part = slice(first, first + 25)
+        pose = torch.from_numpy(motion.pose[part])
+        trans = torch.from_numpy((motion.pelvis[part] - rest).astype(np.float32))
+        shape = torch.from_numpy(betas).expand(len(pose), 10)
+        heights.append(body.vertices(pose, shape, trans)[..., 1].amin(1).numpy())
+    return np.concatenate(heights)
+
+
+def write_video(path: Path, images: Iterable[np.ndarray], rate: Fraction, crf: int) -> None:
+    """Write RGB images (H, W, 3) uint8 as H.264 that browsers play."""
+
+    def encode(draft: Path) -> None:
+        with av.open(str(draft), "w", format="mp4", options={"movflags": "faststart"}) as file:
+            stream = file.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "slow"})
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            for image in images:
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            file.mux(stream.encode())
+
+    write_whole(path, encode)
+
+
+def truth_of(body: BodyModel, actors: list[Actor], frames: list[SequenceFrame], view: View) -> dict[str, np.ndarray]:
+    """Return the arrays of `truth.npz`: N people, T frames, camera axes, metres, pixels of the clip."""
+
+    def joints(joint_set: str) -> np.ndarray:
+        rows = []
+        for actor in actors:
+            betas = torch.from_numpy(actor.betas).expand(len(actor.pose), 10)
+            given = torch.from_numpy(actor.pose), betas, torch.from_numpy(actor.trans)
+            rows.append(body.joints(*given, joint_set=joint_set).numpy())
+        return np.stack(rows).astype(np.float32)
+
+    def per_person(name: str) -> np.ndarray:
+        return np.stack([getattr(frame, name) for frame in frames], axis=1)
+
+    coco = joints("coco17")
+    return {
+        "pose": np.stack([actor.pose for actor in actors]),  # (N, T, 24, 3), root in the camera
+        "betas": np.stack([actor.betas for actor in actors]),  # (N, 10)
+        "trans": np.stack([actor.trans for actor in actors]),  # (N, T, 3)
+        "joints_smpl24": joints("smpl24"),  # (N, T, 24, 3)
+        "joints_coco17": coco,  # (N, T, 17, 3)
+        "keypoints_px": view.project(coco).astype(np.float32),  # (N, T, 17, 2)
+        "joints30_px": per_person("joints30_px"),  # (N, T, 30, 2)
+        "visible30": per_person("visible30"),  # (N, T, 30): 0 outside the picture, 1 hidden, 2 visible
+        "visible_share": per_person("visible_share"),  # (N, T), 0 when outside of the picture
+        "area_px": per_person("area_px"),  # (N, T), area within the picture, hidden or not
+        "boxes_xyxy": per_person("boxes_xyxy"),  # (N, T, 4), NaN when outside
+        "time_s": np.arange(len(frames)) / float(RATE),
+        "focal_px": np.array(view.focal_px, np.float32),
+        "principal_px": view.principal_px.astype(np.float32),
+        "image_size": np.array([view.width, view.height], np.int32),
+        "camera_from_world": view.camera_from_world.astype(np.float32),  # world y up
+        "camera_height_m": np.array(CAMERA_HEIGHT_M, np.float32),
+    }
+
+
+def make_demo(options: argparse.Namespace) -> None:
+    """Write `demo.mp4` and `truth.npz` into the output folder."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(options.seed)
+    body = load_body(options.body, device="cpu")
+    view = View(WIDTH, HEIGHT, FOCAL_PX, np.array([WIDTH / 2, HEIGHT / 2]), tilted_camera(PITCH_RAD, 0.0))
+    count = round(options.seconds * RATE)
+    actors = stage_actors(body, PoseBank.read(options.poses), CASTS[options.cast], rng, view, count)
+    light = Light(
+        sky=np.array([0.50, 0.52, 0.56]),
+        ground=np.array([0.26, 0.25, 0.24]),
+        lamp_directions=np.array([[0.45, 0.75, 0.48], [-0.6, 0.5, 0.6]]) / 1.0,
+        lamp_colours=np.array([[0.62, 0.59, 0.54], [0.12, 0.13, 0.15]]),
+        shadow=0.45,
+    )
+    picture = read_background(options.background)
+    background = _cover_view(picture, options.background_top)
+    floor = view.camera_from_world @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
+    renderer = renderer_of(body, "cpu")
+    frames: list[SequenceFrame] = []
+    for frame in render_sequence(body, renderer, actors, view, light, background, floor, seed=options.seed):
+        frames.append(frame)
+    options.output.mkdir(parents=True, exist_ok=True)
+    write_video(options.output / "demo.mp4", (frame.image for frame in frames), RATE, options.crf)
+    truth = truth_of(body, actors, frames, view)
+
+    def save(draft: Path) -> None:
+        with draft.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **truth)
+
+    write_whole(options.output / "truth.npz", save)
+    log.info("%d people, %d frames in %s", len(actors), len(frames), options.output)
+
+
+def _cover_view(picture: np.ndarray, top_share: float) -> np.ndarray:
+    """Return a picture cut to the clip's size (HEIGHT, WIDTH, 3); `top_share` of what is too high goes at the top."""
+    scale = max(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
+    large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    top, left = int((large.shape[0] - HEIGHT) * top_share), (large.shape[1] - WIDTH) // 2
+    return np.ascontiguousarray(large[top : top + HEIGHT, left : left + WIDTH])
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(description="Make the demo clip and its truth.")
+    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
+    parser.add_argument("--background", required=True, type=Path, help="picture behind the people")
+    parser.add_argument("--background-top", type=float, default=0.81, help="share of its spare height cut at the top")
+    parser.add_argument("--cast", choices=sorted(CASTS), default="open", help="which recorded motions")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--crf", type=int, default=24, help="H.264 quality, lower is better and larger")
+    parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        make_demo(options)
+    except DpmeshVideoError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
