@@ -167,8 +167,27 @@ def test_published_head_needs_a_focal_length_for_a_translation() -> None:
 
 
 def test_a_crop_of_another_size_is_refused(network: DPMesh) -> None:
-    with pytest.raises(ValueError, match=r"image: got shape \(2, 3, 64, 64\), expected \(R, 3, 128, 128\)"):
+    with pytest.raises(ValueError, match=r"image: got shape \(2, 3, 64, 64\), expected \(2, 3, 128, 128\)"):
         network(*rows(2, side=64))
+
+
+def test_joints_alone_give_bodies_that_depend_on_them(network: DPMesh) -> None:
+    _, joints, mask = rows(2)
+    with torch.no_grad():
+        alone = network(None, joints, mask)
+        moved = network(None, joints.flip(0), mask.flip(0))
+    assert alone.pose.shape == (2, 24, 3, 3)
+    assert torch.allclose(alone.joint_img, moved.joint_img.flip(0), atol=1e-5)
+    assert not torch.allclose(alone.joint_img, moved.joint_img, atol=1e-3)
+
+
+def test_without_the_joint_lift_the_first_tokens_ignore_the_joints() -> None:
+    torch.manual_seed(0)
+    network = DPMesh(**tiny(joint_lift=0).to_mappings()).eval()
+    _, joints, mask = rows(2)
+    with torch.no_grad():
+        alone = network(None, joints, mask)
+    assert torch.allclose(alone.joint_img[0], alone.joint_img[1], atol=1e-6)
 
 
 def test_folding_patches_equals_pixel_unshuffle() -> None:
