@@ -138,7 +138,9 @@ def make_crops(studio: Studio, seed: int, indices: np.ndarray, image_px: int) ->
         neighbours = _neighbours(coco, others)
         rows.append(_truth(sketch, scene, joints[0], pixels[0], visible, neighbours, 1.0 - float(left), image))
     columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return Crops(index=indices.astype(np.int64), **columns)
+    places = (torch.from_numpy(columns[name]).double() for name in ("box_centre_px", "focal_px", "principal_px"))
+    turned = ray_rotation(*places).float().numpy()
+    return Crops(index=indices.astype(np.int64), camera_from_crop=turned, **columns)
 
 
 def _place(sketch: Sketch, posed: Posed, start: int, image_px: int) -> _Scene:
@@ -237,16 +239,12 @@ def _truth(
     image: np.ndarray,
 ) -> dict[str, np.ndarray]:
     view = sketch.view
-    centre = torch.tensor(scene.box_centre_px[None], dtype=torch.float64)
-    focal = torch.tensor([view.focal_px], dtype=torch.float64)
-    turned = ray_rotation(centre, focal, torch.tensor(view.principal_px[None], dtype=torch.float64))[0].numpy()
     single = np.float32
     return {
         "image": image,
         "pose": sketch.pose[0].astype(single),
         "betas": sketch.betas[0].astype(single),
         "trans": scene.trans[0].astype(single),
-        "camera_from_crop": turned.astype(single),
         "focal_px": np.asarray(view.focal_px, single),
         "principal_px": view.principal_px.astype(single),
         "box_centre_px": scene.box_centre_px.astype(single),

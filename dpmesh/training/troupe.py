@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from dpmesh.body import BodyModel
-from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.training.render.clothing import Outfit, dress
 from dpmesh.training.render.light import Light, sample_light
 from dpmesh.training.render.people import PeopleRenderer
@@ -82,8 +82,8 @@ class Studio:
         pose = np.array(self.poses.sample(rng, people, self.split), dtype=np.float32).reshape(people, 24, 3)
         betas = rng.normal(0, 1, (people, 10)).clip(-2.5, 2.5).astype(np.float32)
         turned = np.array([view.camera_from_world @ turn(rng) for _ in range(people)]).reshape(people, 3, 3)
-        root = axis_angle_to_matrix(torch.from_numpy(pose[:, 0].astype(np.float64)))
-        pose[:, 0] = matrix_to_axis_angle(torch.from_numpy(turned) @ root).numpy()
+        if people:
+            pose[:, 0] = (Rotation.from_matrix(turned) * Rotation.from_rotvec(pose[:, 0])).as_rotvec()
         outfits = [dress(rng, self.renderer.surface) for _ in range(people)]
         return Sketch(rng, view, sample_light(rng), pose, betas, outfits)
 

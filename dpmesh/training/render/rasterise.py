@@ -14,7 +14,7 @@ from torch import Tensor
 
 NEAR_M = 0.05
 _INDEX_BITS = 32
-_CANDIDATES = 1 << 17  # fragments tried at once: their temporaries stay in a CPU's cache
+_CANDIDATES = 1 << 16  # fragments tried at once: their temporaries stay in a CPU's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def project(points: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
 
 
 def find_fragments(
-    screen: Tensor, faces: Tensor, width: int, height: int, *, cull_back: bool = True, rows_at_once: int = 4
+    screen: Tensor, faces: Tensor, width: int, height: int, *, cull_back: bool = True, rows_at_once: int = 2
 ) -> Fragments:
     """Return every (pixel centre, face) pair where the face covers the pixel.
 
