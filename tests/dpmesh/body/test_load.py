@@ -17,16 +17,14 @@ from dpmesh.body import load_body
 from dpmesh.body.joint_sets import SMPL_LANDMARK_VERTICES
 from dpmesh.body.load import read_structure
 from dpmesh.body.smpl_pickle import read_smpl_pickle
-from tests.dpmesh.body.conftest import make_small_body
 
 SMPL_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
 
 
-@pytest.fixture(scope="module")
-def smpl_sized() -> dict[str, np.ndarray]:
+@pytest.fixture
+def smpl_sized(small_arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A body of SMPL's size that carries nothing but SMPL's keys."""
-    small = make_small_body()
-    arrays = {name: small[name] for name in SMPL_KEYS}
+    arrays = {name: small_arrays[name] for name in SMPL_KEYS}
     count = 6890
     return arrays | {
         "v_template": np.random.default_rng(0).normal(size=(count, 3)),
