@@ -67,7 +67,7 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     def make(k: int) -> None:
         indices = np.arange(batches[k] * BATCH, (batches[k] + 1) * BATCH)
         width, height = size_of_batch(options.seed, batches[k], options.image_px)
-        pictures = make_scenes(studio, options.seed, indices, width, height)
+        pictures = make_scenes(studio, options.seed, indices, width, height, options.people_min)
         for index, picture in zip(indices.tolist(), pictures, strict=True):
             write_picture(picture, images / f"{index:06d}.jpg", labels / f"{index:06d}.txt", 92)
 
@@ -89,6 +89,7 @@ def main() -> int:
     parser.add_argument("--count", required=True, type=int, help=f"pictures; rounded up to batches of {BATCH}")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--image-px", type=int, default=320, help="longer side")
+    parser.add_argument("--people-min", type=int, default=0, choices=range(9), help="draw no picture with fewer people")
     parser.add_argument("--split", choices=["train", "val"], default="train")
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
     parser.add_argument("--jobs", type=int, default=1, help="processes")

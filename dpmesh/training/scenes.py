@@ -50,12 +50,19 @@ class _Placed:
     foot: np.ndarray  # (3,) a point of the floor
 
 
-def make_scenes(studio: Studio, seed: int, indices: np.ndarray, width: int, height: int) -> list[Labelled]:
-    """Return the pictures named by (seed, index) at one size; the same names give the same pictures."""
+def make_scenes(
+    studio: Studio, seed: int, indices: np.ndarray, width: int, height: int, people_min: int = 0
+) -> list[Labelled]:
+    """Return the pictures named by (seed, index) at one size; the same names give the same pictures.
+
+    Args:
+        people_min: pictures with fewer people are not drawn.
+    """
+    chance = np.where(np.arange(len(PEOPLE_CHANCE)) >= people_min, PEOPLE_CHANCE, 0.0)
     sketches = []
     for index in indices.tolist():
         rng = np.random.default_rng((seed, index))
-        people = int(rng.choice(len(PEOPLE_CHANCE), p=PEOPLE_CHANCE))
+        people = int(rng.choice(len(PEOPLE_CHANCE), p=chance / chance.sum()))
         sketches.append(studio.sketch(rng, sample_view(rng, (width, height)), people))
     counts = [len(s.pose) for s in sketches]
     starts = np.cumsum([0, *counts])

@@ -25,6 +25,8 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--learning-rate", type=float, default=0.002)
+    parser.add_argument("--start-from", type=Path, help="weights of an earlier training to begin with")
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in --output")
     parser.add_argument("--export", type=Path, help="copy the finished weights here")
     options = parser.parse_args()
@@ -37,7 +39,7 @@ def main() -> int:
 
     torch.set_num_threads(options.threads)
     last = options.output / "train" / "weights" / "last.pt"
-    network = YOLO(str(last if options.resume else ARCHITECTURE), task="pose")
+    network = YOLO(str(last if options.resume else options.start_from or ARCHITECTURE), task="pose")
     with bfloat16_networks(options.device.partition(":")[0]):
         _train(network, options)
     if options.export is not None:
@@ -60,7 +62,7 @@ def _train(network: "YOLO", options: argparse.Namespace) -> None:
         resume=options.resume,
         pretrained=False,
         optimizer="AdamW",
-        lr0=0.002,
+        lr0=options.learning_rate,
         lrf=0.02,
         warmup_epochs=0.5,
         weight_decay=0.0005,

@@ -33,7 +33,7 @@ def prepare(
     if is_augmented:
         crops = mirrored(crops, rng)
     crop_px = crops.image.shape[1]
-    joints, given = noisy_joints(crops.joints30_px, crops.visible30, crops.neighbour_joints17_px, crop_px, noise, rng)
+    joints, given = noisy_joints(as_annotated(crops), crops.visible30, crops.neighbour_joints17_px, crop_px, noise, rng)
     image = torch.from_numpy(crops.image).to(device).permute(0, 3, 1, 2).float() / 255.0
     if is_augmented:
         image = recoloured(image, rng)
@@ -57,6 +57,21 @@ def prepare(
             joints30_crop=tensor(crops.joints30_px / crop_px),
         ),
     )
+
+
+def as_annotated(crops: CropBatch) -> np.ndarray:
+    """Return the joints (R, 30, 2) in crop pixels with the hips where people mark them in pictures: farther out.
+
+    The shares are those of the `coco17` joint set (dpmesh/body/joint_sets.py).
+    """
+    pelvis, left, right = (crops.joints30_cam[:, joint] for joint in (0, 1, 2))
+    joints = crops.joints30_px.copy()
+    for place, own, other in ((1, left, right), (2, right, left)):
+        hip = 1.1 * own - 0.4 * other + 0.3 * pelvis
+        pixels = crops.focal_px[:, None] * hip[:, :2] / hip[:, 2:] + crops.principal_px
+        crop_px = crops.image.shape[1]
+        joints[:, place] = (pixels - crops.box_centre_px) * (crop_px / crops.box_px)[:, None] + crop_px / 2
+    return joints
 
 
 def mirrored(crops: CropBatch, rng: np.random.Generator) -> CropBatch:
