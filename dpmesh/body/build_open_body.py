@@ -122,7 +122,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arrays = build(read_source(SAMPLES, SEED))
     output.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(output, **arrays)
+    np.savez_compressed(output, allow_pickle=False, **arrays)
     log.info("%s  %d vertices  %.2f MB", output, len(arrays["v_template"]), output.stat().st_size / 1e6)
 
 

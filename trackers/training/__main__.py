@@ -60,7 +60,7 @@ def _train(network: "YOLO", options: argparse.Namespace) -> None:
         name="train",
         exist_ok=True,
         resume=options.resume,
-        pretrained=False,
+        pretrained=options.start_from is not None,
         optimizer="AdamW",
         lr0=options.learning_rate,
         lrf=0.02,

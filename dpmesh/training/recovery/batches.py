@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dpmesh.keypoints import to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.training.recovery.crops import CropBatch
 from dpmesh.training.recovery.losses import Truth
@@ -34,6 +35,7 @@ def prepare(
         crops = mirrored(crops, rng)
     crop_px = crops.image.shape[1]
     joints, given = noisy_joints(as_annotated(crops), crops.visible30, crops.neighbour_joints17_px, crop_px, noise, rng)
+    joints, given = with_detected(joints, given, crops, noise, rng)
     image = torch.from_numpy(crops.image).to(device).permute(0, 3, 1, 2).float() / 255.0
     if is_augmented:
         image = recoloured(image, rng)
@@ -57,6 +59,18 @@ def prepare(
             joints30_crop=tensor(crops.joints30_px / crop_px),
         ),
     )
+
+
+def with_detected(
+    joints: np.ndarray, given: np.ndarray, crops: CropBatch, noise: KeypointNoise, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return joints (R, 30, 2) and which are given (R, 30), a share of the rows as a real detector saw them."""
+    crop_px = crops.image.shape[1]
+    found, confidence = to_dpmesh30(crops.detected17)
+    use = np.isfinite(crops.detected17).all(axis=(1, 2)) & (rng.random(len(joints)) < noise.detected_rate)
+    inside = ((found >= 0) & (found < crop_px)).all(axis=-1)
+    seen = (confidence >= noise.detected_score_min) & inside
+    return np.where(use[:, None, None], found, joints), np.where(use[:, None], seen, given)
 
 
 def as_annotated(crops: CropBatch) -> np.ndarray:
@@ -95,6 +109,16 @@ def mirrored(crops: CropBatch, rng: np.random.Generator) -> CropBatch:
         joints30_cam=where(crops.joints30_cam[:, list(MIRRORED_30)] * flip, crops.joints30_cam),
         joints30_px=where(_flip_x(crops.joints30_px[:, list(MIRRORED_30)], crop_px), crops.joints30_px),
         visible30=where(crops.visible30[:, list(MIRRORED_30)], crops.visible30),
+        detected17=where(
+            np.concatenate(
+                [
+                    _flip_x(crops.detected17[:, list(MIRRORED_17), :2], crop_px),
+                    crops.detected17[:, list(MIRRORED_17), 2:],
+                ],
+                axis=-1,
+            ),
+            crops.detected17,
+        ),
         neighbour_joints17_px=where(
             _flip_x(crops.neighbour_joints17_px[:, :, list(MIRRORED_17)], crop_px), crops.neighbour_joints17_px
         ),

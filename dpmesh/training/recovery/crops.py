@@ -28,6 +28,7 @@ class CropBatch:
     joints30_cam: np.ndarray  # (R, 30, 3) metres
     visible30: np.ndarray  # (R, 30) uint8: 0 outside the crop, 1 hidden, 2 visible
     neighbour_joints17_px: np.ndarray  # (R, 4, 17, 2) pixels of the crop, NaN where nobody is
+    detected17: np.ndarray  # (R, 17, 3) pixels of the crop and confidence by a real detector, NaN where it found nobody
 
 
 class CropShards:
@@ -56,7 +57,7 @@ class CropShards:
                 continue
             with np.load(path, allow_pickle=False) as arrays:
                 for name, part in self._parts.items():
-                    part.append(arrays[name])
+                    part.append(_detected(path, len(arrays["pose"])) if name == "detected17" else arrays[name])
             self._paths.add(path)
         log.debug("%d crops", len(self))
         return len(self)
@@ -84,3 +85,12 @@ class CropShards:
             for name, part in self._parts.items()
         }
         return CropBatch(**columns)
+
+
+def _detected(path: Path, count: int) -> np.ndarray:
+    """Return what `python -m trackers.training.crop_keypoints` wrote for a shard, or nobody."""
+    beside = path.with_name(path.name.replace("crops_", "detected_"))
+    if not beside.exists():
+        return np.full((count, 17, 3), np.nan, np.float32)
+    with np.load(beside, allow_pickle=False) as arrays:
+        return arrays["keypoints"]

@@ -27,6 +27,8 @@ class KeypointNoise:
     drop_hidden: float = 0.45
     weak_rate: float = 0.3  # share of crops whose detector is a weak one, with up to this many times the jitter
     weak_factor: float = 4.0
+    detected_rate: float = 0.5  # share of the rows that a detector looked at in which its keypoints are taken
+    detected_score_min: float = 0.3
     blackout_rate: float = 0.1  # share of crops in which a random half loses all its keypoints
 
 

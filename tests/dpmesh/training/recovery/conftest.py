@@ -40,6 +40,7 @@ def make_batch(count: int, seed: int = 0) -> CropBatch:
         joints30_cam=joints,
         visible30=np.full((count, 30), 2, np.uint8),
         neighbour_joints17_px=np.full((count, 4, 17, 2), np.nan, np.float32),
+        detected17=np.full((count, 17, 3), np.nan, np.float32),
     )
 
 
@@ -54,5 +55,8 @@ def crop_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     for shard in range(2):
         batch = make_batch(8, seed=shard)
-        np.savez(folder / f"crops_{shard:07d}.npz", **{name: getattr(batch, name) for name in batch.__slots__})
+        np.savez(
+            folder / f"crops_{shard:07d}.npz",
+            **{name: getattr(batch, name) for name in batch.__slots__ if name != "detected17"},
+        )
     return folder
