@@ -12,18 +12,17 @@ import numpy as np
 import torch
 
 from dpmesh.body import BodyModel
-from dpmesh.geometry.align import mpjpe_mm, pa_mpjpe_mm
 from dpmesh.network.config import preset as network_preset
 from dpmesh.network.model import DPMesh
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
+from dpmesh.training.recovery.evaluate import measure_errors
 from dpmesh.training.recovery.losses import recovery_losses
 from dpmesh.training.recovery.noise import KeypointNoise
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
-LIMBS_OF_24 = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,26 +143,17 @@ class Trainer:
         copy.load_state_dict(self._average)
         return copy.eval()
 
-    @torch.no_grad()
-    def validate(self, crops: CropShards, limit: int = 1024) -> dict[str, float]:
+    def validate(self, crops: CropShards) -> dict[str, float]:
         """Return held-out errors in millimetres with noisy keypoints that are the same at every call."""
-        network, rng = self.averaged(), np.random.default_rng(12345)
-        root_aligned, aligned, seen = 0.0, 0.0, 0
-        for batch in crops.in_order(64):
-            ready = prepare(batch, rng, self._device, KeypointNoise(), is_augmented=False)
-            image = ready.image if self.plan.is_image_used else None
-            output = network(image, ready.joints, ready.mask)  # type: ignore[operator]
-            root = ready.truth.camera_from_crop @ output.pose[:, 0].float()
-            pose = torch.cat([root[:, None], output.pose[:, 1:].float()], dim=1)
-            joints = self._body.joints_from_matrices(pose, output.betas.float(), joint_set="smpl24")
-            chosen = [0, *LIMBS_OF_24]
-            found, wanted = joints[:, chosen].cpu().numpy(), ready.truth.joints30_cam[:, chosen].cpu().numpy()
-            root_aligned += float(mpjpe_mm(found, wanted, root=0).sum())
-            aligned += float(pa_mpjpe_mm(found[:, 1:], wanted[:, 1:]).sum())
-            seen += len(batch.pose)
-            if seen >= limit:
-                break
-        return {"val_mpjpe_mm": round(root_aligned / seen, 2), "val_pa_mpjpe_mm": round(aligned / seen, 2)}
+        mpjpe, aligned = measure_errors(
+            self.averaged(),
+            self._body,
+            crops,
+            KeypointNoise(),
+            device=self._device,
+            is_image_used=self.plan.is_image_used,
+        )
+        return {"val_mpjpe_mm": round(mpjpe, 2), "val_pa_mpjpe_mm": round(aligned, 2)}
 
     def _step(self, batch: TrainingBatch) -> dict[str, float]:
         for group in self._optimizer.param_groups:
