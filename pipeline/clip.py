@@ -1,11 +1,12 @@
 """One clip from video to files: the nodes of its graph and what each of them does."""
 
-import logging
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
@@ -18,7 +19,7 @@ from pipeline.motion import motion_name, write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import MotionLibrary, read_track, write_track
 from pipeline.overlay import write_overlay
-from pipeline.prefetch import prefetch
+from pipeline.prefetch import WriteBehind, prefetch
 from pipeline.stages.detect import DetectStage
 from pipeline.stages.link import find_spans, iterate_people
 from pipeline.stages.recover import RecoverStage
@@ -27,7 +28,7 @@ from pipeline.stages.track import TrackStage
 from pipeline.store import Journal, ObservationStore
 from pipeline.types import Frame
 
-log = logging.getLogger(__name__)
+WRITE_BEHIND_FRAMES = 8
 
 
 class Progress(Protocol):
@@ -162,8 +163,13 @@ class Clip:
         tracks = MotionLibrary.of_files(self.motion_paths())
         self.progress.start("overlay", self._frame_total())
 
-        def open_writer(target: Path, width: int, height: int) -> VideoWriter:
-            return VideoWriter(target, width, height, self.info.rate)
+        @contextmanager
+        def open_writer(target: Path, width: int, height: int) -> Iterator[_EncodedBehind]:
+            with (
+                VideoWriter(target, width, height, self.info.rate) as video,
+                WriteBehind[tuple[np.ndarray, float]](lambda shot: video.write(*shot), WRITE_BEHIND_FRAMES) as behind,
+            ):
+                yield _EncodedBehind(behind)
 
         def counted() -> Iterator[Frame]:
             for number, frame in enumerate(_Frames(self._read()), start=1):
@@ -204,6 +210,17 @@ class Clip:
         length_s = total / float(self.info.rate)
         seconds = min(decode.end_s or length_s, length_s) - (decode.start_s or 0.0)
         return max(0, round(seconds * float(self.info.rate)))
+
+
+class _EncodedBehind:
+    """Takes frames of a video that another thread encodes."""
+
+    def __init__(self, behind: WriteBehind[tuple[np.ndarray, float]]) -> None:
+        self._behind = behind
+
+    def write(self, image: np.ndarray, time_s: float) -> None:
+        """Queue one frame."""
+        self._behind.put((image, time_s))
 
 
 class _Frames:

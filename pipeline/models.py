@@ -1,7 +1,6 @@
 """The models of a run: found once, loaded when first needed, shared by all clips."""
 
 import json
-import logging
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,6 @@ from trackers.weights import ResolvedWeights, find_detector
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
     from dpmesh.recovery import BodyRecovery
-
-log = logging.getLogger(__name__)
 
 
 class Models:
