@@ -17,6 +17,7 @@ from dpmesh.network.config import LATENT_PX
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
 
+ROWS_STEP = 8  # batches are filled up to a multiple of this by repeating their last row
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -77,10 +78,13 @@ class BodyRecovery:
         Args:
             images: (H, W, 3) uint8 RGB each.
         """
-        parts = [
-            self._recover_batch(images, _rows(people, slice(start, start + self._batch_rows)))
-            for start in range(0, len(people.image_row), self._batch_rows)
-        ]
+        parts = []
+        for start in range(0, len(people.image_row), self._batch_rows):
+            count = min(self._batch_rows, len(people.image_row) - start)
+            # Every new shape leaves memory behind in torch's kernels; few shapes keep long videos at a constant size.
+            padded = min(self._batch_rows, -(-count // ROWS_STEP) * ROWS_STEP)
+            rows = start + np.minimum(np.arange(padded), count - 1)
+            parts.append(self._recover_batch(images, _rows(people, rows)).rows(slice(0, count)))
         pose = np.concatenate([part.pose for part in parts]) if parts else np.zeros((0, 24, 3), np.float32)
         betas = np.concatenate([part.betas for part in parts]) if parts else np.zeros((0, 10), np.float32)
         trans = np.concatenate([part.trans for part in parts]) if parts else np.zeros((0, 3), np.float32)
@@ -132,7 +136,7 @@ class BodyRecovery:
         return fit_translation(joints, people.keypoints[..., :2], weights, people.focal_px, people.principal_px, trans)
 
 
-def _rows(people: PeopleInImages, rows: slice) -> PeopleInImages:
+def _rows(people: PeopleInImages, rows: np.ndarray) -> PeopleInImages:
     return PeopleInImages(
         people.image_row[rows],
         people.boxes_xyxy[rows],
