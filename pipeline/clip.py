@@ -56,7 +56,7 @@ class Clip:
         observed = {
             "video": video_identity(self.info.path),
             "program": program_version(),
-            "models": self.models.identities(),
+            "models": self.models.identities,
             "chunk_frames": chosen.runtime.chunk_frames,
             **_dump(chosen, "decode", "detect", "track", "recover", "body"),
         }

@@ -44,6 +44,7 @@ class Models:
         source = self._settings.body.source
         return None if source == "open" else resolve(source)
 
+    @cached_property
     def identities(self) -> dict[str, str]:
         """Return what each model's content hashes to."""
         found = self.detector_weights
@@ -110,4 +111,4 @@ def describe(models: Models) -> dict[str, str]:
         "detector_reason": found.reason if found else "precomputed keypoints",
         "recovery": models.recovery_path.name,
         "body": models.body_path.name if models.body_path else "open body",
-    } | {f"{name}_sha256": value for name, value in models.identities().items()}
+    } | {f"{name}_sha256": value for name, value in models.identities.items()}
