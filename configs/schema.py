@@ -65,6 +65,10 @@ class RecoverSettings(Settings):
     """One body for every crop."""
 
     model: str = Field("compact", description="name in the weights catalogue, or a folder with config and weights")
+    keypoints: Literal["auto", "detector", "reader"] = Field(
+        "auto",
+        description="'reader' reads the 2D keypoints again from each crop; 'auto' does so for the bundled detector",
+    )
     focal_px: float | None = Field(None, gt=0, description="focal length in pixels; else read, else the diagonal")
     box_scale: float = Field(1.2, gt=0, description="side of the square crop over the longer side of the person")
     keypoint_score_min: float = Field(0.3, ge=0, le=1, description="keypoints below this are masked")

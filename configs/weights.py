@@ -5,8 +5,10 @@ python -m configs.weights update        writes size and sha256 of the bundled fi
 
 import hashlib
 import os
+import re
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +20,14 @@ from configs.errors import WeightsError
 CATALOGUE_PATH = Path(__file__).with_name("weights.yaml")
 PACKAGES_ROOT = Path(__file__).parents[1]
 
-Kind = Literal["bundled", "download", "user"]
-Role = Literal["detector", "recovery", "body", "pose-prior", "score"]
+IMPORT_RECORD = "import.json"
+"""What an import leaves in its folder, beside the files it wrote: their entry, with sizes and hashes."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+Kind = Literal["bundled", "download", "user", "imported"]
+Role = Literal["detector", "keypoints", "recovery", "body", "pose-prior", "score"]
+Importer = Literal["dpmesh", "vposer", "tokenizer"]
 State = Literal["ok", "found", "missing", "corrupt"]
 
 
@@ -36,7 +44,8 @@ class WeightsFile(BaseModel):
 class WeightsEntry(BaseModel):
     """One model of the catalogue.
 
-    kind: "bundled" comes with the package, "download" can be fetched, "user" needs a registration by the user.
+    kind: "bundled" comes with the package, "download" can be fetched, "user" needs a registration by the user,
+        "imported" was made on this machine from a file of the user and is in no catalogue but its own record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +56,7 @@ class WeightsEntry(BaseModel):
     what: str
     licence: str
     source: str = Field(description="where it comes from; for kind 'user' where to register for it")
+    importer: Importer | None = Field(None, description="which `weights import` reads the user's file, if it needs one")
     files: tuple[WeightsFile, ...] = Field(min_length=1)
 
 
@@ -78,6 +88,11 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else Path.home() / ".cache" / "dpmesh-video"
 
 
+def imports_folder() -> Path:
+    """Return the folder that holds one folder per imported model; it need not exist."""
+    return cache_folder() / "models"
+
+
 def read_catalogue(path: Path | None = None) -> Catalogue:
     """Return the catalogue in `path`, by default the one of this package.
 
@@ -96,6 +111,36 @@ def read_catalogue(path: Path | None = None) -> Catalogue:
     return catalogue
 
 
+def find_entry(name: str) -> WeightsEntry | None:
+    """Return the entry called `name`: what was imported under it, else the catalogue's, else None.
+
+    Raises:
+        WeightsError: its import record cannot be read.
+    """
+    record = imports_folder() / name / IMPORT_RECORD
+    if NAME.fullmatch(name) and record.is_file():
+        return read_import_record(record)
+    return read_catalogue().find(name)
+
+
+def read_import_record(path: Path) -> WeightsEntry:
+    """Return the entry in the record of an import.
+
+    Raises:
+        WeightsError: the file is not such a record.
+    """
+    try:
+        entry = WeightsEntry.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"{path}: not the record of an import ({problem}); delete its folder, import again"
+        ) from error
+    if entry.name != path.parent.name:
+        raise WeightsError(f"{path}: is the record of {entry.name}; give its folder that name again, or import again")
+    return entry
+
+
 def locate(entry: WeightsEntry) -> Path:
     """Return where `entry` lies or would lie: its file, or the folder that holds its files."""
     root = PACKAGES_ROOT if entry.kind == "bundled" else cache_folder()
@@ -104,8 +149,10 @@ def locate(entry: WeightsEntry) -> Path:
 
 
 def list_weights() -> list[WeightsStatus]:
-    """Return every entry and whether its files are there with the right size; reads no file's content."""
-    return [_inspect(entry, is_hashed=False) for entry in read_catalogue().weights]
+    """Return every entry, imported ones last, and whether its files are there with the right size; hashes nothing."""
+    records = {path.parent.name: path for path in sorted(imports_folder().glob(f"*/{IMPORT_RECORD}"))}
+    known = [entry for entry in read_catalogue().weights if entry.name not in records]
+    return [_inspect(entry, is_hashed=False) for entry in known] + [_inspect_import(path) for path in records.values()]
 
 
 def verify(name: str) -> WeightsStatus:
@@ -114,7 +161,7 @@ def verify(name: str) -> WeightsStatus:
     Raises:
         WeightsError: the catalogue has no such name.
     """
-    entry = read_catalogue().find(name)
+    entry = find_entry(name)
     if entry is None:
         raise _unknown(name)
     return _inspect(entry, is_hashed=True)
@@ -126,7 +173,7 @@ def resolve(name_or_path: str | Path) -> Path:
     Raises:
         WeightsError: neither a path nor a name, or the files are missing or corrupt; says what to do.
     """
-    entry = read_catalogue().find(str(name_or_path))
+    entry = find_entry(str(name_or_path))
     if entry is None:
         path = Path(name_or_path).expanduser()
         if path.exists():
@@ -142,6 +189,11 @@ def how_to_get(entry: WeightsEntry) -> str:
     """Return what a user does to have the files of `entry`."""
     if entry.kind == "bundled":
         return "it comes with the package: install dpmesh-video again, or restore it from the repository"
+    if entry.importer:
+        named = "" if entry.importer == "vposer" else f" --name {entry.name}"
+        if entry.kind == "imported":
+            return f"run `dpmesh-video weights import {entry.importer} FILE{named} --replace` again"
+        return f"get the file at {entry.source}, then run `dpmesh-video weights import {entry.importer} FILE{named}`"
     place = ", ".join(str(cache_folder() / file.path) for file in entry.files)
     if entry.kind == "download":
         return f"fetch it from {entry.source} and put it at {place}"
@@ -149,7 +201,13 @@ def how_to_get(entry: WeightsEntry) -> str:
 
 
 def read_sha256(path: Path) -> str:
-    """Return the sha256 of a file as 64 hexadecimal digits."""
+    """Return the sha256 of a file as 64 hexadecimal digits; a file that did not change is read once per process."""
+    state = path.stat()
+    return _hash_file(path, state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+@lru_cache(maxsize=64)
+def _hash_file(path: Path, _size: int, _mtime_ns: int, _inode: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -165,7 +223,7 @@ def update_catalogue(path: Path = CATALOGUE_PATH, root: Path = PACKAGES_ROOT) ->
                 entry = entry.model_copy(update={"files": tuple(_measure(file, root) for file in entry.files)})
             else:
                 absent.append(entry.name)
-        entries.append(entry.model_dump())
+        entries.append(entry.model_dump(exclude=None if entry.importer else {"importer"}))
     for row in entries:
         row["files"] = [dict(file) for file in row["files"]]
     header = "".join(line for line in path.read_text(encoding="utf-8").splitlines(True) if line.startswith("#"))
@@ -180,8 +238,20 @@ def _measure(file: WeightsFile, root: Path) -> WeightsFile:
 
 
 def _unknown(name: str) -> WeightsError:
-    known = ", ".join(entry.name for entry in read_catalogue().weights)
+    known = ", ".join(status.entry.name for status in list_weights())
     return WeightsError(f"{name}: no such file, and no weights of that name; known names: {known}")
+
+
+def _inspect_import(record: Path) -> WeightsStatus:
+    try:
+        return _inspect(read_import_record(record), is_hashed=False)
+    except WeightsError as error:
+        lost = WeightsFile(path=str(record.relative_to(cache_folder())))
+        entry = WeightsEntry(
+            name=record.parent.name, kind="imported", role="recovery", what="unknown", licence="unknown",
+            source=str(record), files=(lost,),
+        )  # fmt: skip
+        return WeightsStatus(entry, record.parent, "corrupt", str(error))
 
 
 def _inspect(entry: WeightsEntry, *, is_hashed: bool) -> WeightsStatus:

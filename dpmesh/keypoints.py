@@ -6,6 +6,8 @@ loader (DPMesh, dataloader/PW3D.py).
 
 import numpy as np
 
+from dpmesh.published_joints import coco17_to_19, convert_joints
+
 NOSE, LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR = range(5)
 LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = range(5, 11)
 LEFT_HIP, RIGHT_HIP, LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE = range(11, 17)
@@ -67,16 +69,8 @@ def to_dpmesh30(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Args:
         keypoints: (R, 17, 3) x, y, confidence.
     """
-    joints = np.zeros((len(keypoints), 30, 2), np.float32)
-    confidence = np.zeros((len(keypoints), 30), np.float32)
-    for target, source in DPMESH30_FROM_COCO.items():
-        joints[:, target] = keypoints[:, source, :2]
-        confidence[:, target] = keypoints[:, source, 2]
-    pairs = ((DPMESH30_PELVIS, LEFT_HIP, RIGHT_HIP), (DPMESH30_NECK, LEFT_SHOULDER, RIGHT_SHOULDER))
-    for target, left, right in pairs:
-        joints[:, target] = 0.5 * (keypoints[:, left, :2] + keypoints[:, right, :2])
-        confidence[:, target] = keypoints[:, left, 2] * keypoints[:, right, 2]
-    return joints, confidence
+    joints = convert_joints(coco17_to_19(keypoints.astype(np.float32)), "coco19", "smpl30")
+    return joints[..., :2], joints[..., 2]
 
 
 def smpl24_confidence(keypoints: np.ndarray) -> np.ndarray:

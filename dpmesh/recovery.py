@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dpmesh.body import BodyModel, BodyParams
+from dpmesh.crop_inputs import crop_inputs, published_squares
 from dpmesh.geometry.camera import ray_rotation, translation_from_crop
-from dpmesh.geometry.crop import crop_images
 from dpmesh.geometry.fit import fit_translation
 from dpmesh.geometry.rotations import matrix_to_axis_angle
 from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
-from dpmesh.network.config import LATENT_PX
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
 
 ROWS_STEP = 8  # batches are filled up to a multiple of this by repeating their last row
+CropRule = Literal["tight", "published"]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -54,6 +55,7 @@ class BodyRecovery:
         keypoint_score_min: float = 0.3,
         is_camera_fitted: bool = True,
         batch_rows: int = 16,
+        crop_rule: CropRule | None = None,
     ) -> None:
         """
         Args:
@@ -62,6 +64,8 @@ class BodyRecovery:
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.
             batch_rows: crops per call of the network.
+            crop_rule: "published" cuts as the released checkpoints were evaluated (`box_scale` is not read then),
+                "tight" round the confident keypoints. None takes "published" for a network with the published camera.
         """
         self._network = network.to(device).eval()
         self._body = body
@@ -71,6 +75,8 @@ class BodyRecovery:
         self._score_min = keypoint_score_min
         self._is_camera_fitted = is_camera_fitted
         self._batch_rows = batch_rows
+        is_published = network.settings.regressor.camera_head == "published"
+        self._crop_rule = crop_rule or ("published" if is_published else "tight")
 
     def recover(self, images: Sequence[np.ndarray], people: PeopleInImages) -> RecoveredBodies:
         """Return one body per row.
@@ -92,19 +98,21 @@ class BodyRecovery:
 
     @torch.inference_mode()
     def _recover_batch(self, images: Sequence[np.ndarray], people: PeopleInImages) -> BodyParams:
-        squares = square_box(people.keypoints, people.boxes_xyxy, self._score_min, self._box_scale)
         crop_px = self._network.settings.backbone.image_px
-        pixels = crop_images(images, people.image_row, squares[:, :2], squares[:, 2], crop_px)
         joints, confidence = to_dpmesh30(people.keypoints)
-        grid = ((joints - squares[:, None, :2]) / squares[:, None, 2:] + 0.5) * LATENT_PX
-        inside = ((grid >= 0) & (grid < LATENT_PX)).all(axis=-1)
-        mask = (confidence >= self._score_min) & inside
-        image = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+        is_sure = confidence >= self._score_min
+        if self._crop_rule == "published":
+            sizes = np.array([images[int(row)].shape[1::-1] for row in people.image_row])
+            squares = published_squares(joints, is_sure, people.boxes_xyxy, sizes)
+        else:
+            squares = square_box(people.keypoints, people.boxes_xyxy, self._score_min, self._box_scale)
+        given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px)
+        image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
         with torch.autocast(torch.device(self._device).type, self._dtype, enabled=self._dtype != torch.float32):
             output = self._network(
                 image,
-                torch.from_numpy(grid).to(self._device, torch.float32),
-                torch.from_numpy(mask[..., None]).to(self._device, torch.float32),
+                torch.from_numpy(given.joints).to(self._device),
+                torch.from_numpy(given.is_given[..., None]).to(self._device, torch.float32),
             )
         centre = torch.from_numpy(squares[:, :2]).to(self._device)
         side = torch.from_numpy(squares[:, 2]).to(self._device)

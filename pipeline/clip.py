@@ -100,7 +100,7 @@ class Clip:
         stages = [
             DetectStage(models.people_finder),
             TrackStage(chosen.track),
-            RecoverStage(models.recovery, chosen.recover, focal_px),
+            RecoverStage(models.recovery, models.keypoint_reader, chosen.recover, focal_px),
         ]
         source = _Frames(self._read(journal))
         with closing(prefetch(iter(source), chosen.runtime.prefetch_frames)) as frames:

@@ -1,6 +1,5 @@
 """The models of a run: found once, loaded when first needed, shared by all clips."""
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,10 @@ from trackers.weights import ResolvedWeights, find_detector
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
+    from dpmesh.keypoint_reader import KeypointReader
     from dpmesh.recovery import BodyRecovery
+
+READER_NAME = "keypoint-reader"
 
 
 class Models:
@@ -39,6 +41,15 @@ class Models:
         return resolve(self._settings.recover.model)
 
     @cached_property
+    def pose_prior_path(self) -> Path | None:
+        """The imported VPoser that the network's pose head needs, or None where it needs none."""
+        from dpmesh.network.stored import read_config
+        from dpmesh.weights.vposer import find_decoder
+
+        head = read_config(self.recovery_path)["regressor_config"].get("pose_head", "vposer")
+        return find_decoder() if head == "vposer" else None
+
+    @cached_property
     def body_path(self) -> Path | None:
         """The user's SMPL file, or None for the open body."""
         source = self._settings.body.source
@@ -50,11 +61,28 @@ class Models:
         found = self.detector_weights
         keypoints = self._settings.detect.keypoints
         detector = found.path if found else keypoints
+        prior = self.pose_prior_path
         return {
             "detector": weights_identity(detector) if detector else "",
-            "recovery": weights_identity(self.recovery_path),
+            "recovery": weights_identity(self.recovery_path) + (weights_identity(prior) if prior else ""),
+            "reader": weights_identity(resolve(READER_NAME)) if self.is_reader_used else "",
             "body": weights_identity(self.body_path if self.body_path else resolve("open-body")),
         }
+
+    @cached_property
+    def is_reader_used(self) -> bool:
+        """Whether keypoints are read again from each crop."""
+        wanted, found = self._settings.recover.keypoints, self.detector_weights
+        return wanted == "reader" or (wanted == "auto" and found is not None and found.is_bundled)
+
+    def keypoint_reader(self) -> "KeypointReader | None":
+        """Return the network that reads keypoints from crops, or None where the detector's are taken."""
+        from dpmesh.keypoint_reader import KeypointNetwork, KeypointReader
+
+        if not self.is_reader_used:
+            return None
+        network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve(READER_NAME))
+        return KeypointReader(network.float().to(self._device).eval(), self._device)
 
     def body(self) -> "BodyModel":
         """Return the body model."""
@@ -78,18 +106,18 @@ class Models:
 
     def recovery(self) -> "BodyRecovery":
         """Return the network with what stands before and after it."""
+        import torch
+
         from dpmesh.network.model import DPMesh
-        from dpmesh.recovery import BodyRecovery
+        from dpmesh.network.packing import can_pack, pack
+        from dpmesh.recovery import DTYPES, BodyRecovery
+        from dpmesh.weights.lora import merge_lora
 
         if self._recovery is None:
             recover, path = self._settings.recover, self.recovery_path
-            try:
-                network = DPMesh.from_pretrained(path).float()
-            except (OSError, ValueError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
-                raise WeightsError(
-                    f"{path}: not a DPMesh folder ({error}); it needs the config.json and the"
-                    " diffusion_pytorch_model.safetensors of `DPMesh.save_pretrained`"
-                ) from error
+            network = merge_lora(DPMesh.from_pretrained(path, torch_dtype=torch.float32))
+            if self._device == "cpu" and can_pack(DTYPES[recover.dtype]):
+                pack(network, DTYPES[recover.dtype])
             self._recovery = BodyRecovery(
                 network,
                 self.body(),

@@ -34,8 +34,10 @@ def load_backend(path: Path, *, device: str) -> "AutoBackend":
     """
     with _undisturbed():
         import torch
+        from ultralytics.nn import tasks
         from ultralytics.nn.autobackend import AutoBackend
 
+        tasks.SAFE_LOAD = True  # whoever imported Ultralytics first may have done so without our environment
         _send_log_to_stderr()
         try:
             return AutoBackend(str(path.resolve()), device=torch.device(device), fuse=True, verbose=False)

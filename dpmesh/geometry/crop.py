@@ -29,15 +29,47 @@ def crop_images(
     if rows and not (np.isfinite(sides_px).all() and np.asarray(sides_px).min() > 0):
         raise ValueError(f"sides_px: must be finite and above 0, got {sides_px}")
     crops = np.zeros((rows, crop_px, crop_px, 3), dtype=np.uint8)
-    for row, (image, centre, side) in enumerate(zip(image_row, centres_px, sides_px, strict=True)):
-        scale = crop_px / float(side)
-        shift = crop_px / 2 - np.asarray(centre, dtype=np.float64) * scale
-        crop_from_image = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
+    sides = np.asarray(sides_px, dtype=np.float64)
+    matrices = crop_matrices(centres_px, np.stack([sides, sides], axis=-1), crop_px)
+    for row, (image, matrix) in enumerate(zip(image_row, matrices, strict=True)):
         cv2.warpAffine(
-            images[int(image)], crop_from_image, (crop_px, crop_px), dst=crops[row], flags=cv2.INTER_LINEAR,
+            images[int(image)], matrix, (crop_px, crop_px), dst=crops[row], flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0),
         )  # fmt: skip
     return crops
+
+
+def crop_matrices(
+    centres_px: np.ndarray, sizes_px: np.ndarray, crop_px: int, turns_rad: np.ndarray | None = None
+) -> np.ndarray:
+    """Return `crop_from_image` (R, 2, 3) float64: `crop = crop_from_image @ (x, y, 1)`, in pixels of both.
+
+    Args:
+        centres_px: (R, 2) centre of each box in its picture.
+        sizes_px: (R, 2) its width and height, each of which fills the crop's side.
+        crop_px: side of the crop.
+        turns_rad: (R,) how far each box is turned, from x towards y; None turns none.
+
+    Source: reference/dpmesh.md 1, "Cropping": the affine through centre, centre + down and centre + right.
+    """
+    centres = np.asarray(centres_px, dtype=np.float64)
+    turns = np.zeros(len(centres)) if turns_rad is None else np.asarray(turns_rad, dtype=np.float64)
+    cos, sin = np.cos(turns), np.sin(turns)
+    crop_axes = np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=1)
+    linear = crop_px / np.asarray(sizes_px, dtype=np.float64)[..., None] * crop_axes
+    shift = crop_px / 2 - (linear @ centres[..., None])
+    return np.concatenate([linear, shift], axis=-1)
+
+
+def invert_affine(matrices: np.ndarray) -> np.ndarray:
+    """Return the affine maps (R, 2, 3) that undo others (R, 2, 3)."""
+    linear = np.linalg.inv(matrices[..., :2])
+    return np.concatenate([linear, -linear @ matrices[..., 2:]], axis=-1)
+
+
+def move_points(matrices: np.ndarray, points_px: np.ndarray) -> np.ndarray:
+    """Return points (R, K, 2) after the affine maps (R, 2, 3) of their rows."""
+    return points_px @ matrices[..., :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
 
 
 def to_crop(points_px: np.ndarray, centres_px: np.ndarray, sides_px: np.ndarray, crop_px: int) -> np.ndarray:

@@ -6,6 +6,8 @@ Axis-angle is the form between stages. All functions are differentiable, also at
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -133,6 +135,38 @@ def interleaved_six_to_matrix(six: Tensor) -> Tensor:
     The released DPMesh and VPoser write the two columns this way (their inverse function does not).
     """
     return six_to_matrix(six.unflatten(-1, (3, 2)).transpose(-1, -2).flatten(-2))
+
+
+def nearest_rotation(matrices: Tensor) -> Tensor:
+    """Return the rotations (..., 3, 3), determinant 1, nearest to any matrices (..., 3, 3) by least squares.
+
+    Differentiable also where singular values coincide, as they do at a rotation, where autograd through the
+    decomposition is not; not where the two smallest cancel.
+
+    Source: Levinson et al. 2020, "An Analysis of SVD for Deep Rotation Estimation", equations 1 and 9.
+    """
+    return _NearestRotation.apply(matrices)
+
+
+class _NearestRotation(torch.autograd.Function):
+    """Projection on the rotations by singular values, with the gradient of the projection itself."""
+
+    @staticmethod
+    def forward(ctx: Any, matrices: Tensor) -> Tensor:
+        left, singular, right = torch.linalg.svd(matrices)
+        sign = torch.ones_like(singular)
+        sign[..., 2] = torch.where(torch.linalg.det(left @ right) < 0, -1.0, 1.0).to(singular.dtype)
+        right = sign[..., None] * right
+        ctx.save_for_backward(left, singular * sign, right)
+        return left @ right
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        left, singular, right = ctx.saved_tensors
+        turned = left.mT @ gradients[0] @ right.mT
+        pairs = singular[..., :, None] + singular[..., None, :]
+        pairs = torch.where(pairs.abs() < SMALL_SQUARED, SMALL_SQUARED, pairs)
+        return left @ ((turned - turned.mT) / pairs) @ right
 
 
 def geodesic_distance(left: Tensor, right: Tensor) -> Tensor:

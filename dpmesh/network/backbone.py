@@ -35,6 +35,27 @@ class BackboneOutput:
     maps_16: Tensor  # (R, 30, 16, 16) cross-attention, mean over layers and heads
     maps_8: Tensor  # (R, 30, 8, 8)
     features: FusedFeatures
+    keypoint_logits: Tensor | None  # (R, 30, 32, 32), the softmax over a map tells where the joint is
+
+
+class KeypointMaps(nn.Module):
+    """Says where the image shows each joint, starting from where the detector saw it."""
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        channels = config.unet_channels[0]
+        self.layers = nn.Sequential(
+            nn.GroupNorm(config.unet_groups, channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, 2 * channels, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * channels, JOINT_COUNT, 1),
+        )
+        self.trust = nn.Parameter(torch.full((JOINT_COUNT, 1, 1), 4.0))
+
+    def forward(self, tap: Tensor, maps: Tensor) -> Tensor:
+        """Return logits (R, 30, 32, 32) of the finest tap (R, C0, 32, 32) and the given joints' heat maps."""
+        return self.layers(tap).float() + self.trust * maps.float()
 
 
 class FeatureFusion(nn.Module):
@@ -78,6 +99,7 @@ class Backbone(nn.Module):
         self.control = ControlBranch(config)
         self.unet = build_unet(config)
         self.fusion = FeatureFusion(config)
+        self.keypoint_maps = KeypointMaps(config) if config.keypoint_maps else None
 
     def forward(self, image: Tensor, joints: Tensor, joints_mask: Tensor) -> BackboneOutput:
         """Return the features of crops (R, 3, P, P) in [0, 1] with joints (R, 30, 2) in grid cells.
@@ -97,7 +119,8 @@ class Backbone(nn.Module):
         up = ascend(self.unet, down.middle + control[-1], skips, temb, context)
         maps_16, maps_8 = (_mean_map(down.maps[level] + up.maps[level]) for level in (1, 2))
         features = self.fusion(up.taps, maps_8, maps_16)
-        return BackboneOutput(maps, context, latents, control, down, up, maps_16, maps_8, features)
+        logits = None if self.keypoint_maps is None else self.keypoint_maps(up.taps[-1], maps)
+        return BackboneOutput(maps, context, latents, control, down, up, maps_16, maps_8, features, logits)
 
 
 def _mean_map(maps: list[Tensor]) -> Tensor:

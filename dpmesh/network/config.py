@@ -18,6 +18,9 @@ QUERY_JOINT_COUNT = 15
 LATENT_PX = 32
 """Side of the latent, of the heat maps and of the grid in which joints are given."""
 
+GRID = 8
+"""Side of the fused feature."""
+
 MAP_LEVELS = (1, 2)
 """U-Net levels (0 = latent size) whose cross-attention maps are kept: 16x16 and 8x8."""
 
@@ -72,6 +75,8 @@ class BackboneConfig:
     joint_drop: float = 0.1
     """Share of joints whose heat map is blanked at random while training."""
     timestep: int = 1
+    keypoint_maps: bool = False
+    """Whether the image also tells where its joints are: one map each, read off the finest tap."""
     fused_channels: int = 2048
     fused_groups: int = 16
 
@@ -109,6 +114,8 @@ class RegressorConfig:
     dropout: float = 0.1
     joint_lift: int = 0
     """Hidden width of a perceptron that lifts the given joints straight to the decoder's first tokens; 0 for none."""
+    image_lift: int = 0
+    """Channels of the fused feature that this perceptron also reads, at each of its 64 places; 0 for none."""
     position_code: PositionCode = "published"
     pose_head: PoseHead = "vposer"
     camera_head: CameraHead = "published"
@@ -121,6 +128,9 @@ class RegressorConfig:
     """Of the pose tokenizer: mixer layers, width, token-MLP width, channel-MLP width."""
     token_decoder: tuple[int, ...] = (1, 32, 64, 64)
     token_decay: float = 0.9
+    token_attention_layers: int = 0
+    """Of the pose tokenizer: self-attention layers over the tokens before they are decoded (the published
+    `attention` variant has 4)."""
 
     def __post_init__(self) -> None:
         _freeze_lists(self)
@@ -190,6 +200,7 @@ COMPACT = NetworkConfig(
         prompt_hidden=64,
         prompt_joint_identity=True,
         prompt_absent_token=True,
+        keypoint_maps=True,
         fused_channels=192,
     ),
     RegressorConfig(
@@ -201,6 +212,7 @@ COMPACT = NetworkConfig(
         refine_ffn=256,
         dropout=0.0,
         joint_lift=512,
+        image_lift=32,
         position_code="sine",
         pose_head="rot6d",
         camera_head="scale",

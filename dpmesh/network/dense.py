@@ -5,10 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpmesh.network.attention_layers import EncoderLayer, sine_table
-from dpmesh.network.config import RegressorConfig
-
-GRID = 8
-"""Side of the fused feature."""
+from dpmesh.network.config import GRID, RegressorConfig
 
 
 class AnchorVolume(nn.Module):

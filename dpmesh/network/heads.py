@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dpmesh.geometry.rotations import interleaved_six_to_matrix
+from dpmesh.geometry.rotations import interleaved_six_to_matrix, nearest_rotation
 
 SCALE_BIAS = math.log(math.e - 1.0)
 """softplus of it is 1: a raw scale of 0 means one metre spans one half-crop."""
@@ -86,5 +86,5 @@ def scale_of(camera_raw: Tensor) -> Tensor:
 
 
 def orthonormal(matrices: Tensor) -> Tensor:
-    """Return the rotations (..., 3, 3) that Gram-Schmidt makes of the first two columns of `matrices`."""
-    return rot6d_to_matrix(matrices[..., :2].flatten(-2))
+    """Return in float32 the rotations (..., 3, 3) nearest to decoded `matrices`, which are only nearly rotations."""
+    return nearest_rotation(matrices.float())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 
 from configs.checks import check_shape
 from dpmesh.network.backbone import Backbone
-from dpmesh.network.config import JOINT_COUNT, QUERY_JOINT_COUNT, NetworkConfig, preset
-from dpmesh.network.dense import GRID, AnchorVolume
+from dpmesh.network.config import GRID, JOINT_COUNT, QUERY_JOINT_COUNT, NetworkConfig, preset
+from dpmesh.network.dense import AnchorVolume
 from dpmesh.network.heads import (
     Cascade,
     body_with_flat_hands,
@@ -24,6 +25,7 @@ from dpmesh.network.heads import (
 )
 from dpmesh.network.pose_tokens import PoseTokenizer
 from dpmesh.network.prompts import JointLift
+from dpmesh.network.stored import read_network, write_network
 from dpmesh.network.transformer import CascadeTransformer
 from dpmesh.network.vposer import VPoserDecoder
 
@@ -60,6 +62,7 @@ class DPMeshOutput:
     feature_2d: Tensor  # (R, width, 8, 8)
     feature_3d: Tensor  # (R, width, depth, 8, 8)
     layers: LayerPredictions
+    keypoint_logits: Tensor | None  # (R, 30, 32, 32) where the image shows each joint; None without image or such maps
 
 
 class DPMesh(ModelMixin, ConfigMixin):
@@ -82,7 +85,9 @@ class DPMesh(ModelMixin, ConfigMixin):
         self.transformer = CascadeTransformer(features, body_tokens, config)
         self.joint_lift: JointLift | None = None
         if config.joint_lift:
-            self.joint_lift = JointLift(body_tokens + QUERY_JOINT_COUNT, config.width, config.joint_lift)
+            self.joint_lift = JointLift(
+                body_tokens + QUERY_JOINT_COUNT, config.width, config.joint_lift, features, config.image_lift
+            )
         width, layers = config.width, config.decoder_layers
         self.root_head: nn.Module | None = None
         self.pose_prior: nn.Module | None = None
@@ -108,6 +113,21 @@ class DPMesh(ModelMixin, ConfigMixin):
         """Return the configuration called `name` ("release", "paper" or "compact") with random weights."""
         return cls(**preset(name).to_mappings())
 
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, torch_dtype: torch.dtype | None = None) -> "DPMesh":  # type: ignore[override]
+        """Return the network in a folder of `save_pretrained` or of an import, in evaluation mode.
+
+        Stricter than the library's method, which fills what is missing with random numbers and says so in a log line.
+
+        Raises:
+            WeightsError: a file or tensor is missing, unknown or wrong, or VPoser is needed and was not imported.
+        """
+        return read_network(cls, Path(folder), torch_dtype)
+
+    def save_pretrained(self, folder: str | Path) -> None:  # type: ignore[override]
+        """Write config and weights into a folder, without VPoser's weights, which may not be passed on."""
+        write_network(self, Path(folder))
+
     def forward(
         self, image: Tensor | None, joints: Tensor, joints_mask: Tensor, focal_px: Tensor | None = None
     ) -> DPMeshOutput:
@@ -125,13 +145,15 @@ class DPMesh(ModelMixin, ConfigMixin):
         check_shape("joints_mask", joints_mask, (rows, JOINT_COUNT, 1))
         if image is None:
             width, depth = self.settings.regressor.width, self.settings.regressor.volume_depth
+            logits = None
             fused = joints.new_zeros(rows, self.settings.backbone.fused_channels, GRID, GRID)
             volume = joints.new_zeros(rows, width, depth, GRID, GRID)
         else:
             check_shape("image", image, (rows, 3, side, side))
-            fused = self.backbone(image, joints, joints_mask).features.fused
+            seen = self.backbone(image, joints, joints_mask)
+            fused, logits = seen.features.fused, seen.keypoint_logits
             volume = self.volume(fused)
-        lifted = None if self.joint_lift is None else self.joint_lift(joints, joints_mask)
+        lifted = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, fused)
         cascade = self.transformer(fused, self.volume, volume, lifted)
         layers = self._regress(cascade.body_tokens, cascade.joint_img)
         camera = layers.camera_raw[-1]
@@ -151,6 +173,7 @@ class DPMesh(ModelMixin, ConfigMixin):
             feature_2d=cascade.grid_tokens,
             feature_3d=volume,
             layers=layers,
+            keypoint_logits=logits,
         )
 
     def pose_matrices(self, root_rot6d: Tensor, pose_raw: Tensor) -> Tensor:

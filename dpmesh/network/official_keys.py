@@ -13,14 +13,21 @@ ALIASES = {
 }
 """Prefixes under which the checkpoints repeat tensors, and the prefix they repeat."""
 
+SCHEDULES = (
+    "betas|alphas_cumprod|alphas_cumprod_prev|sqrt_alphas_cumprod|sqrt_one_minus_alphas_cumprod"
+    "|log_one_minus_alphas_cumprod|sqrt_recip_alphas_cumprod|sqrt_recipm1_alphas_cumprod|posterior_variance"
+    "|posterior_log_variance_clipped|posterior_mean_coef1|posterior_mean_coef2|logvar"
+)
+"""Buffers of the diffusion process, which a single pass does not read."""
+
 UNUSED = re.compile(
     r"backbone\.sd_model\.(cond_stage_model\.|first_stage_model\.(post_quant_conv|decoder)\."
-    r"|model\.diffusion_model\.out\.|[a-z0-9_]+$)"
-    r"|vposer\.(vposer\.)?bodyprior_enc_|human_model_layer\.|pos_embed_1d\."
+    rf"|model\.diffusion_model\.out\.|({SCHEDULES})$)"
+    r"|vposer\.(vposer\.)?bodyprior_enc_|human_model_layer\.|pos_embed_1d\.pos_table$"
 )
 """Never read in the forward pass, or recomputed: text encoder, decoder, schedules, VPoser's encoder, the SMPL layer."""
 
-_PLAIN = {
+PLAIN_NAMES = {
     "spose_shape_cam_param": "transformer.body_query",
     "query.weight": "transformer.joint_query",
     "exponent": "volume.exponent",
@@ -28,7 +35,7 @@ _PLAIN = {
     "transformer.kp_tgt": "transformer.joint_start",
 }
 
-_PREFIXES = {
+PREFIXES = {
     "backbone.outmodules.0.": "backbone.fusion.fine.",
     "backbone.outmodules.1.0.": "backbone.fusion.middle.",
     "backbone.outmodules.2.": "backbone.fusion.merge.",
@@ -50,7 +57,7 @@ _PREFIXES = {
     "vposer.vposer.bodyprior_dec_": "pose_prior.",
 }
 
-_RESIDUAL = {
+RESIDUAL_NAMES = {
     "in_layers.0": "norm1",
     "in_layers.2": "conv1",
     "emb_layers.1": "time_emb_proj",
@@ -90,8 +97,8 @@ def translate(name: str, config: NetworkConfig) -> str | None:
     name = canonical_name(name)
     if UNUSED.match(name):
         return None
-    if name in _PLAIN:
-        return _PLAIN[name]
+    if name in PLAIN_NAMES:
+        return PLAIN_NAMES[name]
     diffusion = "backbone.sd_model.model.diffusion_model."
     if name.startswith(diffusion):
         inner = _diffusion_name(name.removeprefix(diffusion), config)
@@ -106,7 +113,7 @@ def translate(name: str, config: NetworkConfig) -> str | None:
         for pattern, replacement in _ENCODER:
             inner = re.sub(pattern, replacement, inner)
         return "backbone.latents.encoder." + inner
-    for prefix, ours in _PREFIXES.items():
+    for prefix, ours in PREFIXES.items():
         if name.startswith(prefix):
             return ours + re.sub(r"\.(linear[12])\.", r".ffn.\1.", name.removeprefix(prefix))
     raise KeyError(f"{name}: no part of the published network has this tensor")
@@ -118,8 +125,7 @@ _LORA = {"down": "lora_A.default.", "up": "lora_B.default."}
 def convert(state: Mapping[str, Tensor], config: NetworkConfig) -> dict[str, Tensor]:
     """Return a state dict of this network made of an official one, without the tensors it does not need.
 
-    A tensor present under several names is read once. 1x1 convolutions that are linear layers here lose their
-    trailing axes.
+    A tensor present under several names is read once.
 
     Raises:
         KeyError: a name is unknown.
@@ -128,8 +134,13 @@ def convert(state: Mapping[str, Tensor], config: NetworkConfig) -> dict[str, Ten
     for name, tensor in state.items():
         ours = translate(name, config)
         if ours is not None and ours not in converted:
-            converted[ours] = tensor.flatten(1) if _is_linear_here(ours) and tensor.ndim > 2 else tensor
+            converted[ours] = fit_shape(ours, tensor)
     return converted
+
+
+def fit_shape(name: str, tensor: Tensor) -> Tensor:
+    """Return an official tensor in the shape of this network's `name`: some 1x1 convolutions are linear layers here."""
+    return tensor.flatten(1) if _is_linear_here(name) and tensor.ndim > 2 else tensor
 
 
 def _is_linear_here(name: str) -> bool:
@@ -181,7 +192,7 @@ def _layer_name(layer: int, part: str, rest: str) -> str:
 
 
 def _residual_name(rest: str) -> str:
-    for official, ours in _RESIDUAL.items():
+    for official, ours in RESIDUAL_NAMES.items():
         if rest.startswith(f"{official}."):
             return f"{ours}.{rest.removeprefix(f'{official}.')}"
     raise KeyError(f"{rest}: no part of a published residual block has this tensor")

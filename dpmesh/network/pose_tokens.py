@@ -11,6 +11,7 @@ from dpmesh.network.config import RegressorConfig
 BODY_JOINTS = 23
 NUMBERS = 9
 LAPLACE = 1e-5
+TOKEN_HEADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,39 @@ class MixerLayer(nn.Module):
         return joints + across + within
 
 
+class _AttentionLayer(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        query, key, value = (
+            lift(tokens).unflatten(-1, (TOKEN_HEADS, -1)).transpose(1, 2) for lift in (self.query, self.key, self.value)
+        )
+        heads = F.scaled_dot_product_attention(query, key, value, scale=tokens.shape[-1] ** -0.5)
+        return self.out(heads.transpose(1, 2).flatten(2))
+
+
+class TokenAttention(nn.Module):
+    """Chained self-attention over placed tokens, without norms or residuals between; added to the tokens at the end.
+
+    Source: reference/dpmesh.md 14, `attention`. Scores are divided by the root of the full width, not of a head's.
+    """
+
+    def __init__(self, tokens: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.position = nn.Parameter(torch.zeros(tokens, width))
+        self.layers = nn.ModuleList(_AttentionLayer(width) for _ in range(layers))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Map (R, tokens, width) to the same shape."""
+        mixed = codes + self.position
+        for layer in self.layers:
+            mixed = layer(mixed)
+        return codes + mixed
+
+
 class PoseTokenizer(nn.Module):
     """Encoder, codebook and decoder of body poses (root excluded).
 
@@ -61,6 +95,7 @@ class PoseTokenizer(nn.Module):
         self.encoder_norm = nn.LayerNorm(width)
         self.to_tokens = nn.Linear(BODY_JOINTS, tokens)
         self.to_codes = nn.Linear(width, dim)
+        self.attention = TokenAttention(tokens, dim, count) if (count := config.token_attention_layers) else None
         depth, width, *hidden = config.token_decoder
         self.from_tokens = nn.Linear(tokens, BODY_JOINTS)
         self.from_codes = nn.Linear(dim, width)
@@ -88,6 +123,7 @@ class PoseTokenizer(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return poses (R, 23, 9) of codes (R, tokens, dim)."""
+        codes = codes if self.attention is None else self.attention(codes)
         hidden = self.from_codes(self.from_tokens(codes.transpose(1, 2)).transpose(1, 2))
         for layer in self.decoder:
             hidden = layer(hidden)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from dpmesh.network.attention_layers import DecoderLayer, EncoderLayer, grid_position
-from dpmesh.network.config import QUERY_JOINT_COUNT, RegressorConfig
-from dpmesh.network.dense import GRID, AnchorVolume
+from dpmesh.network.config import GRID, QUERY_JOINT_COUNT, RegressorConfig
+from dpmesh.network.dense import AnchorVolume
 
 LOGIT_MARGIN = 1e-5
 
@@ -93,4 +93,6 @@ def _refine(regress: nn.Module, tokens: Tensor, previous: Tensor | None) -> Tens
 
 
 def _logit(share: Tensor) -> Tensor:
-    return torch.logit(share, eps=LOGIT_MARGIN)
+    share = share.clamp(0.0, 1.0)
+    # Each side keeps its distance from 0 in float32; `torch.logit` would round 1 - LOGIT_MARGIN first.
+    return (share.clamp_min(LOGIT_MARGIN) / (1.0 - share).clamp_min(LOGIT_MARGIN)).log()

@@ -73,9 +73,9 @@ def block_types(attention: tuple[bool, ...], kind: str) -> tuple[str, ...]:
 
 def time_embedding(net: Any, timestep: int) -> Tensor:
     """Return the embedding (1, C) of `timestep`, one for all rows."""
-    parameter = next(net.time_embedding.parameters())
-    step = torch.full((1,), timestep, device=parameter.device)
-    return net.time_embedding(net.time_proj(step).to(parameter.dtype))
+    weight = net.time_embedding.linear_1.weight
+    step = torch.full((1,), timestep, device=weight.device)
+    return net.time_embedding(net.time_proj(step).to(weight.dtype))
 
 
 def descend(net: Any, sample: Tensor, temb: Tensor, context: Tensor, *, record: bool) -> Descent:

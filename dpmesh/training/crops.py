@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from configs.checks import check_shape
 from dpmesh.geometry.camera import ray_rotation
-from dpmesh.training.render.light import Light
-from dpmesh.training.render.occluders import Cover
+from dpmesh.training.render.backgrounds import sample_backgrounds
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.render.clothing import dress
+from dpmesh.training.render.light import ground_shadows, sample_lights
+from dpmesh.training.render.occluders import Covers, sample_covers
 from dpmesh.training.render.people import SUPERSAMPLE, Cast, Stage
-from dpmesh.training.render.picture import assemble, cast_shadows, sample_background, sample_covers
 from dpmesh.training.render.rasterise import Surface
-from dpmesh.training.render.staging import View, place_first, sample_view, spot_below, spot_near, stand_at
+from dpmesh.training.render.sensor import photograph
+from dpmesh.training.render.staging import (
+    Views,
+    first_good,
+    place_first,
+    sample_views,
+    spot_below,
+    spots_near,
+    stand_at,
+)
 from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
-from dpmesh.training.troupe import SEEN_OF_30, Posed, Sketch, Studio
+from dpmesh.training.troupe import SEEN_OF_30, Studio, Troupe
 
 NEIGHBOURS = 4
+PEOPLE_CHANCE = (0.0, 0.3, 0.3, 0.2, 0.12, 0.08)
 _LEAST_SHARE = 0.15
 _MARGIN = 1.2
+_CUT_TRIES, _WHOLE_TRIES = 36, 12
 _SHAPES: dict[str, tuple[int, ...]] = {
     "pose": (24, 3),
     "betas": (10,),
@@ -34,9 +47,8 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "joints30_px": (30, 2),
     "joints30_cam": (30, 3),
     "visible30": (30,),
-    "neighbour_joints17_px": (4, 17, 2),
+    "neighbour_joints17_px": (NEIGHBOURS, 17, 2),
     "hidden_share": (),
-    "index": (),
 }
 
 
@@ -44,235 +56,202 @@ _SHAPES: dict[str, tuple[int, ...]] = {
 class Crops:
     """Pictures of one person each, with truth. Camera axes x right, y down, z forward; metres, radians."""
 
-    image: np.ndarray  # (n, P, P, 3) uint8 RGB, black outside the full image
-    pose: np.ndarray  # (n, 24, 3) float32, root in the full image's camera
-    betas: np.ndarray  # (n, 10) float32
-    trans: np.ndarray  # (n, 3) float32, SMPL `trans` in the full image's camera
-    camera_from_crop: np.ndarray  # (n, 3, 3) float32, from `geometry.camera.ray_rotation`
-    focal_px: np.ndarray  # (n,) float32, full-image pixels
-    principal_px: np.ndarray  # (n, 2) float32
-    box_centre_px: np.ndarray  # (n, 2) float32
-    box_px: np.ndarray  # (n,) float32, side of the square
-    image_size: np.ndarray  # (n, 2) int32, width and height of the full image
-    joints30_px: np.ndarray  # (n, 30, 2) float32 in crop pixels, 0 to P
-    joints30_cam: np.ndarray  # (n, 30, 3) float32
-    visible30: np.ndarray  # (n, 30) uint8: 0 outside the crop or the image, 1 hidden, 2 visible
-    neighbour_joints17_px: np.ndarray  # (n, 4, 17, 2) float32 crop pixels, nearest first, NaN where there is none
-    hidden_share: np.ndarray  # (n,) float32, share of the person's area in the crop that something else hides
-    index: np.ndarray  # (n,) int64, with the seed it names the draw
+    image: Tensor  # (n, 3, P, P) uint8 RGB, black outside the full image
+    pose: Tensor  # (n, 24, 3) float32, root in the full image's camera
+    betas: Tensor  # (n, 10) float32
+    trans: Tensor  # (n, 3) float32, SMPL `trans` in the full image's camera
+    camera_from_crop: Tensor  # (n, 3, 3) float32, from `geometry.camera.ray_rotation`
+    focal_px: Tensor  # (n,) float32, full-image pixels
+    principal_px: Tensor  # (n, 2) float32
+    box_centre_px: Tensor  # (n, 2) float32
+    box_px: Tensor  # (n,) float32, side of the square
+    image_size: Tensor  # (n, 2) float32, width and height of the full image
+    joints30_px: Tensor  # (n, 30, 2) float32 in crop pixels, 0 to P
+    joints30_cam: Tensor  # (n, 30, 3) float32
+    visible30: Tensor  # (n, 30) uint8: 0 outside the crop or the image, 1 hidden, 2 visible
+    neighbour_joints17_px: Tensor  # (n, 4, 17, 2) float32 crop pixels, nearest first, NaN where there is none
+    hidden_share: Tensor  # (n,) float32, share of the person's area in the crop that something else hides
 
     def __post_init__(self) -> None:
-        letters = check_shape("image", self.image, ("n", "P", "P", 3))
+        letters = check_shape("image", self.image, ("n", 3, "P", "P"))
         for name, shape in _SHAPES.items():
             check_shape(name, getattr(self, name), (letters["n"], *shape))
 
+    def __len__(self) -> int:
+        return len(self.pose)
+
+    def __getitem__(self, rows: Tensor | slice) -> Crops:
+        """Return some of the crops."""
+        return Crops(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def to(self, device: torch.device | str) -> Crops:
+        """Return the crops on a device."""
+        return Crops(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    @classmethod
+    def join(cls, parts: list[Crops]) -> Crops:
+        """Return several crops as one, in order."""
+        return cls(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)})
+
 
 @dataclass(frozen=True, slots=True)
-class _Scene:
-    """One sketch with everybody placed."""
+class Placed:
+    """Everybody's place, and the crop's camera."""
 
-    window: View  # camera of the crop
-    trans: np.ndarray  # (n, 3)
-    placed: np.ndarray  # (n,) bool, False for who found no room
-    foot: np.ndarray  # (3,) a point of the floor
-    box_centre_px: np.ndarray
-    box_px: float
-    frame: np.ndarray  # (P, P) bool, inside the full image
+    trans: Tensor  # (R, 3)
+    placed: Tensor  # (R,) bool, False for who found no room
+    foot: Tensor  # (N, 3) a point of the floor
+    windows: Views  # cameras of the crops
+    box_centre_px: Tensor  # (N, 2)
+    box_px: Tensor  # (N,)
+    frame: Tensor  # (N, P, P) bool, inside the full image
 
 
-def make_crops(studio: Studio, seed: int, indices: np.ndarray, image_px: int) -> Crops:
-    """Return the crops named by (seed, index); the same names give the same crops.
-
-    Args:
-        indices: (n,) int64.
-        image_px: side P of a crop.
-    """
-    sketches = []
-    for index in indices.tolist():
-        rng = np.random.default_rng((seed, index))
-        people = 1 + int(rng.choice(5, p=[0.3, 0.3, 0.2, 0.12, 0.08]))
-        sketches.append(studio.sketch(rng, sample_view(rng), people))
-    posed = studio.pose(sketches)
-    starts = np.cumsum([0] + [len(s.pose) for s in sketches])
-    scenes = [_place(s, posed, start, image_px) for s, start in zip(sketches, starts[:-1], strict=True)]
-    stage = _stage(studio, sketches, scenes, posed, image_px)
-    targets = torch.as_tensor(starts[:-1], device=studio.device)
+@torch.no_grad()
+def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Crops:
+    """Return `count` crops of side `image_px`; equal chances give equal crops."""
+    views = sample_views(chance, count)
+    counts = chance.pick(PEOPLE_CHANCE, count)
+    troupe = studio.gather(chance, views, counts, len(PEOPLE_CHANCE) - 1)
+    scene = place_people(chance, views, troupe, image_px)
+    lights = sample_lights(chance, count)
+    outfits = dress(chance, studio.renderer.surface, len(troupe.picture))
+    cast = Cast(troupe.vertices + scene.trans[:, None], troupe.picture, scene.windows, outfits, lights)
+    stage = studio.renderer.stage(cast, image_px, image_px).without((~scene.placed).nonzero().squeeze(1))
+    targets = (troupe.place == 0).nonzero().squeeze(1)
     alone = stage.alone(targets)
-    stage, seen = _uncover(stage, alone, targets, starts)
-    own = alone.depth().cpu().numpy()
-    drawn = stage.draw(seen)
-    cloth = stage.cloth[:, ::3].cpu().numpy()
-    shown = (stage.counts(seen) > 0).cpu().numpy()
+    stage, seen = _uncover(stage, alone, targets)
+    drawn, own = stage.draw(seen), alone.depth()
 
-    rows: list[dict[str, np.ndarray]] = []
-    for k, (sketch, scene) in enumerate(zip(sketches, scenes, strict=True)):
-        first, last = starts[k], starts[k + 1]
-        rng, window = sketch.rng, scene.window
-        points = cloth[first:last][scene.placed & ((np.arange(last - first) == 0) | shown[first:last])]
-        back = sample_background(rng, studio.backgrounds, window, scene.foot)
-        shaded = cast_shadows(back, window, sketch.light, points.reshape(-1, 3), scene.foot)
-        joints = posed.joints[first:last] + scene.trans[:, None]
-        pixels = window.project(joints)
-        silhouette = np.isfinite(own[k])[::SUPERSAMPLE, ::SUPERSAMPLE] & scene.frame
-        mine = (drawn[k].row[::SUPERSAMPLE, ::SUPERSAMPLE] == first) & scene.frame
-        cover = _cover(sketch, studio, pixels[0], mine, silhouette)
-        alpha = np.zeros((image_px, image_px), np.float32) if cover is None else cover.alpha
-        image = assemble(rng, shaded, drawn[k], cover, native_px=scene.box_px)
-        image[~scene.frame] = 0
-        visible, _ = joint_visibility(
-            pixels[0],
-            joints[0, :, 2],
-            DEPTH_INSIDE_M,
-            int(first),
-            drawn[k].row,
-            drawn[k].depth,
-            own[k],
-            alpha,
-            SUPERSAMPLE,
-        )
-        outside = ~sketch.view.contains(sketch.view.project(joints[0]))
-        visible[outside] = 0
-        left = (mine & (alpha < 0.5)).sum() / max(int(silhouette.sum()), 1)
-        others = [j for j in range(1, last - first) if scene.placed[j]]
-        coco = window.project(posed.coco[first:last] + scene.trans[:, None])
-        neighbours = _neighbours(coco, others)
-        rows.append(_truth(sketch, scene, joints[0], pixels[0], visible, neighbours, 1.0 - float(left), image))
-    columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    places = (torch.from_numpy(columns[name]).double() for name in ("box_centre_px", "focal_px", "principal_px"))
-    turned = ray_rotation(*places).float().numpy()
-    return Crops(index=indices.astype(np.int64), camera_from_crop=turned, **columns)
-
-
-def _place(sketch: Sketch, posed: Posed, start: int, image_px: int) -> _Scene:
-    rng, view = sketch.rng, sketch.view
-    count = len(sketch.pose)
-    stances = posed.stances[start : start + count]
-    trans = np.zeros((count, 3))
-    placed = np.zeros(count, bool)
-    inside = np.zeros(0)
-    for attempt in range(4):
-        cut = 0.0 if attempt == 3 else 0.25
-        trans[0] = place_first(rng, view, stances[0], (0.12, 1.3 if cut else 0.8), cut)
-        pixels = view.project(posed.joints[start, SEEN_OF_30] + trans[0])
-        inside = pixels[view.contains(pixels)]
-        if len(inside) >= 6 and np.ptp(inside, axis=0).max() > 20:
-            break
-    foot = spot_below(stances[0], trans[0], view.up)
-    spots = [foot]
-    placed[0] = True
-    for k in range(1, count):
-        spot = spot_near(rng, view, foot, spots)
-        if spot is not None:
-            trans[k] = stand_at(stances[k], spot, view.up)
-            placed[k] = (stances[k].low[2] + trans[k, 2]) > 0.3
-            spots.append(spot)
-    if len(inside) < 2:
-        inside = np.array([[0.0, 0.0], [view.width, view.height]])
-    low, high = inside.min(0), inside.max(0)
-    side = float((high - low).max()) * _MARGIN * rng.uniform(0.85, 1.25)
-    side = max(side, 16.0)
-    centre = (low + high) / 2 + rng.normal(0, 0.05, 2).clip(-0.15, 0.15) * side
-    corner, zoom = centre - side / 2, image_px / side
-    window = View(image_px, image_px, view.focal_px * zoom, (view.principal_px - corner) * zoom, view.camera_from_world)
-    grid = (np.arange(image_px) + 0.5) / zoom
-    columns, lines = grid + corner[0], grid + corner[1]
-    frame = ((lines >= 0) & (lines < view.height))[:, None] & ((columns >= 0) & (columns < view.width))[None]
-    return _Scene(window, trans, placed, foot, centre, side, frame)
-
-
-def _stage(studio: Studio, sketches: list[Sketch], scenes: list[_Scene], posed: Posed, image_px: int) -> Stage:
-    def rows(values: list[np.ndarray]) -> torch.Tensor:
-        repeated = [np.broadcast_to(v, (len(s.pose), *np.shape(v))) for v, s in zip(values, sketches, strict=True)]
-        return torch.as_tensor(np.concatenate(repeated).astype(np.float32), device=studio.device)
-
-    trans = torch.as_tensor(np.concatenate([s.trans for s in scenes]).astype(np.float32), device=studio.device)
-    picture = np.repeat(np.arange(len(sketches)), [len(s.pose) for s in sketches])
-    lights: list[Light] = [s.light for s in sketches for _ in s.pose]
-    cast = Cast(
-        vertices=posed.vertices + trans[:, None],
-        picture=torch.as_tensor(picture, device=studio.device),
-        focal_px=rows([np.asarray(s.window.focal_px) for s in scenes]),
-        principal_px=rows([s.window.principal_px for s in scenes]),
-        camera_from_world=rows([s.window.camera_from_world for s in scenes]),
-        outfits=[outfit for s in sketches for outfit in s.outfits],
-        lights=lights,
+    shown = (stage.counts(seen) > 0) & (stage.layer >= 0)
+    shown[targets] = True
+    caster = torch.where(shown, troupe.picture, -1)
+    back = sample_backgrounds(chance, studio.textures, scene.windows, scene.foot, image_px, image_px)
+    dark = ground_shadows(stage.cloth[:, ::3], caster, scene.foot, scene.windows, lights, image_px, image_px)
+    joints = (troupe.joints + scene.trans[:, None])[targets]
+    pixels = scene.windows.project(joints)
+    step = SUPERSAMPLE
+    silhouette = own[:, ::step, ::step].isfinite() & scene.frame
+    mine = (drawn.row[:, ::step, ::step] == targets[:, None, None]) & scene.frame
+    covers = _cover(chance, studio, pixels, mine, silhouette)
+    image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
+    image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
+    image = photograph(chance, image, scene.box_px / image_px) * scene.frame[:, None]
+    visible, _ = joint_visibility(
+        pixels,
+        joints[..., 2],
+        joints.new_tensor(DEPTH_INSIDE_M),
+        targets,
+        torch.arange(count, device=targets.device),
+        drawn.row,
+        drawn.depth,
+        own,
+        covers.alpha,
+        step,
     )
-    stage = studio.renderer.stage(cast, len(sketches), image_px, image_px)
-    absent = (~np.concatenate([s.placed for s in scenes])).nonzero()[0]
-    return stage.without(torch.as_tensor(absent, device=studio.device)) if len(absent) else stage
+    visible = torch.where(views.contains(views.project(joints)), visible, 0)
+    left = (mine & (covers.alpha < 0.5)).sum((1, 2)) / silhouette.sum((1, 2)).clamp_min(1)
+    coco = scene.windows.project_rows(troupe.coco + scene.trans[:, None], troupe.picture)
+    coco = torch.where(scene.placed[:, None, None], coco, torch.nan)
+    return Crops(
+        image=image,
+        pose=troupe.pose[targets],
+        betas=troupe.betas[targets],
+        trans=scene.trans[targets],
+        camera_from_crop=crop_turns(scene, views),
+        focal_px=views.focal_px,
+        principal_px=views.principal_px,
+        box_centre_px=scene.box_centre_px,
+        box_px=scene.box_px,
+        image_size=views.size.clone(),
+        joints30_px=pixels,
+        joints30_cam=joints,
+        visible30=visible,
+        neighbour_joints17_px=nearest_people(troupe.spread(coco, torch.nan)),
+        hidden_share=1.0 - left,
+    )
 
 
-def _uncover(stage: Stage, alone: Surface, targets: torch.Tensor, starts: np.ndarray) -> tuple[Stage, Surface]:
+def crop_turns(scene: Placed, views: Views) -> Tensor:
+    """Return the rotations (N, 3, 3) from the axes of the crops to those of their cameras."""
+    return ray_rotation(scene.box_centre_px.double(), views.focal_px.double(), views.principal_px.double()).float()
+
+
+def place_people(chance: Chance, views: Views, troupe: Troupe, image_px: int) -> Placed:
+    """Return where everybody stands, and the crop round each picture's first person."""
+    count, most = troupe.present.shape
+    up, stances = views.up, troupe.stances
+    first = troupe.joints[troupe.place == 0][:, list(SEEN_OF_30)]
+    cut, cut_fault = place_first(chance, views, stances, (0.12, 1.3), 0.25, _CUT_TRIES)
+    whole, whole_fault = place_first(chance, views, stances, (0.12, 0.8), 0.0, _WHOLE_TRIES)
+    candidates, fault = torch.cat([cut, whole], 1), torch.cat([cut_fault, whole_fault], 1)
+    pixels = views.project(first[:, None] + candidates[:, :, None])
+    inside = views.contains(pixels)
+    low = pixels.masked_fill(~inside[..., None], torch.inf).amin(2)
+    high = pixels.masked_fill(~inside[..., None], -torch.inf).amax(2)
+    good = (inside.sum(-1) >= 6) & ((high - low).amax(-1) > 20)
+    # Second best is a sound view from a wrong height.
+    good = torch.where((good & (fault == 0)).any(1, keepdim=True), good & (fault == 0), good)
+    trans = candidates.new_zeros(count, most, 3)
+    trans[:, 0] = first_good(candidates, good)
+    box = first_good(torch.cat([low, high], -1), good)
+    box = torch.where(good.any(1, keepdim=True), box, torch.cat([torch.zeros_like(views.size), views.size], -1))
+    foot = spot_below(stances, trans[:, 0], up)
+    spots = foot[:, None].repeat(1, most, 1)
+    placed = torch.zeros_like(troupe.present)
+    placed[:, 0] = True
+    taken = placed.clone()
+    for place in range(1, most):
+        spot, free = spots_near(chance, views, foot, spots, taken)
+        here = stand_at(stances, place, spot, up)
+        spots[:, place], trans[:, place] = spot, here
+        taken[:, place] = free & troupe.present[:, place]
+        placed[:, place] = taken[:, place] & (stances.low[:, place, 2] + here[:, 2] > 0.3)
+
+    corner, far = box.split(2, -1)
+    side = (far - corner).amax(-1) * _MARGIN * chance.uniform(0.85, 1.25, count)
+    side = side.clamp_min(16.0)
+    centre = (corner + far) / 2 + chance.normal(0.05, count, 2).clamp(-0.15, 0.15) * side[:, None]
+    start, zoom = centre - side[:, None] / 2, image_px / side
+    size = torch.full_like(views.size, image_px)
+    principal = (views.principal_px - start) * zoom[:, None]
+    windows = Views(size, views.focal_px * zoom, principal, views.camera_from_world)
+    grid = (torch.arange(image_px, device=side.device) + 0.5) / zoom[:, None]
+    columns, lines = grid + start[:, :1], grid + start[:, 1:]
+    width, height = views.size[:, :1], views.size[:, 1:]
+    across, down = (columns >= 0) & (columns < width), (lines >= 0) & (lines < height)
+    frame = down[:, :, None] & across[:, None]
+    rows = troupe.picture, troupe.place
+    return Placed(trans[rows], placed[rows], foot, windows, centre, side, frame)
+
+
+def _uncover(stage: Stage, alone: Surface, targets: Tensor) -> tuple[Stage, Surface]:
     """Take everybody else out of the pictures whose person is all but hidden."""
     seen = stage.seen()
-    shares = (stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)).cpu().numpy()
-    gone = [np.arange(starts[k] + 1, starts[k + 1]) for k in np.flatnonzero(shares < _LEAST_SHARE)]
-    if not gone or not sum(map(len, gone)):
+    share = stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)
+    gone = (share < _LEAST_SHARE)[stage.cast.picture]
+    gone[targets] = False
+    if not bool(gone.any()):
         return stage, seen
-    stage = stage.without(torch.as_tensor(np.concatenate(gone), device=targets.device))
+    stage = stage.without(gone.nonzero().squeeze(1))
     return stage, stage.seen()
 
 
-def _cover(
-    sketch: Sketch, studio: Studio, pixels: np.ndarray, mine: np.ndarray, silhouette: np.ndarray
-) -> Cover | None:
-    rng = sketch.rng
-    if rng.random() >= 0.4:
-        return None
-    body = pixels[SEEN_OF_30]
-    low, high = np.nanmin(body, 0), np.nanmax(body, 0)
-    height, width = mine.shape
-    reach = min(float((high - low).max()), 1.5 * width)
-    cover = sample_covers(rng, studio.backgrounds, ((low + high) / 2).clip(0, width), reach, width, height)
-    left = (mine & (cover.alpha < 0.5)).sum()
-    return None if left < _LEAST_SHARE * max(int(silhouette.sum()), 1) else cover
+def _cover(chance: Chance, studio: Studio, pixels: Tensor, mine: Tensor, silhouette: Tensor) -> Covers:
+    body = pixels[:, list(SEEN_OF_30)]
+    low = body.nan_to_num(torch.inf).amin(1)
+    high = body.nan_to_num(-torch.inf).amax(1)
+    side = mine.shape[-1]
+    reach = (high - low).amax(-1).clamp(8.0, 1.5 * side)
+    covers = sample_covers(chance, studio.textures, ((low + high) / 2).nan_to_num(0).clamp(0, side), reach, side, side)
+    left = (mine & (covers.alpha < 0.5)).sum((1, 2))
+    bearable = left >= _LEAST_SHARE * silhouette.sum((1, 2)).clamp_min(1)
+    return covers.only(bearable & chance.coin(0.4, len(mine)))
 
 
-def _truth(
-    sketch: Sketch,
-    scene: _Scene,
-    joints: np.ndarray,
-    pixels: np.ndarray,
-    visible: np.ndarray,
-    neighbours: np.ndarray,
-    hidden_share: float,
-    image: np.ndarray,
-) -> dict[str, np.ndarray]:
-    view = sketch.view
-    single = np.float32
-    return {
-        "image": image,
-        "pose": sketch.pose[0].astype(single),
-        "betas": sketch.betas[0].astype(single),
-        "trans": scene.trans[0].astype(single),
-        "focal_px": np.asarray(view.focal_px, single),
-        "principal_px": view.principal_px.astype(single),
-        "box_centre_px": scene.box_centre_px.astype(single),
-        "box_px": np.asarray(scene.box_px, single),
-        "image_size": np.array([view.width, view.height], np.int32),
-        "joints30_px": pixels.astype(single),
-        "joints30_cam": joints.astype(single),
-        "visible30": visible,
-        "neighbour_joints17_px": neighbours,
-        "hidden_share": np.asarray(hidden_share, single),
-    }
-
-
-def _neighbours(coco: np.ndarray, others: list[int]) -> np.ndarray:
-    """Return the COCO joints (4, 17, 2) of the people nearest to row 0 of (n, 17, 2), NaN where there are fewer."""
-    found = np.full((NEIGHBOURS, 17, 2), np.nan, np.float32)
-    middle = np.nanmean(coco[0], axis=0)
-    for place, j in enumerate(sorted(others, key=lambda j: _distance(coco[j], middle))[:NEIGHBOURS]):
-        found[place] = coco[j]
-    return found
-
-
-def _distance(pixels: np.ndarray, target: np.ndarray) -> float:
-    middle = np.nanmean(pixels, axis=0) if np.isfinite(pixels).any() else np.array([np.inf, np.inf])
-    return float(np.hypot(*(middle - target)))
-
-
-def join_crops(parts: list[Crops]) -> Crops:
-    """Return several crops as one, in order."""
-    names = [field.name for field in fields(Crops)]
-    return Crops(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+def nearest_people(coco: Tensor) -> Tensor:
+    """Return the joints (N, 4, 17, 2) of the people nearest to place 0 of (N, M, 17, 2), NaN where there are fewer."""
+    middle = coco.nanmean(2)
+    distance = (middle[:, 1:] - middle[:, :1]).norm(dim=-1).nan_to_num(torch.inf)
+    order = distance.argsort(1)[:, :NEIGHBOURS]
+    return coco[:, 1:].gather(1, order[..., None, None].expand(-1, -1, 17, 2))

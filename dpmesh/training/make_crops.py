@@ -8,20 +8,20 @@ import logging
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from configs.errors import DpmeshVideoError
 from dpmesh.body import load_body
 from dpmesh.body.load import read_structure
-from dpmesh.training.crops import Crops, join_crops, make_crops
+from dpmesh.training.crops import Crops, make_crops
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import list_backgrounds
+from dpmesh.training.render.chance import Chance
 from dpmesh.training.shards import claim_folder, digest, fill, run_jobs, write_arrays
 from dpmesh.training.troupe import Studio
 
 SHARD = 1000
-BATCH = 10
+BATCH = 25
 
 
 def shard_paths(folder: Path, count: int) -> list[Path]:
@@ -42,8 +42,9 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
         first = mine[k] * SHARD
         parts: list[Crops] = []
         for start in range(first, first + SHARD, BATCH):
-            parts.append(make_crops(studio, options.seed, np.arange(start, start + BATCH), options.image_px))
-        write_arrays(paths[mine[k]], join_crops(parts))
+            chance = Chance((options.seed, start), options.device)
+            parts.append(make_crops(studio, chance, BATCH, options.image_px).to("cpu"))
+        write_arrays(paths[mine[k]], Crops.join(parts))
 
     fill([paths[k] for k in mine], make, f"crops {options.split}")
 

@@ -20,10 +20,11 @@ from dpmesh.body import BodyModel, load_body
 from dpmesh.training.demo_motion import Motion, Role, keep_on_floor, lay_out
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import read_background
+from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.clothing import dress
-from dpmesh.training.render.light import Light
+from dpmesh.training.render.light import Lights
 from dpmesh.training.render.sequence import Actor, SequenceFrame, render_sequence
-from dpmesh.training.render.staging import View, tilted_camera
+from dpmesh.training.render.staging import Views, tilted_cameras
 from dpmesh.training.shards import write_whole
 from dpmesh.training.troupe import renderer_of
 
@@ -57,11 +58,11 @@ CASTS = {
 
 
 def stage_actors(
-    body: BodyModel, bank: PoseBank, roles: list[Role], rng: np.random.Generator, view: View, frames: int
+    body: BodyModel, bank: PoseBank, roles: list[Role], rng: np.random.Generator, view: Views, frames: int
 ) -> list[Actor]:
-    """Return the people of the clip in camera axes, each with fixed looks and a shape of their own."""
-    renderer = renderer_of(body, "cpu")
-    motions = lay_out(rng, bank, roles, frames, float(RATE), view.focal_px, view.width)
+    """Return the people of the clip in camera axes, each with a shape of their own."""
+    motions = lay_out(rng, bank, roles, frames, float(RATE), float(view.focal_px), WIDTH)
+    from_world = view.camera_from_world[0].double().numpy()
     camera_at = np.array([0.0, CAMERA_HEIGHT_M, 0.0])
     actors = []
     for motion in motions:
@@ -69,10 +70,10 @@ def stage_actors(
         rest = body.rest_joints(torch.from_numpy(betas[None]))[0, 0].numpy()
         grounded = keep_on_floor(motion, _lowest(body, motion, betas, rest), float(RATE))
         pose = grounded.pose.copy()
-        root = Rotation.from_matrix(view.camera_from_world) * Rotation.from_rotvec(pose[:, 0])
+        root = Rotation.from_matrix(from_world) * Rotation.from_rotvec(pose[:, 0])
         pose[:, 0] = root.as_rotvec()
-        pelvis = (grounded.pelvis - camera_at) @ view.camera_from_world.T
-        actors.append(Actor(pose, (pelvis - rest).astype(np.float32), betas, dress(rng, renderer.surface)))
+        pelvis = (grounded.pelvis - camera_at) @ from_world.T
+        actors.append(Actor(pose, (pelvis - rest).astype(np.float32), betas))
     return actors
 
 
@@ -103,7 +104,7 @@ def write_video(path: Path, images: Iterable[np.ndarray], rate: Fraction, crf: i
     write_whole(path, encode)
 
 
-def truth_of(body: BodyModel, actors: list[Actor], frames: list[SequenceFrame], view: View) -> dict[str, np.ndarray]:
+def truth_of(body: BodyModel, actors: list[Actor], frames: list[SequenceFrame], view: Views) -> dict[str, np.ndarray]:
     """Return the arrays of `truth.npz`: N people, T frames, camera axes, metres, pixels of the clip."""
 
     def joints(joint_set: str) -> np.ndarray:
@@ -124,17 +125,17 @@ def truth_of(body: BodyModel, actors: list[Actor], frames: list[SequenceFrame], 
         "trans": np.stack([actor.trans for actor in actors]),  # (N, T, 3)
         "joints_smpl24": joints("smpl24"),  # (N, T, 24, 3)
         "joints_coco17": coco,  # (N, T, 17, 3)
-        "keypoints_px": view.project(coco).astype(np.float32),  # (N, T, 17, 2)
+        "keypoints_px": view.project(torch.from_numpy(coco)[None])[0].numpy(),  # (N, T, 17, 2)
         "joints30_px": per_person("joints30_px"),  # (N, T, 30, 2)
         "visible30": per_person("visible30"),  # (N, T, 30): 0 outside the picture, 1 hidden, 2 visible
         "visible_share": per_person("visible_share"),  # (N, T), 0 when outside of the picture
         "area_px": per_person("area_px"),  # (N, T), area within the picture, hidden or not
         "boxes_xyxy": per_person("boxes_xyxy"),  # (N, T, 4), NaN when outside
         "time_s": np.arange(len(frames)) / float(RATE),
-        "focal_px": np.array(view.focal_px, np.float32),
-        "principal_px": view.principal_px.astype(np.float32),
-        "image_size": np.array([view.width, view.height], np.int32),
-        "camera_from_world": view.camera_from_world.astype(np.float32),  # world y up
+        "focal_px": view.focal_px[0].numpy(),
+        "principal_px": view.principal_px[0].numpy(),
+        "image_size": np.array([WIDTH, HEIGHT], np.int32),
+        "camera_from_world": view.camera_from_world[0].numpy(),  # world y up
         "camera_height_m": np.array(CAMERA_HEIGHT_M, np.float32),
     }
 
@@ -144,22 +145,24 @@ def make_demo(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     rng = np.random.default_rng(options.seed)
     body = load_body(options.body, device="cpu")
-    view = View(WIDTH, HEIGHT, FOCAL_PX, np.array([WIDTH / 2, HEIGHT / 2]), tilted_camera(PITCH_RAD, 0.0))
+    size = torch.tensor([[WIDTH, HEIGHT]], dtype=torch.float32)
+    view = Views(size, torch.tensor([FOCAL_PX]), size / 2, tilted_cameras(torch.tensor([PITCH_RAD]), torch.zeros(1)))
     count = round(options.seconds * RATE)
     actors = stage_actors(body, PoseBank.read(options.poses), CASTS[options.cast], rng, view, count)
-    light = Light(
-        sky=np.array([0.50, 0.52, 0.56]),
-        ground=np.array([0.26, 0.25, 0.24]),
-        lamp_directions=np.array([[0.45, 0.75, 0.48], [-0.6, 0.5, 0.6]]) / 1.0,
-        lamp_colours=np.array([[0.62, 0.59, 0.54], [0.12, 0.13, 0.15]]),
-        shadow=0.45,
+    light = Lights(
+        sky=torch.tensor([[0.50, 0.52, 0.56]]),
+        ground=torch.tensor([[0.26, 0.25, 0.24]]),
+        lamp_directions=torch.tensor([[[0.45, 0.75, 0.48], [-0.6, 0.5, 0.6]]]),
+        lamp_colours=torch.tensor([[[0.62, 0.59, 0.54], [0.12, 0.13, 0.15]]]),
+        shadow=torch.tensor([0.45]),
     )
     picture = read_background(options.background)
     background = _cover_view(picture, options.background_top)
-    floor = view.camera_from_world @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
+    floor = view.camera_from_world[0].numpy() @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
     renderer = renderer_of(body, "cpu")
+    outfits = dress(Chance((options.seed,)), renderer.surface, len(actors))
     frames: list[SequenceFrame] = []
-    for frame in render_sequence(body, renderer, actors, view, light, background, floor, seed=options.seed):
+    for frame in render_sequence(body, renderer, actors, outfits, view, light, background, floor, seed=options.seed):
         frames.append(frame)
     options.output.mkdir(parents=True, exist_ok=True)
     write_video(options.output / "demo.mp4", (frame.image for frame in frames), RATE, options.crf)

@@ -17,42 +17,35 @@ from dpmesh.body import load_body
 from dpmesh.body.load import read_structure
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import list_backgrounds
-from dpmesh.training.scenes import Labelled, make_scenes
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.scenes import Scenes, make_scenes, sample_size
 from dpmesh.training.shards import claim_folder, digest, fill, run_jobs, write_whole
 from dpmesh.training.troupe import Studio
 
 BATCH = 8
-_SHAPES = ((16, 9), (4, 3), (1, 1), (3, 4), (9, 16))  # width : height
-_SHAPE_CHANCE = (0.4, 0.25, 0.15, 0.1, 0.1)
 _FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
-def size_of_batch(seed: int, batch: int, image_px: int) -> tuple[int, int]:
-    """Return width and height of a batch's pictures: the longer side is `image_px`, both are even."""
-    rng = np.random.default_rng((seed, 1, batch))
-    across, down = _SHAPES[rng.choice(len(_SHAPES), p=_SHAPE_CHANCE)]
-    scale = image_px / max(across, down)
-    return 2 * round(across * scale / 2), 2 * round(down * scale / 2)
-
-
-def label_lines(picture: Labelled) -> str:
+def label_lines(boxes_xyxy: np.ndarray, keypoints: np.ndarray, width: int, height: int) -> str:
     """Return the Ultralytics pose label file: class, box centre and size, 17 x y visibility, all over the size."""
-    height, width = picture.image.shape[:2]
     lines = []
-    for box, keypoints in zip(picture.boxes_xyxy, picture.keypoints, strict=True):
+    for box, points in zip(boxes_xyxy, keypoints, strict=True):
         x1, y1, x2, y2 = box / (width, height, width, height)
         numbers = [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
-        joints = " ".join(f"{x / width:.5f} {y / height:.5f} {int(v)}" for x, y, v in keypoints)
+        joints = " ".join(f"{x / width:.5f} {y / height:.5f} {int(v)}" for x, y, v in points)
         lines.append("0 " + " ".join(f"{n:.5f}" for n in numbers) + " " + joints + "\n")
     return "".join(lines)
 
 
-def write_picture(picture: Labelled, image_path: Path, label_path: Path, quality: int) -> None:
-    """Write the label first, then the picture: a picture that exists has its label."""
-    text = label_lines(picture)
-    write_whole(label_path, lambda draft: draft.write_text(text))
-    coded = cv2.imencode(".jpg", picture.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    write_whole(image_path, lambda draft: draft.write_bytes(coded))
+def write_pictures(scenes: Scenes, images: Path, labels: Path, first: int, quality: int) -> None:
+    """Write the pictures as `first`, `first` + 1, ...; labels come first: a picture that exists has its own."""
+    height, width = scenes.image.shape[-2:]
+    for k, image in enumerate(scenes.image.permute(0, 2, 3, 1).cpu().numpy()):
+        mine = scenes.picture == k
+        text = label_lines(scenes.boxes_xyxy[mine].cpu().numpy(), scenes.keypoints[mine].cpu().numpy(), width, height)
+        coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        write_whole(labels / f"{first + k:06d}.txt", functools.partial(Path.write_text, data=text))
+        write_whole(images / f"{first + k:06d}.jpg", functools.partial(Path.write_bytes, data=coded))
 
 
 def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
@@ -65,11 +58,10 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     batches = list(range(job, -(-options.count // BATCH), jobs))
 
     def make(k: int) -> None:
-        indices = np.arange(batches[k] * BATCH, (batches[k] + 1) * BATCH)
-        width, height = size_of_batch(options.seed, batches[k], options.image_px)
-        pictures = make_scenes(studio, options.seed, indices, width, height, options.people_min)
-        for index, picture in zip(indices.tolist(), pictures, strict=True):
-            write_picture(picture, images / f"{index:06d}.jpg", labels / f"{index:06d}.txt", 92)
+        chance = Chance((options.seed, batches[k]), options.device)
+        width, height = sample_size(chance, options.image_px)
+        scenes = make_scenes(studio, chance, BATCH, width, height, options.people_min)
+        write_pictures(scenes, images, labels, batches[k] * BATCH, 92)
 
     last = [images / f"{(batch + 1) * BATCH - 1:06d}.jpg" for batch in batches]
     fill(last, make, f"detector images {options.split}")
@@ -88,7 +80,7 @@ def main() -> int:
     parser.add_argument("--output", required=True, type=Path, help="data set folder; both splits go into the same")
     parser.add_argument("--count", required=True, type=int, help=f"pictures; rounded up to batches of {BATCH}")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--image-px", type=int, default=320, help="longer side")
+    parser.add_argument("--image-px", type=int, default=640, help="longer side")
     parser.add_argument("--people-min", type=int, default=0, choices=range(9), help="draw no picture with fewer people")
     parser.add_argument("--split", choices=["train", "val"], default="train")
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")

@@ -4,195 +4,177 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from configs.checks import check_shape
-from dpmesh.training.render.occluders import Cover
-from dpmesh.training.render.people import SUPERSAMPLE, Cast, Stage
-from dpmesh.training.render.picture import assemble, cast_shadows, sample_background, sample_covers
+from dpmesh.training.render.backgrounds import sample_backgrounds
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.render.clothing import dress
+from dpmesh.training.render.light import ground_shadows, sample_lights
+from dpmesh.training.render.occluders import Covers, sample_covers
+from dpmesh.training.render.people import SUPERSAMPLE, Cast
+from dpmesh.training.render.sensor import photograph
 from dpmesh.training.render.staging import (
-    View,
+    Views,
+    first_good,
     place_first,
-    sample_view,
-    spot_anywhere,
+    sample_views,
     spot_below,
-    spot_near,
+    spots_anywhere,
+    spots_near,
     stand_at,
 )
 from dpmesh.training.render.visibility import DEPTH_INSIDE_M, HIDDEN, joint_visibility
-from dpmesh.training.troupe import COCO_OF_30, Posed, Sketch, Studio
+from dpmesh.training.troupe import COCO_OF_30, Studio, Troupe
 
 PEOPLE_CHANCE = (0.1, 0.24, 0.2, 0.15, 0.1, 0.08, 0.06, 0.04, 0.03)
 _HEIGHTS = (0.15, 1.0)
 _LEAST_SHARE = 0.15
 _LEAST_PX = 7
+_TRIES = 12
+_SHAPES = ((16, 9), (4, 3), (1, 1), (3, 4), (9, 16))  # width : height
+_SHAPE_CHANCE = (0.45, 0.2, 0.15, 0.1, 0.1)
+_STRIDE_PX = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A picture and the people in it."""
+class Scenes:
+    """N pictures and the K people seen in them."""
 
-    image: np.ndarray  # (H, W, 3) uint8 RGB
-    boxes_xyxy: np.ndarray  # (N, 4) float32, around what is seen of each person
-    keypoints: np.ndarray  # (N, 17, 3) float32 x, y, COCO visibility; 0 0 0 where unlabelled
+    image: Tensor  # (N, 3, H, W) uint8 RGB
+    picture: Tensor  # (K,) int64, ascending
+    boxes_xyxy: Tensor  # (K, 4) float32, around what is seen of each person
+    keypoints: Tensor  # (K, 17, 3) float32 x, y, COCO visibility; 0 0 0 where unlabelled
 
     def __post_init__(self) -> None:
-        check_shape("image", self.image, ("H", "W", 3))
-        check_shape("boxes_xyxy", self.boxes_xyxy, ("N", 4))
-        check_shape("keypoints", self.keypoints, (len(self.boxes_xyxy), 17, 3))
+        check_shape("image", self.image, ("N", 3, "H", "W"))
+        count = len(self.picture)
+        check_shape("boxes_xyxy", self.boxes_xyxy, (count, 4))
+        check_shape("keypoints", self.keypoints, (count, 17, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    trans: np.ndarray  # (n, 3)
-    placed: np.ndarray  # (n,) bool
-    foot: np.ndarray  # (3,) a point of the floor
+def sample_size(chance: Chance, longer_px: int) -> tuple[int, int]:
+    """Return width and height of a batch of pictures, multiples of a detector's stride; the longer side is given."""
+    across, down = _SHAPES[chance.numpy.choice(len(_SHAPES), p=_SHAPE_CHANCE)]
+    width, height = (round(longer_px * side / max(across, down) / _STRIDE_PX) * _STRIDE_PX for side in (across, down))
+    return width, height
 
 
-def make_scenes(
-    studio: Studio, seed: int, indices: np.ndarray, width: int, height: int, people_min: int = 0
-) -> list[Labelled]:
-    """Return the pictures named by (seed, index) at one size; the same names give the same pictures.
+@torch.no_grad()
+def make_scenes(studio: Studio, chance: Chance, count: int, width: int, height: int, people_min: int = 0) -> Scenes:
+    """Return `count` pictures of one size, multiples of 8; equal chances give equal pictures.
 
     Args:
-        people_min: pictures with fewer people are not drawn.
+        studio: what pictures are made from.
+        chance: what draws.
+        count: N.
+        width, height: in pixels.
+        people_min: no picture starts from fewer people; some may find no room.
     """
-    chance = np.where(np.arange(len(PEOPLE_CHANCE)) >= people_min, PEOPLE_CHANCE, 0.0)
-    sketches = []
-    for index in indices.tolist():
-        rng = np.random.default_rng((seed, index))
-        people = int(rng.choice(len(PEOPLE_CHANCE), p=chance / chance.sum()))
-        sketches.append(studio.sketch(rng, sample_view(rng, (width, height)), people))
-    counts = [len(s.pose) for s in sketches]
-    starts = np.cumsum([0, *counts])
-    posed = studio.pose(sketches)
-    placed = [_place(s, posed, start) for s, start in zip(sketches, starts, strict=False)]
-    stage = _stage(studio, sketches, placed, posed, width, height)
-    seen = stage.seen()
-    drawn = stage.draw(seen)
-    own = stage.alone(torch.arange(int(starts[-1]), device=studio.device)).depth().cpu().numpy()
-    cloth = stage.cloth[:, ::3].cpu().numpy()
+    weights = [weight if people >= people_min else 0.0 for people, weight in enumerate(PEOPLE_CHANCE)]
+    views = sample_views(chance, count, (width, height))
+    counts = chance.pick(weights, count)
+    counts[0] += ~counts.any()  # a batch without anybody would have nothing to draw
+    troupe = studio.gather(chance, views, counts, len(PEOPLE_CHANCE) - 1)
+    trans, placed, foot = _place(chance, views, troupe)
+    lights = sample_lights(chance, count)
+    outfits = dress(chance, studio.renderer.surface, len(troupe.picture))
+    cast = Cast(troupe.vertices + trans[:, None], troupe.picture, views, outfits, lights)
+    stage = studio.renderer.stage(cast, width, height).without((~placed).nonzero().squeeze(1))
+    drawn = stage.draw(stage.seen())
+    rows = torch.arange(len(placed), device=placed.device)
+    own = stage.alone(rows).depth()
 
-    pictures = []
-    for k, (sketch, scene) in enumerate(zip(sketches, placed, strict=True)):
-        first, last = int(starts[k]), int(starts[k + 1])
-        joints = posed.coco[first:last] + scene.trans[:, None]
-        pixels = sketch.view.project(joints)
-        back = sample_background(sketch.rng, studio.backgrounds, sketch.view, scene.foot)
-        points = cloth[first:last][scene.placed].reshape(-1, 3)
-        back = cast_shadows(back, sketch.view, sketch.light, points, scene.foot)
-        cover = _cover(sketch, studio, pixels[scene.placed])
-        alpha = np.zeros((height, width), np.float32) if cover is None else cover.alpha
-        image = assemble(sketch.rng, back, drawn[k], cover)
-        boxes, keypoints = [], []
-        for j in np.flatnonzero(scene.placed):
-            row = first + int(j)
-            visible, by_other = joint_visibility(
-                pixels[j],
-                joints[j, :, 2],
-                DEPTH_INSIDE_M[COCO_OF_30],
-                row,
-                drawn[k].row,
-                drawn[k].depth,
-                own[row],
-                alpha,
-                SUPERSAMPLE,
-            )
-            box = _box_of_seen(drawn[k].row == row, np.isfinite(own[row]), alpha)
-            if box is not None:
-                boxes.append(box)
-                keypoints.append(_coco(pixels[j], visible, by_other))
-        pictures.append(
-            Labelled(
-                image,
-                np.array(boxes, np.float32).reshape(-1, 4),
-                np.array(keypoints, np.float32).reshape(-1, 17, 3),
-            )
-        )
-    return pictures
-
-
-def _place(sketch: Sketch, posed: Posed, start: int) -> _Placed:
-    rng, view = sketch.rng, sketch.view
-    count = len(sketch.pose)
-    stances = posed.stances[start : start + count]
-    trans, placed = np.zeros((count, 3)), np.zeros(count, bool)
-    if count == 0:
-        level = rng.uniform(0.5, 3.0)
-        return _Placed(trans, placed, view.up * -level + np.array([0.0, 0.0, 3.0]))
-    trans[0] = place_first(rng, view, stances[0], _HEIGHTS, 0.2)
-    foot = spot_below(stances[0], trans[0], view.up)
-    spots = [foot]
-    placed[0] = True
-    for k in range(1, count):
-        beside = rng.random() < 0.5
-        spot = (
-            spot_near(rng, view, spots[rng.integers(len(spots))], spots)
-            if beside
-            else spot_anywhere(rng, view, foot, _HEIGHTS, spots)
-        )
-        if spot is not None:
-            trans[k] = stand_at(stances[k], spot, view.up)
-            placed[k] = (stances[k].low[2] + trans[k, 2]) > 0.3
-            spots.append(spot)
-    return _Placed(trans, placed, foot)
-
-
-def _stage(
-    studio: Studio, sketches: list[Sketch], placed: list[_Placed], posed: Posed, width: int, height: int
-) -> Stage:
-    counts = [len(s.pose) for s in sketches]
-
-    def rows(values: list[np.ndarray]) -> torch.Tensor:
-        return torch.as_tensor(np.repeat(np.stack(values), counts, axis=0).astype(np.float32), device=studio.device)
-
-    views: list[View] = [s.view for s in sketches]
-    trans = torch.as_tensor(np.concatenate([p.trans for p in placed]).astype(np.float32), device=studio.device)
-    cast = Cast(
-        vertices=posed.vertices + trans[:, None],
-        picture=torch.as_tensor(np.repeat(np.arange(len(sketches)), counts), device=studio.device),
-        focal_px=rows([np.asarray(v.focal_px) for v in views]),
-        principal_px=rows([v.principal_px for v in views]),
-        camera_from_world=rows([v.camera_from_world for v in views]),
-        outfits=[outfit for s in sketches for outfit in s.outfits],
-        lights=[s.light for s in sketches for _ in s.pose],
+    back = sample_backgrounds(chance, studio.textures, views, foot, width, height)
+    dark = ground_shadows(stage.cloth[:, ::3], stage.layer, foot, views, lights, width, height)
+    joints = troupe.coco + trans[:, None]
+    pixels = views.project_rows(joints, troupe.picture)
+    covers = _cover(
+        chance, studio, troupe.spread(torch.where(placed[:, None, None], pixels, torch.nan), torch.nan), views
     )
-    stage = studio.renderer.stage(cast, len(sketches), width, height)
-    absent = (~np.concatenate([p.placed for p in placed])).nonzero()[0]
-    return stage.without(torch.as_tensor(absent, device=studio.device)) if len(absent) else stage
+    image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
+    image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
+    visible, by_other = joint_visibility(
+        pixels,
+        joints[..., 2],
+        joints.new_tensor(DEPTH_INSIDE_M)[list(COCO_OF_30)],
+        rows,
+        troupe.picture,
+        drawn.row,
+        drawn.depth,
+        own,
+        covers.alpha,
+        SUPERSAMPLE,
+    )
+    half, step = SUPERSAMPLE // 2, SUPERSAMPLE
+    clear = torch.where(covers.alpha < 0.5, drawn.row[:, half::step, half::step], -1)
+    boxes, seen_px = _boxes_of(clear, len(rows))
+    whole_px = own[:, half::step, half::step].isfinite().sum((1, 2))
+    kept = (seen_px >= (_LEAST_SHARE * whole_px).clamp_min(20)) & placed
+    kept &= (boxes[:, 2:] - boxes[:, :2]).amin(1) >= _LEAST_PX
+    # A joint behind its own body is labelled as hidden, one behind something else not at all: a detector trained so is
+    # sure of a joint when the person's own shape tells where it is.
+    mark = torch.where((visible == HIDDEN) & by_other, 0, visible)[..., None]
+    keypoints = torch.cat([torch.where(mark > 0, pixels, 0.0), mark], dim=-1)
+    return Scenes(photograph(chance, image), troupe.picture[kept], boxes[kept], keypoints[kept])
 
 
-def _cover(sketch: Sketch, studio: Studio, pixels: np.ndarray) -> Cover | None:
-    rng, view = sketch.rng, sketch.view
-    if rng.random() >= 0.35:
-        return None
-    near = pixels[rng.integers(len(pixels))] if len(pixels) else rng.uniform(0, 1, (2, 2)) * (view.width, view.height)
-    low, high = near.min(0), near.max(0)
-    if not np.isfinite(low).all():
-        return None
-    reach = min(float((high - low).max()), 1.2 * view.height)
-    middle = ((low + high) / 2).clip(0, (view.width, view.height))
-    return sample_covers(rng, studio.backgrounds, middle, reach, view.width, view.height)
+def _place(chance: Chance, views: Views, troupe: Troupe) -> tuple[Tensor, Tensor, Tensor]:
+    """Return trans (R, 3), which found room (R,) bool, and a point of each floor (N, 3)."""
+    count, most = troupe.present.shape
+    up, stances = views.up, troupe.stances
+    candidates, fault = place_first(chance, views, stances, _HEIGHTS, 0.2, _TRIES)
+    trans = candidates.new_zeros(count, most, 3)
+    trans[:, 0] = first_good(candidates, fault == fault.amin(1, keepdim=True))
+    foot = spot_below(stances, trans[:, 0], up)
+    level = torch.tensor([0.0, 0.0, 3.0], device=up.device) - up * chance.uniform(0.5, 3.0, count, 1)
+    foot = torch.where(troupe.present[:, :1], foot, level)
+    spots = foot[:, None].repeat(1, most, 1)
+    placed = torch.zeros_like(troupe.present)
+    placed[:, 0] = troupe.present[:, 0]
+    taken = placed.clone()
+    rows = torch.arange(count, device=foot.device)
+    for place in range(1, most):
+        beside = spots[rows, chance.integers(place, count)]
+        near, near_free = spots_near(chance, views, beside, spots, taken)
+        far, far_free = spots_anywhere(chance, views, foot, _HEIGHTS, spots, taken)
+        choice = chance.coin(0.5, count)
+        spot = torch.where(choice[:, None], near, far)
+        free = torch.where(choice, near_free, far_free)
+        here = stand_at(stances, place, spot, up)
+        taken[:, place] = free & troupe.present[:, place]
+        spots[:, place] = torch.where(taken[:, place, None], spot, foot)
+        trans[:, place] = here
+        placed[:, place] = taken[:, place] & (stances.low[:, place, 2] + here[:, 2] > 0.3)
+    where = troupe.picture, troupe.place
+    return trans[where], placed[where], foot
 
 
-def _box_of_seen(mine: np.ndarray, own: np.ndarray, alpha: np.ndarray) -> np.ndarray | None:
-    """Return x1 y1 x2 y2 (4,) around a person's visible pixels, None when next to nothing is seen."""
-    half = SUPERSAMPLE // 2
-    clear = mine[half::SUPERSAMPLE, half::SUPERSAMPLE] & (alpha < 0.5)
-    whole = own[half::SUPERSAMPLE, half::SUPERSAMPLE]
-    if clear.sum() < max(_LEAST_SHARE * whole.sum(), 20):
-        return None
-    columns, lines = np.flatnonzero(clear.any(0)), np.flatnonzero(clear.any(1))
-    box = np.array([columns[0], lines[0], columns[-1] + 1, lines[-1] + 1], np.float32)
-    return None if (box[2:] - box[:2]).min() < _LEAST_PX else box
+def _cover(chance: Chance, studio: Studio, pixels: Tensor, views: Views) -> Covers:
+    """Return things in front of a third of the pictures, each near one of the people (N, M, 17, 2)."""
+    count, most = pixels.shape[:2]
+    low, high = pixels.nan_to_num(torch.inf).amin(2), pixels.nan_to_num(-torch.inf).amax(2)
+    there = low.isfinite().all(-1) & high.isfinite().all(-1)
+    order = chance.uniform(0, 1, count, most) + there
+    rows, one = torch.arange(count, device=pixels.device), order.argmax(1)
+    near = there[rows, one][:, None]
+    low = torch.where(near, low[rows, one], 0.3 * views.size)
+    high = torch.where(near, high[rows, one], 0.7 * views.size)
+    width, height = (int(side) for side in views.size[0].tolist())
+    reach = (high - low).amax(-1).clamp(8.0, 1.2 * height)
+    middle = torch.minimum(((low + high) / 2).clamp_min(0), views.size)
+    covers = sample_covers(chance, studio.textures, middle, reach, width, height)
+    return covers.only(chance.coin(0.35, count))
 
 
-def _coco(pixels: np.ndarray, visible: np.ndarray, by_other: np.ndarray) -> np.ndarray:
-    """Return (17, 3): a joint behind its own body is labelled as hidden, one behind something else not at all.
-
-    A detector trained so is sure of a joint when the person's own shape tells where it is.
-    """
-    mark = visible.copy()
-    mark[(visible == HIDDEN) & by_other] = 0
-    return np.concatenate([np.where(mark[:, None] > 0, pixels, 0.0), mark[:, None]], axis=1)
+def _boxes_of(names: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return x1 y1 x2 y2 (R, 4) round the pixels that bear each row's name in (N, H, W), and their number (R,)."""
+    picture, line, column = (names >= 0).nonzero().unbind(1)
+    row = names[picture, line, column].long()
+    corners = torch.stack([column, line, -column - 1, -line - 1], dim=1).float()
+    boxes = corners.new_full((count, 4), torch.inf)
+    boxes.scatter_reduce_(0, row[:, None].expand(-1, 4), corners, reduce="amin")
+    boxes = boxes * boxes.new_tensor([1.0, 1.0, -1.0, -1.0])
+    found = torch.bincount(row, minlength=count)
+    return torch.where(found[:, None] > 0, boxes, 0.0), found

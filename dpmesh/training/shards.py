@@ -33,8 +33,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_arrays(path: Path, noun: Any) -> None:
-    """Write the arrays of a dataclass as one uncompressed npz, whole or not at all."""
-    arrays = {field.name: getattr(noun, field.name) for field in fields(noun)}
+    """Write the arrays or CPU tensors of a dataclass as one uncompressed npz, whole or not at all."""
+    arrays = {field.name: np.asarray(getattr(noun, field.name)) for field in fields(noun)}
 
     def save(draft: Path) -> None:
         with draft.open("wb") as file:

@@ -1,4 +1,4 @@
-"""The people of a synthetic picture before they are placed: shape, pose, clothes; the draw of one index."""
+"""The people of synthetic pictures before they are placed: shape, pose, clothes; and the studio that draws them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from dpmesh.body import BodyModel
-from dpmesh.training.render.clothing import Outfit, dress
-from dpmesh.training.render.light import Light, sample_light
+from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from dpmesh.training.render.backgrounds import Textures
+from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.people import PeopleRenderer
-from dpmesh.training.render.staging import Stance, View, measure_stances, turn
+from dpmesh.training.render.staging import Stances, Views, measure_stances, turns
 from dpmesh.training.render.surface import describe_surface
 
-COCO_OF_30 = np.array([24, 25, 26, 27, 28, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8])
-SEEN_OF_30 = np.array([0, 12, *COCO_OF_30])  # the 19 of the 30-set that a 2D detector gives
+COCO_OF_30 = (24, 25, 26, 27, 28, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8)
+SEEN_OF_30 = (0, 12, *COCO_OF_30)  # the 19 of the 30-set that a 2D detector gives
 
 
 class PoseSource(Protocol):
@@ -30,25 +30,24 @@ class PoseSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sketch:
-    """One picture's draw, nobody placed yet."""
+class Troupe:
+    """The people of N pictures, R in all, in camera axes with `trans` at zero; M places per picture."""
 
-    rng: np.random.Generator  # what is left of this index's chance
-    view: View
-    light: Light
-    pose: np.ndarray  # (n, 24, 3) root turned into camera axes
-    betas: np.ndarray  # (n, 10)
-    outfits: list[Outfit]
+    picture: Tensor  # (R,) int64, ascending
+    place: Tensor  # (R,) int64, 0 for a picture's first person
+    present: Tensor  # (N, M) bool
+    pose: Tensor  # (R, 24, 3) axis-angle
+    betas: Tensor  # (R, 10)
+    vertices: Tensor  # (R, V, 3), or the joints where nothing is drawn
+    joints: Tensor  # (R, 30, 3)
+    coco: Tensor  # (R, 17, 3), hips where people mark them in pictures
+    stances: Stances
 
-
-@dataclass(frozen=True, slots=True)
-class Posed:
-    """The bodies of several sketches, row after row, `trans` zero."""
-
-    vertices: Tensor  # (R, V, 3)
-    joints: np.ndarray  # (R, 30, 3)
-    coco: np.ndarray  # (R, 17, 3), hips where people mark them in pictures
-    stances: list[Stance]
+    def spread(self, values: Tensor, fill: float = 0.0) -> Tensor:
+        """Return per-person values (R, ...) as (N, M, ...), `fill` where nobody is."""
+        out = values.new_full((*self.present.shape, *values.shape[1:]), fill)
+        out[self.picture, self.place] = values
+        return out
 
 
 class Studio:
@@ -59,6 +58,7 @@ class Studio:
         poses: where poses come from.
         backgrounds: pictures without people.
         split: "train" or "val", passed to `poses`.
+        device: where pictures are made.
     """
 
     def __init__(
@@ -72,32 +72,28 @@ class Studio:
     ) -> None:
         self.body = body
         self.poses = poses
-        self.backgrounds = backgrounds
+        self.textures = Textures(backgrounds, device)
         self.split = split
         self.device = torch.device(device)
         self.renderer = renderer_of(body, device)
 
-    def sketch(self, rng: np.random.Generator, view: View, people: int) -> Sketch:
-        """Return the draw of `people` persons for one picture."""
-        pose = np.array(self.poses.sample(rng, people, self.split), dtype=np.float32).reshape(people, 24, 3)
-        betas = rng.normal(0, 1, (people, 10)).clip(-2.5, 2.5).astype(np.float32)
-        turned = np.array([view.camera_from_world @ turn(rng) for _ in range(people)]).reshape(people, 3, 3)
-        if people:
-            pose[:, 0] = (Rotation.from_matrix(turned) * Rotation.from_rotvec(pose[:, 0])).as_rotvec()
-        outfits = [dress(rng, self.renderer.surface) for _ in range(people)]
-        return Sketch(rng, view, sample_light(rng), pose, betas, outfits)
-
     @torch.no_grad()
-    def pose(self, sketches: list[Sketch]) -> Posed:
-        """Return all bodies of some sketches."""
-        pose = torch.as_tensor(np.concatenate([s.pose for s in sketches]), device=self.device)
-        betas = torch.as_tensor(np.concatenate([s.betas for s in sketches]), device=self.device)
-        trans = torch.zeros(len(pose), 3, device=self.device)
-        vertices = self.body.vertices(pose, betas, trans)
-        joints = self.body.joints(pose, betas, trans, joint_set="dpmesh30").cpu().numpy()
-        coco = self.body.joints(pose, betas, trans, joint_set="coco17").cpu().numpy()
-        ups = np.array([s.view.up for s in sketches for _ in s.pose]).reshape(-1, 3)
-        return Posed(vertices, joints, coco, measure_stances(vertices, joints[:, 0], ups))
+    def gather(self, chance: Chance, views: Views, counts: Tensor, most: int, *, has_skin: bool = True) -> Troupe:
+        """Return random people, `counts` (N,) in each picture and at most `most`; without skin, joints stand for it."""
+        present = torch.arange(most, device=self.device) < counts[:, None]
+        picture, place = present.nonzero().unbind(1)
+        rows = len(picture)
+        drawn = self.poses.sample(chance.numpy, rows, self.split).astype(np.float32)
+        pose = torch.from_numpy(drawn.reshape(rows, 24, 3)).to(self.device)
+        turn = views.camera_from_world[picture] @ turns(chance.uniform(-torch.pi, torch.pi, rows))
+        pose[:, 0] = matrix_to_axis_angle(turn @ axis_angle_to_matrix(pose[:, 0]))
+        betas = chance.normal(1.0, rows, 10).clamp(-2.5, 2.5)
+        trans = pose.new_zeros(rows, 3)
+        joints = self.body.joints(pose, betas, trans, joint_set="dpmesh30")
+        vertices = self.body.vertices(pose, betas, trans) if has_skin else joints
+        coco = self.body.joints(pose, betas, trans, joint_set="coco17")
+        stances = measure_stances(vertices, joints[:, 0], views.up, picture, place, most)
+        return Troupe(picture, place, present, pose, betas, vertices, joints, coco, stances)
 
 
 def renderer_of(body: BodyModel, device: torch.device | str) -> PeopleRenderer:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from configs.errors import DpmeshVideoError, SettingsError
+from pipeline.cli.weights_app import weights_app
 
 app = typer.Typer(
     help="Video of many people to 3D human motion: one AMASS-style motion file per person.",
@@ -17,7 +18,6 @@ app = typer.Typer(
     add_completion=False,
 )
 evaluate_app = typer.Typer(help="Measure a run.", no_args_is_help=True)
-weights_app = typer.Typer(help="The models: which exist, whether they are intact, where they come from.")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 
@@ -138,32 +138,6 @@ def evaluate_truth(
     from pipeline.cli import commands
 
     commands.evaluate_truth(folder, truth)
-
-
-@weights_app.command("list")
-def weights_list() -> None:
-    """List the models by name, with licence and state."""
-    from pipeline.cli import inspection
-
-    inspection.list_weights()
-
-
-@weights_app.command("verify")
-def weights_verify(
-    names: Annotated[list[str] | None, typer.Argument(help="names; all that are here by default")] = None,
-) -> None:
-    """Compare the files of models with the catalogue's sizes and hashes."""
-    from pipeline.cli import inspection
-
-    raise typer.Exit(inspection.verify_weights(names or []))
-
-
-@weights_app.command("where")
-def weights_where(name: Annotated[str, typer.Argument()]) -> None:
-    """Say where a model comes from, under which licence, and where it lies."""
-    from pipeline.cli import inspection
-
-    inspection.where_weights(name)
 
 
 def _configure_log(verbose: bool) -> None:

@@ -1,15 +1,18 @@
 """What the commands do: run, demo, evaluate."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
 
 from configs.errors import InputError
 from configs.schema import RunSettings
+from configs.weights import resolve
 from pipeline.cli.tables import print_table
 from pipeline.device import choose_device, set_threads
 from pipeline.inputs import find_clips
@@ -17,6 +20,9 @@ from pipeline.motion.library import read_track
 from pipeline.progress import TerminalProgress, make_bar
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
 from pipeline.types import MotionTrack
+
+if TYPE_CHECKING:
+    from dpmesh.body import BodyModel
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +92,9 @@ def demo(output: Path) -> int:
 
 def evaluate_reprojection(folder: Path) -> None:
     """Print how well the projected bodies of a run meet the confident keypoints."""
-    from dpmesh.body import load_body
     from pipeline.evaluation.reprojection import measure_reprojection
 
-    report = measure_reprojection(run_tracks(folder), load_body(None))
+    report = measure_reprojection(run_tracks(folder), run_body(folder))
     near = f"within {report.radius_share:.0%} of the box height"
     print_table([("person", "frames", "confident keypoints", near), *report.person_rows()])
     print_table([("joint", "confident keypoints", near), *report.joint_rows()])
@@ -97,10 +102,9 @@ def evaluate_reprojection(folder: Path) -> None:
 
 def evaluate_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
-    from dpmesh.body import load_body
     from pipeline.evaluation.truth import measure_against_truth, read_truth
 
-    report = measure_against_truth(list(run_tracks(folder)), load_body(None), read_truth(truth))
+    report = measure_against_truth(list(run_tracks(folder)), run_body(folder), read_truth(truth))
     print_table(report.rows())
 
 
@@ -110,7 +114,26 @@ def run_tracks(folder: Path) -> Iterator[MotionTrack]:
     Raises:
         InputError: the folder holds no finished run.
     """
-    if not (folder / "run.json").is_file():
-        raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
+    read_run(folder)
     for path in sorted((folder / "motion").glob("person_*.npz")):
         yield read_track(path)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return what a finished run says of itself.
+
+    Raises:
+        InputError: the folder holds no finished run.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def run_body(folder: Path) -> "BodyModel":
+    """Return the body model that a run was made with."""
+    from dpmesh.body import load_body
+
+    source = read_run(folder)["settings"]["body"]["source"]
+    return load_body(None if source == "open" else resolve(source))

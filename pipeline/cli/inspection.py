@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from configs.errors import InputError
-from configs.weights import WeightsStatus, cache_folder, how_to_get, locate, read_catalogue
+from configs.weights import WeightsStatus, cache_folder, find_entry, how_to_get, locate
 from configs.weights import list_weights as weights_states
 from configs.weights import verify as verify_entry
 from pipeline.cli.tables import print_table
@@ -143,9 +143,9 @@ def where_weights(name: str) -> None:
     Raises:
         InputError: the catalogue has no such name.
     """
-    entry = read_catalogue().find(name)
+    entry = find_entry(name)
     if entry is None:
-        known = ", ".join(item.name for item in read_catalogue().weights)
+        known = ", ".join(status.entry.name for status in weights_states())
         raise InputError(f"{name}: not in the catalogue; known names: {known}")
     print(f"{entry.name}: {entry.what}")
     print(f"source   {entry.source}")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from configs.schema import RecoverSettings
+from dpmesh.keypoint_reader import KeypointReader
 from dpmesh.recovery import BodyRecovery, PeopleInImages
 from pipeline.line import Stage
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
@@ -51,36 +52,47 @@ class RecoverStage(Stage):
     def __init__(
         self,
         make_recovery: Callable[[], BodyRecovery],
+        make_reader: Callable[[], KeypointReader | None],
         settings: RecoverSettings,
         focal_px: float | None,
     ) -> None:
         """
         Args:
             make_recovery: loads the network; called in `open`.
+            make_reader: loads what reads the keypoints again from each crop, or says that nothing does.
+            settings: thresholds.
             focal_px: focal length of the video in pixels; None takes the diagonal of each frame.
         """
         self._make_recovery = make_recovery
+        self._make_reader = make_reader
         self._settings = settings
         self._focal_px = focal_px
         self._recovery: BodyRecovery | None = None
+        self._reader: KeypointReader | None = None
 
     def open(self) -> None:
-        """Load the network."""
+        """Load the networks."""
         self._recovery = self._make_recovery()
+        self._reader = self._make_reader()
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with observations; people with too few usable keypoints get none."""
         if self._recovery is None or chunk.tracks is None:
             raise ValueError("recover: the stage was not opened, or the chunk has no tracks")
         seen = tracked_rows(chunk, self._focal_px)
+        images = [frame.image for frame in chunk.frames]
+        indices = [frame.index for frame in chunk.frames]
+        if self._reader is not None:
+            rows = np.searchsorted(indices, seen.frame_index)
+            seen = replace(seen, keypoints=self._reader.read(images, rows, seen.boxes_xyxy, seen.keypoints))
         usable = (seen.keypoints[..., 2] >= self._settings.keypoint_score_min).sum(axis=1)
         seen = select_rows(seen, usable >= self._settings.keypoints_min)
         if not len(seen.frame_index):
             return replace(chunk, observations=seen)
         bodies = self._recovery.recover(
-            [frame.image for frame in chunk.frames],
+            images,
             PeopleInImages(
-                image_row=np.searchsorted([frame.index for frame in chunk.frames], seen.frame_index),
+                image_row=np.searchsorted(indices, seen.frame_index),
                 boxes_xyxy=seen.boxes_xyxy,
                 keypoints=seen.keypoints,
                 focal_px=seen.focal_px,
@@ -98,5 +110,5 @@ class RecoverStage(Stage):
         return replace(chunk, observations=observations)
 
     def close(self) -> None:
-        """Let go of the network."""
-        self._recovery = None
+        """Let go of the networks."""
+        self._recovery = self._reader = None

@@ -11,10 +11,13 @@ from torch import Tensor
 from dpmesh.body import BodyModel
 from dpmesh.geometry.camera import project, translation_from_crop
 from dpmesh.geometry.rotations import axis_angle_to_matrix
+from dpmesh.network.config import LATENT_PX
 from dpmesh.network.heads import rot6d_to_matrix, scale_of
 from dpmesh.network.model import DPMeshOutput
+from dpmesh.network.prompts import heatmaps
 
 DPMESH15_OF_30 = (0, 1, 2, 4, 5, 7, 8, 12, 29, 16, 17, 18, 19, 20, 21)
+_BELL_CELLS = 0.8
 LIMB_WEIGHT = 1.5  # hips to ankles and shoulders to wrists carry what people look at
 
 
@@ -31,6 +34,8 @@ class Truth:
     box_px: Tensor  # (R,)
     joints30_cam: Tensor  # (R, 30, 3) metres
     joints30_crop: Tensor  # (R, 30, 2) 0 to 1 over the crop
+    annotated30_crop: Tensor  # (R, 30, 2) the same, hips where people mark them
+    visible30: Tensor  # (R, 30) 0 outside the crop, 1 hidden, 2 visible
 
 
 def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict[str, Tensor]:
@@ -53,7 +58,19 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
         terms["joint_img"] = _joint_image_loss(layers.joint_img[layer].float(), truth)
         for name, value in terms.items():
             totals[name] = totals.get(name, torch.zeros((), device=value.device)) + share * value
+    if output.keypoint_logits is not None:
+        totals["keypoints"] = keypoint_map_loss(output.keypoint_logits, truth)
     return totals
+
+
+def keypoint_map_loss(logits: Tensor, truth: Truth) -> Tensor:
+    """Return the cross-entropy of maps (R, 30, 32, 32) against a narrow bell round each joint inside the crop."""
+    wanted = heatmaps(truth.annotated30_crop * LATENT_PX, torch.ones_like(truth.visible30)[..., None], _BELL_CELLS)
+    wanted = wanted.flatten(2)
+    wanted = wanted / wanted.sum(-1, keepdim=True).clamp_min(1e-6)
+    entropy = -(wanted * logits.float().flatten(2).log_softmax(-1)).sum(-1)
+    weight = (truth.visible30 == 2).float() + 0.4 * (truth.visible30 == 1)
+    return 0.3 * (entropy * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def _layer_losses(

@@ -5,9 +5,12 @@ The kinds of error follow PoseFix (Moon et al. 2019); the rates are simplified t
 
 from dataclasses import dataclass
 
-import numpy as np
+import torch
+from torch import Tensor
 
 from dpmesh.keypoints import DPMESH30_FROM_COCO, DPMESH30_GIVEN, DPMESH30_NECK, DPMESH30_PELVIS
+from dpmesh.training.crops import Crops
+from dpmesh.training.render.chance import Chance
 
 MIRROR_PAIRS = ((1, 2), (4, 5), (7, 8), (16, 17), (18, 19), (20, 21), (25, 26), (27, 28))
 HIP_INDICES, SHOULDER_INDICES = (1, 2), (16, 17)
@@ -22,66 +25,62 @@ class KeypointNoise:
     miss_rate: float = 0.03
     miss_length: float = 0.12
     inversion_rate: float = 0.03
+    whole_inversion_rate: float = 0.015  # share of crops in which every left is taken for a right
     swap_rate: float = 0.04
     drop_visible: float = 0.04
     drop_hidden: float = 0.45
     weak_rate: float = 0.3  # share of crops whose detector is a weak one, with up to this many times the jitter
     weak_factor: float = 4.0
-    detected_rate: float = 0.5  # share of the rows that a detector looked at in which its keypoints are taken
-    detected_score_min: float = 0.3
     blackout_rate: float = 0.1  # share of crops in which a random half loses all its keypoints
 
 
-def noisy_joints(
-    joints_px: np.ndarray,
-    visible: np.ndarray,
-    neighbours_px: np.ndarray,
-    crop_px: int,
-    noise: KeypointNoise,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
+def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: Chance) -> tuple[Tensor, Tensor]:
     """Return joints (R, 30, 2) in crop pixels as a detector would place them, and which are given (R, 30) bool.
 
     Args:
+        crops: what is seen.
         joints_px: (R, 30, 2) true places in the crop.
-        visible: (R, 30) 0 outside the crop, 1 hidden, 2 visible.
-        neighbours_px: (R, N, 17, 2) COCO keypoints of people near by, NaN where nobody is.
+        noise: how wrong the detector is.
+        chance: what draws.
     """
-    rows = len(joints_px)
-    out = joints_px.astype(np.float32).copy()
+    rows, crop_px = len(joints_px), crops.image.shape[-1]
+    visible = crops.visible30
+    out = joints_px.clone()
+    whole = chance.coin(noise.whole_inversion_rate, rows)
     for left, right in MIRROR_PAIRS:
-        turned = rng.random(rows) < noise.inversion_rate
-        out[turned, left], out[turned, right] = joints_px[turned, right], joints_px[turned, left]
-    for target, source in DPMESH30_FROM_COCO.items():
-        other = neighbours_px[np.arange(rows), rng.integers(neighbours_px.shape[1], size=rows), source]
-        near = np.linalg.norm(other - joints_px[:, target], axis=-1) < 0.35 * crop_px
-        # A hidden joint is the one a detector takes from the person in front.
-        rate = np.where(visible[:, target] == 1, 4.0, 1.0) * noise.swap_rate
-        taken = near & (rng.random(rows) < rate)
-        out[taken, target] = other[taken]
-    sigma = np.where(visible == 1, noise.hidden_jitter, noise.jitter) * rng.uniform(0.3, 1.7, (rows, 1))
-    weak = np.where(rng.random((rows, 1)) < noise.weak_rate, rng.uniform(1.0, noise.weak_factor, (rows, 1)), 1.0)
-    sigma *= weak
-    missed = rng.random((rows, 30)) < noise.miss_rate
-    sigma = np.where(missed, noise.miss_length, sigma) * crop_px
-    out += rng.normal(size=out.shape).astype(np.float32) * sigma[..., None].astype(np.float32)
-    for target, (left, right) in ((DPMESH30_PELVIS, HIP_INDICES), (DPMESH30_NECK, SHOULDER_INDICES)):
-        out[:, target] = 0.5 * (out[:, left] + out[:, right])
-    drop = np.where(visible == 1, noise.drop_hidden * rng.uniform(0, 2, (rows, 1)), noise.drop_visible)
-    given = (visible > 0) & (rng.random((rows, 30)) >= drop)
-    given &= ~_blackout(joints_px, crop_px, noise.blackout_rate, rng)
-    given &= ((out >= 0) & (out < crop_px)).all(axis=-1)
-    known = np.zeros(30, bool)
+        turned = (chance.coin(noise.inversion_rate, rows) | whole)[:, None]
+        out[:, left] = torch.where(turned, joints_px[:, right], joints_px[:, left])
+        out[:, right] = torch.where(turned, joints_px[:, left], joints_px[:, right])
+    neighbours = crops.neighbour_joints17_px
+    targets, sources = list(DPMESH30_FROM_COCO), list(DPMESH30_FROM_COCO.values())
+    who = chance.integers(neighbours.shape[1], rows, len(sources))
+    other = neighbours[:, :, sources].gather(1, who[:, None, :, None].expand(-1, -1, -1, 2))[:, 0]
+    near = (other - joints_px[:, targets]).norm(dim=-1) < 0.35 * crop_px
+    # A hidden joint is the one a detector takes from the person in front.
+    rate = torch.where(visible[:, targets] == 1, 4.0, 1.0) * noise.swap_rate
+    taken = near & chance.coin(rate, rows, len(targets))
+    out[:, targets] = torch.where(taken[..., None], other, out[:, targets])
+    sigma = torch.where(visible == 1, noise.hidden_jitter, noise.jitter) * chance.uniform(0.3, 1.7, rows, 1)
+    weak = chance.coin(noise.weak_rate, rows, 1)
+    sigma = sigma * torch.where(weak, chance.uniform(1.0, noise.weak_factor, rows, 1), 1.0)
+    sigma = torch.where(chance.coin(noise.miss_rate, rows, 30), noise.miss_length, sigma) * crop_px
+    out = out + chance.normal(1.0, *out.shape) * sigma[..., None]
+    for target, pair in ((DPMESH30_PELVIS, HIP_INDICES), (DPMESH30_NECK, SHOULDER_INDICES)):
+        out[:, target] = out[:, list(pair)].mean(1)
+    drop = torch.where(visible == 1, noise.drop_hidden * chance.uniform(0, 2, rows, 1), noise.drop_visible)
+    given = (visible > 0) & ~chance.coin(drop, rows, 30)
+    given &= ~_blackout(joints_px, crop_px, noise.blackout_rate, chance)
+    given &= ((out >= 0) & (out < crop_px)).all(-1)
+    known = torch.zeros(30, dtype=torch.bool, device=out.device)
     known[list(DPMESH30_GIVEN)] = True
     given &= known
-    return out, given
+    return torch.where(given[..., None], out, 0.0), given
 
 
-def _blackout(joints_px: np.ndarray, crop_px: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Return which joints lie on the lost side of a random line, for a random share of the rows."""
+def _blackout(joints_px: Tensor, crop_px: int, rate: float, chance: Chance) -> Tensor:
+    """Return which joints (R, 30) lie on the lost side of a random line, for a random share of the rows."""
     rows = len(joints_px)
-    angle = rng.uniform(0, 2 * np.pi, rows)
-    normal = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    offset = rng.uniform(-0.1, 0.3, rows) * crop_px
-    side = ((joints_px - crop_px / 2) * normal[:, None]).sum(-1) > offset[:, None]
-    return side & (rng.random(rows) < rate)[:, None]
+    angle = chance.uniform(0, 2 * torch.pi, rows, 1)
+    offset = chance.uniform(-0.1, 0.3, rows, 1) * crop_px
+    x, y = (joints_px - crop_px / 2).unbind(-1)
+    return (x * angle.cos() + y * angle.sin() > offset) & chance.coin(rate, rows, 1)

@@ -3,22 +3,28 @@
 import json
 import logging
 import math
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
+from configs.errors import InputError
 from dpmesh.body import BodyModel
 from dpmesh.network.config import preset as network_preset
 from dpmesh.network.model import DPMesh
+from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
-from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.evaluate import measure_errors
+from dpmesh.training.recovery.crops import CropShards, CropSource
+from dpmesh.training.recovery.evaluate import Errors, measure_errors
 from dpmesh.training.recovery.losses import recovery_losses
 from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.recovery.posefix import PoseFixNoise
+from dpmesh.training.recovery.published_look import with_published_look
+from dpmesh.training.recovery.published_losses import PublishedRecipe
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.schedule import Schedule, Stopwatch
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +35,19 @@ CHECKPOINT = "checkpoint.pt"
 class TrainingPlan:
     """How a network is trained."""
 
-    steps: int
+    schedule: Schedule
     batch_rows: int = 64
-    learning_rate: float = 6e-4
-    warm_up_steps: int = 200
     weight_decay: float = 1e-4
     average_decay: float = 0.998
     clip_norm: float = 1.0
     seed: int = 0
     is_bfloat16: bool = True
     is_image_used: bool = True  # False trains what lies past the image features, much faster
-    checkpoint_steps: int = 200
-    validation_steps: int = 400
+    noise: KeypointNoise | PoseFixNoise = field(default_factory=KeypointNoise)
+    has_published_losses: bool = False  # and looks: the released training's, for networks with the published camera
+    report_steps: int = 50
+    checkpoint_steps: int = 500
+    validation_steps: int = 1000
 
 
 def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
@@ -63,13 +70,27 @@ class Trainer:
         self.network = network.to(device)
         self.plan = plan
         self.step = 0
+        self._minutes = 0.0
         self._body = body
         self._output = output
         self._device = device
+        has_published_camera = network.settings.regressor.camera_head == "published"
+        if plan.has_published_losses != has_published_camera:
+            raise InputError(
+                f"camera_head is {network.settings.regressor.camera_head!r}: only networks with the published camera"
+                " train with the published losses, and these with no others; give --losses accordingly"
+            )
+        self._published = PublishedRecipe().to(device) if plan.has_published_losses else None
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(
-            trained, lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.98)
+            trained,
+            lr=plan.schedule.learning_rate,
+            weight_decay=plan.weight_decay,
+            betas=(0.9, 0.98),
+            fused=device.startswith("cuda"),
         )
+        if self._published is not None:
+            self._optimizer.add_param_group({"params": list(self._published.parameters()), "weight_decay": 0.0})
         self._average = {name: value.detach().clone() for name, value in network.state_dict().items()}
         output.mkdir(parents=True, exist_ok=True)
 
@@ -85,8 +106,10 @@ class Trainer:
         state = read_checkpoint(self.checkpoint_path, self._device)
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if self._published is not None:
+            self._published.load_state_dict(state["published"])
         self._average = state["average"]
-        self.step = state["step"]
+        self.step, self._minutes = state["step"], state["minutes"]
         return True
 
     def start_from(self, checkpoint: Path) -> None:
@@ -100,41 +123,41 @@ class Trainer:
             "config": self.network.settings.to_mappings(),
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "published": None if self._published is None else self._published.state_dict(),
             "average": self._average,
             "step": self.step,
+            "minutes": self._minutes,
         }
         part = self.checkpoint_path.with_suffix(".part")
         torch.save(state, part)
         part.replace(self.checkpoint_path)
 
-    def train(self, crops: CropShards, validation: CropShards | None, *, minutes: float | None = None) -> None:
-        """Go on until the planned steps are done or the minutes are over."""
-        noise = KeypointNoise()
-        end = math.inf if minutes is None else time.monotonic() + 60 * minutes
-        started, first = time.monotonic(), self.step
-        sums: dict[str, float] = {}
+    def train(self, crops: CropSource, validation: CropShards | None, *, pause_after: float = math.inf) -> None:
+        """Go on until the schedule ends or this call has lasted `pause_after` minutes."""
+        plan = self.plan
+        watch, first = Stopwatch(self._minutes), self.step
+        sums: dict[str, Tensor] = {}
         self.network.train()
-        while self.step < self.plan.steps and time.monotonic() < end:
-            rng = np.random.default_rng((self.plan.seed, self.step))
-            crops.refresh()
-            for batch in crops.batches(self.plan.batch_rows, rng):
-                losses = self._step(prepare(batch, rng, self._device, noise, is_augmented=True))
-                for name, value in losses.items():
-                    sums[name] = sums.get(name, 0.0) + value
-                if self.step % 50 == 0:
-                    rate = (self.step - first) * self.plan.batch_rows / (time.monotonic() - started)
-                    means = {name: round(value / 50, 4) for name, value in sums.items()}
-                    self._report({"step": self.step, "crops_per_s": round(rate, 1), **means})
-                    sums = {}
-                if self.step % self.plan.checkpoint_steps == 0:
-                    self.save()
-                if validation is not None and self.step % self.plan.validation_steps == 0:
-                    self._report({"step": self.step, **self.validate(validation)})
-                if self.step >= self.plan.steps or time.monotonic() >= end:
-                    break
+        while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after:
+            batch = crops.batch(plan.batch_rows, self.step).to(self._device)
+            chance = Chance((plan.seed, 1, self.step), self._device)
+            ready = self._prepare(batch, chance)
+            losses = self._step(ready)
+            self._minutes = watch.minutes
+            for name, value in losses.items():
+                sums[name] = sums[name] + value if name in sums else value
+            if self.step % plan.report_steps == 0:
+                pace = (self.step - first) * plan.batch_rows / (60 * watch.here)
+                means = {name: round(float(value) / plan.report_steps, 4) for name, value in sums.items()}
+                self._report({"crops_per_s": round(pace, 1), **means})
+                sums = {}
+            if self.step % plan.checkpoint_steps == 0:
+                self.save()
+            if validation is not None and self.step % plan.validation_steps == 0:
+                self._report(asdict(self.validate(validation)))
         self.save()
         if validation is not None:
-            self._report({"step": self.step, **self.validate(validation)})
+            self._report(asdict(self.validate(validation)))
 
     def averaged(self) -> DPMesh:
         """Return a copy of the network with the averaged weights, ready to run."""
@@ -143,9 +166,9 @@ class Trainer:
         copy.load_state_dict(self._average)
         return copy.eval()
 
-    def validate(self, crops: CropShards) -> dict[str, float]:
-        """Return held-out errors in millimetres with noisy keypoints that are the same at every call."""
-        mpjpe, aligned = measure_errors(
+    def validate(self, crops: CropShards) -> Errors:
+        """Return held-out errors with noisy keypoints that are the same at every call."""
+        return measure_errors(
             self.averaged(),
             self._body,
             crops,
@@ -153,15 +176,30 @@ class Trainer:
             device=self._device,
             is_image_used=self.plan.is_image_used,
         )
-        return {"val_mpjpe_mm": round(mpjpe, 2), "val_pa_mpjpe_mm": round(aligned, 2)}
 
-    def _step(self, batch: TrainingBatch) -> dict[str, float]:
+    def _prepare(self, crops: Crops, chance: Chance) -> TrainingBatch:
+        plan = self.plan
+        has_look = plan.has_published_losses and plan.is_image_used
+        batch = prepare(
+            crops,
+            chance,
+            plan.noise,
+            is_augmented=True,
+            has_images=plan.is_image_used,
+            is_recoloured=not has_look,
+        )
+        return with_published_look(batch, chance) if has_look else batch
+
+    def _step(self, batch: TrainingBatch) -> dict[str, Tensor]:
         for group in self._optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self.plan.schedule.rate(self.step, self._minutes)
         with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.plan.is_bfloat16):
             image = batch.image if self.plan.is_image_used else None
             output = self.network(image, batch.joints, batch.mask)
-        losses = recovery_losses(output, batch.truth, self._body)
+        if self._published is None:
+            losses = recovery_losses(output, batch.truth, self._body)
+        else:
+            losses = self._published(output, batch.truth, self._body)
         total = torch.stack(list(losses.values())).sum()
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -170,26 +208,20 @@ class Trainer:
             self._optimizer.step()
         self.step += 1
         self._update_average()
-        return {name: float(value.detach()) for name, value in losses.items()} | {"grad_norm": float(norm)}
+        return {name: value.detach() for name, value in losses.items()} | {"grad_norm": norm}
 
     @torch.no_grad()
     def _update_average(self) -> None:
         # The early average follows closely, so that a short training is not held back by its random start.
         decay = min(self.plan.average_decay, (1 + self.step) / (10 + self.step))
-        for name, value in self.network.state_dict().items():
-            if value.is_floating_point():
-                self._average[name].lerp_(value, 1 - decay)
-            else:
-                self._average[name].copy_(value)
-
-    def _learning_rate(self) -> float:
-        plan = self.plan
-        if self.step < plan.warm_up_steps:
-            return plan.learning_rate * (self.step + 1) / plan.warm_up_steps
-        share = (self.step - plan.warm_up_steps) / max(1, plan.steps - plan.warm_up_steps)
-        return plan.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+        state = self.network.state_dict()
+        floating = [name for name, value in state.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self._average[name] for name in floating], [state[name] for name in floating], 1 - decay)
+        for name in state.keys() - set(floating):
+            self._average[name].copy_(state[name])
 
     def _report(self, values: dict[str, float]) -> None:
+        values = {"step": self.step, "minutes": round(self._minutes, 2)} | values
         with open(self._output / "log.jsonl", "a") as file:
             file.write(json.dumps(values) + "\n")
         log.info("%s", "  ".join(f"{name} {value}" for name, value in values.items()))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from configs.errors import InputError
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.render.staging import Views
 
-_LONGEST_PX = 768
+_SIDE_PX = 512
+_LEVELS = 4
 _VALIDATION_SHARE = 0.15
 
 
@@ -37,73 +42,134 @@ def _is_validation(place: str) -> bool:
     return int(hashlib.sha256(place.encode()).hexdigest()[:8], 16) / 2**32 < _VALIDATION_SHARE
 
 
-@lru_cache(maxsize=400)
 def read_background(path: Path) -> np.ndarray:
-    """Return a picture (H, W, 3) uint8 RGB, at most 768 px long, kept in memory."""
+    """Return a picture (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: the file is no readable picture.
+    """
     data = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if data is None:
         raise InputError(f"{path}: not a readable picture; remove it or replace it")
-    scale = _LONGEST_PX / max(data.shape[:2])
-    if scale < 1:
-        data = cv2.resize(data, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(data[..., ::-1])
 
 
-def random_view(rng: np.random.Generator, picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return a random window of a picture as (height, width, 3) uint8, flipped and tinted at random."""
-    h, w = picture.shape[:2]
-    most = min(h / height, w / width)
-    zoom = most * rng.uniform(0.25, 1.0)
-    cut_w, cut_h = max(int(width * zoom), 8), max(int(height * zoom), 8)
-    x, y = rng.integers(0, max(w - cut_w, 0) + 1), rng.integers(0, max(h - cut_h, 0) + 1)
-    view = picture[y : y + cut_h, x : x + cut_w]
-    if rng.random() < 0.5:
-        view = view[:, ::-1]
-    method = cv2.INTER_AREA if zoom > 1 else cv2.INTER_LINEAR
-    view = cv2.resize(np.ascontiguousarray(view), (width, height), interpolation=method)
-    return _tint(rng, view)
-
-
-def _tint(rng: np.random.Generator, view: np.ndarray) -> np.ndarray:
-    gain = rng.uniform(0.6, 1.25) * (1 + rng.normal(0, 0.06, 3))
-    lift = rng.uniform(-15, 15)
-    table = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)
-    return cv2.LUT(view, np.ascontiguousarray(table[None]))
-
-
-def floor_and_wall(
-    rng: np.random.Generator,
-    floor: np.ndarray,
-    wall: np.ndarray,
-    foot: np.ndarray,
-    camera_from_world: np.ndarray,
-    focal_px: float,
-    principal_px: np.ndarray,
-    width: int,
-    height: int,
-) -> np.ndarray:
-    """Return a picture (height, width, 3) uint8 of a textured floor in true perspective, with `wall` above it.
+class Textures:
+    """Photographs in memory, each at several sizes, read at any place by many pictures at once.
 
     Args:
-        floor: (H, W, 3) uint8 texture, repeated.
-        wall: (height, width, 3) uint8.
-        foot: (3,) a point of the floor in camera axes.
-        camera_from_world: (3, 3); column 1 is up.
+        paths: the photographs; each is stretched to a square.
+        device: where they lie.
     """
-    x = (np.arange(width, dtype=np.float32) + 0.5 - principal_px[0]) / focal_px
-    y = (np.arange(height, dtype=np.float32) + 0.5 - principal_px[1]) / focal_px
-    right, up, back = camera_from_world.astype(np.float32).T
-    sink = up[0] * x[None] + up[1] * y[:, None] + up[2]
-    level = float(foot @ up)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.where(np.abs(sink) > 1e-4, level / sink, -1.0).astype(np.float32)
-    reach = float(np.linalg.norm(foot)) * rng.uniform(1.5, 8.0)
-    seen = (distance > 0) & (distance < reach)
-    across = (right[0] * x[None] + right[1] * y[:, None] + right[2]) * distance
-    along = (back[0] * x[None] + back[1] * y[:, None] + back[2]) * distance
-    h, w = floor.shape[:2]
-    metres = rng.uniform(1.0, 5.0)
-    map_x = np.abs((across / metres % 2.0) - 1.0) * (w - 1)
-    map_y = np.abs((along / metres % 2.0) - 1.0) * (h - 1)
-    ground = cv2.remap(floor, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR)
-    return np.where(seen[..., None], ground, wall)
+
+    def __init__(self, paths: list[Path], device: torch.device | str = "cpu") -> None:
+        pictures, aspects = [], []
+        for path in paths:
+            picture = read_background(path)
+            aspects.append(picture.shape[1] / picture.shape[0])
+            square = cv2.resize(picture, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+            pictures.append(torch.from_numpy(square))
+        full = torch.stack(pictures).to(device)
+        self.aspects = torch.tensor(aspects, dtype=torch.float32, device=full.device)
+        levels, starts, start = [], [], 0
+        for level in range(_LEVELS):
+            side = _SIDE_PX >> level
+            if level:
+                shrunk = F.avg_pool2d(full.permute(0, 3, 1, 2).float(), 2**level)
+                levels.append(shrunk.round().byte().permute(0, 2, 3, 1).reshape(-1, 3))
+            else:
+                levels.append(full.view(-1, 3))
+            starts.append(start)
+            start += len(paths) * side * side
+        self._texels = torch.cat(levels)
+        self._starts = torch.tensor(starts, device=full.device)
+
+    def __len__(self) -> int:
+        return len(self.aspects)
+
+    def read(self, index: Tensor, u: Tensor, v: Tensor, texels_per_pixel: Tensor) -> Tensor:
+        """Return colours (N, H, W, 3) float32 0 to 255, bilinear.
+
+        Args:
+            index: (N,) int64, which photograph.
+            u, v: (N, H, W) places across and down, 0 to 1; what lies outside takes the edge's colour.
+            texels_per_pixel: (N,) how many texels of the full size fall on one pixel: picks the size read.
+        """
+        level = texels_per_pixel.clamp_min(1.0).log2().round().long().clamp_max(_LEVELS - 1)
+        side = (_SIDE_PX >> level)[:, None, None]
+        base = self._starts[level][:, None, None] + index[:, None, None] * side * side
+        x = (u * side - 0.5).clamp_min(0.0)
+        y = (v * side - 0.5).clamp_min(0.0)
+        left, top = torch.minimum(x.long(), side - 1), torch.minimum(y.long(), side - 1)
+        right, below = torch.minimum(left + 1, side - 1), torch.minimum(top + 1, side - 1)
+        fx, fy = (x - left).clamp(0, 1)[..., None], (y - top).clamp(0, 1)[..., None]
+
+        def texel(line: Tensor, column: Tensor) -> Tensor:
+            return self._texels[base + line * side + column].float()
+
+        upper = torch.lerp(texel(top, left), texel(top, right), fx)
+        return torch.lerp(upper, torch.lerp(texel(below, left), texel(below, right), fx), fy)
+
+
+def sample_views_of(chance: Chance, textures: Textures, count: int, width: int, height: int) -> Tensor:
+    """Return random windows of photographs (count, height, width, 3) float32, flipped and tinted at random."""
+    index = chance.integers(len(textures), count)
+    aspect = textures.aspects[index]
+    zoom = chance.uniform(0.25, 1.0, count)
+    # The widest window of the picture's shape that fits, as shares of the photograph's sides.
+    wide = (width / height / aspect).clamp_max(1.0) * zoom
+    high = (height / width * aspect).clamp_max(1.0) * zoom
+    left, top = (1 - wide) * chance.uniform(0, 1, count), (1 - high) * chance.uniform(0, 1, count)
+    column = (torch.arange(width, device=chance.device) + 0.5) / width
+    column = torch.where(chance.coin(0.5, count, 1), 1 - column, column)
+    line = (torch.arange(height, device=chance.device) + 0.5) / height
+    u = (left[:, None] + wide[:, None] * column)[:, None, :].expand(-1, height, -1)
+    v = (top[:, None] + high[:, None] * line)[:, :, None].expand(-1, -1, width)
+    colour = textures.read(index, u, v, torch.maximum(wide / width, high / height) * _SIDE_PX)
+    gain = chance.uniform(0.6, 1.25, count, 1, 1, 1) * (1 + chance.normal(0.06, count, 1, 1, 3))
+    return (colour * gain + chance.uniform(-15, 15, count, 1, 1, 1)).clamp(0, 255)
+
+
+def sample_backgrounds(
+    chance: Chance, textures: Textures, views: Views, foot: Tensor, width: int, height: int, floor_chance: float = 0.3
+) -> Tensor:
+    """Return what is behind the people (N, height, width, 3) float32 0 to 255.
+
+    A photograph, one colour, or a textured floor in true perspective before one of them.
+
+    Args:
+        chance: what draws.
+        textures: photographs.
+        views: cameras of the pictures drawn; for crops, the crops'.
+        foot: (N, 3) a point of each floor in camera axes.
+        width, height: of the pictures.
+        floor_chance: how often there is a floor.
+    """
+    count = len(foot)
+    back = sample_views_of(chance, textures, count, width, height)
+    plain = chance.uniform(5, 250, count, 1, 1, 3)
+    back = torch.where(chance.coin(0.05, count, 1, 1, 1), plain, back)
+    some = chance.coin(floor_chance, count).nonzero().squeeze(1)
+    if len(some) == 0:
+        return back
+    focal, principal = views.focal_px[some, None, None], views.principal_px[some]
+    x = (torch.arange(width, device=back.device) + 0.5 - principal[:, :1])[:, None, :] / focal
+    y = (torch.arange(height, device=back.device) + 0.5 - principal[:, 1:])[:, :, None] / focal
+    axes = views.camera_from_world[some]
+
+    def along(axis: int) -> Tensor:
+        across, down, ahead = axes[:, :, axis, None, None].unbind(1)
+        return across * x + down * y + ahead
+
+    level = (foot[some] * axes[:, :, 1]).sum(-1)[:, None, None]
+    sink = along(1)
+    distance = torch.where(sink.abs() > 1e-4, level / sink, -1.0)
+    reach = foot[some].norm(dim=-1) * chance.uniform(1.5, 8.0, len(some))
+    seen = (distance > 0) & (distance < reach[:, None, None])
+    metres = chance.uniform(1.0, 5.0, len(some), 1, 1)
+    u, v = (((along(axis) * distance / metres) % 2.0 - 1.0).abs() for axis in (0, 2))
+    texels = _SIDE_PX / metres.flatten() * foot[some, 2].clamp_min(0.5) / views.focal_px[some]
+    ground = textures.read(chance.integers(len(textures), len(some)), u, v, texels)
+    ground = (ground * chance.uniform(0.6, 1.25, len(some), 1, 1, 1)).clamp(0, 255)
+    back[some] = torch.where(seen[..., None], ground, back[some])
+    return back

@@ -4,90 +4,106 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.render.staging import Views
+
+_SHADOW_SPREADS_PX = (3, 7, 15)
 
 
 @dataclass(frozen=True, slots=True)
-class Light:
-    """What lights one picture; directions in world axes (y up), pointing towards the lamp."""
+class Lights:
+    """What lights each picture; directions in world axes (y up), pointing towards the lamp."""
 
-    sky: np.ndarray  # (3,) linear colour from straight above
-    ground: np.ndarray  # (3,) linear colour from straight below
-    lamp_directions: np.ndarray  # (2, 3)
-    lamp_colours: np.ndarray  # (2, 3), zero for a lamp that is off
-    shadow: float  # 0 no shadow on the ground, 1 black
+    sky: Tensor  # (N, 3) linear colour from straight above
+    ground: Tensor  # (N, 3) linear colour from straight below
+    lamp_directions: Tensor  # (N, 2, 3)
+    lamp_colours: Tensor  # (N, 2, 3), zero for a lamp that is off
+    shadow: Tensor  # (N,) 0 no shadow on the ground, 1 black
 
-
-def sample_light(rng: np.random.Generator) -> Light:
-    """Return a random light: indoors, overcast or sun, now and then coloured."""
-    level = rng.uniform(0.25, 0.7)
-    sky = level * (1 + rng.normal(0, 0.08, 3))
-    ground = sky * rng.uniform(0.25, 0.9) * (1 + rng.normal(0, 0.06, 3))
-    azimuth = rng.uniform(0, 2 * np.pi, 2)
-    height = rng.uniform(0.15, 1.4, 2)
-    directions = np.stack([np.cos(height) * np.cos(azimuth), np.sin(height), np.cos(height) * np.sin(azimuth)], 1)
-    power = np.array([rng.uniform(0.1, 1.1), rng.uniform(0, 0.6) * (rng.random() < 0.5)])
-    tint = 1 + rng.normal(0, 0.25 if rng.random() < 0.15 else 0.08, (2, 3))
-    shadow = float(rng.uniform(0.1, 0.75)) if rng.random() < 0.8 else 0.0
-    return Light(sky.clip(0.02), ground.clip(0.02), directions, (power[:, None] * tint).clip(0), shadow)
+    def repeat(self, times: int) -> Lights:
+        """Return the lights `times` over."""
+        return Lights(
+            self.sky.repeat(times, 1),
+            self.ground.repeat(times, 1),
+            self.lamp_directions.repeat(times, 1, 1),
+            self.lamp_colours.repeat(times, 1, 1),
+            self.shadow.repeat(times),
+        )
 
 
-def shade(albedo: Tensor, normals: Tensor, camera_from_world: Tensor, lights: list[Light]) -> Tensor:
+def sample_lights(chance: Chance, count: int) -> Lights:
+    """Return random lights: indoors, overcast or sun, now and then coloured."""
+    sky = chance.uniform(0.25, 0.7, count, 1) * (1 + chance.normal(0.08, count, 3))
+    ground = sky * chance.uniform(0.25, 0.9, count, 1) * (1 + chance.normal(0.06, count, 3))
+    azimuth, height = chance.uniform(0, 2 * torch.pi, count, 2), chance.uniform(0.15, 1.4, count, 2)
+    directions = torch.stack([height.cos() * azimuth.cos(), height.sin(), height.cos() * azimuth.sin()], dim=-1)
+    second = chance.uniform(0, 0.6, count) * chance.coin(0.5, count)
+    power = torch.stack([chance.uniform(0.1, 1.1, count), second], dim=1)
+    deviation = torch.where(chance.coin(0.15, count), 0.25, 0.08)[:, None, None]
+    tint = 1 + chance.normal(deviation, count, 2, 3)
+    shadow = chance.uniform(0.1, 0.75, count) * chance.coin(0.8, count)
+    return Lights(
+        sky.clamp_min(0.02), ground.clamp_min(0.02), directions, (power[..., None] * tint).clamp_min(0), shadow
+    )
+
+
+def shade(albedo: Tensor, normals: Tensor, camera_from_world: Tensor, lights: Lights, picture: Tensor) -> Tensor:
     """Return the light leaving each vertex (R, V, 3), linear, about 0 to 1.
 
     Args:
         albedo: (R, V, 3) linear reflectance.
         normals: (R, V, 3) unit normals in camera axes.
-        camera_from_world: (R, 3, 3).
-        lights: one per row.
+        camera_from_world: (N, 3, 3) of the pictures.
+        lights: of the pictures.
+        picture: (R,) int64.
     """
-
-    def stack(values: list[np.ndarray]) -> Tensor:
-        return torch.as_tensor(np.stack(values), dtype=albedo.dtype, device=albedo.device)
-
-    up = camera_from_world[:, :, 1]
-    lamps = torch.einsum("rij,rlj->ril", camera_from_world, stack([x.lamp_directions for x in lights]))
-    sides = torch.cat([up[:, :, None], lamps], dim=2)
-    facing = torch.bmm(normals, sides)
-    sky, ground = stack([x.sky for x in lights]), stack([x.ground for x in lights])
-    colours = torch.cat([(0.5 * (sky - ground))[:, None], stack([x.lamp_colours for x in lights])], dim=1)
+    lamps = torch.einsum("nij,nlj->nil", camera_from_world, lights.lamp_directions)
+    sides = torch.cat([camera_from_world[:, :, 1:2], lamps], dim=2)
+    facing = torch.bmm(normals, sides[picture])
     facing[..., 1:].clamp_min_(0)
-    return torch.baddbmm((0.5 * (sky + ground))[:, None], facing, colours).mul_(albedo)
+    colours = torch.cat([(0.5 * (lights.sky - lights.ground))[:, None], lights.lamp_colours], dim=1)
+    level = (0.5 * (lights.sky + lights.ground))[:, None]
+    return torch.baddbmm(level[picture], facing, colours[picture]).mul_(albedo)
 
 
-def ground_shadow(
-    points: np.ndarray,
-    foot: np.ndarray,
-    up: np.ndarray,
-    towards_lamp: np.ndarray,
-    focal_px: float,
-    principal_px: np.ndarray,
-    width: int,
-    height: int,
-) -> np.ndarray:
-    """Return how dark the ground is where bodies stand in the light (H, W) float32, 0 to 1.
+def ground_shadows(
+    points: Tensor, picture: Tensor, foot: Tensor, views: Views, lights: Lights, width: int, height: int
+) -> Tensor:
+    """Return by how much the ground is darkened where bodies stand in the light (N, 1, height, width), 0 to 1.
 
     Args:
-        points: (M, 3) points of the bodies, camera axes, metres.
-        foot: (3,) a point of the ground plane.
-        up: (3,) its unit normal.
-        towards_lamp: (3,) unit vector.
-        focal_px, principal_px, width, height: of the picture; the map is made at half its size and enlarged.
+        points: (R, K, 3) points of the bodies, camera axes, metres.
+        picture: (R,) int64 picture of each body, -1 for who throws no shadow.
+        foot: (N, 3) a point of the ground plane.
+        views: cameras of the pictures drawn.
+        lights: of the pictures; the first lamp throws the shadow.
     """
-    small = (max(width // 2, 1), max(height // 2, 1))
-    rise = (points - foot) @ up
-    slope = max(float(towards_lamp @ up), 0.12)
-    on_ground = points - (rise / slope)[:, None] * towards_lamp
-    depth = on_ground[:, 2]
-    ahead = depth > 0.1
-    xy = (on_ground[ahead, :2] / depth[ahead, None] * focal_px + principal_px) * 0.5
-    column, row = np.floor(xy).astype(np.int64).T
-    inside = (column >= 0) & (column < small[0]) & (row >= 0) & (row < small[1])
-    dark = np.zeros((small[1], small[0]), np.float32)
-    dark[row[inside], column[inside]] = 1.0
-    reach = max(3, int(0.06 * focal_px / max(float(np.median(depth[ahead])) if ahead.any() else 1.0, 0.5)) | 1)
-    soft = np.asarray(cv2.blur(cv2.blur(dark, (reach, reach)), (3, 3)))
-    return cv2.resize(np.minimum(soft * 1.8, 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
+    count = len(foot)
+    wide, high = max(width // 2, 1), max(height // 2, 1)
+    rows = (picture >= 0).nonzero().squeeze(1)
+    points, own = points[rows], picture[rows]
+    lamp = torch.einsum("nij,nj->ni", views.camera_from_world, lights.lamp_directions[:, 0])[own]
+    up = views.up[own]
+    rise = ((points - foot[own][:, None]) * up[:, None]).sum(-1)
+    slope = (lamp * up).sum(-1).clamp_min(0.12)
+    ground = points - (rise / slope[:, None])[..., None] * lamp[:, None]
+    xy = views.project_rows(ground, own) * 0.5
+    ahead = ground[..., 2] > 0.1
+    column, line = xy[..., 0].nan_to_num(-1.0).floor(), xy[..., 1].nan_to_num(-1.0).floor()
+    inside = ahead & (column >= 0) & (column < wide) & (line >= 0) & (line < high)
+    place = (own[:, None] * high + line.clamp(0, high - 1).long()) * wide + column.clamp(0, wide - 1).long()
+    dark = points.new_zeros(count * high * wide)
+    dark[place[inside]] = 1.0
+    dark = dark.view(count, 1, high, wide)
+    depth = foot[:, 2].clamp_min(0.5)
+    reach = 0.06 * views.focal_px / depth
+    soft = dark
+    for spread in _SHADOW_SPREADS_PX:
+        blurred = F.avg_pool2d(dark, spread, stride=1, padding=spread // 2)
+        soft = torch.where((reach >= 0.8 * spread)[:, None, None, None], blurred, soft)
+    soft = F.avg_pool2d((1.8 * soft).clamp_max(1.0), 3, stride=1, padding=1)
+    return lights.shadow[:, None, None, None] * F.interpolate(soft, (height, width), mode="bilinear")

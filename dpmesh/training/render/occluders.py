@@ -1,70 +1,94 @@
-"""Things in front of the people: boxes, posts, rails, blobs, drawn with a texture or a colour."""
+"""Things in front of the people: boxes, posts, tables, blobs, rails, drawn with a texture or a colour."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
+import torch
+from torch import Tensor
+
+from dpmesh.training.render.backgrounds import Textures, sample_views_of
+from dpmesh.training.render.chance import Chance, choose
+
+_WAVES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
-    """What lies over a picture."""
+class Covers:
+    """What lies over pictures."""
 
-    alpha: np.ndarray  # (H, W) float32, 1 where nothing behind is seen
-    colour: np.ndarray  # (H, W, 3) uint8
+    alpha: Tensor  # (N, H, W) float32, 1 where nothing behind is seen
+    colour: Tensor  # (N, H, W, 3) float32 0 to 255
+
+    def only(self, kept: Tensor) -> Covers:
+        """Return the covers with nothing on pictures where `kept` (N,) is False."""
+        return Covers(self.alpha * kept[:, None, None], self.colour)
 
 
-def sample_cover(
-    rng: np.random.Generator, texture: np.ndarray, centre_px: np.ndarray, reach_px: float, width: int, height: int
-) -> Cover:
-    """Return one random thing near a person.
+def sample_covers(
+    chance: Chance, textures: Textures, centre_px: Tensor, reach_px: Tensor, width: int, height: int
+) -> Covers:
+    """Return one or two random things near a person in every picture.
 
     Args:
-        texture: (height, width, 3) uint8, used as surface half of the time.
-        centre_px: (2,) middle of the person.
-        reach_px: about the person's height.
+        chance: what draws.
+        textures: photographs, the surface of half of the things.
+        centre_px: (N, 2) middle of the person.
+        reach_px: (N,) about the person's height.
+        width, height: of the pictures.
     """
-    mask = np.zeros((height, width), np.uint8)
-    middle = centre_px + rng.normal(0, 0.28, 2) * reach_px
-    kind = rng.integers(5)
-    if kind == 0:  # a box
-        size = reach_px * rng.uniform(0.12, 0.6, 2)
-        corners = cv2.boxPoints((tuple(map(float, middle)), tuple(map(float, size)), float(rng.normal(0, 12))))
-        cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    elif kind == 1:  # a post from above to below
-        half = 0.5 * reach_px * rng.uniform(0.04, 0.22)
-        lean = rng.normal(0, 0.03) * height
-        x = middle[0]
-        above, below = x - lean, x + lean
-        edge = np.array(
-            [[above - half, -2], [above + half, -2], [below + half, height + 2], [below - half, height + 2]]
-        )
-        cv2.fillPoly(mask, [np.round(edge * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    elif kind == 2:  # a table, wall or hedge: all below a line
-        top = centre_px[1] + reach_px * rng.uniform(-0.1, 0.4)
-        left, right = sorted(rng.uniform(-0.7, 1.7, 2) * width)
-        tilt = rng.normal(0, 0.03) * width
-        edge = np.array([[left, top - tilt], [right, top + tilt], [right, height + 2], [left, height + 2]])
-        cv2.fillPoly(mask, [np.round(edge * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    elif kind == 3:  # a blob: leaves, a bag, a ball
-        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        radius = reach_px * rng.uniform(0.08, 0.32) * (1 + rng.uniform(0, 0.35) * rng.normal(size=24)).clip(0.3)
-        aspect = rng.uniform(0.5, 2.0)
-        edge = middle + np.stack([np.cos(angle) * radius * aspect, np.sin(angle) * radius], 1)
-        cv2.fillPoly(mask, [np.round(edge * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    else:  # a rail or two
-        thick = reach_px * rng.uniform(0.03, 0.12)
-        for line in range(int(rng.integers(1, 3))):
-            y = middle[1] + line * reach_px * 0.25
-            edge = np.array([[-2, y], [width + 2, y + rng.normal(0, 0.05) * reach_px]])
-            points = np.round(edge * 16).astype(np.int32)
-            cv2.line(mask, points[0].tolist(), points[1].tolist(), 255, max(int(thick), 1), cv2.LINE_AA, 4)
-    if rng.random() < 0.5:
-        colour = texture
-    else:
-        base = rng.uniform(10, 245, 3)
-        ramp = np.linspace(rng.uniform(0.6, 1.0), rng.uniform(0.6, 1.0), width)[None, :, None]
-        colour = np.broadcast_to((base * ramp).astype(np.uint8), (height, width, 3))
-    return Cover(mask.astype(np.float32) / 255.0, colour)
+    first = _sample_one(chance, textures, centre_px, reach_px, width, height)
+    some = chance.coin(0.2, len(centre_px)).nonzero().squeeze(1)
+    if len(some):
+        second = _sample_one(chance, textures, centre_px[some], reach_px[some], width, height)
+        over = second.alpha[..., None]
+        first.colour[some] = torch.lerp(first.colour[some], second.colour, over)
+        first.alpha[some] = torch.maximum(first.alpha[some], second.alpha)
+    return first
+
+
+def _sample_one(
+    chance: Chance, textures: Textures, centre_px: Tensor, reach_px: Tensor, width: int, height: int
+) -> Covers:
+    count = len(centre_px)
+    middle = centre_px + chance.normal(0.28, count, 2) * reach_px[:, None]
+    reach = reach_px[:, None, None]
+    x = torch.arange(width, device=middle.device)[None, None] + 0.5 - middle[:, 0, None, None]
+    y = torch.arange(height, device=middle.device)[None, :, None] + 0.5 - middle[:, 1, None, None]
+    kind = chance.integers(5, count, 1, 1)
+    # Each shape as a signed distance in pixels, negative inside.
+    angle = chance.normal(0.21, count, 1, 1)
+    across, down = angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
+    half = 0.5 * reach * chance.uniform(0.12, 0.6, count, 1, 1, 2).unbind(-1)[0]
+    tall = 0.5 * reach * chance.uniform(0.12, 0.6, count, 1, 1)
+    box = torch.maximum(across.abs() - half, down.abs() - tall)
+    lean = chance.normal(0.06, count, 1, 1)
+    post = (x + lean * y).abs() - 0.5 * reach * chance.uniform(0.04, 0.22, count, 1, 1)
+    top = (centre_px[:, 1] - middle[:, 1])[:, None, None] + reach * chance.uniform(-0.1, 0.4, count, 1, 1)
+    ends = chance.uniform(-0.7, 1.7, count, 1, 1, 2).sort(-1).values * width - middle[:, 0, None, None, None]
+    beside = torch.maximum(ends[..., 0] - x, x - ends[..., 1])
+    table = torch.maximum(top + chance.normal(0.05, count, 1, 1) * x - y, beside)
+    aspect = chance.uniform(0.5, 2.0, count, 1, 1)
+    bearing = torch.atan2(y, x / aspect)
+    radius = torch.ones_like(bearing)
+    roughness = chance.uniform(0, 0.3, count, 1, 1)
+    for wave in range(2, 2 + _WAVES):
+        phase = chance.uniform(0, 2 * torch.pi, count, 1, 1)
+        radius = radius + roughness * chance.normal(1.0, count, 1, 1) * torch.cos(wave * bearing + phase)
+    blob = torch.hypot(x / aspect, y) - reach * chance.uniform(0.08, 0.32, count, 1, 1) * radius.clamp_min(0.3)
+    thick = 0.5 * reach * chance.uniform(0.03, 0.12, count, 1, 1)
+    sloped = y + chance.normal(0.05, count, 1, 1) * x
+    rails = sloped.abs() - thick
+    second = (sloped - 0.25 * reach).abs() - thick
+    rails = torch.where(chance.coin(0.5, count, 1, 1), torch.minimum(rails, second), rails)
+    shapes = [box, post.expand_as(box), table, blob, rails.expand_as(box)]
+    distance = choose(kind.expand_as(box), shapes)
+    textured = sample_views_of(chance, textures, count, width, height)
+    ramp = torch.lerp(
+        chance.uniform(0.6, 1.0, count, 1, 1, 1),
+        chance.uniform(0.6, 1.0, count, 1, 1, 1),
+        torch.linspace(0, 1, width, device=middle.device)[None, None, :, None],
+    )
+    plain = chance.uniform(10, 245, count, 1, 1, 3) * ramp
+    colour = torch.where(chance.coin(0.5, count, 1, 1, 1), textured, plain.expand_as(textured))
+    return Covers((0.5 - distance).clamp(0, 1), colour)

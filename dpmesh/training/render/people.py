@@ -4,58 +4,62 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dpmesh.training.render.clothing import Outfit
-from dpmesh.training.render.light import Light, shade
+from dpmesh.training.render.clothing import Outfits
+from dpmesh.training.render.light import Lights, shade
 from dpmesh.training.render.rasterise import Fragments, Surface, find_fragments, interpolate, project, resolve
-from dpmesh.training.render.surface import BodySurface, vertex_normals
+from dpmesh.training.render.staging import Views
+from dpmesh.training.render.surface import BodySurface, SurfaceTensors, vertex_normals
 
 SUPERSAMPLE = 2
+# Meshes and fragments per pass of the rasteriser: on a CPU they stay in its cache, on a GPU they keep it busy.
+_CPU_PASS = (2, 1 << 16)
+_GPU_PASS = (256, 1 << 24)
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The people of several pictures, one row each, in camera axes."""
+    """The people of N pictures, one row each, in camera axes."""
 
     vertices: Tensor  # (R, V, 3) metres, skin
     picture: Tensor  # (R,) int64, ascending
-    focal_px: Tensor  # (R,) of the picture that is drawn
-    principal_px: Tensor  # (R, 2)
-    camera_from_world: Tensor  # (R, 3, 3)
-    outfits: list[Outfit]
-    lights: list[Light]
+    views: Views  # cameras of the pictures drawn
+    outfits: Outfits
+    lights: Lights
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The people of one picture, before anything is put behind or in front of them."""
+    """The people of N pictures, before anything is put behind or in front of them."""
 
-    colour: np.ndarray  # (H, W, 3) float32 0 to 255, times alpha
-    alpha: np.ndarray  # (H, W) float32
-    row: np.ndarray  # (sH, sW) int32, row of the cast at every subpixel, -1 where nobody is
-    depth: np.ndarray  # (sH, sW) float32 metres, infinity where nobody is
+    colour: Tensor  # (N, H, W, 3) float32 0 to 255, times alpha
+    alpha: Tensor  # (N, H, W) float32
+    row: Tensor  # (N, sH, sW) int32, row of the cast at every subpixel, -1 where nobody is
+    depth: Tensor  # (N, sH, sW) float32 metres, infinity where nobody is
 
 
 class PeopleRenderer:
     """Draws casts of one body model, on one device."""
 
     def __init__(self, surface: BodySurface, device: torch.device | str = "cpu") -> None:
-        self.surface = surface
         self.device = torch.device(device)
-        self._faces = torch.as_tensor(surface.faces, device=self.device)
+        self.surface = SurfaceTensors.of(surface, self.device)
 
-    def stage(self, cast: Cast, pictures: int, width: int, height: int) -> Stage:
+    def stage(self, cast: Cast, width: int, height: int) -> Stage:
         """Return the cast projected into pictures of `width` x `height` pixels, not yet coloured."""
-        normals = vertex_normals(cast.vertices, self._faces)
-        thickness = torch.as_tensor(np.stack([o.thickness for o in cast.outfits]), device=self.device)
-        cloth = torch.addcmul(cast.vertices, normals, thickness[..., None])
+        faces = self.surface.faces
+        normals = vertex_normals(cast.vertices, faces)
+        cloth = torch.addcmul(cast.vertices, normals, cast.outfits.thickness[..., None])
         scale = SUPERSAMPLE
-        screen = project(cloth, cast.focal_px * scale, cast.principal_px * scale)
-        fragments = find_fragments(screen, self._faces, width * scale, height * scale)
-        return Stage(cast, cloth, normals, screen, fragments, self._faces, cast.picture, pictures)
+        focal, principal = cast.views.focal_px[cast.picture], cast.views.principal_px[cast.picture]
+        screen = project(cloth, focal * scale, principal * scale)
+        rows, candidates = _CPU_PASS if self.device.type == "cpu" else _GPU_PASS
+        fragments = find_fragments(
+            screen, faces, width * scale, height * scale, rows_at_once=rows, candidates_at_once=candidates
+        )
+        return Stage(cast, cloth, normals, screen, fragments, faces, cast.picture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,11 @@ class Stage:
     fragments: Fragments
     faces: Tensor  # (F, 3)
     layer: Tensor  # (R,) int64, picture of each row, -1 for who is left out
-    pictures: int
+
+    @property
+    def pictures(self) -> int:
+        """Return N."""
+        return len(self.cast.views.focal_px)
 
     def without(self, rows: Tensor) -> Stage:
         """Return the same stage with some rows (M,) gone from the pictures."""
@@ -91,15 +99,13 @@ class Stage:
         """Return how many subpixels each row has on a surface (R,) int64."""
         return torch.bincount(surface.row, minlength=len(self.cast.picture))
 
-    def draw(self, surface: Surface) -> list[Drawn]:
+    def draw(self, surface: Surface) -> Drawn:
         """Return the people of every picture."""
         cast = self.cast
-        albedo = torch.as_tensor(np.stack([o.albedo for o in cast.outfits]), device=self.screen.device)
-        lit = shade(albedo, self.normals, cast.camera_from_world, cast.lights)
+        lit = shade(cast.outfits.albedo, self.normals, cast.views.camera_from_world, cast.lights, cast.picture)
         linear = interpolate(surface, self.screen, self.faces, lit)
         # A square root stands in for the display's 2.2 power: the difference is a shade, the cost a tenth.
         colour = linear.clamp_(0, 1).sqrt_().mul_(255.0)
         layered = torch.cat([colour, torch.ones_like(colour[:, :1])], dim=1)
-        small = surface.shrink(layered, SUPERSAMPLE).cpu().numpy()
-        rows, depth = surface.rows().cpu().numpy(), surface.depth().cpu().numpy()
-        return [Drawn(small[k, ..., :3], small[k, ..., 3], rows[k], depth[k]) for k in range(self.pictures)]
+        small = surface.shrink(layered, SUPERSAMPLE)
+        return Drawn(small[..., :3], small[..., 3], surface.rows(), surface.depth())

@@ -14,7 +14,6 @@ from torch import Tensor
 
 NEAR_M = 0.05
 _INDEX_BITS = 32
-_CANDIDATES = 1 << 16  # fragments tried at once: their temporaries stay in a CPU's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,14 @@ def project(points: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
 
 
 def find_fragments(
-    screen: Tensor, faces: Tensor, width: int, height: int, *, cull_back: bool = True, rows_at_once: int = 2
+    screen: Tensor,
+    faces: Tensor,
+    width: int,
+    height: int,
+    *,
+    cull_back: bool = True,
+    rows_at_once: int = 2,
+    candidates_at_once: int = 1 << 16,
 ) -> Fragments:
     """Return every (pixel centre, face) pair where the face covers the pixel.
 
@@ -112,6 +118,7 @@ def find_fragments(
         width, height: of the window in pixels; what lies outside of it is dropped, as is a face nearer than `NEAR_M`.
         cull_back: drop faces that turn away from the camera.
         rows_at_once: meshes per pass: a few keep a CPU in its cache, many keep a GPU busy.
+        candidates_at_once: about how many pixel centres are tried at once; likewise.
     """
     count = len(faces)
     near = _in_window(screen, width, height).nonzero().squeeze(1)
@@ -120,7 +127,9 @@ def find_fragments(
         boxed = _box_faces(screen[some], faces, width, height, cull_back)
         ends = (boxed.wide * boxed.high).cumsum(0)
         total = int(ends[-1]) if len(ends) else 0
-        limits = torch.tensor(range(_CANDIDATES, total, _CANDIDATES), dtype=torch.int64, device=ends.device)
+        limits = torch.tensor(
+            range(candidates_at_once, total, candidates_at_once), dtype=torch.int64, device=ends.device
+        )
         cuts = [0, *torch.searchsorted(ends, limits).tolist(), len(ends)]
         for start, stop in itertools.pairwise(cuts):
             if start < stop:

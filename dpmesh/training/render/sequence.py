@@ -11,11 +11,10 @@ import torch
 
 from configs.checks import check_shape
 from dpmesh.body import BodyModel
-from dpmesh.training.render.clothing import Outfit
-from dpmesh.training.render.light import Light
+from dpmesh.training.render.clothing import Outfits
+from dpmesh.training.render.light import Lights, ground_shadows
 from dpmesh.training.render.people import SUPERSAMPLE, Cast, PeopleRenderer
-from dpmesh.training.render.picture import cast_shadows
-from dpmesh.training.render.staging import View
+from dpmesh.training.render.staging import Views
 from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
 
 _FRAMES_AT_ONCE = 5
@@ -23,12 +22,11 @@ _FRAMES_AT_ONCE = 5
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One person over time, in camera axes; the looks never change."""
+    """One person over time, in camera axes."""
 
     pose: np.ndarray  # (T, 24, 3) float32 axis-angle, root in the camera
     trans: np.ndarray  # (T, 3) float32 metres, SMPL `trans`
     betas: np.ndarray  # (10,) float32
-    outfit: Outfit
 
     def __post_init__(self) -> None:
         frames = check_shape("pose", self.pose, ("T", 24, 3))["T"]
@@ -54,8 +52,9 @@ def render_sequence(
     body: BodyModel,
     renderer: PeopleRenderer,
     actors: list[Actor],
-    view: View,
-    light: Light,
+    outfits: Outfits,
+    view: Views,
+    light: Lights,
     background: np.ndarray,
     floor: np.ndarray,
     *,
@@ -65,65 +64,61 @@ def render_sequence(
     """Yield every frame of actors of equal length.
 
     Args:
+        body: the actors' body model.
         renderer: for `body`, on its device.
+        actors: who moves.
+        outfits: one row per actor; the looks never change.
+        view: the one camera.
+        light: the one light.
         background: (H, W, 3) uint8, of the size of `view`.
         floor: (3,) a point of the floor in camera axes.
         noise: standard deviation of the sensor's noise, 0 to 255; differs from frame to frame.
+        seed: of that noise.
     """
     frames = {len(actor.pose) for actor in actors}
     if len(frames) != 1:
         raise ValueError(f"actors have {sorted(frames)} frames; give all the same number")
     people, total = len(actors), frames.pop()
     device = renderer.device
-
-    def rows(value: np.ndarray | float, count: int) -> torch.Tensor:
-        return torch.as_tensor(np.broadcast_to(value, (count, *np.shape(value))).astype(np.float32), device=device)
-
+    width, height = (int(side) for side in view.size[0].tolist())
+    inside_m = torch.tensor(DEPTH_INSIDE_M, device=device)
+    back = torch.from_numpy(background).to(device).float()
     for first in range(0, total, _FRAMES_AT_ONCE):
         count = min(_FRAMES_AT_ONCE, total - first)
         part = slice(first, first + count)
         pose = torch.as_tensor(np.stack([a.pose[part] for a in actors], 1).reshape(-1, 24, 3), device=device)
         trans = torch.as_tensor(np.stack([a.trans[part] for a in actors], 1).reshape(-1, 3), device=device)
         betas = torch.as_tensor(np.stack([a.betas for a in actors] * count), device=device)
-        joints = body.joints(pose, betas, trans, joint_set="dpmesh30").cpu().numpy().reshape(count, people, 30, 3)
-        cast = Cast(
-            vertices=body.vertices(pose, betas, trans),
-            picture=torch.arange(count, device=device).repeat_interleave(people),
-            focal_px=rows(view.focal_px, count * people),
-            principal_px=rows(view.principal_px, count * people),
-            camera_from_world=rows(view.camera_from_world, count * people),
-            outfits=[actor.outfit for actor in actors] * count,
-            lights=[light] * (count * people),
-        )
-        stage = renderer.stage(cast, count, view.width, view.height)
+        joints = body.joints(pose, betas, trans, joint_set="dpmesh30")
+        picture = torch.arange(count, device=device).repeat_interleave(people)
+        views = view.repeat(count)
+        cast = Cast(body.vertices(pose, betas, trans), picture, views, outfits.repeat(count), light.repeat(count))
+        stage = renderer.stage(cast, width, height)
         seen = stage.seen()
-        alone = stage.alone(torch.arange(count * people, device=device))
+        rows = torch.arange(count * people, device=device)
+        alone = stage.alone(rows)
         shares = (stage.counts(seen) / stage.counts(alone).clamp_min(1)).float().cpu().numpy()
         areas = (stage.counts(alone) / SUPERSAMPLE**2).float().cpu().numpy()
-        own = alone.depth().cpu().numpy()
-        cloth = stage.cloth[:, ::3].cpu().numpy().reshape(count, -1, 3)
-        for k, drawn in enumerate(stage.draw(seen)):
-            back = cast_shadows(background, view, light, cloth[k], floor)
-            image = back * (1.0 - drawn.alpha[..., None]) + drawn.colour
+        own, drawn = alone.depth(), stage.draw(seen)
+        feet = torch.from_numpy(floor.astype(np.float32)).to(device).expand(count, 3)
+        dark = ground_shadows(stage.cloth[:, ::3], picture, feet, views, cast.lights, width, height)
+        images = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
+        pixels = views.project_rows(joints, picture)
+        visible, _ = joint_visibility(
+            pixels, joints[..., 2], inside_m, rows, picture, drawn.row, drawn.depth, own, None, SUPERSAMPLE
+        )
+        for k, image in enumerate(images.cpu().numpy()):
             grain = np.random.default_rng((seed, first + k)).standard_normal(image.shape, dtype=np.float32)
             image = cv2.GaussianBlur(image, (3, 3), 0.5) + noise * grain
             mine = slice(k * people, (k + 1) * people)
-            pixels = view.project(joints[k])
-            nothing = np.zeros((view.height, view.width), np.float32)
-            marks = [
-                joint_visibility(
-                    p, j[:, 2], DEPTH_INSIDE_M, row, drawn.row, drawn.depth, own[row], nothing, SUPERSAMPLE
-                )[0]
-                for row, (p, j) in enumerate(zip(pixels, joints[k], strict=True), start=k * people)
-            ]
             yield SequenceFrame(
                 image=np.clip(image, 0, 255).astype(np.uint8),
                 visible_share=shares[mine],
                 area_px=areas[mine],
-                boxes_xyxy=np.stack([_box_around(np.isfinite(depth)) for depth in own[mine]]),
-                joints30_px=pixels.astype(np.float32),
-                joints30_cam=joints[k].astype(np.float32),
-                visible30=np.stack(marks),
+                boxes_xyxy=np.stack([_box_around(np.isfinite(depth)) for depth in own[mine].cpu().numpy()]),
+                joints30_px=pixels[mine].cpu().numpy(),
+                joints30_cam=joints[mine].cpu().numpy(),
+                visible30=visible[mine].cpu().numpy(),
             )
 
 

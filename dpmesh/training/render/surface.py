@@ -38,6 +38,23 @@ class BodySurface:
         check_shape("head", self.head, (count, 3))
 
 
+@dataclass(frozen=True, slots=True)
+class SurfaceTensors:
+    """A `BodySurface` on a device."""
+
+    rest: Tensor  # (V, 3)
+    faces: Tensor  # (F, 3) int64
+    region: Tensor  # (V,) int64
+    along: Tensor  # (V,)
+    head: Tensor  # (V, 3)
+
+    @classmethod
+    def of(cls, surface: BodySurface, device: torch.device | str) -> SurfaceTensors:
+        """Copy a surface to a device."""
+        names = ("rest", "faces", "region", "along", "head")
+        return cls(**{name: torch.as_tensor(getattr(surface, name), device=device) for name in names})
+
+
 def describe_surface(rest: np.ndarray, faces: np.ndarray, weights: np.ndarray, joints: np.ndarray) -> BodySurface:
     """Return the clothing coordinates of a template.
 
@@ -61,10 +78,8 @@ def describe_surface(rest: np.ndarray, faces: np.ndarray, weights: np.ndarray, j
     skull = region == HEAD
     along[skull] = (rest[skull, 1] - joints[12, 1]) / (top - joints[12, 1])
     half = (top - joints[15, 1]) / 2
-    head = (rest - (joints[15] + np.array([0.0, half, 0.0]))) / half
-    return BodySurface(
-        rest.astype(np.float32), faces.astype(np.int64), region, along.astype(np.float32), head.astype(np.float32)
-    )
+    head = ((rest - (joints[15] + np.array([0.0, half, 0.0]))) / half).astype(np.float32)
+    return BodySurface(rest.astype(np.float32), faces.astype(np.int64), region, along.astype(np.float32), head)
 
 
 def _along_chain(points: np.ndarray, chain: np.ndarray) -> np.ndarray:

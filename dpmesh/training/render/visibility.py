@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
-import numpy as np
+import torch
+from torch import Tensor
 
 OUTSIDE, HIDDEN, VISIBLE = 0, 1, 2
 
 # Joints of the 30-set lie inside the body: how far, in metres, the skin before a joint may be while the joint still
 # counts as seen. About the limb's half thickness plus loose cloth.
-DEPTH_INSIDE_M = np.array(
-    [
-        *(0.20, 0.17, 0.17, 0.22, 0.11, 0.11, 0.22, 0.09, 0.09, 0.22, 0.08, 0.08),
-        *(0.13, 0.14, 0.14, 0.15, 0.13, 0.13, 0.09, 0.09, 0.08, 0.08, 0.07, 0.07),
-        *(0.05, 0.05, 0.05, 0.07, 0.07, 0.12),
-    ]
+DEPTH_INSIDE_M = (
+    *(0.20, 0.17, 0.17, 0.22, 0.11, 0.11, 0.22, 0.09, 0.09, 0.22, 0.08, 0.08),
+    *(0.13, 0.14, 0.14, 0.15, 0.13, 0.13, 0.09, 0.09, 0.08, 0.08, 0.07, 0.07),
+    *(0.05, 0.05, 0.05, 0.07, 0.07, 0.12),
 )
 
 
 def joint_visibility(
-    pixels: np.ndarray,
-    depths: np.ndarray,
-    inside_m: np.ndarray,
-    row: int,
-    picture_rows: np.ndarray,
-    picture_depth: np.ndarray,
-    own_depth: np.ndarray,
-    cover: np.ndarray,
+    pixels: Tensor,
+    depths: Tensor,
+    inside_m: Tensor,
+    row: Tensor,
+    picture: Tensor,
+    picture_rows: Tensor,
+    picture_depth: Tensor,
+    own_depth: Tensor,
+    cover: Tensor | None,
     scale: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return visibility (J,) uint8 (OUTSIDE, HIDDEN, VISIBLE), and which joints another thing hides (J,) bool.
+) -> tuple[Tensor, Tensor]:
+    """Return visibility (R, J) uint8 (OUTSIDE, HIDDEN, VISIBLE), and which joints another thing hides (R, J) bool.
 
     Args:
-        pixels: (J, 2) joints in the picture; NaN counts as outside.
-        depths: (J,) metres.
+        pixels: (R, J, 2) joints in the picture; NaN counts as outside.
+        depths: (R, J) metres.
         inside_m: (J,) how far inside the body each joint lies, as in `DEPTH_INSIDE_M`.
-        row: whose joints they are.
-        picture_rows, picture_depth: (sH, sW) who is seen and how far away, at `scale` subpixels a pixel.
-        own_depth: (sH, sW) of this person alone.
-        cover: (H, W) float32, how much an occluder hides, before everybody.
+        row: (R,) name of each person in `picture_rows`.
+        picture: (R,) int64.
+        picture_rows, picture_depth: (N, sH, sW) who is seen and how far away, at `scale` subpixels a pixel.
+        own_depth: (R, sH, sW) of each person alone.
+        cover: (N, H, W) float32, how much an occluder hides, before everybody; None for none.
+        scale: subpixels per pixel.
     """
-    height, width = cover.shape
-    with np.errstate(invalid="ignore"):
-        inside = np.all((pixels >= 0) & (pixels < (width, height)), axis=-1)
-    safe = np.where(inside[:, None], pixels, 0.0)
-    column, line = safe.astype(np.int64).T
-    fine_column, fine_line = (safe * scale).astype(np.int64).T
-    other = picture_rows[fine_line, fine_column] != row
-    by_person = other & (picture_depth[fine_line, fine_column] < depths)
-    by_cover = cover[line, column] > 0.5
-    by_self = own_depth[fine_line, fine_column] < depths - inside_m
-    by_other = inside & (by_person | by_cover)
-    seen = np.where(by_other | by_self, HIDDEN, VISIBLE)
-    return np.where(inside, seen, OUTSIDE).astype(np.uint8), by_other
+    high, wide = picture_rows.shape[1:]
+    limit = pixels.new_tensor([wide / scale, high / scale])
+    inside = ((pixels >= 0) & (pixels < limit)).all(-1)
+    safe = torch.where(inside[..., None], pixels, 0.0)
+    column, line = (safe * scale).long().unbind(-1)
+    where = picture[:, None]
+    other = picture_rows[where, line, column] != row[:, None]
+    by_other = other & (picture_depth[where, line, column] < depths)
+    if cover is not None:
+        by_other = by_other | (cover[where, line // scale, column // scale] > 0.5)
+    own = torch.arange(len(pixels), device=pixels.device)[:, None]
+    by_self = own_depth[own, line, column] < depths - inside_m
+    by_other = inside & by_other
+    seen = torch.where(by_other | by_self, HIDDEN, VISIBLE)
+    return torch.where(inside, seen, OUTSIDE).to(torch.uint8), by_other

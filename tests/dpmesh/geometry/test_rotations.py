@@ -16,6 +16,7 @@ from dpmesh.geometry.rotations import (
     matrix_to_quaternion,
     matrix_to_six,
     multiply_quaternions,
+    nearest_rotation,
     quaternion_to_axis_angle,
     quaternion_to_matrix,
     six_to_matrix,
@@ -163,3 +164,13 @@ def test_published_rotation_functions_give_the_same(test_data: Path) -> None:
     torch.testing.assert_close(
         interleaved_six_to_matrix(stored("rot6d_to_axis_angle/x")), stored("rot6d_to_axis_angle/rotmat"), **close
     )
+
+
+def test_nearest_rotation_has_a_gradient_at_a_rotation_and_elsewhere() -> None:
+    generator = torch.Generator().manual_seed(0)
+    anywhere = torch.randn(4, 3, 3, dtype=torch.float64, generator=generator)
+    turned = torch.eye(3, dtype=torch.float64).repeat(2, 1, 1)
+    for matrices in (anywhere, turned):
+        assert torch.autograd.gradcheck(nearest_rotation, (matrices.requires_grad_(),))
+    found = nearest_rotation(anywhere)
+    assert torch.allclose(torch.linalg.det(found), torch.ones(4, dtype=torch.float64))

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dpmesh.network.config import COMPACT, JOINT_COUNT, NetworkConfig
+from dpmesh.network.config import COMPACT, JOINT_COUNT, RELEASE, NetworkConfig
 from dpmesh.network.heads import published_translation
 from dpmesh.network.latents import fold_patches
 from dpmesh.network.model import DPMesh, DPMeshOutput
+from dpmesh.network.prompts import read_heatmaps
 
 Rows = tuple[Tensor, Tensor, Tensor]
 
@@ -90,6 +91,7 @@ def test_gradients_reach_every_parameter_that_is_trained(head: str) -> None:
     torch.manual_seed(0)
     extra = {"token_count": 4, "token_classes": 8, "token_dim": 8, "token_encoder": (1, 8, 8, 8)}
     network = DPMesh(**tiny(pose_head=head, **extra).to_mappings()).train()
+    torch.nn.init.normal_(network.joint_lift.image[-1].weight)  # it starts at zero, which stops the gradient behind it
     image, joints, mask = rows(2)
     output = network(image, joints, mask)
     torch.stack([(t.float() * torch.randn_like(t.float())).sum() for t in tensors(output).values()]).sum().backward()
@@ -179,6 +181,38 @@ def test_joints_alone_give_bodies_that_depend_on_them(network: DPMesh) -> None:
     assert alone.pose.shape == (2, 24, 3, 3)
     assert torch.allclose(alone.joint_img, moved.joint_img.flip(0), atol=1e-5)
     assert not torch.allclose(alone.joint_img, moved.joint_img, atol=1e-3)
+
+
+def test_the_image_tells_where_its_joints_are_and_no_image_tells_nothing(network: DPMesh) -> None:
+    image, joints, mask = rows(3)
+    with torch.no_grad():
+        seen, again = network(image, joints, mask), network(image.flip(0), joints, mask)
+        alone = network(None, joints, mask)
+    assert seen.keypoint_logits is not None and alone.keypoint_logits is None
+    assert seen.keypoint_logits.shape == (3, JOINT_COUNT, 32, 32)
+    assert not torch.allclose(seen.keypoint_logits, again.keypoint_logits, atol=1e-3)
+
+
+def test_an_untrained_network_trusts_the_maps_of_the_given_joints() -> None:
+    torch.manual_seed(0)
+    network = DPMesh(**tiny().to_mappings()).eval()
+    image, joints, _ = rows(2)
+    joints = joints.clamp(2, 29)
+    with torch.no_grad():
+        logits = network(image, joints, torch.ones(2, JOINT_COUNT, 1)).keypoint_logits
+    places, certainty = read_heatmaps(logits)
+    assert ((places - joints).abs() < 1.5).all(-1).float().mean() > 0.9
+    assert certainty.min() > 0 and certainty.max() <= 1
+
+
+def test_a_network_without_maps_returns_none_and_the_released_one_is_such() -> None:
+    assert not RELEASE.backbone.keypoint_maps
+    plain = replace(tiny().backbone, keypoint_maps=False)
+    network = DPMesh(**NetworkConfig(plain, tiny().regressor).to_mappings()).eval()
+    with torch.no_grad():
+        output = network(*rows(2))
+    assert output.keypoint_logits is None and network.backbone.keypoint_maps is None
+    assert output.pose.shape == (2, 24, 3, 3)
 
 
 def test_without_the_joint_lift_the_first_tokens_ignore_the_joints() -> None:

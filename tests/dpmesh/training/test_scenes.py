@@ -1,79 +1,113 @@
 """Detector pictures and their labels agree; generated folders survive a kill."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from configs.errors import InputError, RunError
-from dpmesh.body import load_body
-from dpmesh.training.make_detector_images import label_lines, size_of_batch, write_picture
+from dpmesh.training.make_detector_images import label_lines, write_pictures
 from dpmesh.training.render.backgrounds import list_backgrounds, place_of
-from dpmesh.training.scenes import Labelled, make_scenes
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.scenes import Scenes, make_scenes, sample_size
 from dpmesh.training.shards import claim_folder, digest, fill, write_whole
 from dpmesh.training.troupe import Studio
 
-
-class _Poses:
-    def sample(self, rng: np.random.Generator, count: int, split: str) -> np.ndarray:
-        return rng.normal(0, 0.15, (count, 24, 3)).astype(np.float32)
+WIDTH, HEIGHT = 160, 128
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
-    path: Path = tmp_path_factory.mktemp("backgrounds") / "a.png"
-    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8))
-    return make_scenes(Studio(load_body(device="cpu"), _Poses(), [path], "train"), 2, np.arange(10), 160, 120)
+def scenes(studio: Studio) -> Scenes:
+    return make_scenes(studio, Chance((2, 0)), 10, WIDTH, HEIGHT)
 
 
-def test_pictures_hold_from_nobody_to_several_people(scenes: list[Labelled]) -> None:
-    counts = [len(scene.boxes_xyxy) for scene in scenes]
-    assert min(counts) <= 1
-    assert max(counts) >= 3
-    assert all(scene.image.shape == (120, 160, 3) for scene in scenes)
+def test_pictures_hold_from_nobody_to_several_people(scenes: Scenes) -> None:
+    counts = torch.bincount(scenes.picture, minlength=10)
+    assert counts.min() <= 1
+    assert counts.max() >= 3
+    assert scenes.image.shape == (10, 3, HEIGHT, WIDTH)
+    assert (scenes.picture.diff() >= 0).all()
 
 
-def test_boxes_lie_in_the_picture_and_visible_joints_lie_near_their_box(scenes: list[Labelled]) -> None:
-    checked = 0
-    for scene in scenes:
-        for box, keypoints in zip(scene.boxes_xyxy, scene.keypoints, strict=True):
-            assert (box >= 0).all()
-            assert (box <= [160, 120, 160, 120]).all()
-            slack = 0.12 * (box[2:] - box[:2]).max() + 3
-            seen = keypoints[keypoints[:, 2] == 2, :2]
-            assert ((seen > box[:2] - slack) & (seen < box[2:] + slack)).all()
-            checked += len(seen)
-    assert checked > 40
+def test_equal_chances_give_equal_pictures_and_other_chances_others(studio: Studio) -> None:
+    first, again, other = (make_scenes(studio, Chance((9, k)), 2, 64, 64) for k in (0, 0, 1))
+    assert all(torch.equal(getattr(first, field.name), getattr(again, field.name)) for field in fields(Scenes))
+    assert not torch.equal(first.image, other.image)
 
 
-def test_a_label_line_names_the_box_and_17_points_as_shares_of_the_picture(scenes: list[Labelled]) -> None:
-    scene = max(scenes, key=lambda s: len(s.boxes_xyxy))
-    lines = label_lines(scene).splitlines()
-    assert len(lines) == len(scene.boxes_xyxy)
+def test_a_batch_asked_for_many_people_is_crowded(studio: Studio, scenes: Scenes) -> None:
+    crowded = make_scenes(studio, Chance((2, 1)), 3, WIDTH, HEIGHT, people_min=7)
+    counts = torch.bincount(crowded.picture, minlength=3)
+    assert counts.min() >= 2
+    assert counts.float().mean() > len(scenes.picture) / 10
+
+
+def test_boxes_lie_in_the_picture_and_visible_joints_lie_near_their_box(scenes: Scenes) -> None:
+    low, high = scenes.boxes_xyxy[:, None, :2], scenes.boxes_xyxy[:, None, 2:]
+    assert (low >= 0).all() and (high <= torch.tensor([WIDTH, HEIGHT])).all()
+    assert (high - low >= 7).all()
+    slack = 0.12 * (high - low).amax(-1, keepdim=True) + 3
+    points, seen = scenes.keypoints[..., :2], scenes.keypoints[..., 2] == 2
+    near = ((points > low - slack) & (points < high + slack)).all(-1)
+    assert near[seen].all()
+    assert seen.sum() > 40
+
+
+def test_a_box_reaches_as_far_as_the_joints_of_who_is_seen_whole(scenes: Scenes) -> None:
+    whole = (scenes.keypoints[..., 2] > 0).all(1)
+    assert whole.sum() >= 3
+    points, boxes = scenes.keypoints[whole, :, :2], scenes.boxes_xyxy[whole]
+    tall = (points[..., 1].amax(1) - points[..., 1].amin(1)) / (boxes[:, 3] - boxes[:, 1])
+    assert (tall > 0.6).all() and (tall < 1.05).all()
+
+
+def test_a_keypoint_is_unlabelled_and_zero_or_lies_in_the_picture(scenes: Scenes) -> None:
+    points, marks = scenes.keypoints[..., :2], scenes.keypoints[..., 2]
+    assert set(marks.unique().tolist()) == {0.0, 1.0, 2.0}
+    assert (points[marks == 0] == 0).all()
+    labelled = points[marks > 0]
+    assert ((labelled >= 0) & (labelled < torch.tensor([WIDTH, HEIGHT]))).all()
+
+
+def test_a_label_line_names_the_box_and_17_points_as_shares_of_the_picture(scenes: Scenes) -> None:
+    boxes, keypoints = scenes.boxes_xyxy.numpy(), scenes.keypoints.numpy()
+    lines = label_lines(boxes, keypoints, WIDTH, HEIGHT).splitlines()
+    assert len(lines) == len(boxes)
     numbers = np.array(lines[0].split(), float)
     assert len(numbers) == 5 + 17 * 3
-    x1, y1, x2, y2 = scene.boxes_xyxy[0]
-    np.testing.assert_allclose(
-        numbers[1:5] * [160, 120, 160, 120], [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], atol=0.01
-    )
-    np.testing.assert_allclose(numbers[5::3] * 160, scene.keypoints[0, :, 0], atol=0.01)
-    assert ((numbers[1:] >= 0) | (numbers[1:] == 2)).all()
+    x1, y1, x2, y2 = boxes[0]
+    found = numbers[1:5] * [WIDTH, HEIGHT, WIDTH, HEIGHT]
+    np.testing.assert_allclose(found, [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], atol=0.01)
+    np.testing.assert_allclose(numbers[5::3] * WIDTH, keypoints[0, :, 0], atol=0.01)
+    assert numbers[7::3].tolist() == keypoints[0, :, 2].tolist()
+    assert ((numbers[1:] >= 0) & ((numbers[1:] <= 1) | (numbers[1:] == 2))).all()
 
 
-def test_a_written_picture_has_its_label_and_empty_scenes_an_empty_one(tmp_path: Path, scenes: list[Labelled]) -> None:
-    empty = Labelled(scenes[0].image, np.zeros((0, 4), np.float32), np.zeros((0, 17, 3), np.float32))
-    write_picture(empty, tmp_path / "a.jpg", tmp_path / "a.txt", 90)
-    assert (tmp_path / "a.txt").read_text() == ""
-    assert cv2.imread(str(tmp_path / "a.jpg")).shape == (120, 160, 3)
-    assert {p.name for p in tmp_path.iterdir()} == {"a.jpg", "a.txt"}
+def test_a_written_picture_has_its_label_and_empty_scenes_an_empty_one(tmp_path: Path, scenes: Scenes) -> None:
+    some = scenes.picture == int(scenes.picture[0])
+    columns = scenes.boxes_xyxy[some], scenes.keypoints[some]
+    two = Scenes(scenes.image[:2], torch.ones(len(columns[0]), dtype=torch.int64), *columns)
+    write_pictures(two, tmp_path, tmp_path, 16, 95)
+    assert {p.name for p in tmp_path.iterdir()} == {"000016.jpg", "000016.txt", "000017.jpg", "000017.txt"}
+    assert (tmp_path / "000016.txt").read_text() == ""
+    assert len((tmp_path / "000017.txt").read_text().splitlines()) == len(columns[0])
+    stored = cv2.imread(str(tmp_path / "000017.jpg"))[..., ::-1]
+    assert stored.shape == (HEIGHT, WIDTH, 3)
+    coarse = [
+        cv2.resize(np.ascontiguousarray(x), (20, 16), interpolation=cv2.INTER_AREA).astype(float)
+        for x in (stored, scenes.image[1].permute(1, 2, 0).numpy())
+    ]
+    assert np.abs(coarse[0] - coarse[1]).mean() < 3
 
 
 def test_the_longer_side_of_a_batch_is_as_asked() -> None:
-    sizes = {size_of_batch(1, batch, 320) for batch in range(40)}
+    sizes = {sample_size(Chance((1, batch)), 320) for batch in range(40)}
     assert len(sizes) > 2
     assert all(max(size) == 320 for size in sizes)
-    assert all(side % 2 == 0 for size in sizes for side in size)
+    assert all(side % 32 == 0 for size in sizes for side in size)
 
 
 def test_a_failed_write_leaves_neither_file_nor_draft(tmp_path: Path) -> None:

@@ -91,9 +91,7 @@ def test_phc_finds_its_keys_and_the_24_joints_it_picks(files: dict[str, Path], s
     assert {"betas", "dmpls", "gender", "mocap_framerate", "poses", "trans"} <= set(data)
     picked = [*range(22), 22, 37]  # the first joint of each hand stands in for SMPL's hands
     pose = data["poses"].reshape(-1, 52, 3)[:, picked]
-    np.testing.assert_allclose(
-        joint_positions(stick_body, pose, data["betas"][:10], data["trans"]), wanted, atol=1e-4
-    )
+    np.testing.assert_allclose(joint_positions(stick_body, pose, data["betas"][:10], data["trans"]), wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("layout", ["smplh", "smplx"])

@@ -82,9 +82,7 @@ def test_arrays_have_the_names_shapes_and_types_of_amass(
 
 def test_extras_say_where_each_sample_comes_from(tmp_path: Path, make_track, stick_body) -> None:
     track = make_track(np.arange(5) / 15, frame_index=np.arange(10, 15), track_id=4)
-    write_motion(
-        tmp_path / "a.npz", track, stick_body, rate=RATE, gap_max_s=0.5, source="clip.mp4", version="0.1.0"
-    )
+    write_motion(tmp_path / "a.npz", track, stick_body, rate=RATE, gap_max_s=0.5, source="clip.mp4", version="0.1.0")
     motion = read_motion(tmp_path / "a.npz")
     assert (motion.track_id, motion.source, motion.version, motion.body_model) == (4, "clip.mp4", "0.1.0", "stick")
     assert motion.frame_index.tolist()[::2] == [10, 11, 12, 13, 14]
@@ -115,8 +113,6 @@ def test_an_unknown_layout_is_refused(tmp_path: Path, make_track, stick_body) ->
 
 def test_names_tell_person_and_layout_apart() -> None:
     assert [motion_name(1), motion_name(12, "smplx")] == ["person_001.npz", "person_012_smplx.npz"]
-
-
 
 
 def test_joints_of_the_open_body_survive_the_file(tmp_path: Path, make_track) -> None:

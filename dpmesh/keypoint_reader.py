@@ -1,0 +1,136 @@
+"""Keypoints read off a crop: a small network that looks at one person closer than a detector of whole pictures can."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dpmesh.geometry.crop import crop_images
+from dpmesh.network.prompts import heatmaps, read_heatmaps
+
+CROP_PX = 128
+MAP_PX = 32
+KEYPOINTS = 17
+MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+"""The keypoint that each one becomes in a mirror."""
+GUESS_SHARE = 0.09
+"""By how much of the crop's side the bundled detector's keypoints err."""
+LOST_RATE = 0.1
+"""How often such a keypoint says nothing about the place."""
+BOX_SCALE = 1.2
+"""Side of the square crop over the longer side of the person's box."""
+
+
+class _Block(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.relu(image + self.layers(image), inplace=True)
+
+
+def _change(channels: int, wanted: int, stride: int) -> nn.Sequential:
+    size = 3 if stride == 2 else 1
+    return nn.Sequential(
+        nn.Conv2d(channels, wanted, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(wanted),
+        nn.ReLU(inplace=True),
+    )
+
+
+class KeypointNetwork(ModelMixin, ConfigMixin):
+    """An hourglass from a crop to one map per COCO keypoint, in the manner of Newell et al. 2016."""
+
+    @register_to_config
+    def __init__(self, channels: Sequence[int] = (40, 80, 144, 208), stem_channels: int = 24) -> None:
+        """Build with random weights.
+
+        Args:
+            channels: at 32, 16, 8 and 4 px.
+            stem_channels: at 64 px.
+        """
+        super().__init__()
+        first = channels[0]
+        self.entry = nn.Sequential(_change(3, stem_channels, 2), _change(stem_channels, first, 2), _Block(first))
+        self.down = nn.ModuleList(
+            nn.Sequential(_change(fine, coarse, 2), _Block(coarse), _Block(coarse))
+            for fine, coarse in itertools.pairwise(channels)
+        )
+        self.up = nn.ModuleList(_change(coarse, fine, 1) for fine, coarse in itertools.pairwise(channels))
+        self.mix = nn.ModuleList(_Block(fine) for fine in channels[:-1])
+        self.maps = nn.Conv2d(channels[0], KEYPOINTS, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits (R, 17, 32, 32) of crops (R, 3, 128, 128) in [0, 1]; a softmax over a map tells the place."""
+        fine = [self.entry(image - 0.5)]
+        for step in self.down:
+            fine.append(step(fine[-1]))
+        hidden = fine.pop()
+        for up, mix in zip(reversed(self.up), reversed(self.mix), strict=True):
+            grown = F.interpolate(up(hidden), scale_factor=2.0, mode="nearest")
+            hidden = mix(grown + fine.pop())
+        return self.maps(hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointReader:
+    """The network with its crops before and the full image's pixels after it."""
+
+    network: KeypointNetwork
+    device: str
+    batch_rows: int = 32
+
+    @torch.inference_mode()
+    def read(
+        self, images: Sequence[np.ndarray], image_row: np.ndarray, boxes_xyxy: np.ndarray, guess: np.ndarray
+    ) -> np.ndarray:
+        """Return keypoints (R, 17, 3): x, y in pixels of the full image and a certainty from 0 to 1.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            image_row: (R,) which picture.
+            boxes_xyxy: (R, 4) pixels.
+            guess: (R, 17, 3) where the detector saw them: of several people in a crop, it tells who is meant.
+        """
+        centre = 0.5 * (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:])
+        side = BOX_SCALE * np.maximum((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(axis=1), 4.0)
+        found = np.zeros((len(boxes_xyxy), KEYPOINTS, 3), np.float32)
+        for start in range(0, len(found), self.batch_rows):
+            part = slice(start, start + self.batch_rows)
+            crops = crop_images(images, image_row[part], centre[part], side[part], CROP_PX)
+            pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float() / 255.0
+            prior = _prior(guess[part], centre[part], side[part]).to(self.device)
+            cells, certainty = read_heatmaps(self._logits(pixels) + prior)
+            share = cells.cpu().numpy() / MAP_PX - 0.5
+            found[part, :, :2] = centre[part, None] + share * side[part, None, None]
+            found[part, :, 2] = certainty.cpu().numpy()
+        return found
+
+    def _logits(self, pixels: Tensor) -> Tensor:
+        """Return the mean of what the network says of crops and of their mirror images."""
+        seen = self.network.forward(pixels).float()
+        mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
+        # Cells stand for their left edge (`heatmaps`), so that the mirror image of one lies a cell further on.
+        mirrored = F.pad(mirrored, (1, 0, 0, 0), mode="replicate")[..., :-1]
+        return 0.5 * (seen + mirrored[:, list(MIRRORED)])
+
+
+def _prior(guess: np.ndarray, centre: np.ndarray, side: np.ndarray) -> Tensor:
+    """Return logarithms (R, 17, 32, 32): likely near the detector's keypoint, and not impossible elsewhere."""
+    places = (guess[..., :2] - centre[:, None]) / side[:, None, None] + 0.5
+    near = heatmaps(torch.from_numpy(places).float() * MAP_PX, torch.ones(1), GUESS_SHARE * MAP_PX)
+    trust = (1.0 - LOST_RATE) * torch.from_numpy(guess[..., 2]).float()[..., None, None]
+    return torch.log(trust * near + (1.0 - trust))

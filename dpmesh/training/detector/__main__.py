@@ -1,0 +1,60 @@
+"""Command: train the bundled detector on pictures made as it goes, continuing where the last call stopped."""
+
+import argparse
+import logging
+import math
+import sys
+from pathlib import Path
+
+import torch
+
+from configs.errors import DpmeshVideoError
+from dpmesh.body import load_body
+from dpmesh.training.live import add_live_options, open_live_studio
+from dpmesh.training.schedule import Schedule
+
+
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.detector", description=__doc__)
+    add_live_options(parser)
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint and log go here")
+    parser.add_argument("--minutes", type=float, default=60.0, help="length of the training, in minutes of computing")
+    parser.add_argument("--pause-after", type=float, default=math.inf, help="end this call after so many minutes")
+    parser.add_argument("--batch-pixels", type=int, default=32 * 320 * 320)
+    parser.add_argument("--learning-rate", type=float, default=0.002)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--export", type=Path, help="write the averaged weights here and stop")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train or export."""
+    from dpmesh.training.detector.trainer import DetectorPlan, DetectorTrainer
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    plan = DetectorPlan(Schedule(options.learning_rate, minutes=options.minutes), options.batch_pixels)
+    trainer = DetectorTrainer(plan, options.output, device=options.device)
+    trainer.resume()
+    if options.export is not None:
+        trainer.export(options.export)
+        return
+    studio = open_live_studio(options, load_body(None, device=options.device))
+    trainer.train(studio, pause_after=options.pause_after)
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    options = parse()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        run(options)
+    except DpmeshVideoError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""The detector's training loop: pictures made as they are needed, resumable, with an average of the weights."""
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+from ultralytics.cfg import get_cfg
+from ultralytics.nn.tasks import PoseModel
+
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.scenes import Scenes, make_scenes, sample_size
+from dpmesh.training.schedule import Schedule, Stopwatch
+from dpmesh.training.troupe import Studio
+
+log = logging.getLogger(__name__)
+
+ARCHITECTURE = Path(__file__).with_name("detector.yaml")
+CHECKPOINT = "checkpoint.pt"
+_LONGER_PX = (320, 448, 640)
+_LONGER_CHANCE = (0.35, 0.3, 0.35)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorPlan:
+    """How a detector is trained."""
+
+    schedule: Schedule
+    batch_pixels: int = 32 * 320 * 320
+    """Pixels of all pictures of one step: large pictures come in smaller batches."""
+    weight_decay: float = 5e-4
+    average_decay: float = 0.9995
+    clip_norm: float = 10.0
+    seed: int = 0
+    crowded_rate: float = 0.4
+    """Share of the batches whose pictures start from three people or more."""
+    report_steps: int = 50
+    checkpoint_steps: int = 500
+
+
+def labels_of(scenes: Scenes) -> dict[str, Tensor]:
+    """Return pictures and labels as Ultralytics' losses take them: boxes x, y, width, height and points in shares."""
+    height, width = scenes.image.shape[-2:]
+    size = scenes.boxes_xyxy.new_tensor([width, height])
+    low, high = scenes.boxes_xyxy[:, :2] / size, scenes.boxes_xyxy[:, 2:] / size
+    keypoints = torch.cat([scenes.keypoints[..., :2] / size, scenes.keypoints[..., 2:]], dim=-1)
+    return {
+        "img": scenes.image.float() / 255.0,
+        "batch_idx": scenes.picture,
+        "cls": torch.zeros(len(scenes.picture), 1, device=size.device),
+        "bboxes": torch.cat([(low + high) / 2, high - low], dim=-1),
+        "keypoints": keypoints,
+    }
+
+
+class DetectorTrainer:
+    """Trains the bundled detector; everything a later process needs to go on is in `checkpoint.pt`."""
+
+    def __init__(self, plan: DetectorPlan, output: Path, *, device: str = "cpu") -> None:
+        self.plan = plan
+        self.step = 0
+        self._minutes = 0.0
+        self._output = output
+        self._device = device
+        self.network = build_detector().to(device)
+        weights, others = _split(self.network)
+        groups = [{"params": weights, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self._optimizer = torch.optim.AdamW(groups, lr=plan.schedule.learning_rate, fused=device.startswith("cuda"))
+        self._average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        output.mkdir(parents=True, exist_ok=True)
+
+    def resume(self) -> bool:
+        """Continue from the checkpoint if there is one; return whether there was."""
+        path = self._output / CHECKPOINT
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._average, self.step, self._minutes = state["average"], state["step"], state["minutes"]
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "average": self._average,
+            "step": self.step,
+            "minutes": self._minutes,
+        }
+        part = (self._output / CHECKPOINT).with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self._output / CHECKPOINT)
+
+    def train(self, studio: Studio, *, pause_after: float = math.inf) -> None:
+        """Go on until the schedule ends or this call has lasted `pause_after` minutes."""
+        plan = self.plan
+        watch = Stopwatch(self._minutes)
+        sums: dict[str, Tensor] = {}
+        pictures = 0
+        self.network.train()
+        while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after:
+            chance = Chance((plan.seed, 5, self.step), self._device)
+            longer = int(chance.numpy.choice(_LONGER_PX, p=_LONGER_CHANCE))
+            width, height = sample_size(chance, longer)
+            count = max(1, plan.batch_pixels // (width * height))
+            people = 3 if chance.numpy.random() < plan.crowded_rate else 0
+            scenes = make_scenes(studio, chance, count, width, height, people)
+            pictures += count
+            for name, value in self._step(labels_of(scenes)).items():
+                sums[name] = sums[name] + value if name in sums else value
+            self._minutes = watch.minutes
+            if self.step % plan.report_steps == 0:
+                means = {name: round(float(value) / plan.report_steps, 4) for name, value in sums.items()}
+                self._report({"pictures_per_s": round(pictures / (60 * watch.here), 1), **means})
+                sums = {}
+            if self.step % plan.checkpoint_steps == 0:
+                self.save()
+        self.save()
+
+    def export(self, path: Path) -> None:
+        """Write the averaged weights as an Ultralytics checkpoint that names nothing of this machine."""
+        network = build_detector()
+        network.load_state_dict({name: value.cpu() for name, value in self._average.items()})
+        write_detector(network, path)
+
+    def _step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.plan.schedule.rate(self.step, self._minutes)
+        with torch.autocast(torch.device(self._device).type, torch.bfloat16):
+            predictions = self.network(batch["img"])
+        # The losses decode boxes, where bfloat16 would step by whole pixels.
+        losses, parts = self.network.loss(batch, _to_float(predictions))
+        self._optimizer.zero_grad(set_to_none=True)
+        (losses.sum() / len(batch["img"])).backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
+        if torch.isfinite(norm):
+            self._optimizer.step()
+        self.step += 1
+        self._update_average()
+        return {name: value.detach() for name, value in parts.items()} | {"grad_norm": norm}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.plan.average_decay, (1 + self.step) / (10 + self.step))
+        state = self.network.state_dict()
+        floating = [name for name, value in state.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self._average[name] for name in floating], [state[name] for name in floating], 1 - decay)
+
+    def _report(self, values: dict[str, float]) -> None:
+        values = {"step": self.step, "minutes": round(self._minutes, 2)} | values
+        with open(self._output / "log.jsonl", "a") as file:
+            file.write(json.dumps(values) + "\n")
+        log.info("%s", "  ".join(f"{name} {value}" for name, value in values.items()))
+
+
+def build_detector() -> PoseModel:
+    """Return the bundled detector's network with random weights."""
+    architecture = yaml.safe_load(ARCHITECTURE.read_text())
+    network = PoseModel(architecture, ch=3, nc=1, verbose=False)
+    network.args = get_cfg(overrides={"task": "pose", "imgsz": max(_LONGER_PX)})  # type: ignore[assignment]
+    network.names = {0: "person"}
+    return network
+
+
+def write_detector(network: PoseModel, path: Path) -> None:
+    """Write a network as an Ultralytics checkpoint in float16."""
+    network = network.half().eval()
+    network.criterion = None
+    network.args = {"task": "pose", "imgsz": max(_LONGER_PX)}  # type: ignore[assignment]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"model": network, "ema": None, "epoch": -1, "train_args": network.args}, path)
+
+
+def _split(network: PoseModel) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the weights that decay, and biases and norms, which do not."""
+    trained = [value for value in network.parameters() if value.requires_grad]
+    return [value for value in trained if value.ndim > 1], [value for value in trained if value.ndim <= 1]
+
+
+def _to_float(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.float() if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return {name: _to_float(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_to_float(item) for item in value)
+    return value

@@ -1,0 +1,129 @@
+"""Read a pickled PyTorch checkpoint of somebody else without running anything it asks for."""
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from configs.errors import WeightsError
+
+WRAPPERS = ("network", "state_dict")
+"""Entries under which a training snapshot keeps the tensors (older DPMesh snapshots, Lightning)."""
+
+ZIP_MAGIC = b"PK\x03\x04"
+AGAIN = "get the file again from where it came"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The named tensors of a file. Those of a zip file stay on disk until they are touched."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    is_zip: bool
+
+    def check_content(self) -> None:
+        """Compare every record of a zip file with its checksum; reads the whole file, a piece at a time.
+
+        Raises:
+            WeightsError: a record is damaged.
+        """
+        if not self.is_zip:
+            return
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                damaged = archive.testzip()
+        except (OSError, zipfile.BadZipFile, EOFError) as error:
+            raise WeightsError(f"{self.path}: is damaged ({one_line(error)}); {AGAIN}") from error
+        if damaged:
+            raise WeightsError(f"{self.path}: is damaged: {damaged} does not fit its checksum; {AGAIN}")
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Return the tensors of a `.pth`, `.pt`, `.ckpt`, `.pth.tar` or `.safetensors` file.
+
+    Only what rebuilds tensors is let through. A zip file (PyTorch 1.6 and later) is mapped, not read; an older file
+    is read into memory once.
+
+    Raises:
+        WeightsError: there is no such file, it is cut or damaged, asks for code, or holds something else than tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give the checkpoint's file")
+    if path.suffix == ".safetensors":
+        return Checkpoint(path, read_safetensors(path), is_zip=False)
+    with path.open("rb") as file:
+        is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+    if is_zip:
+        _check_archive(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about formats; what follows from them is an error below, or nothing
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        wish = f"its pickle asks for {asked[1]}" if asked else "its pickle holds more than tensors"
+        raise WeightsError(f"{path}: {wish}, so it was not read and nothing in it was run; {AGAIN}") from error
+    except Exception as error:  # a broken file can raise anything; all of it means the same to the user
+        raise WeightsError(
+            f"{path}: is no PyTorch checkpoint, or cut or damaged ({one_line(error)}); {AGAIN}"
+        ) from error
+    return Checkpoint(path, _tensors(path, content), is_zip)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a `.safetensors` file, mapped from disk.
+
+    Raises:
+        WeightsError: the file is missing, cut or damaged.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: cannot be read as safetensors ({one_line(error)})") from error
+
+
+def one_line(error: object) -> str:
+    """Return the message of an error as one short line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' if text else ''}{text}"[:160]
+
+
+def listing(names: Iterable[str], *, shown: int = 3) -> str:
+    """Return the first names of a list, and how many more there are."""
+    rows = sorted(names)
+    more = f" and {len(rows) - shown} more" if len(rows) > shown else ""
+    return ", ".join(rows[:shown]) + more
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [item.filename for item in archive.infolist() if item.compress_type != zipfile.ZIP_STORED]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path}: ends early or is damaged ({one_line(error)}); {AGAIN}") from error
+    if packed:
+        raise WeightsError(f"{path}: is a compressed archive ({packed[0]}), no checkpoint; unpack it first")
+
+
+def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{path}: holds a {type(content).__name__} and no named tensors; give a checkpoint's file")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise WeightsError(f"{path}: {str(name)[:80]!r} is a {type(value).__name__}, no tensor; {AGAIN}")
+        if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
+            raise WeightsError(f"{path}: {name} is no plain tensor ({value.layout}, {value.device}); {AGAIN}")
+    return dict(content)

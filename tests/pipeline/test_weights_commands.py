@@ -1,0 +1,74 @@
+"""`dpmesh-video weights import` and `export` as a user types them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+class Trap:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def cli(cache: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"DPMESH_VIDEO_CACHE": str(cache)}
+    command = [sys.executable, "-m", "pipeline.cli", "weights", *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def test_a_hostile_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "3dpw_best_ckpt.pth.tar"
+    torch.save({"module.exponent": Trap(tmp_path / "ran")}, path)
+    done = cli(tmp_path / "cache", "import", "dpmesh", str(path))
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(f"error: {path}: its pickle asks for posix.mkdir, so it was not read")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "ran").exists() and not (tmp_path / "cache").exists()
+
+
+def test_vposer_is_imported_listed_and_verified(tmp_path: Path) -> None:
+    shapes = {"fc1": (512, 32), "fc2": (512, 512), "out": (126, 512)}
+    state = {f"bodyprior_dec_{name}.weight": torch.zeros(shape) for name, shape in shapes.items()}
+    state |= {f"bodyprior_dec_{name}.bias": torch.zeros(shape[0]) for name, shape in shapes.items()}
+    torch.save(state, tmp_path / "TR00_E096.pt")
+    cache = tmp_path / "cache"
+    done = cli(cache, "import", "vposer", str(tmp_path / "TR00_E096.pt"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(cache / "models/vposer-v1")
+    row = next(line for line in cli(cache, "list").stdout.splitlines() if "vposer-v1" in line)
+    assert "imported" in row and "found" in row
+    assert cli(cache, "verify", "vposer-v1").stdout == "vposer-v1  ok\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("import", "dpmesh", "any.pth"), "error: any.pth does not tell how to call it; give --name"),
+        (("import", "dpmesh", "none_best_ckpt.pth.tar"), "error: none_best_ckpt.pth.tar: no such file"),
+        (("export", "dpmesh", "dpmesh-3dpw", "out.pth"), "then run `dpmesh-video weights import dpmesh FILE --name dp"),
+        (("export", "dpmesh", "bundled-detector", "out.pth"), "is no network's folder"),
+    ],
+)
+def test_what_cannot_be_done_says_what_to_do(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = cli(tmp_path / "cache", *words)
+    assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_help_loads_no_torch() -> None:
+    program = (
+        "import sys, pipeline.cli.app as a\n"
+        "try: a.app(['weights', 'import', 'dpmesh', '--help'], standalone_mode=False)\n"
+        "finally: sys.stderr.write(str('torch' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert "--with-vposer" in done.stdout and done.stderr == "False"
