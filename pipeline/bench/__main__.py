@@ -1,10 +1,11 @@
-"""Command: `python -m pipeline.bench line` and its options."""
+"""Command: `python -m pipeline.bench line` or `precision`, and their options."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from pipeline.bench.line import bench_line
+from pipeline.bench.precision import bench_precision
 from pipeline.cli.commands import DEMO
 from pipeline.cli.tables import print_table
 
@@ -14,14 +15,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline.bench", description="Print figures of this machine.")
     commands = parser.add_subparsers(dest="command")
     line = commands.add_parser("line", help="frames/s and memory of the whole line against detection alone")
-    line.add_argument("--clip", type=Path, default=DEMO / "demo.mp4", help="video that is looped to each length")
-    line.add_argument("--detector", default="bundled", help="pose weights")
     line.add_argument("--short-s", type=float, default=10.0, help="length of the short input")
     line.add_argument("--long-s", type=float, default=600.0, help="length of the long input")
+    precision = commands.add_parser("precision", help="bodies of a bfloat16 run against those of a float32 run")
+    for command in (line, precision):
+        command.add_argument("--clip", type=Path, default=DEMO / "demo.mp4", help="video; `line` loops it")
+        command.add_argument("--detector", default="bundled", help="pose weights")
     options = parser.parse_args(sys.argv[1:] or ["line"])
-    for table in bench_line(options.clip, options.detector, options.short_s, options.long_s):
+    if options.command == "line":
+        tables = bench_line(options.clip, options.detector, options.short_s, options.long_s)
+    else:
+        tables = bench_precision(options.clip, options.detector)
+    for table in tables:
         print_table(table.rows, title=table.title)
-    print("other benchmarks: python -m pipeline.bench --help")
+    print("other benchmarks: python -m pipeline.bench --help, python -m dpmesh.bench --help")
     return 0
 
 

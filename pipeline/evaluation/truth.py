@@ -121,9 +121,7 @@ def measure_against_truth(
         joint_boxes(project_rows(points, track.focal_px, track.principal_px))
         for points, track in zip(joints, tracks, strict=True)
     ]
-    true_boxes = [
-        joint_boxes(project_rows(points, truth.focal_px, truth.principal_px)) for points in truth.joints_m
-    ]
+    true_boxes = [joint_boxes(project_rows(points, truth.focal_px, truth.principal_px)) for points in truth.joints_m]
     holder = np.full(people, -1)  # which track stood for the person last
     found, switches = np.zeros(people, np.int64), np.zeros(people, np.int64)
     extra = 0

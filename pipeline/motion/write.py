@@ -60,9 +60,7 @@ def write_motion(
     write_npz(path, arrays)
 
 
-def amass_arrays(
-    motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, layout: Layout
-) -> dict[str, np.ndarray]:
+def amass_arrays(motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
     """Return the arrays that readers of AMASS look for, in the upright world frame.
 
     Source: reference/formats.md, 5; jaw and eyes lie before the hands in the SMPL-X layout.

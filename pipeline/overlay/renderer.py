@@ -109,9 +109,7 @@ class BodyRenderer:
         """Faces (F, 3) int32."""
         return self._faces
 
-    def _smooth_outlines(
-        self, scene: "_Scene", person: np.ndarray, colour: np.ndarray, coverage: np.ndarray
-    ) -> None:
+    def _smooth_outlines(self, scene: "_Scene", person: np.ndarray, colour: np.ndarray, coverage: np.ndarray) -> None:
         """Replace pixels on the outline of a person by the mean over four rays."""
         outline = np.zeros(person.shape, bool)
         across = person[:, 1:] != person[:, :-1]

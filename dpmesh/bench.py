@@ -1,0 +1,217 @@
+"""Command: how many crops per second a network recovers, where the time goes, and what was won over a plain one.
+
+The plain network has the same weights and the modules as diffusers builds them: float32, attention with every map
+written out, LoRA layers not merged, weights not packed.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from dpmesh.network.config import JOINT_COUNT, LATENT_PX, PRESETS
+from dpmesh.network.model import DPMesh, DPMeshOutput
+from dpmesh.network.packing import can_pack, pack
+from dpmesh.network.prompts import heatmaps
+from dpmesh.network.unet import MapAttention, ascend, descend, time_embedding
+from dpmesh.weights.lora import merge_lora
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_HEADS = ("pose_raw", "betas", "camera_raw", "joint_img")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Random crops with random joints."""
+
+    image: Tensor  # (R, 3, P, P)
+    joints: Tensor  # (R, 30, 2)
+    mask: Tensor  # (R, 30, 1)
+
+    @classmethod
+    def draw(cls, rows: int, image_px: int, device: torch.device) -> "Inputs":
+        """Return the same inputs at every call."""
+        generator = torch.Generator(device).manual_seed(0)
+        image = torch.rand((rows, 3, image_px, image_px), generator=generator, device=device)
+        joints = LATENT_PX * torch.rand((rows, JOINT_COUNT, 2), generator=generator, device=device)
+        return cls(image, joints, torch.ones_like(joints[..., :1]))
+
+
+def seconds_of(run: Callable[[], Any], device: torch.device, *, calls: int) -> float:
+    """Return the mean seconds of one call, after one that does not count."""
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    run()
+    wait()
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    wait()
+    return (time.perf_counter() - start) / calls
+
+
+def parts_of(network: DPMesh, inputs: Inputs) -> dict[str, Callable[[], object]]:
+    """Return calls that run one part each of the network, on inputs computed once."""
+    backbone = network.backbone
+    maps = heatmaps(inputs.joints, inputs.mask, backbone.config.heatmap_sigma)
+    context = backbone.prompt(inputs.joints, inputs.mask)
+    latents = backbone.latents(inputs.image)
+    control = backbone.control(latents, maps, context)
+    fused = backbone(inputs.image, inputs.joints, inputs.mask).features.fused
+
+    def unet() -> None:
+        temb = time_embedding(backbone.unet, backbone.config.timestep)
+        down = descend(backbone.unet, latents, temb, context, record=True)
+        skips = [skip + residual for skip, residual in zip(down.skips, control[:-1], strict=True)]
+        ascend(backbone.unet, down.middle + control[-1], skips, temb, context)
+
+    def head() -> None:
+        volume = network.volume(fused)
+        lifted = None if network.joint_lift is None else network.joint_lift(inputs.joints, inputs.mask, fused)
+        network.transformer(fused, network.volume, volume, lifted)
+
+    return {
+        "latent": lambda: backbone.latents(inputs.image),
+        "control": lambda: backbone.control(latents, maps, context),
+        "u-net": unet,
+        "head": head,
+    }
+
+
+class _PlainAttention(AttnProcessor):
+    """The processor of diffusers, deaf to the list that wants maps."""
+
+    def __call__(self, *inputs: Any, maps: object = None, **options: Any) -> Tensor:
+        """Return what diffusers' own processor returns."""
+        return super().__call__(*inputs, **options)
+
+
+class Bench:
+    """One network with random weights, first plain, then as a run has it."""
+
+    def __init__(self, preset: str, device: torch.device, calls: int) -> None:
+        self.device = device
+        self._calls = calls
+        with device:
+            self.network: DPMesh = DPMesh.from_preset(preset).eval()
+        for name, parameter in self.network.named_parameters():
+            if "lora_B" in name:  # peft starts it at zero, which would hide a wrong merge
+                torch.nn.init.normal_(parameter, std=0.01)
+        self.image_px = self.network.settings.backbone.image_px
+
+    def make_plain(self) -> None:
+        """Let every attention of the U-Net and the control branch write its map out, as diffusers' own processor."""
+        backbone = self.network.backbone
+        for net, has_maps in ((backbone.unet, True), (backbone.control.net, False)):
+            net.set_attn_processor(
+                {
+                    name: MapAttention() if has_maps and ".attn2" in name else _PlainAttention()
+                    for name in net.attn_processors
+                }
+            )
+
+    def make_fast(self, dtype: torch.dtype) -> None:
+        """Do what a run does before its first crop."""
+        for net in (self.network.backbone.unet, self.network.backbone.control.net):
+            net.set_attn_processor(MapAttention())
+        merge_lora(self.network)
+        if self.device.type == "cpu":
+            if can_pack(dtype):
+                pack(self.network, dtype)
+        else:
+            self.network.to(memory_format=torch.channels_last)
+
+    def run(self, inputs: Inputs, dtype: torch.dtype) -> DPMeshOutput:
+        """Return the network's output, computed in a number format."""
+        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+            return self.network.forward(inputs.image, inputs.joints, inputs.mask)
+
+    def row(self, name: str, rows: int, dtype: torch.dtype) -> tuple[float, dict[str, Tensor]]:
+        """Print one line of figures; return the crops per second and what the heads gave."""
+        inputs = Inputs.draw(rows, self.image_px, self.device)
+        counter = FlopCounterMode(display=False)
+        if not name.startswith("packed"):
+            with counter:
+                self.run(inputs, dtype)
+        spent = seconds_of(lambda: self.run(inputs, dtype), self.device, calls=self._calls)
+        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+            parts = parts_of(self.network, inputs)
+            shares = {part: seconds_of(call, self.device, calls=self._calls) for part, call in parts.items()}
+        told = "  ".join(f"{part} {1000 * share:.0f} ms" for part, share in shares.items())
+        flops = counter.get_total_flops()
+        pace = f", {flops / 1e9:.0f} GFLOP at {flops / spent / 1e9:.0f} GFLOP/s" if flops else ""
+        _say(f"{name} batch {rows}: {rows / spent:.3f} crops/s{pace}  ({told})")
+        output = self.run(inputs, dtype)
+        return rows / spent, {head: getattr(output, head).float() for head in _HEADS}
+
+
+def errors_of(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """Return the largest difference of each output over the wanted one's standard deviation."""
+    told = (f"{name} {float((found[name] - wanted[name]).abs().max() / wanted[name].std()):.1e}" for name in wanted)
+    return "  ".join(told)
+
+
+def ceiling(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
+    """Return the floating-point operations per second of a square matrix product on this machine."""
+    left, right = (torch.rand(size, size, device=device, dtype=dtype) for _ in range(2))
+    return 2 * size**3 / seconds_of(lambda: left @ right, device, calls=5)
+
+
+@torch.inference_mode()
+def bench(preset: str, device: torch.device, types: list[str], batches: list[int], calls: int) -> None:
+    """Print crops per second plain and fast, their errors, and the share of every part."""
+    _say(f"{preset} on {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    plain: dict[int, tuple[float, dict[str, Tensor]]] = {}
+    for name in types:
+        dtype = _TYPES[name]
+        _say(f"matrix product of 2048 x 2048 in {name}: {ceiling(device, dtype) / 1e9:.0f} GFLOP/s")
+        torch.manual_seed(0)
+        measured = Bench(preset, device, calls)
+        if not plain:
+            measured.make_plain()
+            plain = {rows: measured.row("plain float32", rows, torch.float32) for rows in batches}
+        measured.make_fast(dtype)
+        kind = "packed" if device.type == "cpu" and can_pack(dtype) else "fused"
+        for rows in batches:
+            pace, heads = measured.row(f"{kind} {name}", rows, dtype)
+            _say(f"  {pace / plain[rows][0]:.2f} times the plain network; errors {errors_of(heads, plain[rows][1])}")
+        del measured
+    if device.type == "cuda":
+        _say(f"peak memory on the device {torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB")
+    _say(f"peak memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.bench", description=__doc__)
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="release")
+    parser.add_argument("--device", default="cpu", help="as torch names it: cpu, cuda, cuda:1")
+    parser.add_argument("--types", nargs="+", choices=sorted(_TYPES), default=["float32", "bfloat16"])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 8])
+    parser.add_argument("--calls", type=int, default=2, help="timed calls per figure")
+    parser.add_argument("--threads", type=int, help="of torch; all cores by default")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    bench(options.preset, torch.device(options.device), options.types, options.batches, options.calls)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
