@@ -59,7 +59,7 @@ def without_copies(seen: Observations, score_min: float) -> Observations:
     for frame in np.unique(seen.frame_index):
         rows = np.flatnonzero(seen.frame_index == frame)
         rows = rows[np.argsort(seen.track_id[rows])]
-        for place, row in enumerate(rows):
+        for place, row in enumerate(rows.tolist()):
             older = rows[:place][kept[rows[:place]]]
             kept[row] = not _is_copy(seen, row, older, score_min).any()
     return select_rows(seen, kept)

@@ -17,8 +17,22 @@ from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
 from dpmesh.training.recovery.noise import KeypointNoise
-from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, find_config
+from dpmesh.training.recovery.trainer import CHECKPOINT, Trainer, TrainingPlan, find_config
 from dpmesh.training.schedule import Schedule
+
+
+TINY = NetworkConfig(
+    replace(
+        COMPACT.backbone,
+        vae_channels=(8,),
+        unet_channels=(16, 16, 16, 16),
+        control_channels=(8, 8, 8, 8),
+        context_dim=16,
+        prompt_hidden=16,
+        fused_channels=32,
+    ),
+    replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4, joint_lift=32),
+)
 
 
 def plan_of(steps: int, **options: object) -> TrainingPlan:
@@ -28,7 +42,8 @@ def plan_of(steps: int, **options: object) -> TrainingPlan:
 
 def make_trainer(output: Path, body: BodyModel, steps: int, **options: object) -> Trainer:
     torch.manual_seed(0)
-    return Trainer(DPMesh(**find_config(output, "compact")), body, plan_of(steps, **options), output)
+    config = find_config(output, "compact") if (output / CHECKPOINT).exists() else TINY.to_mappings()
+    return Trainer(DPMesh(**config), body, plan_of(steps, **options), output)
 
 
 def weights_of(network: DPMesh) -> Tensor:
@@ -76,6 +91,10 @@ def test_training_killed_and_continued_gives_the_weights_of_training_in_one_go(
     assert torch.equal(weights_of(again.averaged()), weights_of(whole.averaged()))
 
 
+def test_a_folder_without_checkpoint_gives_the_preset(tmp_path: Path) -> None:
+    assert find_config(tmp_path, "compact") == COMPACT.to_mappings()
+
+
 def test_a_call_without_time_left_takes_no_step_and_leaves_a_checkpoint(
     body: BodyModel, crop_folder: Path, tmp_path: Path
 ) -> None:
@@ -99,18 +118,8 @@ def test_a_later_stage_starts_from_the_averaged_weights(body: BodyModel, crop_fo
 def test_a_step_with_the_image_trains_the_maps_and_reports_every_loss(
     body: BodyModel, crop_folder: Path, tmp_path: Path
 ) -> None:
-    backbone = replace(
-        COMPACT.backbone,
-        vae_channels=(8,),
-        unet_channels=(16, 16, 16, 16),
-        control_channels=(8, 8, 8, 8),
-        context_dim=16,
-        prompt_hidden=16,
-        fused_channels=32,
-    )
-    small = replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4, joint_lift=32)
     torch.manual_seed(0)
-    network = DPMesh(**NetworkConfig(backbone, small).to_mappings())
+    network = DPMesh(**TINY.to_mappings())
     before = network.backbone.keypoint_maps.trust.detach().clone()
     plan = plan_of(2, batch_rows=2, is_image_used=True, is_bfloat16=True, report_steps=2)
     shards = CropShards([crop_folder], limit=8)
