@@ -152,7 +152,7 @@ def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Cro
     visible = torch.where(views.contains(views.project(joints)), visible, 0)
     left = (mine & (covers.alpha < 0.5)).sum((1, 2)) / silhouette.sum((1, 2)).clamp_min(1)
     coco = scene.windows.project_rows(troupe.coco + scene.trans[:, None], troupe.picture)
-    coco = torch.where(scene.placed[:, None, None], coco, torch.nan)
+    coco = torch.where((stage.layer >= 0)[:, None, None], coco, torch.nan)
     return Crops(
         image=image,
         pose=troupe.pose[targets],

@@ -14,7 +14,7 @@ TARGET = 0.4
 
 def main() -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m trackers.training.calibrate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.detector.calibrate", description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="data.yaml; its val images decide")
     parser.add_argument("--image-px", type=int, default=320)

@@ -103,6 +103,7 @@ class DetectorTrainer:
         plan = self.plan
         watch = Stopwatch(self._minutes)
         sums: dict[str, Tensor] = {}
+        summed = 0
         pictures = 0
         self.network.train()
         while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after:
@@ -115,11 +116,12 @@ class DetectorTrainer:
             pictures += count
             for name, value in self._step(labels_of(scenes)).items():
                 sums[name] = sums[name] + value if name in sums else value
+            summed += 1
             self._minutes = watch.minutes
             if self.step % plan.report_steps == 0:
-                means = {name: round(float(value) / plan.report_steps, 4) for name, value in sums.items()}
+                means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
                 self._report({"pictures_per_s": round(pictures / (60 * watch.here), 1), **means})
-                sums = {}
+                sums, summed = {}, 0
             if self.step % plan.checkpoint_steps == 0:
                 self.save()
         self.save()

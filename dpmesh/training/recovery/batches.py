@@ -105,6 +105,7 @@ def mirrored(crops: Crops, chance: Chance) -> Crops:
         crops,
         image=where(crops.image.flip(-1), crops.image),
         pose=where(crops.pose[:, list(MIRRORED_24)] * -flip, crops.pose),
+        trans=where(crops.trans * flip, crops.trans),
         camera_from_crop=where(crops.camera_from_crop * flip[:, None] * flip, crops.camera_from_crop),
         box_centre_px=where(centre, crops.box_centre_px),
         joints30_cam=where(crops.joints30_cam[:, list(MIRRORED_30)] * flip, crops.joints30_cam),

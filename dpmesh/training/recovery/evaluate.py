@@ -31,7 +31,7 @@ class Errors:
 
     mpjpe_mm: float  # pelvis on pelvis
     pa_mpjpe_mm: float  # after a similarity
-    unseen_pa_mpjpe_mm: float  # the same alignment, only joints that the crop does not show
+    unseen_pa_mpjpe_mm: float  # the same alignment, only joints that the crop does not show; 0 where it shows all
 
 
 @torch.no_grad()
@@ -64,7 +64,8 @@ def measure_errors(
         root_aligned.append(apart.mean(1))
         aligned.append(left.mean(1))
         unseen.append(left[batch.visible30[:, chosen].numpy() != VISIBLE])
-    means = (1000 * float(np.concatenate(part).mean()) for part in (root_aligned, aligned, unseen))
+    parts = (np.concatenate(part) for part in (root_aligned, aligned, unseen))
+    means = (1000 * float(part.mean()) if len(part) else 0.0 for part in parts)
     return Errors(*means)
 
 

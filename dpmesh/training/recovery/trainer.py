@@ -137,6 +137,7 @@ class Trainer:
         plan = self.plan
         watch, first = Stopwatch(self._minutes), self.step
         sums: dict[str, Tensor] = {}
+        summed = 0
         self.network.train()
         while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after:
             batch = crops.batch(plan.batch_rows, self.step).to(self._device)
@@ -146,11 +147,12 @@ class Trainer:
             self._minutes = watch.minutes
             for name, value in losses.items():
                 sums[name] = sums[name] + value if name in sums else value
+            summed += 1
             if self.step % plan.report_steps == 0:
                 pace = (self.step - first) * plan.batch_rows / (60 * watch.here)
-                means = {name: round(float(value) / plan.report_steps, 4) for name, value in sums.items()}
+                means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
                 self._report({"crops_per_s": round(pace, 1), **means})
-                sums = {}
+                sums, summed = {}, 0
             if self.step % plan.checkpoint_steps == 0:
                 self.save()
             if validation is not None and self.step % plan.validation_steps == 0:

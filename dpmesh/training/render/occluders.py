@@ -59,7 +59,7 @@ def _sample_one(
     # Each shape as a signed distance in pixels, negative inside.
     angle = chance.normal(0.21, count, 1, 1)
     across, down = angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
-    half = 0.5 * reach * chance.uniform(0.12, 0.6, count, 1, 1, 2).unbind(-1)[0]
+    half = 0.5 * reach * chance.uniform(0.12, 0.6, count, 1, 1)
     tall = 0.5 * reach * chance.uniform(0.12, 0.6, count, 1, 1)
     box = torch.maximum(across.abs() - half, down.abs() - tall)
     lean = chance.normal(0.06, count, 1, 1)

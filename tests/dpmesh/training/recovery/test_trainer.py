@@ -20,7 +20,6 @@ from dpmesh.training.recovery.noise import KeypointNoise
 from dpmesh.training.recovery.trainer import CHECKPOINT, Trainer, TrainingPlan, find_config
 from dpmesh.training.schedule import Schedule
 
-
 TINY = NetworkConfig(
     replace(
         COMPACT.backbone,
