@@ -13,6 +13,7 @@ from torch import Tensor
 from ultralytics.cfg import get_cfg
 from ultralytics.nn.tasks import PoseModel
 
+from dpmesh.training.average import follow, start_average
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.scenes import Scenes, make_scenes, sample_size
 from dpmesh.training.schedule import Schedule, Stopwatch
@@ -71,7 +72,7 @@ class DetectorTrainer:
         weights, others = _split(self.network)
         groups = [{"params": weights, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self._optimizer = torch.optim.AdamW(groups, lr=plan.schedule.learning_rate, fused=device.startswith("cuda"))
-        self._average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self._average = start_average(self.network.state_dict())
         output.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> bool:
@@ -145,15 +146,8 @@ class DetectorTrainer:
         if torch.isfinite(norm):
             self._optimizer.step()
         self.step += 1
-        self._update_average()
+        follow(self._average, self.network.state_dict(), self.step, self.plan.average_decay)
         return {name: value.detach() for name, value in parts.items()} | {"grad_norm": norm}
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(self.plan.average_decay, (1 + self.step) / (10 + self.step))
-        state = self.network.state_dict()
-        floating = [name for name, value in state.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self._average[name] for name in floating], [state[name] for name in floating], 1 - decay)
 
     def _report(self, values: dict[str, float]) -> None:
         values = {"step": self.step, "minutes": round(self._minutes, 2)} | values

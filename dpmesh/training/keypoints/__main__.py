@@ -13,8 +13,10 @@ from torch.nn import functional as F
 
 from configs.errors import DpmeshVideoError
 from dpmesh.keypoint_reader import CROP_PX, MAP_PX, KeypointNetwork
-from dpmesh.network.prompts import heatmaps, read_heatmaps
+from dpmesh.network.prompts import read_heatmaps
+from dpmesh.training.average import follow, start_average
 from dpmesh.training.crops import Crops
+from dpmesh.training.map_loss import map_loss
 from dpmesh.training.recovery.batches import as_annotated, mirrored, recoloured
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.render.chance import Chance
@@ -24,8 +26,6 @@ from dpmesh.training.troupe import COCO_OF_30
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
-_BELL_CELLS = 0.8
-_HIDDEN_WEIGHT = 0.4
 _AVERAGE_DECAY = 0.998
 
 
@@ -59,15 +59,6 @@ def _moved(image: Tensor, places: Tensor, chance: Chance) -> tuple[Tensor, Tenso
     return F.grid_sample(image, grid, align_corners=False), turned + 0.5
 
 
-def map_loss(logits: Tensor, places: Tensor, visible: Tensor) -> Tensor:
-    """Return the cross-entropy of maps (R, 17, 32, 32) against a narrow bell round each keypoint inside the crop."""
-    wanted = heatmaps(places, torch.ones_like(places[..., :1]), _BELL_CELLS).flatten(2)
-    wanted = wanted / wanted.sum(-1, keepdim=True).clamp_min(1e-6)
-    entropy = -(wanted * logits.float().flatten(2).log_softmax(-1)).sum(-1)
-    weight = (visible == 2).float() + _HIDDEN_WEIGHT * (visible == 1)
-    return (entropy * weight).sum() / weight.sum().clamp_min(1.0)
-
-
 @torch.no_grad()
 def measure(network: KeypointNetwork, crops: CropShards, device: str) -> dict[str, float]:
     """Return the mean error of visible and of hidden keypoints over the crop's side, and shares below a twentieth."""
@@ -89,7 +80,7 @@ def train(options: argparse.Namespace) -> None:
     schedule = Schedule(options.learning_rate, minutes=options.minutes)
     network: KeypointNetwork = KeypointNetwork().to(options.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=1e-3)
-    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    average = start_average(network.state_dict())
     step, minutes = 0, 0.0
     path = options.output / CHECKPOINT
     options.output.mkdir(parents=True, exist_ok=True)
@@ -122,10 +113,7 @@ def train(options: argparse.Namespace) -> None:
         step += 1
         minutes = watch.minutes
         total = total + loss.detach().cpu()
-        decay = min(_AVERAGE_DECAY, (1 + step) / (10 + step))
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                average[name].lerp_(value, 1 - decay)
+        follow(average, network.state_dict(), step, _AVERAGE_DECAY)
         if step % 100 == 0:
             pace = (step - first) * options.batch_rows / (60 * watch.here)
             values = {"step": step, "minutes": round(minutes, 2), "crops_per_s": round(pace, 1)}

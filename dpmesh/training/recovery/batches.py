@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from dpmesh.keypoint_reader import MIRRORED
 from dpmesh.network.config import LATENT_PX
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.losses import Truth
@@ -14,7 +15,6 @@ from dpmesh.training.render.chance import Chance
 
 MIRRORED_24 = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22)
 MIRRORED_30 = (*MIRRORED_24, 24, 26, 25, 28, 27, 29)
-MIRRORED_17 = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def mirrored(crops: Crops, chance: Chance) -> Crops:
         joints30_px=where(flipped(crops.joints30_px[:, list(MIRRORED_30)]), crops.joints30_px),
         visible30=where(crops.visible30[:, list(MIRRORED_30)], crops.visible30),
         neighbour_joints17_px=where(
-            flipped(crops.neighbour_joints17_px[:, :, list(MIRRORED_17)]), crops.neighbour_joints17_px
+            flipped(crops.neighbour_joints17_px[:, :, list(MIRRORED)]), crops.neighbour_joints17_px
         ),
     )
 

@@ -14,10 +14,9 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.heads import rot6d_to_matrix, scale_of
 from dpmesh.network.model import DPMeshOutput
-from dpmesh.network.prompts import heatmaps
+from dpmesh.training.map_loss import map_loss
 
 DPMESH15_OF_30 = (0, 1, 2, 4, 5, 7, 8, 12, 29, 16, 17, 18, 19, 20, 21)
-_BELL_CELLS = 0.8
 LIMB_WEIGHT = 1.5  # hips to ankles and shoulders to wrists carry what people look at
 
 
@@ -64,13 +63,8 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
 
 
 def keypoint_map_loss(logits: Tensor, truth: Truth) -> Tensor:
-    """Return the cross-entropy of maps (R, 30, 32, 32) against a narrow bell round each joint inside the crop."""
-    wanted = heatmaps(truth.annotated30_crop * LATENT_PX, torch.ones_like(truth.visible30)[..., None], _BELL_CELLS)
-    wanted = wanted.flatten(2)
-    wanted = wanted / wanted.sum(-1, keepdim=True).clamp_min(1e-6)
-    entropy = -(wanted * logits.float().flatten(2).log_softmax(-1)).sum(-1)
-    weight = (truth.visible30 == 2).float() + 0.4 * (truth.visible30 == 1)
-    return 0.3 * (entropy * weight).sum() / weight.sum().clamp_min(1.0)
+    """Return the weighted loss of maps (R, 30, 32, 32) against the joints where people mark them."""
+    return 0.3 * map_loss(logits, truth.annotated30_crop * LATENT_PX, truth.visible30)
 
 
 def _layer_losses(

@@ -14,6 +14,7 @@ from configs.errors import InputError
 from dpmesh.body import BodyModel
 from dpmesh.network.config import preset as network_preset
 from dpmesh.network.model import DPMesh
+from dpmesh.training.average import follow, start_average
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards, CropSource
@@ -91,7 +92,7 @@ class Trainer:
         )
         if self._published is not None:
             self._optimizer.add_param_group({"params": list(self._published.parameters()), "weight_decay": 0.0})
-        self._average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        self._average = start_average(network.state_dict())
         output.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -115,7 +116,7 @@ class Trainer:
     def start_from(self, checkpoint: Path) -> None:
         """Take over the averaged weights of another training, and begin a schedule of our own."""
         self.network.load_state_dict(read_checkpoint(checkpoint, self._device)["average"])
-        self._average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self._average = start_average(self.network.state_dict())
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each whole or not at all."""
@@ -209,18 +210,8 @@ class Trainer:
         if torch.isfinite(norm):
             self._optimizer.step()
         self.step += 1
-        self._update_average()
+        follow(self._average, self.network.state_dict(), self.step, self.plan.average_decay)
         return {name: value.detach() for name, value in losses.items()} | {"grad_norm": norm}
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        # The early average follows closely, so that a short training is not held back by its random start.
-        decay = min(self.plan.average_decay, (1 + self.step) / (10 + self.step))
-        state = self.network.state_dict()
-        floating = [name for name, value in state.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self._average[name] for name in floating], [state[name] for name in floating], 1 - decay)
-        for name in state.keys() - set(floating):
-            self._average[name].copy_(state[name])
 
     def _report(self, values: dict[str, float]) -> None:
         values = {"step": self.step, "minutes": round(self._minutes, 2)} | values

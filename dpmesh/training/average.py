@@ -1,0 +1,22 @@
+"""An average of a network's weights that follows them as they are trained."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def start_average(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a copy of a network's state."""
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+@torch.no_grad()
+def follow(average: dict[str, Tensor], state: Mapping[str, Tensor], step: int, decay_max: float) -> None:
+    """Move an average, in place, towards a network's state after `step` steps; whole numbers are copied."""
+    # The early average follows closely, so that a short training is not held back by its random start.
+    decay = min(decay_max, (1 + step) / (10 + step))
+    floating = [name for name, value in state.items() if value.is_floating_point()]
+    torch._foreach_lerp_([average[name] for name in floating], [state[name] for name in floating], 1 - decay)
+    for name in state.keys() - set(floating):
+        average[name].copy_(state[name])
