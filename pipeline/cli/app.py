@@ -140,6 +140,32 @@ def evaluate_truth(
     commands.evaluate_truth(folder, truth)
 
 
+@evaluate_app.command("capture")
+def evaluate_capture(
+    folder: Annotated[Path, typer.Argument(help="a capture: calibration, a video per camera, 3D reference")],
+    camera: Annotated[
+        str, typer.Option(help="a camera's name, or 'each' for one after the other, each alone")
+    ] = "each",
+    calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="each camera's run gets a folder in here")] = Path(
+        "out"
+    ),
+    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
+    detector: Annotated[str | None, typer.Option(help="pose weights, as for run")] = None,
+    model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+) -> None:
+    """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
+    from configs.read import read_settings
+
+    _configure_log(False)
+    given = {"detect.weights": detector, "recover.model": model}
+    settings = read_settings(preset, given, assignments or [])
+    from pipeline.cli import commands
+
+    raise typer.Exit(commands.evaluate_capture(folder, camera, calibration, output, settings))
+
+
 def _configure_log(verbose: bool) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,

@@ -108,6 +108,25 @@ def evaluate_truth(folder: Path, truth: Path) -> None:
     print_table(report.rows())
 
 
+def evaluate_capture(folder: Path, camera: str, calibration: Path | None, output: Path, settings: RunSettings) -> int:
+    """Run each camera of a capture alone, with its true focal length, and print the errors; return the exit code.
+
+    Raises:
+        InputError: the folder is no capture, or a camera's run failed.
+    """
+    from pipeline.evaluation.capture import capture_rows, measure_capture, read_capture
+
+    capture = read_capture(folder, calibration)
+    results, codes = [], []
+    for chosen in capture.choose(camera):
+        recover = settings.recover.model_copy(update={"focal_px": chosen.focal_px})
+        codes.append(run([str(chosen.video)], output, settings.model_copy(update={"recover": recover})))
+        done = output / chosen.video.stem
+        results.append(measure_capture(list(run_tracks(done)), run_body(done), chosen, capture.joints_m))
+    print_table(capture_rows(results))
+    return max(codes)
+
+
 def run_tracks(folder: Path) -> Iterator[MotionTrack]:
     """Yield the motion of every person of a run, in camera axes, at the frames of the video.
 

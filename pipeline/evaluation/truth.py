@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from configs.checks import check_shape
 from configs.errors import InputError
 from pipeline.atomic import read_npz
 from pipeline.evaluation.alignment import procrustes_errors, root_errors
-from pipeline.evaluation.projection import box_overlaps, joint_boxes, project_rows
+from pipeline.evaluation.pairing import Pair, pair_people
+from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.evaluation.reprojection import percent
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.types import MotionTrack
@@ -19,8 +20,6 @@ from pipeline.types import MotionTrack
 # The 14 joints that most benchmarks report, in SMPL order: hips, knees, ankles, neck, head, shoulders, elbows, wrists.
 LIMB_JOINTS = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
 VISIBLE_MIN = 0.3  # a person counts as visible in a frame from this share of their surface on
-OVERLAP_MIN = 0.25  # IoU of the boxes around the projected joints from which a body may stand for a person
-KEEP_BONUS = 0.2  # of IoU, for staying with the track of the frame before: crossing people are not swapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,69 +113,36 @@ def measure_against_truth(
     Errors are over the 14 joints of `LIMB_JOINTS`, in frames in which the person is visible and found, whether the
     body was seen or filled in.
     """
-    people, frames = truth.visible_share.shape
+    people = len(truth.visible_share)
     joints = [joint_positions(body, track.pose, track.betas, track.trans) for track in tracks]
-    rows = _rows_by_frame(tracks, frames)
-    boxes = [
-        joint_boxes(project_rows(points, track.focal_px, track.principal_px))
-        for points, track in zip(joints, tracks, strict=True)
-    ]
     true_boxes = [joint_boxes(project_rows(points, truth.focal_px, truth.principal_px)) for points in truth.joints_m]
-    holder = np.full(people, -1)  # which track stood for the person last
-    found, switches = np.zeros(people, np.int64), np.zeros(people, np.int64)
-    extra = 0
-    pairs: list[list[tuple[int, int, int]]] = [[] for _ in range(people)]  # (frame, track, row) where visible and found
-    for frame in range(frames):
-        present = rows[frame]
-        here = np.array([boxes[number][row] for number, row in present]).reshape(-1, 4)
-        overlap = box_overlaps(np.array([b[frame] for b in true_boxes]).reshape(-1, 4), here)
-        kept = np.array([[holder[p] == number for number, _ in present] for p in range(people)], bool)
-        chosen = _assign(overlap, kept.reshape(overlap.shape))
-        # Someone hidden takes a body away from nobody: bodies of people who cannot be seen are neither found nor extra.
-        extra += len(present) - len(chosen)
-        for person, column in chosen:
-            number, row = present[column]
-            if truth.visible_share[person, frame] < visible_min:
-                continue
-            found[person] += 1
-            switches[person] += holder[person] not in (-1, number)
-            holder[person] = number
-            pairs[person].append((frame, number, row))
+    # Someone hidden takes a body away from nobody: bodies of people who cannot be seen are neither found nor extra.
+    pairing = pair_people(tracks, joints, np.array(true_boxes).reshape(people, -1, 4))
+    pairs = [
+        [pair for pair in found if truth.visible_share[person, pair.frame] >= visible_min]
+        for person, found in enumerate(pairing.pairs)
+    ]
     errors = np.array([_errors(pairs[p], joints, truth.joints_m[p]) for p in range(people)]).reshape(people, 3)
     return TruthReport(
         visible=(truth.visible_share >= visible_min).sum(axis=1).astype(np.int64),
-        found=found,
-        switches=switches,
+        found=np.array([len(found) for found in pairs], np.int64),
+        switches=np.array([_switches(found) for found in pairs], np.int64),
         mpjpe_mm=errors[:, 0],
         pa_mpjpe_mm=errors[:, 1],
         position_mm=errors[:, 2],
-        extra=extra,
+        extra=pairing.extra,
     )
 
 
-def _rows_by_frame(tracks: Sequence[MotionTrack], frames: int) -> list[list[tuple[int, int]]]:
-    rows: list[list[tuple[int, int]]] = [[] for _ in range(frames)]
-    for number, track in enumerate(tracks):
-        for row, index in enumerate(track.frame_index):
-            if index < frames:
-                rows[index].append((number, row))
-    return rows
+def _switches(pairs: list[Pair]) -> int:
+    return sum(earlier.track != later.track for earlier, later in pairwise(pairs))
 
 
-def _assign(overlap: np.ndarray, kept: np.ndarray) -> list[tuple[int, int]]:
-    """Return the pairs (person, body) of the best one-to-one assignment among those that overlap enough."""
-    score = np.where(overlap >= OVERLAP_MIN, overlap + KEEP_BONUS * kept, 0.0)
-    pairs = zip(*linear_sum_assignment(score, maximize=True), strict=True)
-    return [(int(person), int(column)) for person, column in pairs if score[person, column] > 0]
-
-
-def _errors(
-    pairs: list[tuple[int, int, int]], joints: list[np.ndarray], truth: np.ndarray
-) -> tuple[float, float, float]:
+def _errors(pairs: list[Pair], joints: list[np.ndarray], truth: np.ndarray) -> tuple[float, float, float]:
     if not pairs:
         return (np.nan, np.nan, np.nan)
-    ours = np.array([joints[number][row] for _, number, row in pairs], np.float64)
-    real = truth[[frame for frame, _, _ in pairs]].astype(np.float64)
+    ours = np.array([joints[pair.track][pair.row] for pair in pairs], np.float64)
+    real = truth[[pair.frame for pair in pairs]].astype(np.float64)
     limbs = list(LIMB_JOINTS)
     mpjpe = root_errors(ours[:, limbs], real[:, limbs], ours[:, 0], real[:, 0]).mean()
     aligned = procrustes_errors(ours[:, limbs], real[:, limbs]).mean()

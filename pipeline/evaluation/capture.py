@@ -1,0 +1,182 @@
+"""Runs on the cameras of a calibrated capture against its 3D reference.
+
+A capture is a folder with `calibration*.json`, one video per camera, named after it, and `reference_3d_coco17.npz`.
+The calibration is a JSON object: `cameras` is a list with `name`, `size` [width, height], `K` (3, 3), `R` (3, 3) and
+`t` (3,) metres, world to camera as OpenCV has it. The reference holds `kp3d_smooth` (or `kp3d_raw`)
+(people, frames, 17, 3) in world metres, COCO order, NaN where unknown; its frame t is frame t of every video.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from configs.checks import check_shape
+from configs.errors import InputError
+from pipeline.atomic import read_npz
+from pipeline.evaluation.alignment import procrustes_errors, root_errors
+from pipeline.evaluation.pairing import pair_people
+from pipeline.evaluation.projection import joint_boxes, project_rows
+from pipeline.evaluation.reprojection import percent
+from pipeline.inputs import VIDEO_SUFFIXES
+from pipeline.motion.posing import Body, joint_positions
+from pipeline.types import MotionTrack
+
+BODY_JOINTS = tuple(range(5, 17))  # of COCO-17: shoulders to ankles; a face is not where a body model has it
+HIPS = (11, 12)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureCamera:
+    """One calibrated camera and what it filmed."""
+
+    name: str
+    video: Path
+    matrix: np.ndarray  # (3, 3) pixels
+    rotation: np.ndarray  # (3, 3) world to camera
+    translation_m: np.ndarray  # (3,)
+
+    def __post_init__(self) -> None:
+        check_shape("K", self.matrix, (3, 3))
+        check_shape("R", self.rotation, (3, 3))
+        check_shape("t", self.translation_m, (3,))
+
+    @property
+    def focal_px(self) -> float:
+        """Mean of the two focal lengths."""
+        return float(self.matrix[[0, 1], [0, 1]].mean())
+
+    def to_camera(self, world: np.ndarray) -> np.ndarray:
+        """Return world points (..., 3) in this camera's axes."""
+        return world @ self.rotation.T + self.translation_m
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A capture with its reference."""
+
+    cameras: tuple[CaptureCamera, ...]
+    joints_m: np.ndarray  # (P, T, 17, 3) world, NaN where unknown
+
+    def __post_init__(self) -> None:
+        check_shape("joints_m", self.joints_m, ("P", "T", 17, 3))
+
+    def choose(self, name: str) -> tuple[CaptureCamera, ...]:
+        """Return the camera of this name, or all for "each".
+
+        Raises:
+            InputError: there is no such camera.
+        """
+        chosen = tuple(camera for camera in self.cameras if name in ("each", camera.name))
+        if not chosen:
+            names = ", ".join(camera.name for camera in self.cameras)
+            raise InputError(f"no camera {name!r} with a video; there are {names}, or 'each'")
+        return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureErrors:
+    """Errors of one camera's run, one row per frame and person that was found."""
+
+    camera: str
+    wanted: int  # frames with a person of the reference, summed over people
+    mpjpe_mm: np.ndarray  # (N, 12) middle of the hips on that of the reference, camera axes
+    pa_mpjpe_mm: np.ndarray  # (N, 12) after Procrustes alignment
+
+    @property
+    def found_share(self) -> float:
+        """Share of the reference's people and frames for which the run has a body."""
+        return len(self.mpjpe_mm) / max(1, self.wanted)
+
+
+def read_capture(folder: Path, calibration: Path | None = None) -> Capture:
+    """Read a capture; of several calibrations a refined one is taken, unless one is named.
+
+    Raises:
+        InputError: something is missing or not as described.
+    """
+    calibration = calibration or _find_calibration(folder)
+    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    try:
+        entries = json.loads(calibration.read_text())["cameras"]
+        cameras = []
+        for entry in entries:
+            video = next((path for path in videos if path.stem == entry["name"]), None)
+            if video is not None:
+                matrix, turn, shift = (np.array(entry[key], np.float64) for key in ("K", "R", "t"))
+                cameras.append(CaptureCamera(entry["name"], video, matrix, turn, shift.reshape(-1)))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{calibration}: no calibration of this layout ({error!r}); it needs a list 'cameras' with name, K, R, t"
+        ) from error
+    if not cameras:
+        raise InputError(f"{folder}: no video is named after a camera of {calibration.name}; name them cam01.mp4 ...")
+    return Capture(tuple(cameras), _read_reference(folder / "reference_3d_coco17.npz"))
+
+
+def _find_calibration(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    found = sorted(folder.glob("calibration*.json"), key=lambda path: ("refined" not in path.name, path.name))
+    if not found:
+        raise InputError(f"{folder}: holds no calibration*.json; give the folder of one capture, or --calibration")
+    return found[0]
+
+
+def _read_reference(path: Path) -> np.ndarray:
+    try:
+        arrays = read_npz(path)
+        joints = arrays["kp3d_smooth" if "kp3d_smooth" in arrays else "kp3d_raw"]
+        check_shape("kp3d", joints, ("P", "T", 17, 3))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: no 3D reference ({error}); it needs kp3d_smooth or kp3d_raw (P, T, 17, 3)"
+        ) from error
+    return joints
+
+
+def measure_capture(
+    tracks: Sequence[MotionTrack], body: Body, camera: CaptureCamera, reference: np.ndarray
+) -> CaptureErrors:
+    """Return the errors of a run on one camera against reference joints (P, T, 17, 3) in world metres.
+
+    Only frames in which all joints of `BODY_JOINTS` are known count.
+    """
+    truth = camera.to_camera(reference.astype(np.float64))
+    joints = [joint_positions(body, track.pose, track.betas, track.trans, "coco17") for track in tracks]
+    people, frames = truth.shape[:2]
+    focal, principal = np.full(frames, camera.focal_px), np.tile(camera.matrix[:2, 2], (frames, 1))
+    boxes = np.array([joint_boxes(project_rows(points, focal, principal)) for points in truth])
+    known = np.isfinite(truth[:, :, BODY_JOINTS]).all(axis=(2, 3))
+    pairing = pair_people(tracks, joints, boxes.reshape(people, frames, 4))
+    pairs = [(p, pair) for p, found in enumerate(pairing.pairs) for pair in found if known[p, pair.frame]]
+    ours = np.array([joints[pair.track][pair.row] for _, pair in pairs], np.float64).reshape(-1, 17, 3)
+    real = np.array([truth[p, pair.frame] for p, pair in pairs], np.float64).reshape(-1, 17, 3)
+    limbs = list(BODY_JOINTS)
+    roots = (points[:, HIPS].mean(axis=1) for points in (ours, real))
+    return CaptureErrors(
+        camera.name,
+        int(known.sum()),
+        1000 * root_errors(ours[:, limbs], real[:, limbs], *roots),
+        1000 * procrustes_errors(ours[:, limbs], real[:, limbs]),
+    )
+
+
+def capture_rows(results: Sequence[CaptureErrors]) -> list[tuple[str, ...]]:
+    """Return table rows: the names of the columns, one row per camera, and all their frames together."""
+    mpjpe = np.concatenate([result.mpjpe_mm for result in results])
+    pa_mpjpe = np.concatenate([result.pa_mpjpe_mm for result in results])
+    everything = CaptureErrors("all", sum(result.wanted for result in results), mpjpe, pa_mpjpe)
+    return [
+        ("camera", "bodies", "found", "MPJPE mm", "PA-MPJPE mm"),
+        *(
+            (r.camera, str(len(r.mpjpe_mm)), percent(r.found_share), _mean(r.mpjpe_mm), _mean(r.pa_mpjpe_mm))
+            for r in (*results, everything)
+        ),
+    ]
+
+
+def _mean(errors: np.ndarray) -> str:
+    return f"{errors.mean():.1f}" if errors.size else "-"

@@ -1,0 +1,76 @@
+"""Which body of a run stands for which person of a reference, frame by frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from pipeline.evaluation.projection import box_overlaps, joint_boxes, project_rows
+from pipeline.types import MotionTrack
+
+OVERLAP_MIN = 0.25  # IoU of the boxes around the projected joints from which a body may stand for a person
+KEEP_BONUS = 0.2  # of IoU, for staying with the track of the frame before: crossing people are not swapped
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Row `row` of track number `track` stands for a person in a frame."""
+
+    frame: int
+    track: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Who stands for whom, and the bodies that stand for nobody, counted over the frames."""
+
+    pairs: list[list[Pair]]  # of each person, in order of frames
+    extra: int
+
+
+def pair_people(tracks: Sequence[MotionTrack], joints: Sequence[np.ndarray], true_boxes: np.ndarray) -> Pairing:
+    """Assign bodies one to one to people, by the overlap of the boxes around their projected joints.
+
+    Args:
+        tracks: the motion of a run.
+        joints: their joints (rows, J, 3) in camera axes, metres.
+        true_boxes: (P, T, 4) boxes of the people, pixels; NaN where somebody is not in front of the camera.
+    """
+    people, frames = true_boxes.shape[:2]
+    present = _rows_by_frame(tracks, frames)
+    boxes = [
+        joint_boxes(project_rows(points, track.focal_px, track.principal_px))
+        for points, track in zip(joints, tracks, strict=True)
+    ]
+    holder = np.full(people, -1)  # which track stood for the person last
+    pairs: list[list[Pair]] = [[] for _ in range(people)]
+    extra = 0
+    for frame, rows in enumerate(present):
+        here = np.array([boxes[number][row] for number, row in rows]).reshape(-1, 4)
+        overlap = box_overlaps(true_boxes[:, frame], here)
+        kept = np.array([[holder[p] == number for number, _ in rows] for p in range(people)], bool)
+        chosen = _assign(overlap, kept.reshape(overlap.shape))
+        extra += len(rows) - len(chosen)
+        for person, column in chosen:
+            number, row = rows[column]
+            holder[person] = number
+            pairs[person].append(Pair(frame, number, row))
+    return Pairing(pairs, extra)
+
+
+def _rows_by_frame(tracks: Sequence[MotionTrack], frames: int) -> list[list[tuple[int, int]]]:
+    rows: list[list[tuple[int, int]]] = [[] for _ in range(frames)]
+    for number, track in enumerate(tracks):
+        for row, index in enumerate(track.frame_index):
+            if index < frames:
+                rows[index].append((number, row))
+    return rows
+
+
+def _assign(overlap: np.ndarray, kept: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs (person, body) of the best one-to-one assignment among those that overlap enough."""
+    score = np.where(overlap >= OVERLAP_MIN, overlap + KEEP_BONUS * kept, 0.0)
+    pairs = zip(*linear_sum_assignment(score, maximize=True), strict=True)
+    return [(int(person), int(column)) for person, column in pairs if score[person, column] > 0]
