@@ -75,7 +75,9 @@ class RecoverSettings(Settings):
     keypoints_min: int = Field(4, ge=1, description="people with fewer usable keypoints get no body in that frame")
     is_camera_fitted: bool = Field(True, description="move the body so that its joints meet the 2D keypoints")
     batch_rows: int = Field(16, ge=1, description="crops per call of the network")
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="number format inside the network")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="number format inside the networks; 'auto' takes bfloat16 where the CPU computes with it"
+    )
 
 
 class LinkSettings(Settings):

@@ -5,11 +5,14 @@ written out, LoRA layers not merged, weights not packed.
 """
 
 import argparse
+import contextlib
+import gc
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -68,7 +71,8 @@ def parts_of(network: DPMesh, inputs: Inputs) -> dict[str, Callable[[], object]]
     context = backbone.prompt(inputs.joints, inputs.mask)
     latents = backbone.latents(inputs.image)
     control = backbone.control(latents, maps, context)
-    fused = backbone(inputs.image, inputs.joints, inputs.mask).features.fused
+    seen = backbone(inputs.image, inputs.joints, inputs.mask)
+    fused, taps = seen.features.fused, seen.up.taps
 
     def unet() -> None:
         temb = time_embedding(backbone.unet, backbone.config.timestep)
@@ -78,8 +82,8 @@ def parts_of(network: DPMesh, inputs: Inputs) -> dict[str, Callable[[], object]]
 
     def head() -> None:
         volume = network.volume(fused)
-        lifted = None if network.joint_lift is None else network.joint_lift(inputs.joints, inputs.mask, fused)
-        network.transformer(fused, network.volume, volume, lifted)
+        first = None if network.joint_lift is None else network.joint_lift(inputs.joints, inputs.mask, taps)
+        network.transformer(fused, network.volume, volume, first)
 
     return {
         "latent": lambda: backbone.latents(inputs.image),
@@ -137,23 +141,39 @@ class Bench:
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             return self.network.forward(inputs.image, inputs.joints, inputs.mask)
 
-    def row(self, name: str, rows: int, dtype: torch.dtype) -> tuple[float, dict[str, Tensor]]:
-        """Print one line of figures; return the crops per second and what the heads gave."""
+    def measure(self, rows: int, dtype: torch.dtype) -> "Measured":
+        """Return figures of a batch of this size, computed in a number format."""
         inputs = Inputs.draw(rows, self.image_px, self.device)
-        counter = FlopCounterMode(display=False)
-        if not name.startswith("packed"):
-            with counter:
-                self.run(inputs, dtype)
-        spent = seconds_of(lambda: self.run(inputs, dtype), self.device, calls=self._calls)
+        seconds = seconds_of(lambda: self.run(inputs, dtype), self.device, calls=self._calls)
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             parts = parts_of(self.network, inputs)
             shares = {part: seconds_of(call, self.device, calls=self._calls) for part, call in parts.items()}
-        told = "  ".join(f"{part} {1000 * share:.0f} ms" for part, share in shares.items())
-        flops = counter.get_total_flops()
-        pace = f", {flops / 1e9:.0f} GFLOP at {flops / spent / 1e9:.0f} GFLOP/s" if flops else ""
-        _say(f"{name} batch {rows}: {rows / spent:.3f} crops/s{pace}  ({told})")
         output = self.run(inputs, dtype)
-        return rows / spent, {head: getattr(output, head).float() for head in _HEADS}
+        return Measured(rows, seconds, shares, {head: getattr(output, head).float() for head in _HEADS})
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a batch cost and gave."""
+
+    rows: int
+    seconds: float
+    shares: dict[str, float]  # seconds of each part
+    heads: dict[str, Tensor]
+
+    @property
+    def pace(self) -> float:
+        """Crops per second."""
+        return self.rows / self.seconds
+
+    def line(self, name: str, flops_per_crop: float, ceiling_flops: float, peak: str) -> str:
+        """Return the figures as text."""
+        told = "  ".join(f"{part} {1000 * share:.0f} ms" for part, share in self.shares.items())
+        speed = self.pace * flops_per_crop
+        return (
+            f"{name} batch {self.rows}: {self.pace:.3f} crops/s, {speed / 1e9:.0f} GFLOP/s"
+            f" ({speed / ceiling_flops:.0%} of the matrix product), peak {peak}  ({told})"
+        )
 
 
 def errors_of(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
@@ -168,28 +188,67 @@ def ceiling(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float
     return 2 * size**3 / seconds_of(lambda: left @ right, device, calls=5)
 
 
+def peak_of(device: torch.device) -> str:
+    """Return the most memory since the last `forget_peak`: of the device, or of the process on a CPU."""
+    if device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB"
+    try:
+        status = Path("/proc/self/status").read_text()
+        return f"{int(status.split('VmHWM:')[1].split()[0]) / 2**20:.2f} GiB"
+    except (OSError, IndexError):
+        return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB since the start"
+
+
+def forget_peak(device: torch.device) -> None:
+    """Begin a new measurement of the peak, where the system can (Linux, CUDA)."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 @torch.inference_mode()
 def bench(preset: str, device: torch.device, types: list[str], batches: list[int], calls: int) -> None:
-    """Print crops per second plain and fast, their errors, and the share of every part."""
+    """Print crops per second plain and fast, their errors, and the share of every part.
+
+    Every batch size has a network of its own, as packed weights are laid out for one.
+    """
     _say(f"{preset} on {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    plain: dict[int, tuple[float, dict[str, Tensor]]] = {}
+    ceilings = {name: ceiling(device, _TYPES[name]) for name in dict.fromkeys(["float32", *types])}
+    for name, flops in ceilings.items():
+        _say(f"matrix product of 2048 x 2048 in {name}: {flops / 1e9:.0f} GFLOP/s")
+    plain = _fresh(preset, device, calls)
+    plain.make_plain()
+    with FlopCounterMode(display=False) as counter:
+        plain.run(Inputs.draw(1, plain.image_px, device), torch.float32)
+    flops_per_crop = counter.get_total_flops()
+    _say(f"one crop: {flops_per_crop / 1e9:.0f} GFLOP")
+    wanted: dict[int, Measured] = {}
+    for rows in batches:
+        forget_peak(device)
+        wanted[rows] = plain.measure(rows, torch.float32)
+        _say(wanted[rows].line("plain float32", flops_per_crop, ceilings["float32"], peak_of(device)))
+    del plain
     for name in types:
         dtype = _TYPES[name]
-        _say(f"matrix product of 2048 x 2048 in {name}: {ceiling(device, dtype) / 1e9:.0f} GFLOP/s")
-        torch.manual_seed(0)
-        measured = Bench(preset, device, calls)
-        if not plain:
-            measured.make_plain()
-            plain = {rows: measured.row("plain float32", rows, torch.float32) for rows in batches}
-        measured.make_fast(dtype)
         kind = "packed" if device.type == "cpu" and can_pack(dtype) else "fused"
         for rows in batches:
-            pace, heads = measured.row(f"{kind} {name}", rows, dtype)
-            _say(f"  {pace / plain[rows][0]:.2f} times the plain network; errors {errors_of(heads, plain[rows][1])}")
-        del measured
-    if device.type == "cuda":
-        _say(f"peak memory on the device {torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB")
-    _say(f"peak memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+            fast = _fresh(preset, device, calls)
+            fast.make_fast(dtype)
+            forget_peak(device)
+            found = fast.measure(rows, dtype)
+            _say(found.line(f"{kind} {name}", flops_per_crop, ceilings[name], peak_of(device)))
+            won, errors = found.pace / wanted[rows].pace, errors_of(found.heads, wanted[rows].heads)
+            _say(f"  {won:.2f} times the plain network; errors {errors}")
+            del fast
+
+
+def _fresh(preset: str, device: torch.device, calls: int) -> Bench:
+    """Return a network with the same random weights at every call."""
+    torch.manual_seed(0)
+    return Bench(preset, device, calls)
 
 
 def _say(line: str) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpmesh.geometry.crop import crop_images
+from dpmesh.network.dtypes import DTYPES
 from dpmesh.network.prompts import heatmaps, read_heatmaps
 
 CROP_PX = 128
@@ -91,6 +92,7 @@ class KeypointReader:
 
     network: KeypointNetwork
     device: str
+    dtype: str = "float32"  # inside the network, a key of `DTYPES`
     batch_rows: int = 32
 
     @torch.inference_mode()
@@ -121,8 +123,10 @@ class KeypointReader:
 
     def _logits(self, pixels: Tensor) -> Tensor:
         """Return the mean of what the network says of crops and of their mirror images."""
-        seen = self.network.forward(pixels).float()
-        mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
+        dtype = DTYPES[self.dtype]
+        with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32):
+            seen = self.network.forward(pixels).float()
+            mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
         # Cells stand for their left edge (`heatmaps`), so that the mirror image of one lies a cell further on.
         mirrored = F.pad(mirrored, (1, 0, 0, 0), mode="replicate")[..., :-1]
         return 0.5 * (seen + mirrored[:, list(MIRRORED)])

@@ -14,12 +14,12 @@ from dpmesh.geometry.camera import ray_rotation, translation_from_crop
 from dpmesh.geometry.fit import fit_translation
 from dpmesh.geometry.rotations import matrix_to_axis_angle
 from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
+from dpmesh.network.dtypes import DTYPES
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
 
 ROWS_STEP = 8  # batches are filled up to a multiple of this by repeating their last row
 CropRule = Literal["tight", "published"]
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class BodyRecovery:
     ) -> None:
         """
         Args:
-            dtype: number format inside the network, a key of `DTYPES`.
+            dtype: number format inside the network, a key of `dpmesh.network.dtypes.DTYPES`.
             box_scale: side of the square crop over the longer side of the person.
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.

@@ -57,6 +57,7 @@ class Clip:
             "video": video_identity(self.info.path),
             "program": program_version(),
             "models": self.models.identities,
+            "dtype": self.models.dtype,
             "chunk_frames": chosen.runtime.chunk_frames,
             **_dump(chosen, "decode", "detect", "track", "recover", "body"),
         }

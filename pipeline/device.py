@@ -25,6 +25,17 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
+def choose_dtype(wanted: str, device: str) -> str:
+    """Return "float32" or "bfloat16": the one asked for, or for "auto" bfloat16 where the CPU computes with it."""
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    # Without such instructions torch converts back and forth, slower than float32. CUDA keeps float32 unless told.
+    is_fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if device == "cpu" and is_fast else "float32"
+
+
 def set_threads(threads: int | None) -> int:
     """Let torch use this many CPU threads (all cores by default); return the number."""
     import torch

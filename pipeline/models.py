@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from configs.errors import WeightsError
 from configs.schema import RunSettings
 from configs.weights import resolve
+from pipeline.device import choose_dtype
 from pipeline.identity import weights_identity
 from trackers.detector import PeopleFinder, PoseDetector
 from trackers.keypoint_files import KeypointRecord
@@ -26,6 +27,7 @@ class Models:
     def __init__(self, settings: RunSettings, device: str) -> None:
         self._settings = settings
         self._device = device
+        self.dtype = choose_dtype(settings.recover.dtype, device)
         self._body: BodyModel | None = None
         self._finder: PeopleFinder | None = None
         self._recovery: BodyRecovery | None = None
@@ -82,7 +84,7 @@ class Models:
         if not self.is_reader_used:
             return None
         network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve(READER_NAME))
-        return KeypointReader(network.float().to(self._device).eval(), self._device)
+        return KeypointReader(network.float().to(self._device).eval(), self._device, self.dtype)
 
     def body(self) -> "BodyModel":
         """Return the body model."""
@@ -108,21 +110,22 @@ class Models:
         """Return the network with what stands before and after it."""
         import torch
 
+        from dpmesh.network.dtypes import DTYPES
         from dpmesh.network.model import DPMesh
         from dpmesh.network.packing import can_pack, pack
-        from dpmesh.recovery import DTYPES, BodyRecovery
+        from dpmesh.recovery import BodyRecovery
         from dpmesh.weights.lora import merge_lora
 
         if self._recovery is None:
             recover, path = self._settings.recover, self.recovery_path
             network = merge_lora(DPMesh.from_pretrained(path, torch_dtype=torch.float32))
-            if self._device == "cpu" and can_pack(DTYPES[recover.dtype]):
-                pack(network, DTYPES[recover.dtype])
+            if self._device == "cpu" and can_pack(DTYPES[self.dtype]):
+                pack(network, DTYPES[self.dtype])
             self._recovery = BodyRecovery(
                 network,
                 self.body(),
                 device=self._device,
-                dtype=recover.dtype,
+                dtype=self.dtype,
                 box_scale=recover.box_scale,
                 keypoint_score_min=recover.keypoint_score_min,
                 is_camera_fitted=recover.is_camera_fitted,
@@ -139,4 +142,5 @@ def describe(models: Models) -> dict[str, str]:
         "detector_reason": found.reason if found else "precomputed keypoints",
         "recovery": models.recovery_path.name,
         "body": models.body_path.name if models.body_path else "open body",
+        "dtype": models.dtype,
     } | {f"{name}_sha256": value for name, value in models.identities.items()}

@@ -113,9 +113,11 @@ class RegressorConfig:
     refine_ffn: int = 1024
     dropout: float = 0.1
     joint_lift: int = 0
-    """Hidden width of a perceptron that lifts the given joints straight to the decoder's first tokens; 0 for none."""
+    """Hidden width of a perceptron that lifts the given joints straight to a first body; 0 for none."""
+    lift_layers: int = 3
+    """Its residual layers."""
     image_lift: int = 0
-    """Channels of the fused feature that this perceptron also reads, at each of its 64 places; 0 for none."""
+    """Numbers per joint that this perceptron also reads, from the taps of the U-Net at the joint; 0 for none."""
     position_code: PositionCode = "published"
     pose_head: PoseHead = "vposer"
     camera_head: CameraHead = "published"
@@ -138,6 +140,8 @@ class RegressorConfig:
             raise ValueError(f"width {self.width} must be a multiple of 4 x heads ({4 * self.heads})")
         _check_choice("position_code", self.position_code, PositionCode)
         _check_choice("pose_head", self.pose_head, PoseHead)
+        if self.joint_lift and self.pose_head != "rot6d":
+            raise ValueError(f"joint_lift gives 24 rotations, pose_head is {self.pose_head!r}; set it to 'rot6d' or 0")
         _check_choice("camera_head", self.camera_head, CameraHead)
 
 
@@ -211,8 +215,8 @@ COMPACT = NetworkConfig(
         refine_heads=1,
         refine_ffn=256,
         dropout=0.0,
-        joint_lift=512,
-        image_lift=32,
+        joint_lift=640,
+        image_lift=24,
         position_code="sine",
         pose_head="rot6d",
         camera_head="scale",

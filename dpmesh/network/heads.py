@@ -19,20 +19,24 @@ ARM_DROP_RAD = 1.1
 
 
 class Cascade(nn.Module):
-    """One linear layer per decoder layer; each but the first adds to the result so far."""
+    """One linear layer per decoder layer; each adds to the result so far, the first to the start if there is one."""
 
     def __init__(self, width: int, count: int, layers: int) -> None:
         super().__init__()
         self.steps = nn.ModuleList(nn.Linear(width + count * (step > 0), count) for step in range(layers))
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return the running result (L, ..., count) for tokens (L, ..., width) of each layer."""
-        results: list[Tensor] = []
+    def forward(self, tokens: Tensor, start: Tensor | None = None) -> Tensor:
+        """Return the running result (L, ..., count) for tokens (L, ..., width) of each layer.
+
+        With a start (..., count) that is the result before the first layer, and comes first: (L + 1, ..., count).
+        """
+        results = [] if start is None else [start]
         for step, token in zip(self.steps, tokens, strict=True):
-            if results:
-                results.append(results[-1] + step(torch.cat([token, results[-1].to(token.dtype)], dim=-1)))
-            else:
-                results.append(step(token))
+            read = token
+            if len(results) > (start is not None):
+                read = torch.cat([token, results[-1].to(token.dtype)], dim=-1)
+            change = step(read)
+            results.append(results[-1] + change if results else change)
         return torch.stack(results)
 
     def start_at(self, value: Tensor, *, gain: float = 0.02) -> None:

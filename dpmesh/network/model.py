@@ -23,8 +23,8 @@ from dpmesh.network.heads import (
     scale_of,
     standing_rot6d,
 )
+from dpmesh.network.lift import FirstBody, JointLift
 from dpmesh.network.pose_tokens import PoseTokenizer
-from dpmesh.network.prompts import JointLift
 from dpmesh.network.stored import read_network, write_network
 from dpmesh.network.transformer import CascadeTransformer
 from dpmesh.network.vposer import VPoserDecoder
@@ -32,7 +32,7 @@ from dpmesh.network.vposer import VPoserDecoder
 
 @dataclass(frozen=True, slots=True)
 class LayerPredictions:
-    """The running result after each decoder layer, for supervision in depth."""
+    """The running result after each decoder layer, for supervision in depth; a lift comes before them."""
 
     root_rot6d: Tensor  # (L, R, 6)
     pose_raw: Tensor  # (L, R, ...) what the pose head of the configuration regresses
@@ -62,6 +62,7 @@ class DPMeshOutput:
     feature_2d: Tensor  # (R, width, 8, 8)
     feature_3d: Tensor  # (R, width, depth, 8, 8)
     layers: LayerPredictions
+    joint_cues: Tensor | None  # (R, 30, 4) depth behind the root and direction from the parent, see `JointFeatures`
     keypoint_logits: Tensor | None  # (R, 30, 32, 32) where the image shows each joint; None without image or such maps
 
 
@@ -86,7 +87,7 @@ class DPMesh(ModelMixin, ConfigMixin):
         self.joint_lift: JointLift | None = None
         if config.joint_lift:
             self.joint_lift = JointLift(
-                body_tokens + QUERY_JOINT_COUNT, config.width, config.joint_lift, features, config.image_lift
+                body_tokens + QUERY_JOINT_COUNT, 144, self.settings.backbone.unet_channels, config
             )
         width, layers = config.width, config.decoder_layers
         self.root_head: nn.Module | None = None
@@ -104,7 +105,11 @@ class DPMesh(ModelMixin, ConfigMixin):
         self.shape_head = Cascade(width, 10, layers)
         self.camera_head = Cascade(width, 3, layers)
         if config.pose_head == "rot6d" and not self.pose_head.steps[0].weight.is_meta:
-            self.pose_head.start_at(standing_rot6d())
+            start = standing_rot6d()
+            if self.joint_lift is not None:
+                self.joint_lift.start_at(start)
+                start = torch.zeros_like(start)
+            self.pose_head.start_at(start)
             self.shape_head.start_at(torch.zeros(10))
             self.camera_head.start_at(torch.zeros(3))
 
@@ -134,8 +139,8 @@ class DPMesh(ModelMixin, ConfigMixin):
         """Return one body per crop.
 
         Args:
-            image: (R, 3, P, P) RGB in [0, 1], P the configuration's `image_px`. None leaves the image features at
-                zero, at a small part of the cost: the joints alone then decide.
+            image: (R, 3, P, P) RGB in [0, 1], P the configuration's `image_px`. None: the joints alone decide, at a
+                small part of the cost. The result is the lift's where there is one; else image features are zero.
             joints: (R, 30, 2) x, y of the `dpmesh30` joints in a 32x32 grid over the crop.
             joints_mask: (R, 30, 1) 1 where the joint was seen, else 0.
             focal_px: (R,) focal length in pixels; only the published camera head reads it.
@@ -143,6 +148,7 @@ class DPMesh(ModelMixin, ConfigMixin):
         side = self.settings.backbone.image_px
         rows = check_shape("joints", joints, ("R", JOINT_COUNT, 2))["R"]
         check_shape("joints_mask", joints_mask, (rows, JOINT_COUNT, 1))
+        taps: list[Tensor] | None = None
         if image is None:
             width, depth = self.settings.regressor.width, self.settings.regressor.volume_depth
             logits = None
@@ -151,11 +157,14 @@ class DPMesh(ModelMixin, ConfigMixin):
         else:
             check_shape("image", image, (rows, 3, side, side))
             seen = self.backbone(image, joints, joints_mask)
-            fused, logits = seen.features.fused, seen.keypoint_logits
+            fused, logits, taps = seen.features.fused, seen.keypoint_logits, seen.up.taps
             volume = self.volume(fused)
-        lifted = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, fused)
-        cascade = self.transformer(fused, self.volume, volume, lifted)
-        layers = self._regress(cascade.body_tokens, cascade.joint_img)
+        first = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, taps)
+        if image is None and first is not None:
+            layers, grid_tokens = _layers_of(first), fused.new_zeros(rows, volume.shape[1], GRID, GRID)
+        else:
+            cascade = self.transformer(fused, self.volume, volume, first)
+            layers, grid_tokens = self._regress(cascade.body_tokens, cascade.joint_img, first), cascade.grid_tokens
         camera = layers.camera_raw[-1]
         is_scale = self.settings.regressor.camera_head == "scale"
         trans = None if is_scale or focal_px is None else published_translation(camera, focal_px, side)
@@ -168,11 +177,12 @@ class DPMesh(ModelMixin, ConfigMixin):
             scale=scale_of(camera) if is_scale else None,
             shift_m=camera[:, 1:].float() if is_scale else None,
             trans_m=trans,
-            joint_img=cascade.joint_img[-1],
+            joint_img=layers.joint_img[-1],
             feature=fused.mean(dim=(2, 3)),
-            feature_2d=cascade.grid_tokens,
+            feature_2d=grid_tokens,
             feature_3d=volume,
             layers=layers,
+            joint_cues=None if first is None else first.cues,
             keypoint_logits=logits,
         )
 
@@ -186,12 +196,25 @@ class DPMesh(ModelMixin, ConfigMixin):
             return rot6d_to_matrix(pose_raw.unflatten(-1, (24, 6)))
         return body_with_flat_hands(rot6d_to_matrix(root_rot6d), body)
 
-    def _regress(self, tokens: Tensor, joint_img: Tensor) -> LayerPredictions:
-        """Run the cascades on the body tokens (L, R, B, width)."""
-        shape_token, camera_token = tokens[:, :, -2], tokens[:, :, -1]
+    def _regress(self, tokens: Tensor, joint_img: Tensor, first: FirstBody | None) -> LayerPredictions:
+        """Run the cascades on the body tokens (L, R, B, width); a first body comes before the first layer's."""
+        pose_token, shape_token, camera_token = tokens[:, :, 0], tokens[:, :, -2], tokens[:, :, -1]
+        if first is not None:
+            pose_raw = self.pose_head(pose_token, first.pose_raw)
+            betas = self.shape_head(shape_token, first.betas)
+            camera_raw = self.camera_head(camera_token, first.camera_raw)
+            joint_img = torch.cat([first.joint_logit.sigmoid()[None], joint_img])
+            return LayerPredictions(pose_raw[..., :6], pose_raw, betas, camera_raw, joint_img)
         if self.settings.regressor.pose_head == "tokens":
             pose_raw = self.pose_head(tokens[:, :, 1:-2])
         else:
-            pose_raw = self.pose_head(tokens[:, :, 0])
-        root = pose_raw[..., :6] if self.root_head is None else self.root_head(tokens[:, :, 0])
+            pose_raw = self.pose_head(pose_token)
+        root = pose_raw[..., :6] if self.root_head is None else self.root_head(pose_token)
         return LayerPredictions(root, pose_raw, self.shape_head(shape_token), self.camera_head(camera_token), joint_img)
+
+
+def _layers_of(first: FirstBody) -> LayerPredictions:
+    """Return a first body as the only layer."""
+    pose = first.pose_raw[None]
+    joints = first.joint_logit.sigmoid()[None]
+    return LayerPredictions(pose[..., :6], pose, first.betas[None], first.camera_raw[None], joints)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dpmesh.network.config import GRID, JOINT_COUNT, LATENT_PX, BackboneConfig
+from dpmesh.network.config import JOINT_COUNT, LATENT_PX, BackboneConfig
 
 
 def heatmaps(joints: Tensor, mask: Tensor, sigma: float) -> Tensor:
@@ -50,35 +50,6 @@ class JointPrompt(nn.Module):
         if self.absent is not None:
             tokens = torch.where(mask > 0, tokens, self.absent.to(tokens.dtype))
         return tokens if self.identity is None else tokens + self.identity
-
-
-class JointLift(nn.Module):
-    """Lifts the given joints, and what the image shows on the 8x8 grid, to starting tokens of the decoder.
-
-    A network trained from nothing finds this way within minutes. Without it, attention has to learn where each joint
-    lies before the body tokens see any of them, and nothing tells the image features what to become.
-    """
-
-    def __init__(self, tokens: int, width: int, hidden: int, feature_channels: int, image_channels: int) -> None:
-        super().__init__()
-        self.shape = (tokens, width)
-        self.joints = nn.Linear(3 * JOINT_COUNT, hidden)
-        self.image: nn.Module | None = None
-        if image_channels:
-            last = nn.Linear(GRID**2 * image_channels, hidden)
-            nn.init.zeros_(last.weight)  # the image starts silent: random features would drown the joints
-            self.image = nn.Sequential(
-                nn.Conv2d(feature_channels, image_channels, 1), nn.GroupNorm(4, image_channels), nn.Flatten(), last
-            )
-        self.layers = nn.Sequential(nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, tokens * width))
-
-    def forward(self, joints: Tensor, mask: Tensor, fused: Tensor) -> Tensor:
-        """Return tokens (R, tokens, width) of joints (R, 30, 2) in grid cells, mask (R, 30, 1), fused (R, C, 8, 8)."""
-        centred = (2.0 * joints / LATENT_PX - 1.0) * mask
-        hidden = self.joints(torch.cat([centred, mask], dim=-1).flatten(1).to(self.joints.weight.dtype))
-        if self.image is not None:
-            hidden = hidden + self.image(fused)
-        return self.layers(hidden).unflatten(1, self.shape)
 
 
 def read_heatmaps(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from dpmesh.network.attention_layers import DecoderLayer, EncoderLayer, grid_position
 from dpmesh.network.config import GRID, QUERY_JOINT_COUNT, RegressorConfig
 from dpmesh.network.dense import AnchorVolume
+from dpmesh.network.lift import FirstBody
 
 LOGIT_MARGIN = 1e-5
 
@@ -53,11 +54,11 @@ class CascadeTransformer(nn.Module):
         self.register_buffer("positions", table, persistent=False)
 
     def forward(
-        self, fused: Tensor, anchors: AnchorVolume, volume: Tensor, lifted: Tensor | None = None
+        self, fused: Tensor, anchors: AnchorVolume, volume: Tensor, first: FirstBody | None = None
     ) -> CascadeOutput:
         """Run on a fused feature (R, C, 8, 8) and the volume that `anchors` made of it.
 
-        `lifted` (R, B + 15, width) is added to the tokens that the decoder starts from.
+        The tokens of a first body are added to those that the decoder starts from, and its joints are refined.
         """
         rows = len(fused)
         grid_tokens = self.reduce(fused)
@@ -67,7 +68,7 @@ class CascadeTransformer(nn.Module):
         starts = torch.cat(
             [self.body_start.expand(self.body_token_count, -1), self.joint_start.expand(QUERY_JOINT_COUNT, -1)]
         )
-        tokens = starts.expand(rows, -1, -1) if lifted is None else starts + lifted
+        tokens = starts.expand(rows, -1, -1) if first is None else starts + first.tokens
         query = torch.cat([self.body_query, self.joint_query]).expand(rows, -1, -1)
         position = self.positions.expand(rows, -1, -1)
         source, source_position = memory, position
@@ -80,14 +81,16 @@ class CascadeTransformer(nn.Module):
             tokens = self.norm(layer(tokens, query, source, source_position))
             body, joint = tokens.split([self.body_token_count, QUERY_JOINT_COUNT], dim=1)
             bodies.append(body)
-            joints.append(_refine(regress, joint, joints[-1] if joints else None))
+            if joints:
+                joints.append(_refine(regress, joint, joints[-1]))
+            else:
+                step = regress(joint).float()
+                joints.append((step if first is None else first.joint_logit + step).sigmoid())
         return CascadeOutput(torch.stack(bodies), torch.stack(joints), grid_tokens, memory)
 
 
-def _refine(regress: nn.Module, tokens: Tensor, previous: Tensor | None) -> Tensor:
-    """Return joints (R, 15, 3) in 0 to 1: regressed anew, or as a step from the previous layer's in logits."""
-    if previous is None:
-        return regress(tokens).float().sigmoid()
+def _refine(regress: nn.Module, tokens: Tensor, previous: Tensor) -> Tensor:
+    """Return joints (R, 15, 3) in 0 to 1: a step from the previous layer's, in logits."""
     logit = _logit(previous)
     return (logit + regress(torch.cat([tokens, logit.to(tokens.dtype)], dim=-1)).float()).sigmoid()
 

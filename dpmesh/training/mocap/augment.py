@@ -15,6 +15,13 @@ LOWER_JOINTS = tuple(
     JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee", "ankle", "foot") for side in ("left", "right")
 )
 UPPER_JOINTS = tuple(row for row in range(1, JOINT_COUNT) if row not in LOWER_JOINTS)
+LIMBS = tuple(
+    tuple(JOINT_INDEX[f"{side}_{part}"] for part in parts)
+    for parts in (("hip", "knee", "ankle", "foot"), ("collar", "shoulder", "elbow", "wrist"))
+    for side in ("left", "right")
+)
+_LIMB_CHANCE = 0.6  # that one limb of a pose chosen for it comes from elsewhere
+_LEAN_DEG = 22.0
 _MIRRORED = tuple(
     JOINT_INDEX[name.replace("left_", "right_") if "left_" in name else name.replace("right_", "left_")]
     for name in JOINT_NAMES
@@ -32,11 +39,14 @@ class Augmentation:
 
     mirror: float = 0.5
     mix: float = 0.25  # lower body of one frame, upper body of another
+    limbs: float = 0.35  # each arm and leg from any frame
     between: float = 0.15  # on the way between two frames of one category
     seat: float = 0.08  # legs bent as on a seat
     lie: float = 0.03  # the whole body turned onto its back, front or side
+    lean: float = 0.25  # the whole body leaning to any side
     tilt: float = 0.04  # the whole body in any orientation
     noise: float = 0.7
+    strong: float = 0.15  # share of the noise that is up to three times as strong
     yaw: float = 1.0  # turned about the vertical by any angle
 
 
@@ -49,6 +59,16 @@ def mix(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """Return root and legs of `lower` under trunk, arms and head of `upper`."""
     out = lower.copy()
     out[:, list(UPPER_JOINTS)] = upper[:, list(UPPER_JOINTS)]
+    return out
+
+
+def mix_limbs(pose: np.ndarray, givers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the poses with some arms and legs from other poses, each limb from one of its own."""
+    out = pose.copy()
+    for limb in LIMBS:
+        joints = np.array(limb)
+        rows = np.flatnonzero(rng.random(len(pose)) < _LIMB_CHANCE)
+        out[np.ix_(rows, joints)] = givers[np.ix_(rng.integers(len(givers), size=len(rows)), joints)]
     return out
 
 
@@ -82,6 +102,12 @@ def lie(pose: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angle = np.radians(rng.normal(90, 12, count))
     axis = np.stack([np.cos(heading), np.zeros(count), np.sin(heading)], axis=1)
     return turn_root(pose, axis * angle[:, None])
+
+
+def lean(pose: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the poses tilted a little from where they stand, to any side."""
+    turn = rng.normal(0, np.radians(_LEAN_DEG), (len(pose), 3)) * np.array([1.0, 0.0, 1.0])
+    return turn_root(pose, turn)
 
 
 def tilt(pose: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -126,14 +152,19 @@ def augment(
     out[rows] = between(out[rows], kin[rows], rng.random(len(rows)))
     rows = chosen(chances.mix)
     out[rows] = mix(out[rows], partner[rows])
+    rows = chosen(chances.limbs)
+    out[rows] = mix_limbs(out[rows], partner, rng)
     rows = chosen(chances.seat)
     out[rows] = seat(out[rows], rng)
     rows = chosen(chances.lie)
     out[rows] = lie(out[rows], rng)
+    rows = chosen(chances.lean)
+    out[rows] = lean(out[rows], rng)
     rows = chosen(chances.tilt)
     out[rows] = tilt(out[rows], rng)
     rows = chosen(chances.noise)
-    out[rows] = add_noise(out[rows], rng.uniform(0.2, 1.3, len(rows)), rng)
+    strength = rng.uniform(0.2, 1.3, len(rows)) * np.where(rng.random(len(rows)) < chances.strong, 2.5, 1.0)
+    out[rows] = add_noise(out[rows], strength, rng)
     rows = chosen(chances.mirror)
     out[rows] = mirror(out[rows])
     rows = chosen(chances.yaw)

@@ -36,10 +36,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--noise", choices=("own", "posefix"), default="own", help="model of the keypoints' errors")
+    parser.add_argument("--blind", type=float, default=0.0, help="share of crops without any keypoint, with own noise")
     parser.add_argument("--losses", choices=("own", "published"), default="own", help="published: for --config release")
     parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
-    parser.add_argument("--without-images", action="store_true", help="joints to bodies, past the image")
+    parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
     parser.add_argument("--start-from", type=Path, help="checkpoint of an earlier stage")
+    parser.add_argument("--backbone-from", type=Path, help="checkpoint whose image features are taken over")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     return parser.parse_args()
 
@@ -54,14 +56,17 @@ def run(options: argparse.Namespace) -> None:
         batch_rows=options.batch_rows,
         is_bfloat16=not options.float32,
         is_image_used=not options.without_images,
-        noise=PoseFixNoise() if options.noise == "posefix" else KeypointNoise(),
+        noise=PoseFixNoise() if options.noise == "posefix" else KeypointNoise(blind_rate=options.blind),
         has_published_losses=options.losses == "published",
     )
     body = load_body(None, device=options.device)
     network = DPMesh(**find_config(options.output, options.config))
     trainer = Trainer(network, body, plan, options.output, device=options.device)
-    if not trainer.resume() and options.start_from is not None:
-        trainer.start_from(options.start_from)
+    if not trainer.resume():
+        if options.start_from is not None:
+            trainer.start_from(options.start_from)
+        if options.backbone_from is not None:
+            trainer.start_from(options.backbone_from, part="backbone")
     validation = CropShards([options.validation], limit=1024) if options.validation else None
     if options.export is not None:
         if validation is not None:

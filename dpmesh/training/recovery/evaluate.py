@@ -25,6 +25,10 @@ SEED = 12345  # the keypoints are equally wrong at every call
 BATCH = 64
 
 
+LEVELS = {"none": (0.0, 0.1), "half": (0.1, 0.5), "heavy": (0.5, 1.01)}
+"""Levels of occlusion: which share of the 14 joints the crop does not show, hidden or cut off; from, to below."""
+
+
 @dataclass(frozen=True, slots=True)
 class Errors:
     """Mean distances over 14 joints, millimetres."""
@@ -32,6 +36,28 @@ class Errors:
     mpjpe_mm: float  # pelvis on pelvis
     pa_mpjpe_mm: float  # after a similarity
     unseen_pa_mpjpe_mm: float  # the same alignment, only joints that the crop does not show; 0 where it shows all
+
+
+@dataclass(frozen=True, slots=True)
+class JointErrors:
+    """Distances in millimetres of every crop and joint."""
+
+    apart_mm: np.ndarray  # (N, 14) pelvis on pelvis
+    aligned_mm: np.ndarray  # (N, 14) after a similarity
+    is_unseen: np.ndarray  # (N, 14) bool, joints that the crop does not show
+
+    def means(self) -> Errors:
+        """Return the means over all crops."""
+        unseen = self.aligned_mm[self.is_unseen]
+        parts = (self.apart_mm, self.aligned_mm, unseen)
+        return Errors(*(float(part.mean()) if part.size else 0.0 for part in parts))
+
+    def of_level(self, name: str) -> "JointErrors":
+        """Return the crops of one of `LEVELS`."""
+        low, high = LEVELS[name]
+        share = self.is_unseen.mean(axis=1)
+        rows = (share >= low) & (share < high)
+        return JointErrors(self.apart_mm[rows], self.aligned_mm[rows], self.is_unseen[rows])
 
 
 @torch.no_grad()
@@ -43,9 +69,9 @@ def measure_errors(
     *,
     device: str = "cpu",
     is_image_used: bool = True,
-) -> Errors:
-    """Return the errors over all crops."""
-    root_aligned, aligned, unseen = [], [], []
+) -> JointErrors:
+    """Return the errors of all crops."""
+    apart, aligned, unseen = [], [], []
     chosen = list(LIMBS_OF_24)
     for number, batch in enumerate(crops.in_order(BATCH)):
         # The keypoint errors are drawn on the CPU, so that every device is asked the same.
@@ -58,15 +84,11 @@ def measure_errors(
         pose = torch.cat([root[:, None], output.pose[:, 1:].float().cpu()], dim=1)
         joints = body.joints_from_matrices(pose.to(device), output.betas.float(), joint_set="smpl24").cpu()
         found, wanted = joints.numpy(), ready.truth.joints30_cam[:, :24].numpy()
-        apart = np.linalg.norm((found - found[:, :1]) - (wanted - wanted[:, :1]), axis=-1)[:, chosen]
+        apart.append(np.linalg.norm((found - found[:, :1]) - (wanted - wanted[:, :1]), axis=-1)[:, chosen])
         moved = find_similarity(found[:, chosen], wanted[:, chosen]).apply(found[:, chosen])
-        left = np.linalg.norm(moved - wanted[:, chosen], axis=-1)
-        root_aligned.append(apart.mean(1))
-        aligned.append(left.mean(1))
-        unseen.append(left[batch.visible30[:, chosen].numpy() != VISIBLE])
-    parts = (np.concatenate(part) for part in (root_aligned, aligned, unseen))
-    means = (1000 * float(part.mean()) if len(part) else 0.0 for part in parts)
-    return Errors(*means)
+        aligned.append(np.linalg.norm(moved - wanted[:, chosen], axis=-1))
+        unseen.append(batch.visible30[:, chosen].numpy() != VISIBLE)
+    return JointErrors(1000 * np.concatenate(apart), 1000 * np.concatenate(aligned), np.concatenate(unseen))
 
 
 def main() -> int:
@@ -85,8 +107,10 @@ def main() -> int:
     body = load_body(None)
     for is_image_used in (True, False):
         errors = measure_errors(network, body, crops, KeypointNoise(), is_image_used=is_image_used)
-        numbers = {name: round(value, 1) for name, value in asdict(errors).items()}
-        sys.stdout.write(f"{'with the image' if is_image_used else 'without'}: {json.dumps(numbers)}\n")
+        sys.stdout.write(f"{'with the image' if is_image_used else 'joints alone'}\n")
+        for name, part in {"all": errors, **{name: errors.of_level(name) for name in LEVELS}}.items():
+            told = {key: round(value, 1) for key, value in asdict(part.means()).items()}
+            sys.stdout.write(f"  {name:<6} {len(part.apart_mm):>5} crops  {json.dumps(told)}\n")
     return 0
 
 

@@ -15,8 +15,11 @@ from dpmesh.network.config import LATENT_PX
 from dpmesh.network.heads import rot6d_to_matrix, scale_of
 from dpmesh.network.model import DPMeshOutput
 from dpmesh.training.map_loss import map_loss
+from dpmesh.training.render.visibility import HIDDEN, VISIBLE
 
 DPMESH15_OF_30 = (0, 1, 2, 4, 5, 7, 8, 12, 29, 16, 17, 18, 19, 20, 21)
+PARENTS_30 = (0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21, *6 * (15,))
+HIDDEN_CUE_WEIGHT = 0.3
 LIMB_WEIGHT = 1.5  # hips to ankles and shoulders to wrists carry what people look at
 
 
@@ -48,7 +51,7 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
     count = len(layers.betas)
     totals: dict[str, Tensor] = {}
     for layer in range(count):
-        share = 0.5 if layer == count - 1 else 0.5 / (count - 1)
+        share = 1.0 if count == 1 else 0.5 if layer == count - 1 else 0.5 / (count - 1)
         raw = layers.pose_raw[layer].float().unflatten(-1, (24, 6))
         terms = _layer_losses(
             rot6d_to_matrix(raw), layers.betas[layer].float(), layers.camera_raw[layer].float(), truth, body
@@ -57,6 +60,8 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
         terms["joint_img"] = _joint_image_loss(layers.joint_img[layer].float(), truth)
         for name, value in terms.items():
             totals[name] = totals.get(name, torch.zeros((), device=value.device)) + share * value
+    if output.joint_cues is not None:
+        totals["cues"] = cue_loss(output.joint_cues, truth)
     if output.keypoint_logits is not None:
         totals["keypoints"] = keypoint_map_loss(output.keypoint_logits, truth)
     return totals
@@ -65,6 +70,16 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
 def keypoint_map_loss(logits: Tensor, truth: Truth) -> Tensor:
     """Return the weighted loss of maps (R, 30, 32, 32) against the joints where people mark them."""
     return 0.3 * map_loss(logits, truth.annotated30_crop * LATENT_PX, truth.visible30)
+
+
+def cue_loss(cues: Tensor, truth: Truth) -> Tensor:
+    """Return the weighted loss of what the image tells of each joint (R, 30, 4), see `JointFeatures`."""
+    joints = (truth.joints30_cam - truth.joints30_cam[:, :1]) @ truth.camera_from_crop
+    bones = joints[:, 1:] - joints[:, list(PARENTS_30)[1:]]
+    directions = torch.nn.functional.pad(torch.nn.functional.normalize(bones, dim=-1), (0, 0, 1, 0))
+    wanted = torch.cat([joints[..., 2:], directions], dim=-1)
+    weight = (truth.visible30 == VISIBLE) + HIDDEN_CUE_WEIGHT * (truth.visible30 == HIDDEN)
+    return 2.0 * ((cues - wanted).abs().mean(-1) * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def _layer_losses(

@@ -32,6 +32,7 @@ class KeypointNoise:
     weak_rate: float = 0.3  # share of crops whose detector is a weak one, with up to this many times the jitter
     weak_factor: float = 4.0
     blackout_rate: float = 0.1  # share of crops in which a random half loses all its keypoints
+    blind_rate: float = 0.0  # share of crops that lose all keypoints, so that the image has to speak
 
 
 def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: Chance) -> tuple[Tensor, Tensor]:
@@ -70,6 +71,7 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
     drop = torch.where(visible == 1, noise.drop_hidden * chance.uniform(0, 2, rows, 1), noise.drop_visible)
     given = (visible > 0) & ~chance.coin(drop, rows, 30)
     given &= ~_blackout(joints_px, crop_px, noise.blackout_rate, chance)
+    given &= ~chance.coin(noise.blind_rate, rows, 1)
     given &= ((out >= 0) & (out < crop_px)).all(-1)
     known = torch.zeros(30, dtype=torch.bool, device=out.device)
     known[list(DPMESH30_GIVEN)] = True

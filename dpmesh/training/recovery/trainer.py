@@ -113,9 +113,23 @@ class Trainer:
         self.step, self._minutes = state["step"], state["minutes"]
         return True
 
-    def start_from(self, checkpoint: Path) -> None:
-        """Take over the averaged weights of another training, and begin a schedule of our own."""
-        self.network.load_state_dict(read_checkpoint(checkpoint, self._device)["average"])
+    def start_from(self, checkpoint: Path, part: str = "") -> None:
+        """Take over the averaged weights of another training, and begin a schedule of our own.
+
+        Args:
+            checkpoint: of another `Trainer`.
+            part: only this part of the network ("backbone"); all of it when empty.
+
+        Raises:
+            InputError: the checkpoint's network has other tensors there.
+        """
+        stored = read_checkpoint(checkpoint, self._device)["average"]
+        wanted = self.network.state_dict()
+        names = [name for name in wanted if name.startswith(f"{part}." if part else "")]
+        other = [name for name in names if name not in stored or stored[name].shape != wanted[name].shape]
+        if other:
+            raise InputError(f"{checkpoint}: is of another network, {other[0]} differs; train it with this --config")
+        self.network.load_state_dict(wanted | {name: stored[name] for name in names})
         self._average = start_average(self.network.state_dict())
 
     def save(self) -> None:
@@ -178,7 +192,7 @@ class Trainer:
             KeypointNoise(),
             device=self._device,
             is_image_used=self.plan.is_image_used,
-        )
+        ).means()
 
     def _prepare(self, crops: Crops, chance: Chance) -> TrainingBatch:
         plan = self.plan

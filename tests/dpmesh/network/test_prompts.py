@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dpmesh.network.config import GRID, JOINT_COUNT, LATENT_PX
-from dpmesh.network.prompts import JointLift, heatmaps, read_heatmaps
+from dpmesh.network.config import JOINT_COUNT, LATENT_PX
+from dpmesh.network.prompts import heatmaps, read_heatmaps
 
 
 @pytest.mark.parametrize("sigma", [0.8, 1.2])
@@ -50,29 +50,3 @@ def test_no_rows_are_read_as_no_places() -> None:
 def test_a_masked_joint_draws_nothing() -> None:
     bells = heatmaps(torch.full((1, 2, 2), 16.0), torch.tensor([[[1.0], [0.0]]]), 1.0)
     assert float(bells[0, 0].max()) == 1.0 and not bells[0, 1].any()
-
-
-def test_the_lift_starts_from_the_joints_alone_and_learns_to_read_the_image() -> None:
-    torch.manual_seed(0)
-    lift = JointLift(5, 16, 32, feature_channels=8, image_channels=4)
-    joints, mask = 32 * torch.rand(2, JOINT_COUNT, 2), torch.ones(2, JOINT_COUNT, 1)
-    dark, bright = torch.zeros(2, 8, GRID, GRID), torch.randn(2, 8, GRID, GRID)
-    tokens = lift(joints, mask, dark)
-    assert tokens.shape == (2, 5, 16)
-    assert torch.equal(tokens, lift(joints, mask, bright))
-    assert not torch.allclose(tokens[0], tokens[1])
-    lift(joints, mask, bright).square().sum().backward()
-    assert bool(lift.image[-1].weight.grad.abs().max() > 0)
-    with torch.no_grad():
-        lift.image[-1].weight.normal_()
-    assert not torch.allclose(tokens, lift(joints, mask, bright))
-
-
-def test_the_lift_ignores_where_a_masked_joint_is() -> None:
-    torch.manual_seed(0)
-    lift = JointLift(5, 16, 32, feature_channels=8, image_channels=0)
-    joints, mask, fused = torch.rand(1, JOINT_COUNT, 2), torch.ones(1, JOINT_COUNT, 1), torch.zeros(1, 8, GRID, GRID)
-    mask[:, 3] = 0
-    moved = joints.clone()
-    moved[:, 3] += 9.0
-    assert torch.equal(lift(joints, mask, fused), lift(moved, mask, fused))

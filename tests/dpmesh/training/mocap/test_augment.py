@@ -1,17 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from dpmesh.training.mocap.augment import (
+    LIMBS,
     LOWER_JOINTS,
     UPPER_JOINTS,
     Augmentation,
     add_noise,
     augment,
     between,
+    lean,
     lie,
     mirror,
     mix,
+    mix_limbs,
     seat,
     tilt,
 )
@@ -40,6 +45,28 @@ def test_a_mix_takes_legs_and_root_from_one_and_the_rest_from_the_other() -> Non
     assert sorted((0, *LOWER_JOINTS, *UPPER_JOINTS)) == list(range(24))
     assert np.array_equal(out[:, [0, *LOWER_JOINTS]], low[:, [0, *LOWER_JOINTS]])
     assert np.array_equal(out[:, list(UPPER_JOINTS)], high[:, list(UPPER_JOINTS)])
+
+
+def test_mixed_limbs_come_whole_from_one_giver_each_and_the_trunk_stays() -> None:
+    pose, givers = random_poses(200, 1), random_poses(50, 2)
+    out = mix_limbs(pose, givers, np.random.default_rng(0))
+    trunk = [joint for joint in range(24) if not any(joint in limb for limb in LIMBS)]
+    assert np.array_equal(out[:, trunk], pose[:, trunk])
+    for limb in LIMBS:
+        rows = list(limb)
+        changed = (out[:, rows] != pose[:, rows]).any(axis=(1, 2))
+        assert 0.4 < changed.mean() < 0.8
+        from_one = (out[:, None, rows] == givers[None, :, rows]).all(axis=(2, 3)).any(axis=1)
+        assert np.array_equal(from_one, changed)
+
+
+def test_a_lean_turns_the_root_about_level_axes_and_nothing_else() -> None:
+    pose = random_poses(300)
+    out = lean(pose, np.random.default_rng(0))
+    assert np.array_equal(out[:, 1:], pose[:, 1:])
+    turn = (Rotation.from_rotvec(out[:, 0]) * Rotation.from_rotvec(pose[:, 0]).inv()).as_rotvec()
+    assert np.allclose(turn[:, 1], 0, atol=1e-5)
+    assert 18 < np.degrees(turn[:, [0, 2]].std()) < 26
 
 
 def test_interpolation_ends_at_both_poses_and_leaves_the_root() -> None:
@@ -98,9 +125,9 @@ def test_the_same_generator_state_gives_the_same_poses(count: int) -> None:
 
 def test_no_chances_leave_the_poses_and_full_yaw_turns_only_about_the_vertical() -> None:
     pose = random_poses(6)
-    none = Augmentation(mirror=0, mix=0, between=0, seat=0, lie=0, tilt=0, noise=0, yaw=0)
+    none = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))
     assert np.array_equal(augment(pose, pose, pose, np.random.default_rng(0), none), pose)
-    turned = augment(pose, pose, pose, np.random.default_rng(0), Augmentation(0, 0, 0, 0, 0, 0, 0, 1))
+    turned = augment(pose, pose, pose, np.random.default_rng(0), replace(none, yaw=1.0))
     assert np.array_equal(turned[:, 1:], pose[:, 1:])
     old, new = posed_joints(pose, rest_joints()), posed_joints(turned, rest_joints())
     assert np.allclose(old[..., 1], new[..., 1], atol=1e-5)

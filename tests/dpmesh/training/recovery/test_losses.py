@@ -13,7 +13,7 @@ from dpmesh.network.heads import rot6d_to_matrix
 from dpmesh.network.model import DPMesh
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
-from dpmesh.training.recovery.losses import keypoint_map_loss, recovery_losses
+from dpmesh.training.recovery.losses import cue_loss, keypoint_map_loss, recovery_losses
 from dpmesh.training.recovery.noise import KeypointNoise
 from dpmesh.training.render.chance import Chance
 
@@ -52,6 +52,21 @@ def test_the_truth_itself_has_no_loss(batch: TrainingBatch, body: BodyModel) -> 
     assert float(losses["joint_img"]) > 0.01
     told = recovery_losses(replace(output, keypoint_logits=torch.zeros(6, 30, 32, 32)), truth, body)
     assert told.keys() - losses.keys() == {"keypoints"}
+
+
+def test_cues_pay_nothing_for_depth_and_bones_in_the_axes_of_the_crop(batch: TrainingBatch) -> None:
+    truth = batch.truth
+    in_crop = torch.einsum("nij,nki->nkj", truth.camera_from_crop, truth.joints30_cam - truth.joints30_cam[:, :1])
+    wrist, elbow = in_crop[:, 20], in_crop[:, 18]
+    exact = torch.zeros(6, 30, 4)
+    exact[:, 20, 0] = wrist[:, 2]
+    exact[:, 20, 1:] = (wrist - elbow) / (wrist - elbow).norm(dim=-1, keepdim=True)
+    visible = torch.zeros_like(truth.visible30)
+    visible[:, 20] = 2
+    seen = replace(truth, visible30=visible)
+    assert float(cue_loss(exact, seen)) < 1e-5
+    assert float(cue_loss(torch.zeros_like(exact), seen)) > 0.1
+    assert float(cue_loss(exact, replace(truth, visible30=torch.zeros_like(visible)))) == 0.0
 
 
 def bells(places: Tensor, sigma: float) -> Tensor:

@@ -5,17 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from configs.errors import InputError
 from dpmesh.body.model import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import COMPACT, NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.evaluate import measure_errors
+from dpmesh.training.recovery.evaluate import JointErrors, measure_errors
 from dpmesh.training.recovery.noise import KeypointNoise
 from dpmesh.training.recovery.trainer import CHECKPOINT, Trainer, TrainingPlan, find_config
 from dpmesh.training.schedule import Schedule
@@ -46,7 +48,7 @@ def make_trainer(output: Path, body: BodyModel, steps: int, **options: object) -
 
 
 def weights_of(network: DPMesh) -> Tensor:
-    return torch.cat([value.flatten() for value in network.pose_head.state_dict().values()])
+    return torch.cat([value.flatten() for value in network.joint_lift.state_dict().values()])
 
 
 def test_training_stopped_and_continued_takes_the_steps_that_are_left(
@@ -114,6 +116,28 @@ def test_a_later_stage_starts_from_the_averaged_weights(body: BodyModel, crop_fo
     assert not torch.equal(weights_of(second.network), weights_of(first.network))
 
 
+def test_a_part_of_the_weights_can_be_taken_and_another_network_is_refused(
+    body: BodyModel, crop_folder: Path, tmp_path: Path
+) -> None:
+    first = make_trainer(tmp_path / "a", body, 2)
+    with torch.no_grad():
+        for parameter in first.network.parameters():
+            parameter.add_(1.0)
+    first.train(CropShards([crop_folder]), None, pause_after=0.0)
+    second = make_trainer(tmp_path / "b", body, 2)
+    before = {name: value.clone() for name, value in second.network.state_dict().items()}
+    state = torch.load(first.checkpoint_path, weights_only=True)
+    torch.save(state | {"average": first.network.state_dict()}, first.checkpoint_path)
+    second.start_from(first.checkpoint_path, part="backbone")
+    after = second.network.state_dict()
+    assert all(torch.equal(after[name], first.network.state_dict()[name]) for name in after if "backbone." in name)
+    assert all(torch.equal(after[name], before[name]) for name in after if "backbone." not in name)
+    state["average"].pop("joint_lift.joints.weight")
+    torch.save(state, first.checkpoint_path)
+    with pytest.raises(InputError, match=r"another network, joint_lift\.joints\.weight differs"):
+        second.start_from(first.checkpoint_path)
+
+
 def test_a_step_with_the_image_trains_the_maps_and_reports_every_loss(
     body: BodyModel, crop_folder: Path, tmp_path: Path
 ) -> None:
@@ -150,7 +174,7 @@ class _Knowing(nn.Module):
 def test_a_network_that_knows_the_truth_has_no_error(body: BodyModel, crop_folder: Path, is_published: bool) -> None:
     shards = CropShards([crop_folder])
     shards.crops.visible30[:, 7] = 1
-    errors = measure_errors(_Knowing(shards, is_published), body, shards, KeypointNoise())
+    errors = measure_errors(_Knowing(shards, is_published), body, shards, KeypointNoise()).means()
     assert max(errors.mpjpe_mm, errors.pa_mpjpe_mm, errors.unseen_pa_mpjpe_mm) < 0.1
 
 
@@ -158,6 +182,15 @@ def test_held_out_errors_are_the_same_at_every_call(body: BodyModel, crop_folder
     shards = CropShards([crop_folder])
     shards.crops.visible30[:, 7] = 1
     network = DPMesh.from_preset("compact").eval()
-    found = [measure_errors(network, body, shards, KeypointNoise(), is_image_used=False) for _ in range(2)]
+    found = [measure_errors(network, body, shards, KeypointNoise(), is_image_used=False).means() for _ in range(2)]
     assert found[0] == found[1]
     assert found[0].mpjpe_mm > 50
+
+
+def test_every_crop_is_of_one_level_of_occlusion() -> None:
+    hidden = np.zeros((4, 14), bool)
+    hidden[1, :2] = hidden[2, :7] = hidden[3] = True
+    errors = JointErrors(np.ones((4, 14)), np.arange(4)[:, None] * np.ones(14), hidden)
+    assert [len(errors.of_level(name).apart_mm) for name in ("none", "half", "heavy")] == [1, 1, 2]
+    assert errors.of_level("heavy").means().pa_mpjpe_mm == 2.5
+    assert errors.means().unseen_pa_mpjpe_mm == pytest.approx((2 * 1 + 7 * 2 + 14 * 3) / 23)

@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from configs.errors import InputError
+from pipeline.atomic import write_npz
+from pipeline.evaluation.capture import BODY_JOINTS, capture_rows, measure_capture, read_capture
+from pipeline.motion.posing import joint_positions
+from pipeline.types import MotionTrack
+
+TIMES = np.arange(20) / 30
+TURN = Rotation.from_euler("xyz", [0.3, -0.6, 0.2]).as_matrix()
+SHIFT = np.array([0.4, -0.2, 1.0])
+
+
+@pytest.fixture
+def track(make_track) -> MotionTrack:
+    return make_track(TIMES, track_id=1, shift_m=(0, 0, 5.0), speed_mps=(0.5, 0, 0))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, track: MotionTrack, stick_body) -> Path:
+    """A capture of two cameras, of which one has a video; the reference is what the track shows."""
+    camera = {"K": [[500, 0, 320], [0, 510, 180], [0, 0, 1]], "R": TURN.tolist(), "t": SHIFT.tolist()}
+    for name in ("calibration_a.json", "calibration_refined.json"):
+        cameras = [{"name": number, **camera} for number in ("cam01", "cam02")]
+        (tmp_path / name).write_text(json.dumps({"cameras": cameras}))
+    (tmp_path / "cam01.mp4").touch()
+    joints = joint_positions(stick_body, track.pose, track.betas, track.trans, "coco17")
+    write_npz(tmp_path / "reference_3d_coco17.npz", {"kp3d_smooth": ((joints - SHIFT) @ TURN)[None]})
+    return tmp_path
+
+
+def test_only_cameras_with_a_video_are_read(folder: Path) -> None:
+    capture = read_capture(folder)
+    assert [camera.name for camera in capture.choose("each")] == ["cam01"]
+    assert capture.cameras[0].focal_px == 505 and capture.cameras[0].video == folder / "cam01.mp4"
+    with pytest.raises(InputError, match="no camera 'cam02' with a video; there are cam01"):
+        capture.choose("cam02")
+
+
+def test_a_run_that_shows_the_reference_has_no_error(folder: Path, track: MotionTrack, stick_body) -> None:
+    capture = read_capture(folder)
+    errors = measure_capture([track], stick_body, capture.cameras[0], capture.joints_m)
+    assert errors.found_share == 1.0 and errors.mpjpe_mm.shape == (20, len(BODY_JOINTS))
+    assert max(errors.mpjpe_mm.max(), errors.pa_mpjpe_mm.max()) < 0.01
+    rows = capture_rows([errors, errors])
+    assert rows[1][:3] == ("cam01", "20", "100.0 %") and rows[-1][:2] == ("all", "40")
+
+
+def test_a_reference_turned_against_the_run_has_no_error_after_alignment_alone(
+    folder: Path, track: MotionTrack, stick_body
+) -> None:
+    capture = read_capture(folder)
+    middle = capture.joints_m.mean(axis=(1, 2), keepdims=True)
+    turned = (capture.joints_m - middle) @ Rotation.from_euler("y", 0.2).as_matrix() + middle
+    errors = measure_capture([track], stick_body, capture.cameras[0], turned)
+    assert errors.pa_mpjpe_mm.max() < 0.01 and errors.mpjpe_mm.mean() > 10
+
+
+def test_frames_without_a_body_joint_of_the_reference_do_not_count(
+    folder: Path, track: MotionTrack, stick_body
+) -> None:
+    capture = read_capture(folder)
+    reference = capture.joints_m.copy()
+    reference[0, 3, 9], reference[0, 5, 0] = np.nan, np.nan  # a wrist, and a nose, which is not compared
+    errors = measure_capture([track], stick_body, capture.cameras[0], reference)
+    assert errors.wanted == 19 and len(errors.mpjpe_mm) == 19
+    nobody = measure_capture([], stick_body, capture.cameras[0], reference)
+    assert nobody.found_share == 0.0 and capture_rows([nobody])[1] == ("cam01", "0", "0.0 %", "-", "-")
+
+
+def test_what_is_no_capture_is_refused_with_its_reason(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        read_capture(tmp_path / "nowhere")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match="holds no calibration"):
+        read_capture(empty)
+    broken = folder / "broken.json"
+    broken.write_text('{"cameras": [{"name": "cam01", "K": [[1]]}]}')
+    with pytest.raises(InputError, match=r"broken\.json: no calibration of this layout"):
+        read_capture(folder, broken)
+    (folder / "cam01.mp4").rename(folder / "left.mp4")
+    with pytest.raises(InputError, match="no video is named after a camera"):
+        read_capture(folder)
+    (folder / "left.mp4").rename(folder / "cam01.mp4")
+    (folder / "reference_3d_coco17.npz").unlink()
+    with pytest.raises(InputError, match="no 3D reference"):
+        read_capture(folder)
