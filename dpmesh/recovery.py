@@ -12,8 +12,9 @@ from dpmesh.body import BodyModel, BodyParams
 from dpmesh.crop_inputs import crop_inputs, published_squares
 from dpmesh.geometry.camera import ray_rotation, translation_from_crop
 from dpmesh.geometry.fit import fit_translation
-from dpmesh.geometry.rotations import matrix_to_axis_angle
-from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
+from dpmesh.geometry.rotations import matrix_to_axis_angle, nearest_rotation
+from dpmesh.keypoints import MIRRORED_24, MIRRORED_30, smpl24_confidence, square_box, to_dpmesh30
+from dpmesh.network.config import LATENT_PX
 from dpmesh.network.dtypes import DTYPES
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
@@ -54,6 +55,7 @@ class BodyRecovery:
         box_scale: float = 1.2,
         keypoint_score_min: float = 0.3,
         is_camera_fitted: bool = True,
+        is_mirrored: bool = False,
         batch_rows: int = 16,
         crop_rule: CropRule | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class BodyRecovery:
             box_scale: side of the square crop over the longer side of the person.
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.
+            is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken.
             batch_rows: crops per call of the network.
             crop_rule: "published" cuts as the released checkpoints were evaluated (`box_scale` is not read then),
                 "tight" round the confident keypoints. None takes "published" for a network with the published camera.
@@ -74,6 +77,7 @@ class BodyRecovery:
         self._box_scale = box_scale
         self._score_min = keypoint_score_min
         self._is_camera_fitted = is_camera_fitted
+        self._is_mirrored = is_mirrored
         self._batch_rows = batch_rows
         is_published = network.settings.regressor.camera_head == "published"
         self._crop_rule = crop_rule or ("published" if is_published else "tight")
@@ -108,17 +112,19 @@ class BodyRecovery:
             squares = square_box(people.keypoints, people.boxes_xyxy, self._score_min, self._box_scale)
         given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px)
         image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+        given_joints = torch.from_numpy(given.joints).to(self._device)
+        mask = torch.from_numpy(given.is_given[..., None]).to(self._device, torch.float32)
         with torch.autocast(torch.device(self._device).type, self._dtype, enabled=self._dtype != torch.float32):
-            output = self._network(
-                image,
-                torch.from_numpy(given.joints).to(self._device),
-                torch.from_numpy(given.is_given[..., None]).to(self._device, torch.float32),
-            )
+            output = self._network.forward(image, given_joints, mask)
+            rotation, betas = output.pose.float(), output.betas.float()
+            if self._is_mirrored:
+                other = self._network.forward(image.flip(-1), mirrored_joints(given_joints), mask[:, list(MIRRORED_30)])
+                rotation = nearest_rotation(rotation + mirrored_rotations(other.pose.float()))
+                betas = 0.5 * (betas + other.betas.float())
         centre = torch.from_numpy(squares[:, :2]).to(self._device)
         side = torch.from_numpy(squares[:, 2]).to(self._device)
         focal = torch.from_numpy(people.focal_px).to(self._device)
         principal = torch.from_numpy(people.principal_px).to(self._device)
-        rotation, betas = output.pose.float(), output.betas.float()
         if output.scale is None or output.shift_m is None:
             # The published head knows no viewing ray; its translation is SMPL's, in the crop's own camera.
             in_crop = published_translation(output.camera_raw.float(), focal, crop_px)
@@ -142,6 +148,18 @@ class BodyRecovery:
         confidence = people.keypoints[..., 2]
         weights = np.where(confidence >= self._score_min, confidence, 0.0)
         return fit_translation(joints, people.keypoints[..., :2], weights, people.focal_px, people.principal_px, trans)
+
+
+def mirrored_joints(joints: Tensor) -> Tensor:
+    """Return joints (R, 30, 2) in grid cells as they lie in the mirrored crop."""
+    flipped = torch.stack([LATENT_PX - joints[..., 0], joints[..., 1]], dim=-1)
+    return flipped[:, list(MIRRORED_30)]
+
+
+def mirrored_rotations(rotation: Tensor) -> Tensor:
+    """Return rotations (R, 24, 3, 3) of the mirror image of bodies with these, the mirror upright before the camera."""
+    signs = rotation.new_tensor([-1.0, 1.0, 1.0])
+    return rotation[:, list(MIRRORED_24)] * signs[:, None] * signs
 
 
 def _rows(people: PeopleInImages, rows: np.ndarray) -> PeopleInImages:

@@ -129,6 +129,7 @@ class Models:
                 box_scale=recover.box_scale,
                 keypoint_score_min=recover.keypoint_score_min,
                 is_camera_fitted=recover.is_camera_fitted,
+                is_mirrored=recover.is_mirrored,
                 batch_rows=recover.batch_rows,
             )
         return self._recovery

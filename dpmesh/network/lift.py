@@ -97,6 +97,13 @@ class JointLift(nn.Module):
             self.body.bias.zero_()
             self.body.bias[: len(pose_raw)] = pose_raw
 
+    def keep_joints(self) -> None:
+        """Leave to training only what reads the image and what the decoder is given."""
+        self.requires_grad_(False)
+        for part in (self.image, self.tokens):
+            if part is not None:
+                part.requires_grad_(True)
+
     def forward(self, joints: Tensor, mask: Tensor, taps: Sequence[Tensor] | None) -> FirstBody:
         """Return the first body of joints (R, 30, 2) in grid cells, mask (R, 30, 1) and the taps of the U-Net."""
         centred = (2.0 * joints / LATENT_PX - 1.0) * mask

@@ -42,6 +42,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
     parser.add_argument("--start-from", type=Path, help="checkpoint of an earlier stage")
     parser.add_argument("--backbone-from", type=Path, help="checkpoint whose image features are taken over")
+    parser.add_argument("--keep-lift", action="store_true", help="what joints alone tell is learned, and stays")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     return parser.parse_args()
 
@@ -61,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
     )
     body = load_body(None, device=options.device)
     network = DPMesh(**find_config(options.output, options.config))
+    if options.keep_lift and network.joint_lift is not None:
+        network.joint_lift.keep_joints()
     trainer = Trainer(network, body, plan, options.output, device=options.device)
     if not trainer.resume():
         if options.start_from is not None:

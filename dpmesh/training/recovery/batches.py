@@ -6,15 +6,13 @@ import torch
 from torch import Tensor
 
 from dpmesh.keypoint_reader import MIRRORED
+from dpmesh.keypoints import MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.losses import Truth
 from dpmesh.training.recovery.noise import KeypointNoise, noisy_joints
 from dpmesh.training.recovery.posefix import PoseFixNoise, posefix_joints
 from dpmesh.training.render.chance import Chance
-
-MIRRORED_24 = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22)
-MIRRORED_30 = (*MIRRORED_24, 24, 26, 25, 28, 27, 29)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ def test_an_untrained_lift_returns_about_its_start() -> None:
     assert first.joint_logit.shape == (3, 15, 3) and first.tokens.shape == (3, 5, 16)
 
 
+def test_a_lift_that_is_kept_still_learns_from_the_image() -> None:
+    lift = lift_of(image_lift=4)
+    lift.keep_joints()
+    learning = {name.split(".")[0] for name, parameter in lift.named_parameters() if parameter.requires_grad}
+    assert learning == {"image", "tokens"}
+
+
 def test_a_lift_is_refused_for_heads_that_do_not_regress_rotations() -> None:
     with pytest.raises(ValueError, match="joint_lift gives 24 rotations, pose_head is 'vposer'"):
         RegressorConfig(joint_lift=64, pose_head="vposer")

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from dpmesh.body.model import BodyModel
-from dpmesh.keypoints import DPMESH30_FROM_COCO
+from dpmesh.keypoints import DPMESH30_FROM_COCO, MIRRORED_30
 from dpmesh.training.crops import Crops
-from dpmesh.training.recovery.batches import MIRRORED_30, as_annotated, mirrored, prepare, recoloured
+from dpmesh.training.recovery.batches import as_annotated, mirrored, prepare, recoloured
 from dpmesh.training.recovery.noise import KeypointNoise, noisy_joints
 from dpmesh.training.render.chance import Chance
 

@@ -1,0 +1,56 @@
+"""Crops to bodies."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from dpmesh.body import load_body
+from dpmesh.geometry.rotations import axis_angle_to_matrix
+from dpmesh.keypoint_reader import MIRRORED
+from dpmesh.network.config import COMPACT, NetworkConfig
+from dpmesh.network.model import DPMesh
+from dpmesh.recovery import BodyRecovery, PeopleInImages, mirrored_rotations
+
+WIDTH = 120
+
+
+def random_network() -> DPMesh:
+    torch.manual_seed(0)
+    small = {"vae_channels": (8,), "fused_channels": 32, "unet_channels": (16, 16, 16, 16), "context_dim": 16}
+    backbone = replace(COMPACT.backbone, **small, control_channels=(8, 8, 8, 8), prompt_hidden=16)
+    regressor = replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4)
+    network = DPMesh(**NetworkConfig(backbone, regressor).to_mappings()).eval()
+    with torch.no_grad():
+        network.joint_lift.body.weight.mul_(50.0)  # so that bodies differ
+    return network
+
+
+def person(rng: np.random.Generator) -> PeopleInImages:
+    keypoints = np.concatenate([rng.uniform(30, 90, (1, 17, 2)), np.ones((1, 17, 1))], axis=-1).astype(np.float32)
+    box = np.array([[25, 25, 95, 95]], np.float32)
+    principal = np.array([[WIDTH / 2, WIDTH / 2]], np.float32)
+    return PeopleInImages(np.zeros(1, np.int64), box, keypoints, np.array([200.0], np.float32), principal)
+
+
+def in_mirror(people: PeopleInImages) -> PeopleInImages:
+    keypoints = people.keypoints[:, list(MIRRORED)].copy()
+    keypoints[..., 0] = WIDTH - keypoints[..., 0]
+    boxes = people.boxes_xyxy[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [WIDTH, 0, WIDTH, 0]
+    return replace(people, keypoints=keypoints, boxes_xyxy=boxes.astype(np.float32))
+
+
+def test_seen_in_a_mirror_as_well_a_body_and_its_mirror_image_are_recovered_alike() -> None:
+    rng = np.random.default_rng(0)
+    image, people = rng.integers(0, 255, (WIDTH, WIDTH, 3), dtype=np.uint8), person(rng)
+    body, apart = load_body(None), {}
+    for is_mirrored in (False, True):
+        recovery = BodyRecovery(random_network(), body, device="cpu", is_mirrored=is_mirrored)
+        straight = recovery.recover([image], people).params
+        mirrored = recovery.recover([np.ascontiguousarray(image[:, ::-1])], in_mirror(people)).params
+        wanted = mirrored_rotations(axis_angle_to_matrix(torch.from_numpy(straight.pose)))
+        found = axis_angle_to_matrix(torch.from_numpy(mirrored.pose))
+        apart[is_mirrored] = float((found - wanted).abs().max())
+        assert np.isfinite(straight.pose).all() and straight.pose.shape == (1, 24, 3)
+    assert apart[False] > 0.1
+    assert apart[True] < 0.02
