@@ -113,7 +113,7 @@ class BodyRecovery:
         given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px)
         image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
         given_joints = torch.from_numpy(given.joints).to(self._device)
-        mask = torch.from_numpy(given.is_given[..., None]).to(self._device, torch.float32)
+        mask = torch.from_numpy((given.is_given * confidence)[..., None]).to(self._device, torch.float32)
         with torch.autocast(torch.device(self._device).type, self._dtype, enabled=self._dtype != torch.float32):
             output = self._network.forward(image, given_joints, mask)
             rotation, betas = output.pose.float(), output.betas.float()

@@ -58,7 +58,7 @@ class JointFeatures(nn.Module):
 
         Args:
             joints: (R, 30, 2) in grid cells.
-            mask: (R, 30, 1) 1 where a joint is given.
+            mask: (R, 30, 1) confidence, 0 where a joint is not given.
             taps: (R, C, S, S) each, over the whole crop.
         """
         places = (2.0 * joints / LATENT_PX - 1.0).float()[:, :, None]
@@ -105,8 +105,8 @@ class JointLift(nn.Module):
                 part.requires_grad_(True)
 
     def forward(self, joints: Tensor, mask: Tensor, taps: Sequence[Tensor] | None) -> FirstBody:
-        """Return the first body of joints (R, 30, 2) in grid cells, mask (R, 30, 1) and the taps of the U-Net."""
-        centred = (2.0 * joints / LATENT_PX - 1.0) * mask
+        """Return the first body of joints (R, 30, 2) in grid cells, confidence (R, 30, 1) and the taps of the U-Net."""
+        centred = (2.0 * joints / LATENT_PX - 1.0) * (mask > 0)
         hidden = self.joints(torch.cat([centred, mask], dim=-1).flatten(1).to(self.joints.weight.dtype))
         hidden = self.layers(hidden)
         cues: Tensor | None = None

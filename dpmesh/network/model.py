@@ -142,7 +142,8 @@ class DPMesh(ModelMixin, ConfigMixin):
             image: (R, 3, P, P) RGB in [0, 1], P the configuration's `image_px`. None: the joints alone decide, at a
                 small part of the cost. The result is the lift's where there is one; else image features are zero.
             joints: (R, 30, 2) x, y of the `dpmesh30` joints in a 32x32 grid over the crop.
-            joints_mask: (R, 30, 1) 1 where the joint was seen, else 0.
+            joints_mask: (R, 30, 1) 0 where the joint was not seen, else how sure the detector is, up to 1. The lift
+                alone reads the confidence; all else asks whether it is above 0.
             focal_px: (R,) focal length in pixels; only the published camera head reads it.
         """
         side = self.settings.backbone.image_px
@@ -156,7 +157,7 @@ class DPMesh(ModelMixin, ConfigMixin):
             volume = joints.new_zeros(rows, width, depth, GRID, GRID)
         else:
             check_shape("image", image, (rows, 3, side, side))
-            seen = self.backbone(image, joints, joints_mask)
+            seen = self.backbone(image, joints, (joints_mask > 0).to(joints_mask.dtype))
             fused, logits, taps = seen.features.fused, seen.keypoint_logits, seen.up.taps
             volume = self.volume(fused)
         first = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, taps)

@@ -39,14 +39,14 @@ class Augmentation:
 
     mirror: float = 0.5
     mix: float = 0.25  # lower body of one frame, upper body of another
-    limbs: float = 0.35  # each arm and leg from any frame
+    limbs: float = 0.45  # each arm and leg from any frame
     between: float = 0.15  # on the way between two frames of one category
     seat: float = 0.08  # legs bent as on a seat
     lie: float = 0.03  # the whole body turned onto its back, front or side
-    lean: float = 0.25  # the whole body leaning to any side
+    lean: float = 0.35  # the whole body leaning to any side
     tilt: float = 0.04  # the whole body in any orientation
     noise: float = 0.7
-    strong: float = 0.15  # share of the noise that is up to three times as strong
+    strong: float = 0.25  # share of the noise that is 2.5 times as strong
     yaw: float = 1.0  # turned about the vertical by any angle
 
 

@@ -21,7 +21,7 @@ class TrainingBatch:
 
     image: Tensor  # (R, 3, P, P) 0 to 1; empty where the network does not look at it
     joints: Tensor  # (R, 30, 2) in the 32 grid
-    mask: Tensor  # (R, 30, 1)
+    mask: Tensor  # (R, 30, 1) confidence, 0 where a joint is not given
     truth: Truth
 
 

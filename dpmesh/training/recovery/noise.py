@@ -13,6 +13,8 @@ from dpmesh.training.crops import Crops
 from dpmesh.training.render.chance import Chance
 
 MIRROR_PAIRS = ((1, 2), (4, 5), (7, 8), (16, 17), (18, 19), (20, 21), (25, 26), (27, 28))
+CONFIDENCE_MIN = 0.3  # what a run drops for being less sure (`recover.keypoint_score_min`)
+SCATTER_UNSURE = 0.05  # share of the crop's side by which joints scatter that a detector is about 0.4 sure of
 HIP_INDICES, SHOULDER_INDICES = (1, 2), (16, 17)
 
 
@@ -36,7 +38,9 @@ class KeypointNoise:
 
 
 def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: Chance) -> tuple[Tensor, Tensor]:
-    """Return joints (R, 30, 2) in crop pixels as a detector would place them, and which are given (R, 30) bool.
+    """Return joints (R, 30, 2) in crop pixels as a detector would place them, and how sure it is of each (R, 30).
+
+    A joint that is not given has confidence 0; the others have at least `CONFIDENCE_MIN`.
 
     Args:
         crops: what is seen.
@@ -47,9 +51,13 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
     rows, crop_px = len(joints_px), crops.image.shape[-1]
     visible = crops.visible30
     out = joints_px.clone()
+    is_wrong = torch.zeros_like(visible, dtype=torch.bool)
     whole = chance.coin(noise.whole_inversion_rate, rows)
     for left, right in MIRROR_PAIRS:
-        turned = (chance.coin(noise.inversion_rate, rows) | whole)[:, None]
+        inverted = chance.coin(noise.inversion_rate, rows)
+        is_wrong[:, left] |= inverted
+        is_wrong[:, right] |= inverted
+        turned = (inverted | whole)[:, None]
         out[:, left] = torch.where(turned, joints_px[:, right], joints_px[:, left])
         out[:, right] = torch.where(turned, joints_px[:, left], joints_px[:, right])
     neighbours = crops.neighbour_joints17_px
@@ -61,13 +69,17 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
     rate = torch.where(visible[:, targets] == 1, 4.0, 1.0) * noise.swap_rate
     taken = near & chance.coin(rate, rows, len(targets))
     out[:, targets] = torch.where(taken[..., None], other, out[:, targets])
+    is_wrong[:, targets] |= taken
     sigma = torch.where(visible == 1, noise.hidden_jitter, noise.jitter) * chance.uniform(0.3, 1.7, rows, 1)
     weak = chance.coin(noise.weak_rate, rows, 1)
     sigma = sigma * torch.where(weak, chance.uniform(1.0, noise.weak_factor, rows, 1), 1.0)
-    sigma = torch.where(chance.coin(noise.miss_rate, rows, 30), noise.miss_length, sigma) * crop_px
+    missed = chance.coin(noise.miss_rate, rows, 30)
+    confidence = _confidence(sigma, is_wrong | missed, chance)
+    sigma = torch.where(missed, noise.miss_length, sigma) * crop_px
     out = out + chance.normal(1.0, *out.shape) * sigma[..., None]
     for target, pair in ((DPMESH30_PELVIS, HIP_INDICES), (DPMESH30_NECK, SHOULDER_INDICES)):
         out[:, target] = out[:, list(pair)].mean(1)
+        confidence[:, target] = confidence[:, list(pair)].prod(1)
     drop = torch.where(visible == 1, noise.drop_hidden * chance.uniform(0, 2, rows, 1), noise.drop_visible)
     given = (visible > 0) & ~chance.coin(drop, rows, 30)
     given &= ~_blackout(joints_px, crop_px, noise.blackout_rate, chance)
@@ -75,8 +87,17 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
     given &= ((out >= 0) & (out < crop_px)).all(-1)
     known = torch.zeros(30, dtype=torch.bool, device=out.device)
     known[list(DPMESH30_GIVEN)] = True
-    given &= known
-    return torch.where(given[..., None], out, 0.0), given
+    given &= known & (confidence >= CONFIDENCE_MIN)
+    return torch.where(given[..., None], out, 0.0), confidence * given
+
+
+def _confidence(sigma: Tensor, is_wrong: Tensor, chance: Chance) -> Tensor:
+    """Return (R, 30) how sure a detector is of joints that scatter by a share `sigma` (R, 30) of the crop's side.
+
+    Roughly right at most: it varies from joint to joint, and says nothing of joints taken for others.
+    """
+    told = torch.exp(-chance.uniform(0.4, 1.6, *sigma.shape) * (sigma / SCATTER_UNSURE) ** 1.5)
+    return torch.where(is_wrong, chance.uniform(0.0, 1.0, *sigma.shape), told).clamp_min(CONFIDENCE_MIN)
 
 
 def _blackout(joints_px: Tensor, crop_px: int, rate: float, chance: Chance) -> Tensor:

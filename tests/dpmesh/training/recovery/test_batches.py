@@ -10,7 +10,7 @@ from dpmesh.body.model import BodyModel
 from dpmesh.keypoints import DPMESH30_FROM_COCO, MIRRORED_30
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import as_annotated, mirrored, prepare, recoloured
-from dpmesh.training.recovery.noise import KeypointNoise, noisy_joints
+from dpmesh.training.recovery.noise import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.render.chance import Chance
 
 NO_NOISE = KeypointNoise(
@@ -76,7 +76,8 @@ def test_only_the_hips_move_where_people_mark_them(crop_batch: Crops) -> None:
 
 
 def test_without_noise_the_given_joints_are_the_true_ones(crop_batch: Crops) -> None:
-    joints, given = noisy_joints(crop_batch, crop_batch.joints30_px, NO_NOISE, Chance((0,)))
+    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, NO_NOISE, Chance((0,)))
+    given = confidence > 0
     assert given.sum(1).max() == 19  # what COCO keypoints determine
     assert not joints[~given].any()
     given[:, [0, 12]] = False  # pelvis and neck are the means of their pairs, not the joints themselves
@@ -87,14 +88,16 @@ def test_a_joint_outside_is_never_given_and_a_hidden_one_seldom(crop_batch: Crop
     marks = crop_batch.visible30.clone()
     marks[:, 4], marks[:, 5] = 0, 1
     crops = replace(crop_batch, visible30=marks)
-    _, given = noisy_joints(crops, crops.joints30_px, replace(NO_NOISE, drop_hidden=1e6), Chance((0,)))
+    _, confidence = noisy_joints(crops, crops.joints30_px, replace(NO_NOISE, drop_hidden=1e6), Chance((0,)))
+    given = confidence > 0
     assert not given[:, [4, 5]].any()
     assert given[:, [7, 8]].all()
 
 
 def test_a_whole_inversion_takes_every_left_for_a_right(crop_batch: Crops) -> None:
     all_turned = replace(NO_NOISE, whole_inversion_rate=1.0)
-    joints, given = noisy_joints(crop_batch, crop_batch.joints30_px, all_turned, Chance((0,)))
+    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, all_turned, Chance((0,)))
+    given = confidence > 0
     other = crop_batch.joints30_px[:, list(MIRRORED_30)]
     given[:, [0, 12]] = False
     torch.testing.assert_close(joints[given], other[given], rtol=0, atol=1e-5)
@@ -106,7 +109,8 @@ def test_a_swapped_joint_is_that_of_a_neighbour_near_by(crop_batch: Crops) -> No
     far = near[:, order] + 200.0
     neighbours = torch.stack([near[:, order], far, torch.full_like(far, torch.nan), near[:, order]], 1)
     crops = replace(crop_batch, neighbour_joints17_px=neighbours)
-    joints, given = noisy_joints(crops, crops.joints30_px, replace(NO_NOISE, swap_rate=1.0), Chance((0,)))
+    joints, confidence = noisy_joints(crops, crops.joints30_px, replace(NO_NOISE, swap_rate=1.0), Chance((0,)))
+    given = confidence > 0
     given[:, [0, 12]] = False
     shift = (joints - crops.joints30_px)[given]
     assert ((shift - 3.0).abs().amax(1) < 1e-4).float().mean() == pytest.approx(0.5, abs=0.2)
@@ -126,7 +130,7 @@ def test_a_batch_has_the_shapes_the_network_takes(crop_batch: Crops, is_augmente
     batch = prepare(crop_batch, Chance((0,)), KeypointNoise(), is_augmented=is_augmented)
     assert batch.image.shape == (6, 3, 128, 128) and batch.image.min() >= 0 and batch.image.max() <= 1
     assert batch.joints.shape == (6, 30, 2) and batch.mask.shape == (6, 30, 1)
-    assert set(batch.mask.unique().tolist()) == {0.0, 1.0}
+    assert batch.mask.min() == 0.0 and CONFIDENCE_MIN <= batch.mask[batch.mask > 0].min() < batch.mask.max() <= 1.0
 
 
 def test_given_joints_lie_in_the_grid_where_the_truth_has_them_over_the_crop(crop_batch: Crops) -> None:
@@ -147,3 +151,13 @@ def test_recoloured_pictures_stay_pictures_and_some_turn_grey() -> None:
     grey = (after.amax(1) - after.amin(1)).amax((1, 2)) < 1e-6
     assert 0 < grey.sum() < 20
     assert (after - before).abs().mean((1, 2, 3)).min() > 0.005
+
+
+def test_a_detector_is_less_sure_of_joints_that_scatter_more(crop_batch: Crops) -> None:
+    def sure(jitter: float) -> float:
+        _, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, replace(NO_NOISE, jitter=jitter), Chance((0,)))
+        assert confidence[confidence > 0].min() >= CONFIDENCE_MIN and confidence.max() <= 1.0
+        return float(confidence[confidence > 0].mean())
+
+    assert sure(0.0) == 1.0
+    assert 0.95 > sure(0.012) > sure(0.03) + 0.1 > sure(0.08) + 0.2
