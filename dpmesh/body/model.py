@@ -61,7 +61,7 @@ class BodyModel(nn.Module):
         shapes = torch.from_numpy(np.asarray(structure.shapedirs[..., :BETA_COUNT], dtype=np.float64))
         self.register_buffer("rest_template", rest.float(), persistent=False)
         self.register_buffer("rest_shapedirs", torch.einsum("jv,vck->jck", shares, shapes).float(), persistent=False)
-        self._set_rows: dict[tuple[str, torch.device, torch.dtype], _SetRows] = {}
+        self._set_rows: dict[tuple[str | tuple[str, ...], torch.device, torch.dtype], _SetRows] = {}
 
     @property
     def faces(self) -> np.ndarray:
@@ -70,11 +70,13 @@ class BodyModel(nn.Module):
 
     def vertices(self, pose: Tensor, betas: Tensor, trans: Tensor) -> Tensor:
         """Return the mesh (R, V, 3) in metres of pose (R, 24, 3), betas (R, 10), trans (R, 3)."""
-        matrices = axis_angle_to_matrix(pose)
-        posed = self._smpl(
-            betas=betas, global_orient=matrices[:, :1], body_pose=matrices[:, 1:], transl=trans, pose2rot=False
-        )
-        return posed.vertices
+        return self.vertices_from_matrices(axis_angle_to_matrix(pose), betas) + trans[:, None]
+
+    def vertices_from_matrices(self, matrices: Tensor, betas: Tensor) -> Tensor:
+        """Return the mesh (R, V, 3) of `vertices` for rotations (R, 24, 3, 3) and a translation of zero."""
+        return self._smpl(
+            betas=betas, global_orient=matrices[:, :1], body_pose=matrices[:, 1:], pose2rot=False
+        ).vertices
 
     def rest_joints(self, betas: Tensor) -> Tensor:
         """Return the joints (R, 24, 3) of the unposed shapes (R, 10), without the mesh."""
@@ -89,8 +91,14 @@ class BodyModel(nn.Module):
         """
         return self.joints_from_matrices(axis_angle_to_matrix(pose), betas, joint_set) + trans[:, None]
 
-    def joints_from_matrices(self, matrices: Tensor, betas: Tensor, joint_set: str = "coco17") -> Tensor:
-        """Return the points (R, K, 3) of `joints` for rotations (R, 24, 3, 3) and a translation of zero."""
+    def joints_from_matrices(
+        self, matrices: Tensor, betas: Tensor, joint_set: str | tuple[str, ...] = "coco17"
+    ) -> Tensor:
+        """Return the points (R, K, 3) of `joints` for rotations (R, 24, 3, 3) and a translation of zero.
+
+        Args:
+            joint_set: a key of `JOINT_SETS`, or the names of the points themselves.
+        """
         rows = self._rows_of(joint_set)
         rest = self.rest_joints(betas)
         places, turns = forward_kinematics(matrices, rest)
@@ -117,7 +125,7 @@ class BodyModel(nn.Module):
         blended = (weights @ turns.flatten(2)).unflatten(2, (3, 3))
         return (blended @ shaped[..., None]).squeeze(-1) + weights @ shift
 
-    def _rows_of(self, joint_set: str) -> _SetRows:
+    def _rows_of(self, joint_set: str | tuple[str, ...]) -> _SetRows:
         device, dtype = self.rest_template.device, self.rest_template.dtype
         found = self._set_rows.get((joint_set, device, dtype))
         if found is None:
@@ -126,10 +134,12 @@ class BodyModel(nn.Module):
         return found
 
 
-def _rows(structure: BodyStructure, joint_set: str, device: torch.device, dtype: torch.dtype) -> _SetRows:
-    if joint_set not in JOINT_SETS:
+def _rows(
+    structure: BodyStructure, joint_set: str | tuple[str, ...], device: torch.device, dtype: torch.dtype
+) -> _SetRows:
+    if isinstance(joint_set, str) and joint_set not in JOINT_SETS:
         raise ValueError(f"joint_set: got {joint_set!r}, expected one of {', '.join(JOINT_SETS)}")
-    names = JOINT_SETS[joint_set]
+    names = JOINT_SETS[joint_set] if isinstance(joint_set, str) else joint_set
     joint_shares = torch.zeros(len(names), JOINT_COUNT)
     picked: dict[int, dict[int, float]] = {}
     for row, name in enumerate(names):

@@ -57,10 +57,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         WeightsError: there is no such file, it is cut or damaged, asks for code, or holds something else than tensors.
     """
+    if path.suffix == ".safetensors" and path.is_file():
+        return Checkpoint(path, read_safetensors(path), is_zip=False)
+    content, is_zip = read_pickled(path)
+    return Checkpoint(path, _tensors(path, content), is_zip)
+
+
+def read_pickled(path: Path) -> tuple[Any, bool]:
+    """Return what a pickled PyTorch file holds, and whether it is a zip file, whose tensors are mapped and not read.
+
+    Raises:
+        WeightsError: there is no such file, it is cut or damaged, or asks for code.
+    """
     if not path.is_file():
         raise WeightsError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give the checkpoint's file")
-    if path.suffix == ".safetensors":
-        return Checkpoint(path, read_safetensors(path), is_zip=False)
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     if is_zip:
@@ -77,7 +87,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(
             f"{path}: is no PyTorch checkpoint, or cut or damaged ({one_line(error)}); {AGAIN}"
         ) from error
-    return Checkpoint(path, _tensors(path, content), is_zip)
+    return content, is_zip
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -52,6 +52,34 @@ def import_tokenizer(file: Path, name: str, replace: bool) -> None:
     print(tokenizer.import_tokenizer(file, name, is_replaced=replace))
 
 
+def import_scorehmr(file: Path, name: str, replace: bool) -> None:
+    """Import a score model and print where it is.
+
+    Raises:
+        WeightsError: the file is no such checkpoint.
+        InputError: the name is taken.
+    """
+    from dpmesh.weights import cache
+    from dpmesh.weights.checkpoint import read_pickled
+    from refine.official import denoiser_of
+
+    folder = cache.check_name(name, is_replaced=replace)
+    denoiser = denoiser_of(read_pickled(file)[0], file)
+    with cache.whole_folder(folder) as part:
+        denoiser.save_pretrained(part)
+        cache.write_record(
+            part,
+            name,
+            importer="scorehmr",
+            role="score",
+            what="score model of poses given image features (ScoreHMR)",
+            licence="the file's own; ScoreHMR's code is MIT",
+            source=file,
+            hashes={},
+        )
+    print(folder)
+
+
 def export_dpmesh(name: str, target: Path, template: Path | None) -> None:
     """Write a network as an authors' checkpoint and print its path.
 

@@ -87,6 +87,18 @@ def import_tokenizer(
     exchange.import_tokenizer(file, name, replace)
 
 
+@import_app.command("scorehmr")
+def import_scorehmr(
+    file: Annotated[Path, typer.Argument(help="the authors' checkpoint, as model-100.pt")],
+    name: Annotated[str, typer.Option(help="what the imported score model is called")] = "scorehmr",
+    replace: Replace = False,
+) -> None:
+    """Import a published ScoreHMR checkpoint: the score model, with its averaged weights."""
+    from pipeline.cli import exchange
+
+    exchange.import_scorehmr(file, name, replace)
+
+
 @export_app.command("dpmesh")
 def export_dpmesh(
     name: Annotated[str, typer.Argument(help="an imported model, or a network's folder")],

@@ -1,7 +1,7 @@
 """Where the published implementation's outputs lie, and what is there.
 
 `pytest tests/parity --golden-dir DIR` runs every parity test on another folder of that layout: DIR holds the files of
-`golden/dpmesh` itself, or a folder `dpmesh` with them (other methods are siblings of it).
+`golden/dpmesh` or `golden/scorehmr` itself, or folders `dpmesh` and `scorehmr` with them.
 """
 
 import json
@@ -26,6 +26,14 @@ FILES = {
     "checkpoint_keys_file": "checkpoint_keys_real.json",
     "tokenizer_keys_file": "vqvae_keys_real.json",
 }
+# The same for ScoreHMR's files, which lie in a folder per seed.
+SCORE_FILES = {
+    "sampled_file": "seed*/*_i[0-9]*.npz",
+    "vanilla_file": "seed*/*_vanilla_*.npz",
+    "score_basic_file": "seed*/*_basic.npz",
+    "score_geometry_file": "seed*/geometry_golden.npz",
+    "score_checkpoint_file": "official_layout_*_model-*.pt",
+}
 # Fixture that takes one case of the metrics file at a time, and the pattern of its group.
 CASES = {
     "camera_case": r"(get_camera_trans_[^/]+)/cam",
@@ -44,16 +52,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--golden-dir",
         type=Path,
-        help="folder laid out like golden/dpmesh, or one that holds such a folder called dpmesh",
+        help="folder laid out like golden/dpmesh or golden/scorehmr, or one that holds such folders of these names",
     )
 
 
-def golden_folder(config: pytest.Config) -> Path:
-    """Return the folder of DPMesh's stored outputs, whether or not it exists."""
+def golden_folder(config: pytest.Config, method: str = "dpmesh") -> Path:
+    """Return the folder of a method's stored outputs, whether or not it exists."""
     chosen = config.getoption("--golden-dir", default=None)
     if chosen is None:
         chosen = Path(os.environ.get("DPMESH_TEST_DATA", ROOT / ".." / "shared")) / "golden"
-    inner = chosen / "dpmesh"
+    inner = chosen / method
     return (inner if inner.is_dir() else chosen).resolve()
 
 
@@ -71,9 +79,12 @@ def find_cases(folder: Path, pattern: str) -> list[tuple[Path, str]]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once per stored file or case; where there is none, once, to say so."""
     folder = golden_folder(metafunc.config)
-    for fixture, pattern in FILES.items():
+    score_folder = golden_folder(metafunc.config, "scorehmr")
+    places = {fixture: (folder, pattern) for fixture, pattern in FILES.items()}
+    places |= {fixture: (score_folder, pattern) for fixture, pattern in SCORE_FILES.items()}
+    for fixture, (place, pattern) in places.items():
         if fixture in metafunc.fixturenames:
-            paths: list[Path | None] = [*find_files(folder, pattern)] or [None]
+            paths: list[Path | None] = [*find_files(place, pattern)] or [None]
             names = [path.stem if path else "missing" for path in paths]
             metafunc.parametrize(fixture, paths, ids=names, indirect=True, scope="module")
     for fixture, pattern in CASES.items():
@@ -83,9 +94,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, cases, ids=names, indirect=True)
 
 
-def missing(config: pytest.Config, what: str) -> None:
+def missing(config: pytest.Config, what: str, method: str = "dpmesh") -> None:
     """Skip with a reason; fail in CI, where the default folder has to be whole."""
-    reason = f"{golden_folder(config)}: holds no {what}; give another folder by --golden-dir or DPMESH_TEST_DATA"
+    folder = golden_folder(config, method)
+    reason = f"{folder}: holds no {what}; give another folder by --golden-dir or DPMESH_TEST_DATA"
     if os.environ.get("CI") and config.getoption("--golden-dir", default=None) is None:
         pytest.fail(reason)
     pytest.skip(reason)
@@ -94,6 +106,8 @@ def missing(config: pytest.Config, what: str) -> None:
 def _file_fixture(name: str) -> Any:
     @pytest.fixture(scope="module", name=name)
     def stored(request: pytest.FixtureRequest) -> Path:
+        if request.param is None and name in SCORE_FILES:
+            missing(request.config, SCORE_FILES[name], "scorehmr")
         if request.param is None:
             missing(request.config, FILES[name])
         return request.param
@@ -129,7 +143,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in stored.files}
 
 
-for _name in FILES:
+for _name in (*FILES, *SCORE_FILES):
     globals()[_name] = _file_fixture(_name)
 for _name in CASES:
     globals()[_name] = _case_fixture(_name)

@@ -50,11 +50,30 @@ def test_vposer_is_imported_listed_and_verified(tmp_path: Path) -> None:
     assert cli(cache, "verify", "vposer-v1").stdout == "vposer-v1  ok\n"
 
 
+def test_a_score_model_is_imported_listed_and_verified(tmp_path: Path) -> None:
+    from refine.denoiser import Denoiser
+    from refine.official import official_name
+    from refine.schedule import make_schedule
+
+    network = Denoiser(condition=12, hidden=4)
+    averaged = {f"ema_model.{name}": table for name, table in make_schedule().tables().items()}
+    averaged |= {f"ema_model.model.{official_name(name)}": t for name, t in network.state_dict().items()}
+    torch.save({"step": 1, "opt": {}, "model": {}, "ema": averaged}, tmp_path / "model-100.pt")
+    cache = tmp_path / "cache"
+    done = cli(cache, "import", "scorehmr", str(tmp_path / "model-100.pt"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(cache / "models/scorehmr")
+    assert cli(cache, "verify", "scorehmr").stdout == "scorehmr  ok\n"
+    found = Denoiser.from_pretrained(cache / "models/scorehmr").state_dict()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in network.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("import", "dpmesh", "any.pth"), "error: any.pth does not tell how to call it; give --name"),
         (("import", "dpmesh", "none_best_ckpt.pth.tar"), "error: none_best_ckpt.pth.tar: no such file"),
+        (("import", "scorehmr", "model-100.pt"), "error: model-100.pt: no such file"),
         (("export", "dpmesh", "dpmesh-3dpw", "out.pth"), "then run `dpmesh-video weights import dpmesh FILE --name dp"),
         (("export", "dpmesh", "bundled-detector", "out.pth"), "is no network's folder"),
     ],
