@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow bench bench-dpmesh lint clean
+.PHONY: demo test test-slow bench bench-dpmesh bench-refine lint clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,9 @@ test-slow: $(STAMP)
 
 bench-dpmesh: $(STAMP)
 	$(BIN)/python -m dpmesh.bench
+
+bench-refine: $(STAMP)
+	$(BIN)/python -m refine.bench
 
 bench: $(STAMP)
 	$(BIN)/python -m pipeline.bench

@@ -88,6 +88,35 @@ class LinkSettings(Settings):
     gap_max_s: float = Field(0.5, ge=0, description="gaps up to this length are filled and flagged")
 
 
+class RefineSettings(Settings):
+    """How a person's rows become one motion. Trust is a standard deviation: what is trusted more has a smaller one."""
+
+    window_frames: int = Field(96, ge=8, description="frames that are solved together")
+    overlap_frames: int = Field(16, ge=2, description="frames that neighbouring windows share")
+    break_s: float = Field(1.0, gt=0, description="motion is not carried over a longer time without rows")
+    batch_rows: int = Field(2048, ge=64, description="rows of all people that are solved at once")
+    shape_rows: int = Field(24, ge=1, description="frames per person from which the body shape is solved")
+    steps: int = Field(150, ge=1, description="steps of the solver without a score model")
+    iterations: int = Field(10, ge=1, description="rounds of inversion and sampling with a score model")
+    sample_start: int = Field(50, ge=1, lt=1000, description="diffusion time that a round goes up to")
+    sample_step: int = Field(2, ge=1, description="diffusion time between two steps")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="number format of the score model's products")
+    step_rad: float = Field(0.03, gt=0, description="largest first step of the solver, in rotations")
+    step_m: float = Field(0.02, gt=0, description="largest first step of the solver, in places")
+    keypoint_score_min: float = Field(0.2, ge=0, le=1, description="keypoints below this are left out")
+    keypoint_trust_m: float = Field(0.03, gt=0, description="error of a keypoint, at the person's distance")
+    keypoint_outlier_m: float = Field(0.15, gt=0, description="keypoints farther off lose their pull")
+    pose_trust_rad: float = Field(0.2, gt=0, description="error of a recovered joint rotation")
+    gap_trust_rad: float = Field(0.4, gt=0, description="error of a rotation that was filled in")
+    place_trust: float = Field(0.1, gt=0, description="error of a recovered place, as a share of the distance")
+    shape_trust: float = Field(0.5, gt=0, description="error of a recovered shape number")
+    joint_acceleration: float = Field(40.0, gt=0, description="usual acceleration of a joint about the root, m/s^2")
+    turn_acceleration: float = Field(200.0, gt=0, description="usual acceleration of a joint's rotation, rad/s^2")
+    root_acceleration: float = Field(12.0, gt=0, description="usual acceleration of the root, m/s^2")
+    speed_max: float = Field(9.0, gt=0, description="speed of the root beyond which it is held back, m/s")
+    smooth_cutoff_hz: float = Field(5.0, gt=0, description="faster motion is damped by the smoothing without weights")
+
+
 class ExportSettings(Settings):
     """What is written per person."""
 

@@ -37,8 +37,12 @@ class PreparedScore(Protocol):
 class ScoreModel(Protocol):
     """Anything that can be asked for the noise in poses."""
 
-    def prepare(self, condition: Tensor, times: Sequence[int]) -> PreparedScore:
-        """Return the model for conditions (R, C), ready for the diffusion times named."""
+    def prepare(self, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32) -> PreparedScore:
+        """Return the model for conditions (R, C), ready for the diffusion times named.
+
+        Args:
+            dtype: of the large products; sums, norms and what goes in and out stay float32.
+        """
         ...
 
 
@@ -69,11 +73,7 @@ class Mixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (R, size) of (R, size + condition)."""
-        return self.leave(self.linear_layer1(self.layer_norm1(x)))
-
-    def leave(self, hidden: Tensor) -> Tensor:
-        """Return (R, size) of what the first layer gave (R, hidden)."""
-        inner = self.layer_norm2(nn.functional.gelu(hidden))
+        inner = self.layer_norm2(nn.functional.gelu(self.linear_layer1(self.layer_norm1(x))))
         return nn.functional.gelu(self.linear_layer2(inner))
 
 
@@ -182,21 +182,25 @@ class Denoiser(ModelMixin, ConfigMixin):
             return noise
         return torch.cat([noise, self.shape(x[:, POSE_NUMBERS:], time, condition[:, self.condition :])], dim=-1)
 
-    def prepare(self, condition: Tensor, times: Sequence[int]) -> "PreparedDenoiser":
+    def prepare(
+        self, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> "PreparedDenoiser":
         """Return the network for conditions (R, C), with what does not depend on the pose worked out once."""
-        return PreparedDenoiser(self, condition, times)
+        return PreparedDenoiser(self, condition, times, dtype)
 
 
 class PreparedDenoiser:
     """The same numbers as the network's own pass, to rounding, for one batch of conditions and few times."""
 
-    def __init__(self, denoiser: Denoiser, condition: Tensor, times: Sequence[int]) -> None:
+    def __init__(
+        self, denoiser: Denoiser, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> None:
         check_shape("condition", condition, ("R", denoiser.conditions))
         with torch.no_grad():
-            self._pose = _FoldedBranch(denoiser.pose, condition[:, : denoiser.condition], times)
+            self._pose = _FoldedBranch(denoiser.pose, condition[:, : denoiser.condition], times, dtype)
             self._shape: _FoldedBranch | None = None
             if denoiser.shape is not None:
-                self._shape = _FoldedBranch(denoiser.shape, condition[:, denoiser.condition :], times)
+                self._shape = _FoldedBranch(denoiser.shape, condition[:, denoiser.condition :], times, dtype)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, time: int) -> Tensor:
@@ -208,11 +212,11 @@ class PreparedDenoiser:
 
 
 class _FoldedBranch:
-    def __init__(self, branch: Branch, condition: Tensor, times: Sequence[int]) -> None:
+    def __init__(self, branch: Branch, condition: Tensor, times: Sequence[int], dtype: torch.dtype) -> None:
         self._branch = branch
         self._place = {int(time): row for row, time in enumerate(times)}
         codes = branch.time_mlp(torch.tensor(list(self._place), device=condition.device))
-        self._blocks = [_FoldedBlock(block, branch.size, condition, codes) for block in branch.steps()]
+        self._blocks = [_FoldedBlock(block, branch.size, condition, codes, dtype) for block in branch.steps()]
 
     def __call__(self, x: Tensor, time: int) -> Tensor:
         place = self._place[time]
@@ -229,20 +233,21 @@ class _FoldedBlock:
     distance of the means times n_x n_c / n, over n; the layer after the norm is linear in x, c and that distance.
     """
 
-    def __init__(self, block: Block, size: int, condition: Tensor, time_codes: Tensor) -> None:
+    def __init__(self, block: Block, size: int, condition: Tensor, time_codes: Tensor, dtype: torch.dtype) -> None:
         mixer = block.block
         norm, layer = mixer.layer_norm1, mixer.linear_layer1
         weight = layer.weight * norm.weight
         count, whole = condition.shape[1], condition.shape[1] + size
         of_pose, of_condition = weight[:, :size], weight[:, size:]
-        self._leave = mixer.leave
+        self._norm, self._dtype = mixer.layer_norm2, dtype
+        self._last, self._bias = mixer.linear_layer2.weight.T.to(dtype), mixer.linear_layer2.bias
         self._scale, self._shift = block.mlp(time_codes).chunk(2, dim=-1)
         self._scale = 1 + self._scale
         self._mean = condition.mean(-1, keepdim=True)
         centred = condition - self._mean
         self._squares = (centred * centred).sum(-1, keepdim=True) / whole + norm.eps
         self._given = centred @ of_condition.T
-        self._of_pose = (of_pose - of_pose.mean(1, keepdim=True)).T.contiguous()
+        self._of_pose = (of_pose - of_pose.mean(1, keepdim=True)).T.contiguous().to(dtype)
         self._of_distance = (count * of_pose.sum(1) - size * of_condition.sum(1)) / whole
         self._constant = layer.weight @ norm.bias + layer.bias
         self._whole, self._distance_share = whole, size * count / whole**2
@@ -253,8 +258,9 @@ class _FoldedBlock:
         centred, distance = x - mean, mean - self._mean
         variance = (centred * centred).sum(-1, keepdim=True) / self._whole + self._squares
         variance = variance + self._distance_share * distance * distance
-        hidden = self._given + centred @ self._of_pose + distance * self._of_distance
-        return x + self._leave(hidden * variance.rsqrt() + self._constant)
+        hidden = self._given + (centred.to(self._dtype) @ self._of_pose).float() + distance * self._of_distance
+        inner = self._norm(nn.functional.gelu(hidden * variance.rsqrt() + self._constant))
+        return x + nn.functional.gelu((inner.to(self._dtype) @ self._last).float() + self._bias)
 
 
 def check_tensors(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:

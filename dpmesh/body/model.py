@@ -18,12 +18,25 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix
 
 
 @dataclass(frozen=True, slots=True)
+class _StiffRows:
+    """Points of the skin as the sum of a few arms, each stiff on one joint (Q of them)."""
+
+    joints: Tensor  # (Q,) int64, which joint an arm is on
+    masses: Tensor  # (Q,) how much of its point follows that joint
+    arms: Tensor  # (Q * 3,) where the point rests on the mean body, times that
+    arm_dirs: Tensor  # (10, Q * 3) how the arms change with the shape
+    point_shares: Tensor  # (K, Q) 1 where an arm is a point's
+    joint_shares: Tensor  # (K, 24)
+
+
+@dataclass(frozen=True, slots=True)
 class _SetRows:
     """What one joint set needs: some joints, some vertices, and how they mix."""
 
     joint_shares: Tensor  # (K, 24)
     vertices: Tensor  # (U,) int64
     vertex_shares: Tensor  # (K, U)
+    stiff: _StiffRows | None  # in place of the vertices, where none of them changes shape with the pose
 
 
 class BodyModel(nn.Module):
@@ -102,9 +115,12 @@ class BodyModel(nn.Module):
         rows = self._rows_of(joint_set)
         rest = self.rest_joints(betas)
         places, turns = forward_kinematics(matrices, rest)
-        points = rows.joint_shares @ places
-        if len(rows.vertices):
-            points = points + rows.vertex_shares @ self._skin(rows.vertices, matrices, betas, rest, places, turns)
+        points = _mix(rows.joint_shares, places)
+        if rows.stiff is not None:
+            points = points + _skin_stiff(rows.stiff, betas, rest, places, turns)
+        elif len(rows.vertices):
+            skin = self._skin(rows.vertices, matrices, betas, rest, places, turns)
+            points = points + _mix(rows.vertex_shares, skin)
         return points
 
     def _skin(
@@ -116,14 +132,13 @@ class BodyModel(nn.Module):
         shaped = smpl.v_template[chosen] + (betas @ smpl.shapedirs[chosen].reshape(count * 3, -1).T).unflatten(
             1, (count, 3)
         )
-        if self.structure.has_posedirs:
-            bend = (matrices[:, 1:] - torch.eye(3, dtype=matrices.dtype, device=matrices.device)).flatten(1)
-            columns = (3 * chosen[:, None] + torch.arange(3, device=chosen.device)).reshape(-1)
-            shaped = shaped + (bend @ smpl.posedirs[:, columns]).unflatten(1, (count, 3))
+        bend = (matrices[:, 1:] - torch.eye(3, dtype=matrices.dtype, device=matrices.device)).flatten(1)
+        columns = (3 * chosen[:, None] + torch.arange(3, device=chosen.device)).reshape(-1)
+        shaped = shaped + (bend @ smpl.posedirs[:, columns]).unflatten(1, (count, 3))
         weights = smpl.lbs_weights[chosen]
         shift = places - (turns @ rest[..., None]).squeeze(-1)
-        blended = (weights @ turns.flatten(2)).unflatten(2, (3, 3))
-        return (blended @ shaped[..., None]).squeeze(-1) + weights @ shift
+        blended = _mix(weights, turns.flatten(2)).unflatten(2, (3, 3))
+        return (blended @ shaped[..., None]).squeeze(-1) + _mix(weights, shift)
 
     def _rows_of(self, joint_set: str | tuple[str, ...]) -> _SetRows:
         device, dtype = self.rest_template.device, self.rest_template.dtype
@@ -132,6 +147,39 @@ class BodyModel(nn.Module):
             found = _rows(self.structure, joint_set, device, dtype)
             self._set_rows[joint_set, device, dtype] = found
         return found
+
+
+def _mix(shares: Tensor, values: Tensor) -> Tensor:
+    """Return `shares @ values` (R, K, C) of shares (K, U) and values (R, U, C), as one product in place of R."""
+    return (values.mT.flatten(0, 1) @ shares.T).unflatten(0, (len(values), values.shape[2])).mT
+
+
+def _skin_stiff(rows: _StiffRows, betas: Tensor, rest: Tensor, places: Tensor, turns: Tensor) -> Tensor:
+    """Return the share (R, K, 3) of points that comes from the skin of a body without pose-dependent shape."""
+    arms = (rows.arms + betas @ rows.arm_dirs).unflatten(1, (-1, 3)) - rows.masses[:, None] * rest.index_select(
+        1, rows.joints
+    )
+    turned = (turns.index_select(1, rows.joints) * arms[:, :, None]).sum(-1)
+    return _mix(rows.point_shares, turned) + _mix(rows.joint_shares, places)
+
+
+def _stiff_rows(structure: BodyStructure, vertices: list[int], shares: Tensor) -> _StiffRows:
+    """Return the arms of points that are blends of vertices by shares (K, U)."""
+    follows = shares[:, :, None] * torch.from_numpy(structure.weights[vertices]).float()
+    masses = follows.sum(1)
+    point, joint = (masses > 0).nonzero(as_tuple=True)
+    of_arm = follows[point, :, joint]
+    template, shapes = (
+        torch.from_numpy(array[vertices]).float() for array in (structure.v_template, structure.shapedirs)
+    )
+    return _StiffRows(
+        joints=joint,
+        masses=masses[point, joint],
+        arms=(of_arm @ template).flatten(),
+        arm_dirs=torch.einsum("qu,ucb->bqc", of_arm, shapes).flatten(1),
+        point_shares=torch.nn.functional.one_hot(point, len(shares)).T.float(),
+        joint_shares=masses,
+    )
 
 
 def _rows(
@@ -154,10 +202,17 @@ def _rows(
     for row, shares in picked.items():
         for vertex, share in shares.items():
             vertex_shares[row, used.index(vertex)] = share
+    stiff = None
+    if used and not structure.has_posedirs:
+        made = _stiff_rows(structure, used, vertex_shares)
+        stiff = _StiffRows(
+            made.joints.to(device), *(getattr(made, name).to(device, dtype) for name in made.__slots__[1:])
+        )
     return _SetRows(
         joint_shares=joint_shares.to(device, dtype),
         vertices=torch.tensor(used, dtype=torch.long, device=device),
         vertex_shares=vertex_shares.to(device, dtype),
+        stiff=stiff,
     )
 
 

@@ -1,0 +1,134 @@
+"""How unlikely a motion is, given what was seen: one number, a sum over rows that share no row with another person.
+
+Every term is a squared error over a squared standard deviation, in metres, radians and seconds. Smoothness counts per
+second and not per frame, so the balance with what was seen in the frames follows from the frame rate.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from configs.schema import RefineSettings
+from dpmesh.body import JOINT_SETS, BodyModel
+from dpmesh.geometry.rotations import six_to_matrix
+
+SMPL24 = JOINT_SETS["smpl24"]
+KEYPOINT_SETS = {17: JOINT_SETS["coco17"], 25: JOINT_SETS["openpose25"]}
+REFERENCE_HZ = 30.0  # the rate at which a frame's smoothness counts as much as what was seen in it
+DEPTH_MIN_M = 0.2  # nearer points are held there: the image of a point behind the camera says nothing
+SPEED_SLACK = 0.5  # m/s
+HEAVY_TAIL = 3.0  # accelerations beyond so many times the usual count by length and no longer by square
+SHAPE_SPREAD = 2.0  # shape numbers of people lie within a few of it around 0
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEvidence:
+    """Keypoints of all rows in one camera."""
+
+    keypoints_px: Tensor  # (R, K, 2)
+    weights: Tensor  # (R, K) squared confidence
+    focal_px: Tensor  # (R,)
+    principal_px: Tensor  # (R, 2)
+    metres_per_px: Tensor  # (R,) at the person's distance, before refinement
+    rotation: Tensor | None  # (R, 3, 3) camera from track; None: the identity
+    shift_m: Tensor | None  # (R, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Rows of many windows, one window behind the other."""
+
+    window: Tensor  # (R,) int64, non-decreasing
+    person: Tensor  # (R,) int64, whose shape a row has
+    time_s: Tensor  # (R,) float32, from the window's start
+    poses: tuple[Tensor, ...]  # (R, 24, 3, 3) each, regressed from one view or all
+    pose_weights: tuple[Tensor, ...]  # (R, 24) each, over the squared standard deviation
+    trans: Tensor  # (R, 3)
+    place_weights: Tensor  # (R,) over the squared standard deviation in metres
+    betas: Tensor  # (P, 10)
+    views: tuple[ViewEvidence, ...]
+
+
+class MotionEnergy:
+    """The energy of motions that have the same evidence, and what it needs worked out once."""
+
+    def __init__(self, evidence: Evidence, body: BodyModel, settings: RefineSettings) -> None:
+        self.evidence, self._body, self._settings = evidence, body, settings
+        self._count = evidence.views[0].keypoints_px.shape[1]
+        if any(view.keypoints_px.shape[1] != self._count for view in evidence.views):
+            raise ValueError("views: all cameras need the same keypoints")
+        self._names = SMPL24 + KEYPOINT_SETS[self._count]
+        time, window = evidence.time_s, evidence.window
+        is_linked = window[1:] == window[:-1]
+        step = torch.where(is_linked, time[1:] - time[:-1], 1.0)
+        self._per_step = 1.0 / step
+        self._step_share = torch.where(is_linked, step, 0.0) * REFERENCE_HZ
+        middle = 0.5 * (step[1:] + step[:-1])
+        self._per_middle = 1.0 / middle
+        self._bend_share = torch.where(is_linked[1:] & is_linked[:-1], middle, 0.0) * REFERENCE_HZ
+
+    def __call__(self, x: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
+        """Return the energy, a scalar.
+
+        Args:
+            x: (R, 144) rotations as six numbers; trans: (R, 3); betas: (P, 10).
+        """
+        evidence = self.evidence
+        matrices = six_to_matrix(x.unflatten(-1, (24, 6)))
+        points = self._body.joints_from_matrices(matrices, betas[evidence.person], self._names)
+        total = self._of_prior(matrices, trans, betas)
+        for view in evidence.views:
+            total = total + self._of_view(points[:, len(SMPL24) :] + trans[:, None], view)
+        if len(x) > 1:
+            total = total + self._of_motion(matrices, points[:, : len(SMPL24)], trans)
+        return total
+
+    def _of_prior(self, matrices: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
+        evidence, settings = self.evidence, self._settings
+        total = (evidence.place_weights * (trans - evidence.trans).square().sum(-1)).sum()
+        total = total + ((betas - evidence.betas) / settings.shape_trust).square().sum()
+        total = total + (betas / SHAPE_SPREAD).square().sum()
+        for pose, weights in zip(evidence.poses, evidence.pose_weights, strict=True):
+            # Half the squared distance of two rotations' matrices is their squared angle, to fourth order.
+            total = total + (0.5 * weights * (matrices - pose).square().sum(dim=(-2, -1))).sum()
+        return total
+
+    def _of_view(self, points: Tensor, view: ViewEvidence) -> Tensor:
+        settings = self._settings
+        if view.rotation is not None:
+            points = points @ view.rotation.mT
+        if view.shift_m is not None:
+            points = points + view.shift_m[:, None]
+        depth = points[..., 2:].clamp_min(DEPTH_MIN_M)
+        pixels = view.focal_px[:, None, None] * points[..., :2] / depth + view.principal_px[:, None]
+        missed = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
+        outlier = settings.keypoint_outlier_m**2
+        return (view.weights * missed * (outlier / (outlier + missed))).sum() / settings.keypoint_trust_m**2
+
+    def _of_motion(self, matrices: Tensor, joints: Tensor, trans: Tensor) -> Tensor:
+        settings = self._settings
+        # Half the sum of the columns' cross products is the axis times the sine of the turn between two frames.
+        turn = 0.5 * torch.linalg.cross(matrices[:-1], matrices[1:], dim=-2).sum(-1)
+        turning = turn * self._per_step[:, None, None]
+        root = joints[:, 0] + trans
+        velocity = (root[1:] - root[:-1]) * self._per_step[:, None]
+        total = self._step_share @ ((velocity.norm(dim=-1) - settings.speed_max).clamp_min(0.0) / SPEED_SLACK).square()
+        if len(root) < 3:
+            return total
+        relative = (joints[:, 1:] - joints[:, :1]).flatten(1)
+        moving = (relative[1:] - relative[:-1]) * self._per_step[:, None]
+        for speeds, usual in (
+            (turning, settings.turn_acceleration),
+            (moving.unflatten(-1, (-1, 3)), settings.joint_acceleration),
+            (velocity[:, None], settings.root_acceleration),
+        ):
+            bend = (speeds[1:] - speeds[:-1]) * (self._per_middle / usual)[:, None, None]
+            total = total + self._bend_share @ heavy_tailed(bend.square().sum(-1)).sum(-1)
+        return total
+
+
+def heavy_tailed(squared: Tensor) -> Tensor:
+    """Return squared numbers that grow by length beyond `HEAVY_TAIL` (pseudo-Huber)."""
+    tail = HEAVY_TAIL**2
+    return 2.0 * tail * ((1.0 + squared / tail).sqrt() - 1.0)

@@ -1,0 +1,122 @@
+"""Rows of many tracks, as NumPy holds them, made into the tensors of one energy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.schema import RefineSettings
+from dpmesh.geometry.rotations import axis_angle_to_matrix
+from refine.motion_energy import Evidence, ViewEvidence
+from refine.types import TrackFit, TrackRows, ViewRows
+
+CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
+DISTANCE_MIN_M = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of one track, solved together; `start` is where the solver begins and what places are held to."""
+
+    track: TrackRows
+    start: TrackFit
+    rows: np.ndarray  # (T,) int64
+    is_sequence: bool = True  # False: the rows do not follow each other
+
+
+def gather(pieces: Sequence[Piece], settings: RefineSettings, device: torch.device) -> Evidence:
+    """Return the evidence of all pieces, one behind the other; every piece has its own row of betas."""
+    persons = np.repeat(np.arange(len(pieces)), [len(piece.rows) for piece in pieces])
+    is_cut = np.concatenate([np.full(len(piece.rows), not piece.is_sequence) for piece in pieces])
+    windows = np.cumsum(is_cut | np.r_[True, persons[1:] != persons[:-1]]) - 1
+    time = [piece.track.time_s[piece.rows] - piece.track.time_s[piece.rows[0]] for piece in pieces]
+    trans = _stack([piece.start.trans[piece.rows] for piece in pieces], device)
+    distance = np.concatenate([distances(piece.track.views[0], piece.start, piece.rows) for piece in pieces])
+    place = 1.0 / (settings.place_trust * distance) ** 2
+    counts = {len(piece.track.views) for piece in pieces}
+    if len(counts) > 1:
+        raise ValueError(f"views: tracks that are solved together need the same number of cameras, got {counts}")
+    poses, weights = [], []
+    for view in range(counts.pop()):
+        seen = [_pose_of_view(piece, view, settings) for piece in pieces]
+        if view and not any(piece.track.views[view].pose is not None for piece in pieces):
+            continue
+        poses.append(axis_angle_to_matrix(_stack([pose for pose, _ in seen], device)))
+        weights.append(_stack([weight for _, weight in seen], device))
+    return Evidence(
+        window=torch.from_numpy(windows).to(device),
+        person=torch.from_numpy(persons).to(device),
+        time_s=_stack(time, device),
+        poses=tuple(poses),
+        pose_weights=tuple(weights),
+        trans=trans,
+        place_weights=_stack([place], device),
+        betas=_stack([piece.start.betas[None] for piece in pieces], device),
+        views=tuple(_view(pieces, view, settings, device) for view in range(len(pieces[0].track.views))),
+    )
+
+
+def distances(view: ViewRows, start: TrackFit, rows: np.ndarray) -> np.ndarray:
+    """Return how far (T,) from a camera, along its axis, the bodies of the rows stand, in metres."""
+    trans = start.trans[rows]
+    if view.rotation is not None:
+        trans = trans @ view.rotation.T
+    depth = trans[:, 2] + (0.0 if view.shift_m is None else view.shift_m[2])
+    return np.maximum(depth, DISTANCE_MIN_M)
+
+
+def keypoint_weights(track: TrackRows, view: ViewRows, settings: RefineSettings) -> np.ndarray:
+    """Return how much (T, K) each keypoint of a track counts: its squared confidence, 0 in rows that were filled in."""
+    confidence = view.keypoints[..., 2]
+    return np.where((confidence >= settings.keypoint_score_min) & track.is_observed[:, None], confidence**2, 0.0)
+
+
+def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
+    track, rows = piece.track, piece.rows
+    confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
+    weights = confidence / settings.pose_trust_rad**2
+    pose = track.views[view].pose
+    if pose is None:
+        is_first = view == 0
+        return track.pose[rows], np.where(_filled(track, rows), _gap_weight(settings), weights) * is_first
+    weights = np.where(_filled(track, rows), _gap_weight(settings) * (view == 0), weights)
+    return np.where(_filled(track, rows)[..., None], track.pose[rows], pose[rows]), weights
+
+
+def _filled(track: TrackRows, rows: np.ndarray) -> np.ndarray:
+    return ~track.is_observed[rows][:, None]
+
+
+def _gap_weight(settings: RefineSettings) -> float:
+    return 1.0 / settings.gap_trust_rad**2
+
+
+def _view(pieces: Sequence[Piece], index: int, settings: RefineSettings, device: torch.device) -> ViewEvidence:
+    views = [piece.track.views[index] for piece in pieces]
+    cut = [piece.rows for piece in pieces]
+    focal = np.concatenate([view.focal_px[rows] for view, rows in zip(views, cut, strict=True)])
+    far = np.concatenate([distances(view, piece.start, piece.rows) for view, piece in zip(views, pieces, strict=True)])
+    weights = [keypoint_weights(piece.track, view, settings) for piece, view in zip(pieces, views, strict=True)]
+    has_turn = any(view.rotation is not None for view in views)
+    has_shift = any(view.shift_m is not None for view in views)
+    turn = [np.eye(3) if view.rotation is None else view.rotation for view in views]
+    shift = [np.zeros(3) if view.shift_m is None else view.shift_m for view in views]
+    return ViewEvidence(
+        keypoints_px=_stack([view.keypoints[rows, :, :2] for view, rows in zip(views, cut, strict=True)], device),
+        weights=_stack([weight[rows] for weight, rows in zip(weights, cut, strict=True)], device),
+        focal_px=_stack([focal], device),
+        principal_px=_stack([view.principal_px[rows] for view, rows in zip(views, cut, strict=True)], device),
+        metres_per_px=_stack([far / focal], device),
+        rotation=_per_row(turn, cut, device) if has_turn else None,
+        shift_m=_per_row(shift, cut, device) if has_shift else None,
+    )
+
+
+def _per_row(values: list[np.ndarray], cut: list[np.ndarray], device: torch.device) -> Tensor:
+    return _stack([np.repeat(value[None], len(rows), axis=0) for value, rows in zip(values, cut, strict=True)], device)
+
+
+def _stack(parts: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(device)

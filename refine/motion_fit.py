@@ -1,0 +1,233 @@
+"""Tracks made into motion: all people and windows of a clip in few batches, with or without a score model.
+
+Without one the recovered poses stand for the prior. With one, every round takes the poses up to noise and samples
+them back, and the energy of what was seen corrects the clean poses at each step.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.schema import RefineSettings
+from dpmesh.body import BodyModel
+from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
+from refine.denoiser import ScoreModel
+from refine.motion_energy import MotionEnergy
+from refine.motion_evidence import Piece, gather, keypoint_weights
+from refine.sampler import descend, invert, time_grid
+from refine.schedule import Schedule, make_schedule
+from refine.smooth import smooth_track
+from refine.types import TrackFit, TrackRows
+from refine.windows import Joiner, group_windows, plan_windows
+
+MOMENTUM, SPREAD_MEMORY = 0.9, 0.99
+STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
+
+
+def refine_tracks(
+    tracks: Sequence[TrackRows],
+    body: BodyModel,
+    settings: RefineSettings,
+    score: ScoreModel | None = None,
+    *,
+    device: torch.device | str = "cpu",
+) -> list[TrackFit]:
+    """Return the motion of every track, in their order. A track's motion does not depend on the other tracks.
+
+    Args:
+        body: on `device`.
+        score: of poses alone, conditioned on the tracks' `features`; None takes the recovered poses for the prior.
+
+    Raises:
+        ValueError: a score model is given and a track has no features, or cameras differ in number or keypoints.
+    """
+    if score is not None and any(track.features is None for track in tracks):
+        raise ValueError("tracks: a score model needs the features of every row; give them, or score=None")
+    place = torch.device(device)
+    starts = [smooth_track(track, _pelvis(body, track.betas, place), settings.smooth_cutoff_hz) for track in tracks]
+    starts = _with_shapes(tracks, starts, body, settings, place)
+    joiners = [Joiner(start.pose, start.trans) for start in starts]
+    windows = [
+        window
+        for index, track in enumerate(tracks)
+        for window in plan_windows(
+            index, track.time_s, settings.window_frames, settings.overlap_frames, settings.break_s
+        )
+    ]
+    schedule = make_schedule()
+    for group in group_windows(windows, settings.batch_rows):
+        pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
+        solver = Solver(pieces, body, settings, place, is_shape_free=False)
+        if score is None:
+            solver.run(settings.steps)
+        else:
+            solver.sample(score, schedule, _features(pieces, place))
+        pose, trans = solver.motion()
+        first = 0
+        for window in group:
+            rows = slice(first, first + len(window))
+            joiners[window.track].add(window, pose[rows], trans[rows])
+            first += len(window)
+    return [
+        TrackFit(joiner.pose, start.betas, joiner.trans, start.is_filled)
+        for joiner, start in zip(joiners, starts, strict=True)
+    ]
+
+
+class Solver:
+    """Rows on their way to the least energy, each number by steps of its own size (Adam)."""
+
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        body: BodyModel,
+        settings: RefineSettings,
+        device: torch.device,
+        *,
+        is_shape_free: bool,
+    ) -> None:
+        self.evidence = gather(pieces, settings, device)
+        self._energy = MotionEnergy(self.evidence, body, settings)
+        self.settings, self._is_shape_free = settings, is_shape_free
+        pose = np.concatenate([piece.start.pose[piece.rows] for piece in pieces])
+        self.x = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(pose).to(device))).flatten(1)
+        self.trans = self.evidence.trans.clone()
+        self.betas = self.evidence.betas.clone()
+        self._moments = [_Moments(value) for value in (self.x, self.trans, self.betas)]
+
+    def run(self, steps: int) -> None:
+        """Move all numbers by `steps` steps that shrink to nothing."""
+        for step in range(steps):
+            share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+            self.x = self.x - share * self.settings.step_rad * self.step(self.x, share)
+
+    def step(self, x: Tensor, share: float) -> Tensor:
+        """Return which way the poses x (R, 144) go; move places, and shapes where they are free, by a step.
+
+        Args:
+            share: of the largest step.
+        """
+        with torch.enable_grad():
+            values = [value.detach() for value in (x, self.trans, self.betas)]
+            free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
+            gradients = torch.autograd.grad(self._energy(*values), free)
+        ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
+        size = share * self.settings.step_m
+        self.trans = self.trans - size * ways[1]
+        if self._is_shape_free:
+            self.betas = self.betas - STEP_BETA_OVER_M * size * ways[2]
+        return ways[0]
+
+    @torch.no_grad()
+    def sample(self, score: ScoreModel, schedule: Schedule, condition: Tensor) -> None:
+        """Take the poses up to noise and sample them back, guided, as often as the settings say.
+
+        Args:
+            condition: (R, C) what the score model is told of each row.
+        """
+        settings = self.settings
+        times = time_grid(settings.sample_start, settings.sample_step)
+        prepared = score.prepare(condition, times, getattr(torch, settings.dtype))
+        x, start = self.x, self.x
+        for turn in range(settings.iterations):
+            guidance = _EnergyGuidance(self, schedule, times[-1], 1.0 - turn / settings.iterations)
+            x = invert(prepared, schedule, x, times)
+            x, start = descend(prepared, schedule, x, times[::-1], guidance)
+        self.x = start
+
+    def energy(self) -> float:
+        """Return the energy of the rows as they are."""
+        with torch.no_grad():
+            return float(self._energy(self.x, self.trans, self.betas))
+
+    def motion(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return pose (R, 24, 3) axis-angle and trans (R, 3)."""
+        pose = matrix_to_axis_angle(six_to_matrix(self.x.unflatten(-1, (24, 6))))
+        return pose.cpu().numpy(), self.trans.cpu().numpy()
+
+
+class _EnergyGuidance:
+    """The solver's steps in the place of a gradient; they shrink with the noise that is left, and from round to round.
+
+    The sampler moves clean poses by (1 - a) / a of what it is given, which is undone here.
+    """
+
+    def __init__(self, solver: Solver, schedule: Schedule, start: int, share: float) -> None:
+        self._solver, self._schedule, self._share = solver, schedule, share
+        self._start = self._noise_share(start)
+
+    def gradient(self, start: Tensor, time: int) -> Tensor:
+        noise = self._noise_share(time)
+        share = self._share * math.sqrt(noise / self._start)
+        way = self._solver.step(start, share)
+        return share * self._solver.settings.step_rad / noise * way
+
+    def keep(self, start: Tensor) -> None:
+        pass
+
+    def _noise_share(self, time: int) -> float:
+        factors = self._schedule.step_of(time)
+        return factors.noise_to_start * factors.guidance * factors.to_start
+
+
+class _Moments:
+    """Running means of a gradient and of its square. Source: Kingma and Ba 2015, algorithm 1."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._first, self._second = torch.zeros_like(like), torch.zeros_like(like)
+        self._count = 0
+
+    def way(self, gradient: Tensor) -> Tensor:
+        """Return the direction of a step; most of its numbers lie within -1 and 1."""
+        self._count += 1
+        self._first.lerp_(gradient, 1.0 - MOMENTUM)
+        self._second.lerp_(gradient.square(), 1.0 - SPREAD_MEMORY)
+        first = self._first / (1.0 - MOMENTUM**self._count)
+        second = self._second / (1.0 - SPREAD_MEMORY**self._count)
+        return first / (second.sqrt() + 1e-8)
+
+
+def _with_shapes(
+    tracks: Sequence[TrackRows],
+    starts: list[TrackFit],
+    body: BodyModel,
+    settings: RefineSettings,
+    device: torch.device,
+) -> list[TrackFit]:
+    """Return the starts with the shape that each person's best rows have in common."""
+    chosen = [(index, _best_rows(track, settings)) for index, track in enumerate(tracks)]
+    chosen = [(index, rows) for index, rows in chosen if len(rows)]
+    shapes = {index: start.betas for index, start in enumerate(starts)}
+    per_batch = max(1, settings.batch_rows // settings.shape_rows)
+    for first in range(0, len(chosen), per_batch):
+        group = chosen[first : first + per_batch]
+        pieces = [Piece(tracks[index], starts[index], rows, is_sequence=False) for index, rows in group]
+        solver = Solver(pieces, body, settings, device, is_shape_free=True)
+        solver.run(settings.steps)
+        found = solver.betas.cpu().numpy()
+        shapes |= {index: found[row] for row, (index, _) in enumerate(group)}
+    return [TrackFit(start.pose, shapes[index], start.trans, start.is_filled) for index, start in enumerate(starts)]
+
+
+def _best_rows(track: TrackRows, settings: RefineSettings) -> np.ndarray:
+    """Return the observed rows (S,) with the best keypoints, one of each stretch of the track."""
+    quality = sum(keypoint_weights(track, view, settings).sum(1) for view in track.views)
+    seen = np.flatnonzero(track.is_observed & (quality > 0))
+    if not len(seen):
+        return seen
+    stretches = np.array_split(seen, min(settings.shape_rows, len(seen)))
+    return np.array([rows[np.argmax(quality[rows])] for rows in stretches])
+
+
+def _features(pieces: Sequence[Piece], device: torch.device) -> Tensor:
+    rows = [np.asarray(piece.track.features)[piece.rows] for piece in pieces]
+    return torch.from_numpy(np.concatenate(rows).astype(np.float32)).to(device)
+
+
+def _pelvis(body: BodyModel, betas: np.ndarray, device: torch.device) -> np.ndarray:
+    with torch.no_grad():
+        rest = body.rest_joints(torch.from_numpy(np.asarray(betas, np.float32)[None]).to(device))
+    return rest[0, 0].cpu().numpy().astype(np.float64)

@@ -1,0 +1,88 @@
+"""Long tracks in pieces: where windows lie, and how their results become one motion without a seam."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows of one track that are solved together."""
+
+    track: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def plan_windows(track: int, time_s: np.ndarray, frames: int, overlap: int, break_s: float) -> list[Window]:
+    """Return the windows of one track in order; neighbours share at least `overlap` rows.
+
+    They depend on the track alone. Where more than `break_s` lies between two rows, no window spans it.
+
+    Args:
+        time_s: (T,) increasing.
+        frames: rows of a window, above `overlap`.
+    """
+    if not 0 <= overlap < frames:
+        raise ValueError(f"plan_windows: overlap {overlap} must lie below the window's {frames} frames")
+    breaks = np.flatnonzero(np.diff(time_s) > break_s) + 1
+    windows = []
+    for first, last in zip([0, *breaks], [*breaks, len(time_s)], strict=True):
+        if first == last:
+            continue
+        start = int(first)
+        while last - start > frames:
+            windows.append(Window(track, start, start + frames))
+            start += frames - overlap
+        windows.append(Window(track, max(int(first), int(last) - frames), int(last)))
+    return windows
+
+
+def group_windows(windows: list[Window], rows_max: int) -> list[list[Window]]:
+    """Return the windows in groups of at most `rows_max` rows, at least one window each, in order."""
+    groups: list[list[Window]] = []
+    count = 0
+    for window in windows:
+        if not groups or count + len(window) > rows_max:
+            groups.append([])
+            count = 0
+        groups[-1].append(window)
+        count += len(window)
+    return groups
+
+
+class Joiner:
+    """The motion of one track, filled in window by window, in order."""
+
+    def __init__(self, pose: np.ndarray, trans: np.ndarray) -> None:
+        self.pose = np.array(pose, dtype=np.float32)
+        self.trans = np.array(trans, dtype=np.float32)
+        self._filled = 0
+
+    def add(self, window: Window, pose: np.ndarray, trans: np.ndarray) -> None:
+        """Take in the rows of a window: pose (T, 24, 3), trans (T, 3).
+
+        Rows that an earlier window gave too go over from that one to this one, slowly at both ends.
+        """
+        shared = max(0, min(self._filled, window.stop) - window.start)
+        part = (np.arange(shared) + 1.0) / (shared + 1.0)
+        share = part * part * (3.0 - 2.0 * part)
+        rows = slice(window.start, window.start + shared)
+        own = slice(window.start + shared, window.stop)
+        self.pose[own], self.trans[own] = pose[shared:], trans[shared:]
+        if shared:
+            self.pose[rows] = blend_rotations(self.pose[rows], pose[:shared], share)
+            self.trans[rows] += share[:, None].astype(np.float32) * (trans[:shared] - self.trans[rows])
+        self._filled = max(self._filled, window.stop)
+
+
+def blend_rotations(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return axis-angles (T, J, 3) on the shortest turns from `first` to `second`, at `share` (T,) of them."""
+    start = Rotation.from_rotvec(first.reshape(-1, 3))
+    turn = (start.inv() * Rotation.from_rotvec(second.reshape(-1, 3))).as_rotvec()
+    turn *= np.repeat(share, first.shape[1])[:, None]
+    return (start * Rotation.from_rotvec(turn)).as_rotvec().reshape(first.shape).astype(np.float32)
