@@ -96,6 +96,7 @@ class RefineSettings(Settings):
     break_s: float = Field(1.0, gt=0, description="motion is not carried over a longer time without rows")
     batch_rows: int = Field(2048, ge=64, description="rows of all people that are solved at once")
     shape_rows: int = Field(24, ge=1, description="frames per person from which the body shape is solved")
+    shape_steps: int = Field(60, ge=1, description="steps of the solver for the body shape")
     steps: int = Field(150, ge=1, description="steps of the solver without a score model")
     iterations: int = Field(10, ge=1, description="rounds of inversion and sampling with a score model")
     sample_start: int = Field(50, ge=1, lt=1000, description="diffusion time that a round goes up to")

@@ -206,7 +206,7 @@ def _with_shapes(
         group = chosen[first : first + per_batch]
         pieces = [Piece(tracks[index], starts[index], rows, is_sequence=False) for index, rows in group]
         solver = Solver(pieces, body, settings, device, is_shape_free=True)
-        solver.run(settings.steps)
+        solver.run(settings.shape_steps)
         found = solver.betas.cpu().numpy()
         shapes |= {index: found[row] for row, (index, _) in enumerate(group)}
     return [TrackFit(start.pose, shapes[index], start.trans, start.is_filled) for index, start in enumerate(starts)]

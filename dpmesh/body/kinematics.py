@@ -1,5 +1,7 @@
 """Forward kinematics of SMPL's 24 joints, without the mesh."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -16,10 +18,33 @@ def forward_kinematics(pose: Tensor, rest_joints: Tensor) -> tuple[Tensor, Tenso
     """
     local = axis_angle_to_matrix(pose) if pose.ndim == 3 else pose
     rest = rest_joints.expand(len(local), -1, -1)
-    offsets = (rest[:, 1:] - rest[:, SMPL_PARENTS[1:]])[..., None].unbind(1)
-    turn_of = local.unbind(1)
-    places, turns = [rest[:, 0, :, None]], [turn_of[0]]
-    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
-        places.append(torch.baddbmm(places[parent], turns[parent], offsets[joint - 1]))
-        turns.append(turns[parent] @ turn_of[joint])
-    return torch.stack(places, dim=1).squeeze(-1), torch.stack(turns, dim=1)
+    order, back, parents, above = _tree(local.device)
+    counts = [1, *map(len, above)]
+    # Joints of one depth are turned together: nine products in place of 23.
+    local_of = local.index_select(1, order).split(counts, dim=1)
+    offset_of = (rest - rest.index_select(1, parents)).index_select(1, order).split(counts, dim=1)
+    places, turns = [rest[:, :1]], [local_of[0]]
+    for depth, rows in enumerate(above, start=1):
+        turn = turns[-1].index_select(1, rows)
+        places.append(places[-1].index_select(1, rows) + (turn * offset_of[depth][:, :, None]).sum(-1))
+        turns.append(turn @ local_of[depth])
+    return torch.cat(places, dim=1).index_select(1, back), torch.cat(turns, dim=1).index_select(1, back)
+
+
+@lru_cache(maxsize=8)
+def _tree(device: torch.device) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
+    """Return the joints in order of depth, the way back, every joint's parent (the root's is itself), and the parents
+    of each depth as places in the depth above."""
+    levels, above = [[0]], []
+    while joints := [joint for joint, parent in enumerate(SMPL_PARENTS) if parent in levels[-1]]:
+        above.append([levels[-1].index(SMPL_PARENTS[joint]) for joint in joints])
+        levels.append(joints)
+    order = [joint for level in levels for joint in level]
+    back = [order.index(joint) for joint in range(len(order))]
+
+    # What is kept from a call in inference mode could not be used where gradients are wanted.
+    with torch.inference_mode(False):
+        order_rows, back_rows, parents, *rows = (
+            torch.tensor(row, dtype=torch.long, device=device) for row in (order, back, [0, *SMPL_PARENTS[1:]], *above)
+        )
+    return order_rows, back_rows, parents, tuple(rows)

@@ -144,7 +144,8 @@ class BodyModel(nn.Module):
         device, dtype = self.rest_template.device, self.rest_template.dtype
         found = self._set_rows.get((joint_set, device, dtype))
         if found is None:
-            found = _rows(self.structure, joint_set, device, dtype)
+            with torch.inference_mode(False):  # kept for calls that want gradients too
+                found = _rows(self.structure, joint_set, device, dtype)
             self._set_rows[joint_set, device, dtype] = found
         return found
 

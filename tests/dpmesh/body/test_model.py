@@ -144,3 +144,20 @@ def test_left_and_right_of_every_joint_set_are_on_their_sides(open_body: BodyMod
                 joint_set,
                 name,
             )
+
+
+def test_what_a_call_without_gradients_keeps_serves_a_call_with_them(any_body: BodyModel) -> None:
+    body = BodyModel(any_body.structure)
+    pose, betas, trans = draw(2)
+    with torch.inference_mode():
+        body.joints(pose, betas, trans, "openpose25")
+    pose = pose.clone().requires_grad_()
+    body.joints(pose, betas, trans, "openpose25").sum().backward()
+    assert pose.grad is not None and bool(torch.isfinite(pose.grad).all())
+
+
+def test_points_may_be_named_one_by_one(any_body: BodyModel) -> None:
+    pose, betas, _ = draw(2)
+    found = any_body.joints_from_matrices(axis_angle_to_matrix(pose), betas, ("nose", "pelvis"))
+    whole = any_body.joints(pose, betas, torch.zeros(2, 3), "dpmesh30")
+    torch.testing.assert_close(found, whole[:, [24, 0]], atol=1e-6, rtol=1e-5)
