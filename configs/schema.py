@@ -91,6 +91,9 @@ class LinkSettings(Settings):
 class RefineSettings(Settings):
     """How a person's rows become one motion. Trust is a standard deviation: what is trusted more has a smaller one."""
 
+    mode: Literal["off", "smooth", "fit"] = Field(
+        "fit", description="'fit' solves for keypoints and smooth motion, 'smooth' only smooths, 'off' leaves the rows"
+    )
     window_frames: int = Field(96, ge=8, description="frames that are solved together")
     overlap_frames: int = Field(16, ge=2, description="frames that neighbouring windows share")
     break_s: float = Field(1.0, gt=0, description="motion is not carried over a longer time without rows")
@@ -154,6 +157,7 @@ class RunSettings(Settings):
     body: BodySettings = BodySettings()
     recover: RecoverSettings = RecoverSettings()
     link: LinkSettings = LinkSettings()
+    refine: RefineSettings = RefineSettings()
     export: ExportSettings = ExportSettings()
     overlay: OverlaySettings = OverlaySettings()
     runtime: RuntimeSettings = RuntimeSettings()

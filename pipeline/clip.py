@@ -23,7 +23,7 @@ from pipeline.prefetch import WriteBehind, prefetch
 from pipeline.stages.detect import DetectStage
 from pipeline.stages.link import find_spans, iterate_people
 from pipeline.stages.recover import RecoverStage
-from pipeline.stages.refine import refine_person
+from pipeline.stages.refine import refine_people, refine_person
 from pipeline.stages.track import TrackStage
 from pipeline.store import Journal, ObservationStore
 from pipeline.types import Frame
@@ -61,7 +61,7 @@ class Clip:
             "chunk_frames": chosen.runtime.chunk_frames,
             **_dump(chosen, "decode", "detect", "track", "recover", "body"),
         }
-        motion = _dump(chosen, "link", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
+        motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
         nodes = [
             Node("observe", (), observed, lambda: self._observe(fingerprint_of(observed))),
             Node("motion", ("observe",), motion, self._refine),
@@ -127,8 +127,11 @@ class Clip:
         body, paths = self.models.body(), []
         self.progress.start("motion", len(spans))
         with self.clock.measure("motion"):
-            for rows in iterate_people(self.store, spans):
-                track = refine_person(rows, body, self.settings.link, self.settings.recover)
+            joined = (
+                refine_person(rows, body, self.settings.link, self.settings.recover)
+                for rows in iterate_people(self.store, spans)
+            )
+            for track in refine_people(joined, body, self.settings.refine, self.models.device):
                 path = folder / motion_name(number_of[track.track_id])
                 write_track(path, track)
                 paths.append(path)

@@ -26,7 +26,7 @@ class Models:
 
     def __init__(self, settings: RunSettings, device: str) -> None:
         self._settings = settings
-        self._device = device
+        self.device = device
         self.dtype = choose_dtype(settings.recover.dtype, device)
         self._body: BodyModel | None = None
         self._finder: PeopleFinder | None = None
@@ -84,14 +84,14 @@ class Models:
         if not self.is_reader_used:
             return None
         network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve(READER_NAME))
-        return KeypointReader(network.float().to(self._device).eval(), self._device, self.dtype)
+        return KeypointReader(network.float().to(self.device).eval(), self.device, self.dtype)
 
     def body(self) -> "BodyModel":
         """Return the body model."""
         from dpmesh.body import load_body
 
         if self._body is None:
-            self._body = load_body(self.body_path, device=self._device)
+            self._body = load_body(self.body_path, device=self.device)
         return self._body
 
     def people_finder(self) -> PeopleFinder:
@@ -99,7 +99,7 @@ class Models:
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
             if found is not None:
-                self._finder = PoseDetector.from_settings(detect, found.path, device=self._device)
+                self._finder = PoseDetector.from_settings(detect, found.path, device=self.device)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(detect.keypoints)
         if self._finder is None:
@@ -119,12 +119,12 @@ class Models:
         if self._recovery is None:
             recover, path = self._settings.recover, self.recovery_path
             network = merge_lora(DPMesh.from_pretrained(path, torch_dtype=torch.float32))
-            if self._device == "cpu" and can_pack(DTYPES[self.dtype]):
+            if self.device == "cpu" and can_pack(DTYPES[self.dtype]):
                 pack(network, DTYPES[self.dtype])
             self._recovery = BodyRecovery(
                 network,
                 self.body(),
-                device=self._device,
+                device=self.device,
                 dtype=self.dtype,
                 box_scale=recover.box_scale,
                 keypoint_score_min=recover.keypoint_score_min,

@@ -38,6 +38,7 @@ def run(
     ] = None,
     body: Annotated[str | None, typer.Option(help="'open', or a path to a SMPL .pkl or .npz")] = None,
     model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+    refine: Annotated[str | None, typer.Option(help="off, smooth or fit: what is done to the motion")] = None,
     focal: Annotated[float | None, typer.Option(help="focal length in pixels")] = None,
     fps: Annotated[
         str | None, typer.Option(help="constant rate of the motion files; 'source' keeps the frames")
@@ -61,6 +62,7 @@ def run(
         "detect.keypoints": keypoints,
         "body.source": body,
         "recover.model": model,
+        "refine.mode": refine,
         "recover.focal_px": focal,
         "decode.start_s": start,
         "decode.end_s": end,
@@ -154,12 +156,13 @@ def evaluate_capture(
     assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
     detector: Annotated[str | None, typer.Option(help="pose weights, as for run")] = None,
     model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+    refine: Annotated[str | None, typer.Option(help="off, smooth or fit, as for run")] = None,
 ) -> None:
     """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
     from configs.read import read_settings
 
     _configure_log(False)
-    given = {"detect.weights": detector, "recover.model": model}
+    given = {"detect.weights": detector, "recover.model": model, "refine.mode": refine}
     settings = read_settings(preset, given, assignments or [])
     from pipeline.cli import commands
 

@@ -1,13 +1,25 @@
-"""Refinement: the rows of one person become one motion with one shape and without short gaps."""
+"""Refinement: rows become one motion per person, with one shape and without short gaps; then motion that is smooth."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from configs.schema import LinkSettings, RecoverSettings
+from configs.schema import LinkSettings, RecoverSettings, RefineSettings
 from dpmesh.geometry.fit import fit_translation
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.types import MotionTrack, Observations
 from refine.gaps import find_gaps, interpolate_linear, interpolate_rotations
 from refine.shape import shape_of_person
+from refine.smooth import smooth_track
+from refine.types import TrackRows, ViewRows
+
+if TYPE_CHECKING:
+    from dpmesh.body import BodyModel
+
+ROWS_AT_ONCE = 16_384  # of all people that are held in memory together
 
 
 def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: RecoverSettings) -> MotionTrack:
@@ -45,6 +57,56 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
         focal_px=rows.focal_px[filled.source_row],
         principal_px=rows.principal_px[filled.source_row],
     )
+
+
+def refine_people(
+    tracks: Iterable[MotionTrack], body: "BodyModel", settings: RefineSettings, device: str
+) -> Iterator[MotionTrack]:
+    """Yield the tracks in their order, refined; few are in memory at a time."""
+    for group in _groups(tracks):
+        yield from refine_group(group, body, settings, device)
+
+
+def refine_group(
+    tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings, device: str
+) -> list[MotionTrack]:
+    """Return tracks refined as the settings say; what was seen of the people stays as it is."""
+    if settings.mode == "off" or not tracks:
+        return list(tracks)
+    rows = [_rows_of(track) for track in tracks]
+    if settings.mode == "smooth":
+        pelvises = [joint_positions(body, np.zeros((1, 24, 3)), r.betas, np.zeros((1, 3)))[0, 0] for r in rows]
+        fits = [smooth_track(r, p, settings.smooth_cutoff_hz) for r, p in zip(rows, pelvises, strict=True)]
+    else:
+        from refine.motion_fit import refine_tracks
+
+        fits = refine_tracks(rows, body, settings, device=device)
+    return [
+        replace(track, pose=fit.pose, betas=fit.betas, trans=fit.trans) for track, fit in zip(tracks, fits, strict=True)
+    ]
+
+
+def _rows_of(track: MotionTrack) -> TrackRows:
+    return TrackRows(
+        time_s=track.time_s,
+        pose=track.pose,
+        betas=track.betas,
+        trans=track.trans,
+        joint_confidence=track.joint_confidence,
+        is_observed=track.is_observed,
+        views=(ViewRows(track.keypoints, track.focal_px, track.principal_px),),
+    )
+
+
+def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:
+    group: list[MotionTrack] = []
+    for track in tracks:
+        if group and sum(len(each.time_s) for each in chain(group, [track])) > ROWS_AT_ONCE:
+            yield group
+            group = []
+        group.append(track)
+    if group:
+        yield group
 
 
 def place_body(rows: Observations, betas: np.ndarray, body: Body, recover: RecoverSettings) -> np.ndarray:

@@ -1,0 +1,62 @@
+"""What refinement makes of tracks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from configs.schema import RefineSettings
+from dpmesh.body import load_body
+from pipeline.evaluation.projection import project_rows
+from pipeline.motion.posing import joint_positions
+from pipeline.stages import refine as stage
+from pipeline.stages.refine import refine_group, refine_people
+from pipeline.types import MotionTrack
+
+TIMES = np.arange(24) / 25
+QUICK = {"steps": 40, "shape_steps": 10, "batch_rows": 64}
+
+
+def shaken(make_track) -> tuple[MotionTrack, MotionTrack]:
+    """A quiet person of the open body with exact keypoints, and the same one as recovered frame by frame."""
+    body, rng = load_body(None), np.random.default_rng(0)
+    track = make_track(TIMES, shift_m=(0.2, 0.0, 4.0))
+    joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
+    pixels = project_rows(joints, track.focal_px, track.principal_px)
+    seen = np.concatenate([pixels, np.full((len(TIMES), 17, 1), 0.9)], axis=-1).astype(np.float32)
+    track = replace(track, keypoints=seen, is_observed=np.ones(len(TIMES), bool))
+    noisy = track.pose + rng.normal(0, 0.12, track.pose.shape).astype(np.float32)
+    return track, replace(track, pose=noisy.astype(np.float32))
+
+
+def joint_error(track: MotionTrack, truth: MotionTrack) -> float:
+    ours, real = (joint_positions(load_body(None), t.pose, t.betas, t.trans) for t in (track, truth))
+    return 1000 * float(np.linalg.norm((ours - ours[:, :1]) - (real - real[:, :1]), axis=-1).mean())
+
+
+def test_smoothing_calms_and_fitting_comes_closer_still(make_track) -> None:
+    truth, track = shaken(make_track)
+    body = load_body(None)
+    errors = {"off": joint_error(track, truth)}
+    for mode in ("smooth", "fit"):
+        (found,) = refine_group([track], body, RefineSettings(mode=mode, **QUICK), "cpu")
+        errors[mode] = joint_error(found, truth)
+        assert np.array_equal(found.keypoints, track.keypoints) and found.track_id == track.track_id
+    assert errors["fit"] < 0.8 * errors["smooth"] < 0.8 * errors["off"]
+
+
+def test_off_leaves_everything_and_nobody_is_no_error(make_track) -> None:
+    _, track = shaken(make_track)
+    assert refine_group([track], load_body(None), RefineSettings(mode="off"), "cpu") == [track]
+    assert list(refine_people([], load_body(None), RefineSettings(), "cpu")) == []
+
+
+def test_people_in_groups_come_out_as_alone_and_in_order(make_track, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, settings = load_body(None), RefineSettings(mode="fit", **QUICK)
+    tracks = [shaken(make_track)[1], replace(make_track(TIMES, track_id=2, seed=3))]
+    together = refine_group(tracks, body, settings, "cpu")
+    monkeypatch.setattr(stage, "ROWS_AT_ONCE", 30)
+    grouped = list(refine_people(iter(tracks), body, settings, "cpu"))
+    assert [track.track_id for track in grouped] == [1, 2]
+    for first, second in zip(together, grouped, strict=True):
+        np.testing.assert_allclose(first.pose, second.pose, atol=1e-4)
