@@ -1,14 +1,14 @@
 """An average of a network's weights that follows them as they are trained."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
 
 
-def start_average(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a copy of a network's state."""
-    return {name: value.detach().clone() for name, value in state.items()}
+def start_average(state: Mapping[str, Tensor], frozen: Collection[str] = ()) -> dict[str, Tensor]:
+    """Return a copy of a network's state; what is `frozen` is not copied but shared with the network."""
+    return {name: value.detach() if name in frozen else value.detach().clone() for name, value in state.items()}
 
 
 @torch.no_grad()

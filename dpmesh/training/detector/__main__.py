@@ -1,15 +1,14 @@
 """Command: train the bundled detector on pictures made as it goes, continuing where the last call stopped."""
 
 import argparse
-import logging
 import math
 import sys
 from pathlib import Path
 
 import torch
 
-from configs.errors import DpmeshVideoError
 from dpmesh.body import load_body
+from dpmesh.training.command import run_command
 from dpmesh.training.live import add_live_options, open_live_studio
 from dpmesh.training.schedule import Schedule
 
@@ -46,14 +45,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    options = parse()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    try:
-        run(options)
-    except DpmeshVideoError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return run_command(parse, run)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,6 @@
 """Command: train the keypoint reader on crops, continuing where the last call stopped."""
 
 import argparse
-import json
-import logging
-import math
 import sys
 from pathlib import Path
 
@@ -11,22 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from configs.errors import DpmeshVideoError
 from dpmesh.keypoint_reader import CROP_PX, MAP_PX, KeypointNetwork
 from dpmesh.network.prompts import read_heatmaps
-from dpmesh.training.average import follow, start_average
+from dpmesh.training.command import add_loop_options, run_command, start_process
 from dpmesh.training.crops import Crops
+from dpmesh.training.loop import Loop, LoopPlan
 from dpmesh.training.map_loss import map_loss
 from dpmesh.training.recovery.batches import as_annotated, mirrored, recoloured
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.render.chance import Chance
-from dpmesh.training.schedule import Schedule, Stopwatch
 from dpmesh.training.troupe import COCO_OF_30
-
-log = logging.getLogger(__name__)
-
-CHECKPOINT = "checkpoint.pt"
-_AVERAGE_DECAY = 0.998
 
 
 def prepare(crops: Crops, chance: Chance, *, is_augmented: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -75,97 +66,54 @@ def measure(network: KeypointNetwork, crops: CropShards, device: str) -> dict[st
     return means | {f"{name}_near": round(float((part < 0.05).float().mean()), 4) for name, part in named.items()}
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train until the minutes are over."""
-    schedule = Schedule(options.learning_rate, minutes=options.minutes)
-    network: KeypointNetwork = KeypointNetwork().to(options.device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=1e-3)
-    average = start_average(network.state_dict())
-    step, minutes = 0, 0.0
-    path = options.output / CHECKPOINT
-    options.output.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        state = torch.load(path, map_location=options.device, weights_only=True)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        average, step, minutes = state["average"], state["step"], state["minutes"]
-    averaged: KeypointNetwork = KeypointNetwork().to(options.device)
+class ReaderTraining(Loop[KeypointNetwork, Crops, CropShards]):
+    """Trains a keypoint reader on crops."""
+
+    def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
+        """Return the loss of the maps."""
+        image, places, visible = prepare(batch.to(self.device), self.chance(6, turn), is_augmented=True)
+        with self.autocast():
+            logits = self.running(image)
+        return {"loss": map_loss(logits, places, visible)}
+
+    def measure(self, network: KeypointNetwork, held: CropShards) -> dict[str, float]:
+        """Return errors over the crop's side, see `measure`."""
+        return measure(network, held, self.device)
+
+
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.keypoints", description=__doc__)
+    parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders of shards made by make_crops")
+    parser.add_argument("--validation", type=Path, help="folder of held-out shards")
+    add_loop_options(parser, batch_rows=64, learning_rate=2e-3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train or export."""
+    plan = LoopPlan(
+        start_process(options),
+        batch_rows=options.batch_rows,
+        weight_decay=1e-3,
+        betas=(0.9, 0.999),
+        clip_norm=5.0,
+        is_bfloat16=not options.float32,
+    )
+    training = ReaderTraining(KeypointNetwork(), plan, options.output, device=options.device)
+    training.resume()
     if options.export is not None:
-        averaged.load_state_dict(average)
-        averaged.half().save_pretrained(options.export)
+        training.averaged().half().save_pretrained(options.export)
         return
-    crops = CropShards(options.crops)
-    validation = CropShards([options.validation], limit=1024)
-    watch, total, first = Stopwatch(minutes), torch.zeros(()), step
-    while schedule.share(step, minutes) < 1.0 and watch.here < options.pause_after:
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step, minutes)
-        chance = Chance((6, step), options.device)
-        batch = crops.batch(options.batch_rows, step).to(options.device)
-        image, places, visible = prepare(batch, chance, is_augmented=True)
-        with torch.autocast(torch.device(options.device).type, torch.bfloat16):
-            logits = network.train()(image)
-        loss = map_loss(logits, places, visible)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        minutes = watch.minutes
-        total = total + loss.detach().cpu()
-        follow(average, network.state_dict(), step, _AVERAGE_DECAY)
-        if step % 100 == 0:
-            pace = (step - first) * options.batch_rows / (60 * watch.here)
-            values = {"step": step, "minutes": round(minutes, 2), "crops_per_s": round(pace, 1)}
-            values |= {"loss": round(float(total) / 100, 4)}
-            total = torch.zeros(())
-            if step % 1000 == 0:
-                averaged.load_state_dict(average)
-                values |= measure(averaged, validation, options.device)
-            log.info("%s", json.dumps(values))
-        if step % 500 == 0:
-            _save(path, network, optimizer, average, step, minutes)
-    _save(path, network, optimizer, average, step, minutes)
-    averaged.load_state_dict(average)
-    log.info("%s", json.dumps({"step": step} | measure(averaged, validation, options.device)))
-
-
-def _save(
-    path: Path,
-    network: KeypointNetwork,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    step: int,
-    minutes: float,
-) -> None:
-    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-    torch.save(state | {"step": step, "minutes": minutes}, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
+    validation = CropShards([options.validation], limit=1024) if options.validation else None
+    training.train(CropShards(options.crops), validation, pause_after=options.pause_after)
 
 
 def main() -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.keypoints", description=__doc__)
-    parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders of shards made by make_crops")
-    parser.add_argument("--validation", type=Path, help="folder of held-out shards")
-    parser.add_argument("--output", type=Path, required=True, help="checkpoint goes here")
-    parser.add_argument("--minutes", type=float, default=60.0, help="length of the training, in minutes of computing")
-    parser.add_argument("--pause-after", type=float, default=math.inf, help="end this call after so many minutes")
-    parser.add_argument("--batch-rows", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    try:
-        train(options)
-    except DpmeshVideoError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return run_command(parse, run)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The keypoint reader's training: what moves with the picture, and what a continued training takes up."""
 
 import json
-import logging
 import sys
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import torch
 
 from dpmesh.keypoint_reader import MAP_PX
 from dpmesh.training.crops import Crops
-from dpmesh.training.keypoints.__main__ import main, map_loss, prepare
+from dpmesh.training.keypoints.__main__ import main, prepare
+from dpmesh.training.map_loss import map_loss
 from dpmesh.training.render.chance import Chance
 
 
@@ -52,15 +52,14 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 
 def test_training_goes_on_and_its_weights_are_exported(
-    crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.INFO)
     words = ["--crops", str(crop_folder), "--validation", str(crop_folder), "--output", str(tmp_path / "run")]
     words += ["--batch-rows", "4", "--minutes", "5", "--pause-after", "0.005", "--threads", "1"]
     steps = []
     for _ in range(2):
         assert run(monkeypatch, *words) == 0
-        steps.append(json.loads(caplog.records[-1].message)["step"])
+        steps.append(json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"])
     assert 0 < steps[0] < steps[1]
     assert run(monkeypatch, "--output", str(tmp_path / "run"), "--export", str(tmp_path / "model")) == 0
     assert (tmp_path / "model" / "diffusion_pytorch_model.safetensors").is_file()

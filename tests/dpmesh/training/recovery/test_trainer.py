@@ -16,10 +16,11 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import COMPACT, NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.training.crops import Crops
+from dpmesh.training.loop import CHECKPOINT, find_config
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import JointErrors, measure_errors
 from dpmesh.training.recovery.noise import KeypointNoise
-from dpmesh.training.recovery.trainer import CHECKPOINT, Trainer, TrainingPlan, find_config
+from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
 from dpmesh.training.schedule import Schedule
 
 TINY = NetworkConfig(
