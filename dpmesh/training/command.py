@@ -32,7 +32,9 @@ def run_command(parse: Callable[[], argparse.Namespace], run: Callable[[argparse
     return 0
 
 
-def add_loop_options(parser: argparse.ArgumentParser, *, batch_rows: int, learning_rate: float) -> None:
+def add_loop_options(
+    parser: argparse.ArgumentParser, *, batch_rows: int, learning_rate: float, has_bfloat16: bool = True
+) -> None:
     """Add what every training with `Loop` is told."""
     parser.add_argument("--output", type=Path, required=True, help="checkpoint, log, curves and samples go here")
     parser.add_argument("--steps", type=int, help="length of the training")
@@ -41,7 +43,8 @@ def add_loop_options(parser: argparse.ArgumentParser, *, batch_rows: int, learni
     parser.add_argument("--batch-rows", type=int, default=batch_rows, help="of each process")
     parser.add_argument("--learning-rate", type=float, default=learning_rate)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
+    if has_bfloat16:
+        parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
 
 
 def add_crop_options(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,1 @@
+"""Training of the pose tokenizer: poses as discrete tokens."""
