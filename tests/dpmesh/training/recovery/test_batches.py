@@ -10,20 +10,8 @@ from dpmesh.body.model import BodyModel
 from dpmesh.keypoints import DPMESH30_FROM_COCO, MIRRORED_30
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import as_annotated, mirrored, prepare, recoloured
-from dpmesh.training.recovery.noise import CONFIDENCE_MIN, KeypointNoise, noisy_joints
+from dpmesh.training.recovery.noise import CLEAN, CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.render.chance import Chance
-
-NO_NOISE = KeypointNoise(
-    jitter=0,
-    hidden_jitter=0,
-    miss_rate=0,
-    inversion_rate=0,
-    whole_inversion_rate=0,
-    swap_rate=0,
-    drop_visible=0,
-    drop_hidden=0,
-    blackout_rate=0,
-)
 
 
 def reprojected(crops: Crops) -> Tensor:
@@ -76,7 +64,7 @@ def test_only_the_hips_move_where_people_mark_them(crop_batch: Crops) -> None:
 
 
 def test_without_noise_the_given_joints_are_the_true_ones(crop_batch: Crops) -> None:
-    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, NO_NOISE, Chance((0,)))
+    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, CLEAN, Chance((0,)))
     given = confidence > 0
     assert given.sum(1).max() == 19  # what COCO keypoints determine
     assert not joints[~given].any()
@@ -88,14 +76,14 @@ def test_a_joint_outside_is_never_given_and_a_hidden_one_seldom(crop_batch: Crop
     marks = crop_batch.visible30.clone()
     marks[:, 4], marks[:, 5] = 0, 1
     crops = replace(crop_batch, visible30=marks)
-    _, confidence = noisy_joints(crops, crops.joints30_px, replace(NO_NOISE, drop_hidden=1e6), Chance((0,)))
+    _, confidence = noisy_joints(crops, crops.joints30_px, replace(CLEAN, drop_hidden=1e6), Chance((0,)))
     given = confidence > 0
     assert not given[:, [4, 5]].any()
     assert given[:, [7, 8]].all()
 
 
 def test_a_whole_inversion_takes_every_left_for_a_right(crop_batch: Crops) -> None:
-    all_turned = replace(NO_NOISE, whole_inversion_rate=1.0)
+    all_turned = replace(CLEAN, whole_inversion_rate=1.0)
     joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, all_turned, Chance((0,)))
     given = confidence > 0
     other = crop_batch.joints30_px[:, list(MIRRORED_30)]
@@ -109,7 +97,7 @@ def test_a_swapped_joint_is_that_of_a_neighbour_near_by(crop_batch: Crops) -> No
     far = near[:, order] + 200.0
     neighbours = torch.stack([near[:, order], far, torch.full_like(far, torch.nan), near[:, order]], 1)
     crops = replace(crop_batch, neighbour_joints17_px=neighbours)
-    joints, confidence = noisy_joints(crops, crops.joints30_px, replace(NO_NOISE, swap_rate=1.0), Chance((0,)))
+    joints, confidence = noisy_joints(crops, crops.joints30_px, replace(CLEAN, swap_rate=1.0), Chance((0,)))
     given = confidence > 0
     given[:, [0, 12]] = False
     shift = (joints - crops.joints30_px)[given]
@@ -136,7 +124,7 @@ def test_a_batch_has_the_shapes_the_network_takes(crop_batch: Crops, is_augmente
 def test_given_joints_lie_in_the_grid_where_the_truth_has_them_over_the_crop(crop_batch: Crops) -> None:
     behind = crop_batch.joints30_px.clone()
     behind[0, 9] = torch.nan
-    batch = prepare(replace(crop_batch, joints30_px=behind), Chance((0,)), NO_NOISE, is_augmented=False)
+    batch = prepare(replace(crop_batch, joints30_px=behind), Chance((0,)), CLEAN, is_augmented=False)
     given = batch.mask[..., 0] > 0
     given[:, [0, 12]] = False
     torch.testing.assert_close(batch.joints[given] / 32, batch.truth.annotated30_crop[given], rtol=0, atol=1e-5)
@@ -155,7 +143,7 @@ def test_recoloured_pictures_stay_pictures_and_some_turn_grey() -> None:
 
 def test_a_detector_is_less_sure_of_joints_that_scatter_more(crop_batch: Crops) -> None:
     def sure(jitter: float) -> float:
-        _, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, replace(NO_NOISE, jitter=jitter), Chance((0,)))
+        _, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, replace(CLEAN, jitter=jitter), Chance((0,)))
         assert confidence[confidence > 0].min() >= CONFIDENCE_MIN and confidence.max() <= 1.0
         return float(confidence[confidence > 0].mean())
 
