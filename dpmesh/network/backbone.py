@@ -23,6 +23,23 @@ class FusedFeatures:
 
 
 @dataclass(frozen=True, slots=True)
+class Steering:
+    """The given joints in the two forms that steer the U-Net."""
+
+    maps: Tensor  # (R, 30, 32, 32) heat maps
+    context: Tensor  # (R, 30, context_dim) prompt tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One pass of control branch and U-Net."""
+
+    control: list[Tensor]
+    down: Descent
+    up: Ascent
+
+
+@dataclass(frozen=True, slots=True)
 class BackboneOutput:
     """Everything the backbone computed for a batch of crops."""
 
@@ -107,20 +124,31 @@ class Backbone(nn.Module):
         `joints_mask` is (R, 30, 1). In training mode some joints are dropped at random on top of it; their tokens
         stay, as published, unless the prompt has a token for absent joints.
         """
+        given = self.steer(joints, joints_mask)
+        latents = self.latents(image)
+        look = self.look(latents, given, self.config.timestep)
+        down, up = look.down, look.up
+        maps_16, maps_8 = (_mean_map(down.maps[level] + up.maps[level]) for level in (1, 2))
+        features = self.fusion(up.taps, maps_8, maps_16)
+        logits = None if self.keypoint_maps is None else self.keypoint_maps(up.taps[-1], given.maps)
+        return BackboneOutput(
+            given.maps, given.context, latents, look.control, down, up, maps_16, maps_8, features, logits
+        )
+
+    def steer(self, joints: Tensor, joints_mask: Tensor) -> Steering:
+        """Return heat maps and tokens of joints, some of them dropped in training mode; arguments as of `forward`."""
         if self.training and self.config.joint_drop:
             joints_mask = drop_joints(joints_mask, self.config.joint_drop)
         maps = heatmaps(joints, joints_mask, self.config.heatmap_sigma)
-        context = self.prompt(joints, joints_mask)
-        latents = self.latents(image)
-        control = self.control(latents, maps, context)
-        temb = time_embedding(self.unet, self.config.timestep)
-        down = descend(self.unet, latents, temb, context, record=True)
+        return Steering(maps, self.prompt(joints, joints_mask))
+
+    def look(self, latents: Tensor, given: Steering, timestep: int | Tensor) -> Look:
+        """Run control branch and U-Net on latents (R, C, 32, 32) of a time step, one for all rows or (R,)."""
+        control = self.control(latents, given.maps, given.context, timestep)
+        temb = time_embedding(self.unet, timestep)
+        down = descend(self.unet, latents, temb, given.context, record=True)
         skips = [skip + residual for skip, residual in zip(down.skips, control[:-1], strict=True)]
-        up = ascend(self.unet, down.middle + control[-1], skips, temb, context)
-        maps_16, maps_8 = (_mean_map(down.maps[level] + up.maps[level]) for level in (1, 2))
-        features = self.fusion(up.taps, maps_8, maps_16)
-        logits = None if self.keypoint_maps is None else self.keypoint_maps(up.taps[-1], maps)
-        return BackboneOutput(maps, context, latents, control, down, up, maps_16, maps_8, features, logits)
+        return Look(control, down, ascend(self.unet, down.middle + control[-1], skips, temb, given.context))
 
 
 def _mean_map(maps: list[Tensor]) -> Tensor:

@@ -41,15 +41,18 @@ class ControlBranch(nn.Module):
             for parameter in self.outlets.parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, latents: Tensor, maps: Tensor, context: Tensor) -> list[Tensor]:
+    def forward(
+        self, latents: Tensor, maps: Tensor, context: Tensor, timestep: int | Tensor | None = None
+    ) -> list[Tensor]:
         """Return one residual per skip of the U-Net, the middle block's last.
 
         Args:
             latents: (R, C, 32, 32).
             maps: (R, 30, 32, 32) heat maps.
             context: (R, 30, context_dim) prompt tokens.
+            timestep: (R,) or one for all rows; the configuration's by default.
         """
-        temb = time_embedding(self.net, self.timestep)
+        temb = time_embedding(self.net, self.timestep if timestep is None else timestep)
         descent = descend(self.net, torch.cat([latents, maps.to(latents.dtype)], dim=1), temb, context, record=False)
         return [outlet(hidden) for outlet, hidden in zip(self.outlets, [*descent.skips, descent.middle], strict=True)]
 

@@ -71,10 +71,10 @@ def block_types(attention: tuple[bool, ...], kind: str) -> tuple[str, ...]:
     return tuple(f"CrossAttn{kind}Block2D" if has else f"{kind}Block2D" for has in attention)
 
 
-def time_embedding(net: Any, timestep: int) -> Tensor:
-    """Return the embedding (1, C) of `timestep`, one for all rows."""
+def time_embedding(net: Any, timestep: int | Tensor) -> Tensor:
+    """Return the embedding of a time step: (1, C), one for all rows, or (R, C) of steps (R,)."""
     weight = net.time_embedding.linear_1.weight
-    step = torch.full((1,), timestep, device=weight.device)
+    step = timestep if isinstance(timestep, Tensor) else torch.full((1,), timestep, device=weight.device)
     return net.time_embedding(net.time_proj(step).to(weight.dtype))
 
 
@@ -84,7 +84,7 @@ def descend(net: Any, sample: Tensor, temb: Tensor, context: Tensor, *, record: 
     Args:
         net: has `conv_in`, `down_blocks` and `mid_block`.
         sample: (R, C, 32, 32).
-        temb: (1, C) time embedding.
+        temb: (1 or R, C) time embedding.
         context: (R, 30, context_dim) prompt tokens.
         record: whether to keep the cross-attention maps of `MAP_LEVELS`.
     """

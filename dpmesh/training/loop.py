@@ -75,6 +75,30 @@ def find_config(output: Path, preset: str) -> dict[str, Any]:
     return read_checkpoint(path)["config"] if path.exists() else network_preset(preset).to_mappings()
 
 
+def take_over(network: nn.Module, checkpoint: Path, part: str = "") -> None:
+    """Give a network, or a part of it, the averaged weights of a checkpoint, in place.
+
+    LoRA layers that the checkpoint's network has not keep their values.
+
+    Raises:
+        InputError: the checkpoint's network has other tensors there, or this one has no such part.
+    """
+    stored = read_checkpoint(checkpoint)["average"]
+    wanted = network.state_dict()
+    found = {}
+    for name, value in wanted.items():
+        if not name.startswith(f"{part}." if part else ""):
+            continue
+        source = name if name in stored else name.replace(".base_layer.", ".")
+        if source in stored and stored[source].shape == value.shape:
+            found[name] = stored[source]
+        elif source in stored or ".lora_" not in name:
+            raise InputError(f"{checkpoint}: is of another network, {name} differs; train it with this --config")
+    if not found:
+        raise InputError(f"{checkpoint}: this network has no {part} to take from it; leave it out or change --config")
+    network.load_state_dict(wanted | found)
+
+
 class Loop(Generic[Network, Batch, Held]):
     """Trains a network; everything a later process needs to go on is in `checkpoint.pt`.
 
@@ -186,13 +210,7 @@ class Loop(Generic[Network, Batch, Held]):
         Raises:
             InputError: the checkpoint's network has other tensors there.
         """
-        stored = read_checkpoint(checkpoint, self.device)["average"]
-        wanted = self.network.state_dict()
-        names = [name for name in wanted if name.startswith(f"{part}." if part else "")]
-        other = [name for name in names if name not in stored or stored[name].shape != wanted[name].shape]
-        if other:
-            raise InputError(f"{checkpoint}: is of another network, {other[0]} differs; train it with this --config")
-        self.network.load_state_dict(wanted | {name: stored[name] for name in names})
+        take_over(self.network, checkpoint, part)
         self._average = start_average(self.network.state_dict(), self._frozen)
 
     def save(self) -> None:

@@ -16,9 +16,9 @@ from dpmesh.training.command import (
     start_process,
 )
 from dpmesh.training.loop import find_config
-from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.recovery.noise import CLEAN, KeypointNoise
 from dpmesh.training.recovery.posefix import PoseFixNoise
-from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
+from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
 
 
 def parse() -> argparse.Namespace:
@@ -28,11 +28,16 @@ def parse() -> argparse.Namespace:
     add_loop_options(parser, batch_rows=32, learning_rate=5e-4)
     parser.add_argument("--config", default="compact", help="network configuration")
     parser.add_argument("--noise", choices=("own", "posefix"), default="own", help="model of the keypoints' errors")
+    parser.add_argument("--clean-keypoints", action="store_true", help="true keypoints: how a teacher is trained")
+    parser.add_argument("--teacher", type=Path, help="checkpoint of a teacher, whose features are followed")
     parser.add_argument("--blind", type=float, default=0.0, help="share of crops without any keypoint, with own noise")
-    parser.add_argument("--losses", choices=("own", "published"), default="own", help="published: for --config release")
+    parser.add_argument(
+        "--losses", choices=("own", "published"), default="own", help="published: for release and paper"
+    )
     parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
     parser.add_argument("--start-from", type=Path, help="checkpoint of an earlier stage")
-    parser.add_argument("--backbone-from", type=Path, help="checkpoint whose image features are taken over")
+    parser.add_argument("--backbone-from", type=Path, help="checkpoint of this command or of the diffusion prior")
+    parser.add_argument("--tokens-from", type=Path, help="checkpoint of the pose tokenizer, for --config paper")
     parser.add_argument("--keep-lift", action="store_true", help="what joints alone tell is learned, and stays")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     return parser.parse_args()
@@ -45,19 +50,22 @@ def run(options: argparse.Namespace) -> None:
         batch_rows=options.batch_rows,
         is_bfloat16=not options.float32,
         is_image_used=not options.without_images,
-        noise=PoseFixNoise() if options.noise == "posefix" else KeypointNoise(blind_rate=options.blind),
+        noise=_noise_of(options),
         has_published_losses=options.losses == "published",
     )
     body = load_body(None, device=options.device)
     network = DPMesh(**find_config(options.output, options.config))
     if options.keep_lift and network.joint_lift is not None:
         network.joint_lift.keep_joints()
-    trainer = Trainer(network, body, plan, options.output, device=options.device)
+    teacher = None if options.teacher is None else read_teacher(options.teacher)
+    trainer = Trainer(network, body, plan, options.output, device=options.device, teacher=teacher)
     if not trainer.resume():
         if options.start_from is not None:
             trainer.start_from(options.start_from)
         if options.backbone_from is not None:
             trainer.start_from(options.backbone_from, part="backbone")
+        if options.tokens_from is not None:
+            trainer.start_from(options.tokens_from, part="pose_prior")
     image_px = network.settings.backbone.image_px
     validation = open_validation(options, image_px, has_images=plan.is_image_used)
     if options.export is not None:
@@ -68,6 +76,12 @@ def run(options: argparse.Namespace) -> None:
         return
     source = open_crops(options, body, image_px, has_images=plan.is_image_used)
     trainer.train(source, validation, pause_after=options.pause_after)
+
+
+def _noise_of(options: argparse.Namespace) -> KeypointNoise | PoseFixNoise:
+    if options.clean_keypoints:
+        return CLEAN
+    return PoseFixNoise() if options.noise == "posefix" else KeypointNoise(blind_rate=options.blind)
 
 
 def main() -> int:

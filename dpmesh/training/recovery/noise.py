@@ -37,6 +37,20 @@ class KeypointNoise:
     blind_rate: float = 0.0  # share of crops that lose all keypoints, so that the image has to speak
 
 
+CLEAN = KeypointNoise(
+    jitter=0.0,
+    hidden_jitter=0.0,
+    miss_rate=0.0,
+    inversion_rate=0.0,
+    whole_inversion_rate=0.0,
+    swap_rate=0.0,
+    drop_visible=0.0,
+    drop_hidden=0.0,
+    blackout_rate=0.0,
+)
+"""Every keypoint inside the crop, where it truly is."""
+
+
 def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: Chance) -> tuple[Tensor, Tensor]:
     """Return joints (R, 30, 2) in crop pixels as a detector would place them, and how sure it is of each (R, 30).
 

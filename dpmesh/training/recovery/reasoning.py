@@ -8,6 +8,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dpmesh.network.model import DPMeshOutput
+
+REASONING_WEIGHT = 0.1
+"""Source: arXiv 2404.01424, appendix A."""
+REASONING_FEATURES = ("feature", "feature_2d", "feature_3d")
+"""The paper names no layer; these are the features that the released losses were made for."""
+
+
+def reasoning_losses(student: DPMeshOutput, teacher: DPMeshOutput) -> dict[str, Tensor]:
+    """Return the weighted losses of a student's features against a teacher's, by name: each a mean over the features.
+
+    Source: arXiv 2404.01424, equation 7.
+    """
+    pairs = [(getattr(student, name).float(), getattr(teacher, name).float()) for name in REASONING_FEATURES]
+    contrast = torch.stack([simclr(own, wanted.detach()) for own, wanted in pairs])
+    error = torch.stack([feature_error(own, wanted).mean() for own, wanted in pairs])
+    return {"nkr_contrast": REASONING_WEIGHT * contrast.mean(), "nkr_error": REASONING_WEIGHT * error.mean()}
+
 
 def info_nce(query: Tensor, positive: Tensor, negatives: Tensor | None = None, temperature: float = 0.1) -> Tensor:
     """Return () how badly each query tells its positive from the negatives, by cosine similarity.

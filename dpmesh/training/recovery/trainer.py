@@ -3,21 +3,23 @@
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from configs.errors import InputError
 from dpmesh.body import BodyModel
 from dpmesh.network.model import DPMesh
 from dpmesh.training.crops import Crops
-from dpmesh.training.loop import Loop, LoopPlan
+from dpmesh.training.loop import Loop, LoopPlan, read_checkpoint, take_over
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
 from dpmesh.training.recovery.losses import recovery_losses
-from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.recovery.noise import CLEAN, KeypointNoise
 from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.recovery.published_look import with_published_look
 from dpmesh.training.recovery.published_losses import PublishedRecipe
+from dpmesh.training.recovery.reasoning import reasoning_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +37,46 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
     plan: TrainingPlan
 
     def __init__(
-        self, network: DPMesh, body: BodyModel, plan: TrainingPlan, output: Path, *, device: str = "cpu"
+        self,
+        network: DPMesh,
+        body: BodyModel,
+        plan: TrainingPlan,
+        output: Path,
+        *,
+        device: str = "cpu",
+        teacher: DPMesh | None = None,
     ) -> None:
+        """Make ready; with a teacher, which sees clean keypoints and stays as it is, the features follow its own."""
         has_published_camera = network.settings.regressor.camera_head == "published"
         if plan.has_published_losses != has_published_camera:
             raise InputError(
                 f"camera_head is {network.settings.regressor.camera_head!r}: only networks with the published camera"
                 " train with the published losses, and these with no others; give --losses accordingly"
             )
+        if teacher is not None and not plan.is_image_used:
+            raise InputError("a teacher gives image features, which training without images has not; leave one out")
         recipe = PublishedRecipe() if plan.has_published_losses else None
         super().__init__(network, plan, output, device=device, config=network.settings.to_mappings(), learned=recipe)
         self._body = body
+        self._teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
         """Return the weighted losses by name."""
-        ready = self._prepare(batch.to(self.device), turn)
+        crops = batch.to(self.device)
+        ready = self._prepare(crops, turn)
         with self.autocast():
             image = ready.image if self.plan.is_image_used else None
             output = self.running(image, ready.joints, ready.mask)
         if self.plan.has_published_losses:
-            return self.running_losses(output, ready.truth, self._body)
-        return recovery_losses(output, ready.truth, self._body)
+            paid = self.running_losses(output, ready.truth, self._body)
+        else:
+            paid = recovery_losses(output, ready.truth, self._body)
+        if self._teacher is None:
+            return paid
+        clean = self._prepare(crops, turn, is_clean=True)
+        with torch.no_grad(), self.autocast():
+            wanted = self._teacher.forward(clean.image, clean.joints, clean.mask)
+        return paid | reasoning_losses(output, wanted)
 
     def measure(self, network: DPMesh, held: CropShards) -> dict[str, float]:
         """Return held-out errors with noisy keypoints that are the same at every call."""
@@ -69,15 +90,23 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
         )
         return asdict(errors.means())
 
-    def _prepare(self, crops: Crops, turn: int) -> TrainingBatch:
-        plan, chance = self.plan, self.chance(1, turn)
+    def _prepare(self, crops: Crops, turn: int, *, is_clean: bool = False) -> TrainingBatch:
+        """Return what the network is given of crops; clean, what a teacher is: the same view, keypoints as they are."""
+        plan = self.plan
         has_look = plan.has_published_losses and plan.is_image_used
         batch = prepare(
             crops,
-            chance,
-            plan.noise,
+            self.chance(1, turn),
+            CLEAN if is_clean else plan.noise,
             is_augmented=True,
             has_images=plan.is_image_used,
-            is_recoloured=not has_look,
+            is_recoloured=not has_look and not is_clean,
         )
-        return with_published_look(batch, chance) if has_look else batch
+        return with_published_look(batch, self.chance(9, turn)) if has_look else batch
+
+
+def read_teacher(checkpoint: Path) -> DPMesh:
+    """Return the network of a recovery training with its averaged weights."""
+    network: DPMesh = DPMesh(**read_checkpoint(checkpoint)["config"])
+    take_over(network, checkpoint)
+    return network

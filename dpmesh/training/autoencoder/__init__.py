@@ -1,0 +1,1 @@
+"""Training of the image autoencoder, whose encoder gives the network its latents."""

@@ -1,0 +1,46 @@
+"""Command: train the image autoencoder on crops, continuing where the last call stopped."""
+
+import argparse
+import sys
+
+from dpmesh.body import load_body
+from dpmesh.network.config import BackboneConfig
+from dpmesh.training.autoencoder.trainer import Autoencoder, AutoencoderTraining
+from dpmesh.training.command import (
+    add_crop_options,
+    add_loop_options,
+    open_crops,
+    open_validation,
+    run_command,
+    start_process,
+)
+from dpmesh.training.loop import LoopPlan, find_config
+
+
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.autoencoder", description=__doc__)
+    add_crop_options(parser)
+    add_loop_options(parser, batch_rows=32, learning_rate=1e-3)
+    parser.add_argument("--config", default="compact", help="network configuration")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train."""
+    plan = LoopPlan(start_process(options), batch_rows=options.batch_rows, is_bfloat16=not options.float32)
+    config = find_config(options.output, options.config)
+    backbone = BackboneConfig(**config["backbone_config"])
+    training = AutoencoderTraining(Autoencoder(backbone), plan, options.output, device=options.device, config=config)
+    training.resume()
+    source = open_crops(options, load_body(None, device=options.device), backbone.image_px)
+    training.train(source, open_validation(options, backbone.image_px), pause_after=options.pause_after)
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    return run_command(parse, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
