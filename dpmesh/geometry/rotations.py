@@ -145,7 +145,8 @@ def nearest_rotation(matrices: Tensor) -> Tensor:
 
     Source: Levinson et al. 2020, "An Analysis of SVD for Deep Rotation Estimation", equations 1 and 9.
     """
-    return _NearestRotation.apply(matrices)
+    with torch.autocast(matrices.device.type, enabled=False):  # a product in bfloat16 is no rotation
+        return _NearestRotation.apply(matrices)
 
 
 class _NearestRotation(torch.autograd.Function):

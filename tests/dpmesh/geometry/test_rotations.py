@@ -174,3 +174,10 @@ def test_nearest_rotation_has_a_gradient_at_a_rotation_and_elsewhere() -> None:
         assert torch.autograd.gradcheck(nearest_rotation, (matrices.requires_grad_(),))
     found = nearest_rotation(anywhere)
     assert torch.allclose(torch.linalg.det(found), torch.ones(4, dtype=torch.float64))
+
+
+def test_the_nearest_rotation_is_as_exact_inside_autocast() -> None:
+    matrices = torch.eye(3) + 0.1 * torch.randn(4, 3, 3, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = nearest_rotation(matrices)
+    assert torch.equal(inside, nearest_rotation(matrices))
