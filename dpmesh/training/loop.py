@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 
-Network = TypeVar("Network", bound=nn.Module)
+Network = TypeVar("Network", bound=Any)  # an nn.Module; mypy does not see that networks of diffusers are some
 Batch = TypeVar("Batch")
 Held = TypeVar("Held")
 Given = TypeVar("Given", covariant=True)
@@ -75,7 +75,7 @@ def find_config(output: Path, preset: str) -> dict[str, Any]:
     return read_checkpoint(path)["config"] if path.exists() else network_preset(preset).to_mappings()
 
 
-def take_over(network: nn.Module, checkpoint: Path, part: str = "") -> None:
+def take_over(network: Any, checkpoint: Path, part: str = "") -> None:
     """Give a network, or a part of it, the averaged weights of a checkpoint, in place.
 
     LoRA layers that the checkpoint's network has not keep their values.

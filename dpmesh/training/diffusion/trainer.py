@@ -68,7 +68,7 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
         """Make ready; the autoencoder decodes the samples that are drawn as it goes."""
         super().__init__(network, plan, output, device=device, config=config)
         self._autoencoder = None if autoencoder is None else autoencoder.to(device).eval()
-        self._schedule = DDPMScheduler(num_train_timesteps=TIMESTEPS, **BETAS)
+        self._schedule: Any = DDPMScheduler(num_train_timesteps=TIMESTEPS, **BETAS)
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
         """Return the squared error of the noise."""
@@ -107,7 +107,7 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
         chance = Chance((SEED,), self.device)
         ready = prepare(held.crops[:SHOWN].to(self.device), chance, CLEAN, is_augmented=False)
         latents = chance.normal(1.0, *network.backbone.latents(ready.image).shape)
-        schedule = DDIMScheduler(num_train_timesteps=TIMESTEPS, clip_sample=False, **BETAS)
+        schedule: Any = DDIMScheduler(num_train_timesteps=TIMESTEPS, clip_sample=False, **BETAS)
         schedule.set_timesteps(SAMPLE_STEPS)
         for step in schedule.timesteps.tolist():
             timestep = torch.full((len(latents),), step, device=self.device)
@@ -117,4 +117,4 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
         return make_grid(torch.cat([ready.image, made]), nrow=len(made))
 
     def _add(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        return self._schedule.add_noise(latents, noise, timestep)  # type: ignore[arg-type]
+        return self._schedule.add_noise(latents, noise, timestep)
