@@ -97,7 +97,7 @@ class RefineSettings(Settings):
     window_frames: int = Field(96, ge=8, description="frames that are solved together")
     overlap_frames: int = Field(16, ge=2, description="frames that neighbouring windows share")
     break_s: float = Field(1.0, gt=0, description="motion is not carried over a longer time without rows")
-    batch_rows: int = Field(2048, ge=64, description="rows of all people that are solved at once")
+    batch_rows: int = Field(1024, ge=64, description="rows of all people that are solved at once")
     shape_rows: int = Field(24, ge=1, description="frames per person from which the body shape is solved")
     shape_steps: int = Field(60, ge=1, description="steps of the solver for the body shape")
     steps: int = Field(150, ge=1, description="steps of the solver without a score model")

@@ -14,6 +14,7 @@ from pipeline.graph import Graph, Node, fingerprint_of
 from pipeline.identity import program_version, video_identity
 from pipeline.line import StageClock, chunk_frames, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
+from pipeline.memory import give_back
 from pipeline.models import Models
 from pipeline.motion import motion_name, write_motion
 from pipeline.motion.layouts import LayoutName
@@ -112,6 +113,7 @@ class Clip:
                     with self.clock.measure("write"):
                         journal = store.commit(journal, chunk)
                     latest = chunk.snapshots
+                    give_back()
                     people = len(chunk.tracks[-1].track_ids) if chunk.tracks else 0
                     self.progress.advance(journal.frame_count, f"{people} people")
         if source.warning and not journal.frame_count:
@@ -136,6 +138,7 @@ class Clip:
                 write_track(path, track)
                 paths.append(path)
                 self.progress.advance(len(paths), "")
+            give_back()
         return sorted(paths)
 
     def _export(self) -> Sequence[Path]:
@@ -178,6 +181,8 @@ class Clip:
         def counted() -> Iterator[Frame]:
             for number, frame in enumerate(_Frames(self._read()), start=1):
                 yield frame
+                if number % self.settings.runtime.chunk_frames == 0:
+                    give_back()
                 self.progress.advance(number, "")
 
         with (
