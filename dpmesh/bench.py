@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, PRESETS
+from dpmesh.network.dtypes import computing_in
 from dpmesh.network.model import DPMesh, DPMeshOutput
 from dpmesh.network.packing import can_pack, pack
 from dpmesh.network.prompts import heatmaps
@@ -138,14 +139,14 @@ class Bench:
 
     def run(self, inputs: Inputs, dtype: torch.dtype) -> DPMeshOutput:
         """Return the network's output, computed in a number format."""
-        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+        with computing_in(dtype, self.device):
             return self.network.forward(inputs.image, inputs.joints, inputs.mask)
 
     def measure(self, rows: int, dtype: torch.dtype) -> "Measured":
         """Return figures of a batch of this size, computed in a number format."""
         inputs = Inputs.draw(rows, self.image_px, self.device)
         seconds = seconds_of(lambda: self.run(inputs, dtype), self.device, calls=self._calls)
-        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+        with computing_in(dtype, self.device):
             parts = parts_of(self.network, inputs)
             shares = {part: seconds_of(call, self.device, calls=self._calls) for part, call in parts.items()}
         output = self.run(inputs, dtype)

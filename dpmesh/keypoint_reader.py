@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpmesh.geometry.crop import crop_images
-from dpmesh.network.dtypes import DTYPES
+from dpmesh.network.dtypes import DTYPES, computing_in
 from dpmesh.network.prompts import heatmaps, read_heatmaps
 
 CROP_PX = 128
@@ -123,8 +123,7 @@ class KeypointReader:
 
     def _logits(self, pixels: Tensor) -> Tensor:
         """Return the mean of what the network says of crops and of their mirror images."""
-        dtype = DTYPES[self.dtype]
-        with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32):
+        with computing_in(DTYPES[self.dtype], self.device):
             seen = self.network.forward(pixels).float()
             mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
         # Cells stand for their left edge (`heatmaps`), so that the mirror image of one lies a cell further on.

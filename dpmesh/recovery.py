@@ -15,7 +15,7 @@ from dpmesh.geometry.fit import fit_translation
 from dpmesh.geometry.rotations import matrix_to_axis_angle, nearest_rotation
 from dpmesh.keypoints import MIRRORED_24, MIRRORED_30, smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
-from dpmesh.network.dtypes import DTYPES
+from dpmesh.network.dtypes import DTYPES, computing_in
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
 
@@ -114,7 +114,7 @@ class BodyRecovery:
         image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
         given_joints = torch.from_numpy(given.joints).to(self._device)
         mask = torch.from_numpy((given.is_given * confidence)[..., None]).to(self._device, torch.float32)
-        with torch.autocast(torch.device(self._device).type, self._dtype, enabled=self._dtype != torch.float32):
+        with computing_in(self._dtype, self._device):
             output = self._network.forward(image, given_joints, mask)
             rotation, betas = output.pose.float(), output.betas.float()
             if self._is_mirrored:

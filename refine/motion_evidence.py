@@ -67,10 +67,13 @@ def distances(view: ViewRows, start: TrackFit, rows: np.ndarray) -> np.ndarray:
     return np.maximum(depth, DISTANCE_MIN_M)
 
 
-def keypoint_weights(track: TrackRows, view: ViewRows, settings: RefineSettings) -> np.ndarray:
-    """Return how much (T, K) each keypoint of a track counts: its squared confidence, 0 in rows that were filled in."""
-    confidence = view.keypoints[..., 2]
-    return np.where((confidence >= settings.keypoint_score_min) & track.is_observed[:, None], confidence**2, 0.0)
+def keypoint_weights(
+    track: TrackRows, view: ViewRows, settings: RefineSettings, rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Return how much (T, K) each keypoint of rows counts: its squared confidence, 0 in rows that were filled in."""
+    confidence = view.keypoints[rows, :, 2]
+    is_used = (confidence >= settings.keypoint_score_min) & track.is_observed[rows, None]
+    return np.where(is_used, confidence**2, 0.0)
 
 
 def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -98,14 +101,14 @@ def _view(pieces: Sequence[Piece], index: int, settings: RefineSettings, device:
     cut = [piece.rows for piece in pieces]
     focal = np.concatenate([view.focal_px[rows] for view, rows in zip(views, cut, strict=True)])
     far = np.concatenate([distances(view, piece.start, piece.rows) for view, piece in zip(views, pieces, strict=True)])
-    weights = [keypoint_weights(piece.track, view, settings) for piece, view in zip(pieces, views, strict=True)]
+    weights = [keypoint_weights(p.track, view, settings, p.rows) for p, view in zip(pieces, views, strict=True)]
     has_turn = any(view.rotation is not None for view in views)
     has_shift = any(view.shift_m is not None for view in views)
     turn = [np.eye(3) if view.rotation is None else view.rotation for view in views]
     shift = [np.zeros(3) if view.shift_m is None else view.shift_m for view in views]
     return ViewEvidence(
         keypoints_px=_stack([view.keypoints[rows, :, :2] for view, rows in zip(views, cut, strict=True)], device),
-        weights=_stack([weight[rows] for weight, rows in zip(weights, cut, strict=True)], device),
+        weights=_stack(weights, device),
         focal_px=_stack([focal], device),
         principal_px=_stack([view.principal_px[rows] for view, rows in zip(views, cut, strict=True)], device),
         metres_per_px=_stack([far / focal], device),

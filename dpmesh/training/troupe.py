@@ -12,13 +12,14 @@ from torch import Tensor
 
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from dpmesh.keypoints import DPMESH30_FROM_COCO
 from dpmesh.training.render.backgrounds import Textures
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.people import PeopleRenderer
 from dpmesh.training.render.staging import Stances, Views, measure_stances, turns
 from dpmesh.training.render.surface import describe_surface
 
-COCO_OF_30 = (24, 25, 26, 27, 28, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8)
+COCO_OF_30 = tuple(sorted(DPMESH30_FROM_COCO, key=lambda joint: DPMESH30_FROM_COCO[joint]))
 SEEN_OF_30 = (0, 12, *COCO_OF_30)  # the 19 of the 30-set that a 2D detector gives
 
 

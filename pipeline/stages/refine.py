@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from configs.schema import LinkSettings, RecoverSettings, RefineSettings
 from dpmesh.geometry.fit import fit_translation
-from pipeline.motion.posing import Body, joint_positions
+from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.types import MotionTrack, Observations
 from refine.gaps import find_gaps, interpolate_linear, interpolate_rotations
 from refine.shape import shape_of_person
@@ -36,7 +35,7 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
     trans = place_body(rows, betas, body, recover) if recover.is_camera_fitted else rows.trans
     filled = find_gaps(rows.frame_index, rows.time_s, link.gap_max_s)
     # The pelvis moves on a straight line through a gap; the SMPL translation would swing with the root's turn.
-    pelvis = joint_positions(body, np.zeros((1, 24, 3)), betas, np.zeros((1, 3)))[0, 0]
+    pelvis = pelvis_of(body, betas).astype(np.float32)
     is_observed = filled.is_observed
     boxes = interpolate_linear(rows.time_s, rows.boxes_xyxy, filled.time_s)
     keypoints = rows.keypoints[filled.source_row].copy()
@@ -49,7 +48,7 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
         time_s=filled.time_s,
         pose=interpolate_rotations(rows.time_s, rows.pose, filled.time_s),
         betas=betas,
-        trans=interpolate_linear(rows.time_s, trans + pelvis, filled.time_s) - pelvis.astype(np.float32),
+        trans=interpolate_linear(rows.time_s, trans + pelvis, filled.time_s) - pelvis,
         joint_confidence=joint_confidence,
         is_observed=is_observed,
         boxes_xyxy=boxes,
@@ -75,8 +74,7 @@ def refine_group(
         return list(tracks)
     rows = [_rows_of(track) for track in tracks]
     if settings.mode == "smooth":
-        pelvises = [joint_positions(body, np.zeros((1, 24, 3)), r.betas, np.zeros((1, 3)))[0, 0] for r in rows]
-        fits = [smooth_track(r, p, settings.smooth_cutoff_hz) for r, p in zip(rows, pelvises, strict=True)]
+        fits = [smooth_track(each, pelvis_of(body, each.betas), settings.smooth_cutoff_hz) for each in rows]
     else:
         from refine.motion_fit import refine_tracks
 
@@ -100,11 +98,13 @@ def _rows_of(track: MotionTrack) -> TrackRows:
 
 def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:
     group: list[MotionTrack] = []
+    rows = 0
     for track in tracks:
-        if group and sum(len(each.time_s) for each in chain(group, [track])) > ROWS_AT_ONCE:
+        if group and rows + len(track.time_s) > ROWS_AT_ONCE:
             yield group
-            group = []
+            group, rows = [], 0
         group.append(track)
+        rows += len(track.time_s)
     if group:
         yield group
 

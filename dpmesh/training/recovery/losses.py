@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dpmesh.body import BodyModel
+from dpmesh.body.joint_sets import SMPL_PARENTS
 from dpmesh.geometry.camera import project, translation_from_crop
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import LATENT_PX
@@ -18,7 +19,7 @@ from dpmesh.training.map_loss import map_loss
 from dpmesh.training.render.visibility import HIDDEN, VISIBLE
 
 DPMESH15_OF_30 = (0, 1, 2, 4, 5, 7, 8, 12, 29, 16, 17, 18, 19, 20, 21)
-PARENTS_30 = (0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21, *6 * (15,))
+PARENTS_30 = (0, *SMPL_PARENTS[1:], *6 * (15,))  # eyes, ears, nose and top hang on the head
 HIDDEN_CUE_WEIGHT = 0.3
 LIMB_WEIGHT = 1.5  # hips to ankles and shoulders to wrists carry what people look at
 
