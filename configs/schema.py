@@ -91,8 +91,13 @@ class LinkSettings(Settings):
 class RefineSettings(Settings):
     """How a person's rows become one motion. Trust is a standard deviation: what is trusted more has a smaller one."""
 
-    mode: Literal["off", "smooth", "fit"] = Field(
-        "fit", description="'fit' solves for keypoints and smooth motion, 'smooth' only smooths, 'off' leaves the rows"
+    mode: Literal["off", "smooth", "fit", "published"] = Field(
+        "fit",
+        description="'fit' solves for keypoints and smooth motion, 'smooth' only smooths, 'off' leaves the rows;"
+        " 'published' samples as ScoreHMR does, to compare with",
+    )
+    prior: str = Field(
+        "none", description="score model of motion for 'fit': a name or a folder; 'none' trusts recovered poses"
     )
     window_frames: int = Field(96, ge=8, description="frames that are solved together")
     overlap_frames: int = Field(16, ge=2, description="frames that neighbouring windows share")
@@ -112,6 +117,7 @@ class RefineSettings(Settings):
     keypoint_outlier_m: float = Field(0.15, gt=0, description="keypoints farther off lose their pull")
     pose_trust_rad: float = Field(0.2, gt=0, description="error of a recovered joint rotation")
     gap_trust_rad: float = Field(0.4, gt=0, description="error of a rotation that was filled in")
+    prior_share: float = Field(0.5, gt=0, description="weight of what the motion prior tells: rows err together")
     place_trust: float = Field(0.1, gt=0, description="error of a recovered place, as a share of the distance")
     shape_trust: float = Field(0.5, gt=0, description="error of a recovered shape number")
     joint_acceleration: float = Field(40.0, gt=0, description="usual acceleration of a joint about the root, m/s^2")

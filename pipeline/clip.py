@@ -11,7 +11,7 @@ import numpy as np
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
 from pipeline.graph import Graph, Node, fingerprint_of
-from pipeline.identity import program_version, video_identity
+from pipeline.identity import program_version, video_identity, weights_identity
 from pipeline.line import StageClock, chunk_frames, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.memory import give_back
@@ -63,6 +63,8 @@ class Clip:
             **_dump(chosen, "decode", "detect", "track", "recover", "body"),
         }
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
+        prior = self.models.motion_prior_path
+        motion["motion_prior"] = weights_identity(prior) if prior else ""
         nodes = [
             Node("observe", (), observed, lambda: self._observe(fingerprint_of(observed))),
             Node("motion", ("observe",), motion, self._refine),
@@ -133,7 +135,9 @@ class Clip:
                 refine_person(rows, body, self.settings.link, self.settings.recover)
                 for rows in iterate_people(self.store, spans)
             )
-            for track in refine_people(joined, body, self.settings.refine, self.models.device):
+            for track in refine_people(
+                joined, body, self.settings.refine, self.models.device, self.models.motion_prior()
+            ):
                 path = folder / motion_name(number_of[track.track_id])
                 write_track(path, track)
                 paths.append(path)

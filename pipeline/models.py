@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dpmesh.body import BodyModel
     from dpmesh.keypoint_reader import KeypointReader
     from dpmesh.recovery import BodyRecovery
+    from refine.motion_prior import MotionPrior
 
 READER_NAME = "keypoint-reader"
 
@@ -76,6 +77,19 @@ class Models:
         """Whether keypoints are read again from each crop."""
         wanted, found = self._settings.recover.keypoints, self.detector_weights
         return wanted == "reader" or (wanted == "auto" and found is not None and found.is_bundled)
+
+    @cached_property
+    def motion_prior_path(self) -> Path | None:
+        """The folder of the score model of motion, or None where refinement asks none."""
+        refine = self._settings.refine
+        is_asked = refine.mode in ("fit", "published") and refine.prior != "none"
+        return resolve(refine.prior) if is_asked else None
+
+    def motion_prior(self) -> "MotionPrior | None":
+        """Return the score model of motion, or None where refinement asks none."""
+        from refine.motion_prior import MotionPrior
+
+        return MotionPrior.from_pretrained(self.motion_prior_path) if self.motion_prior_path else None
 
     def keypoint_reader(self) -> "KeypointReader | None":
         """Return the network that reads keypoints from crops, or None where the detector's are taken."""
@@ -143,5 +157,6 @@ def describe(models: Models) -> dict[str, str]:
         "detector_reason": found.reason if found else "precomputed keypoints",
         "recovery": models.recovery_path.name,
         "body": models.body_path.name if models.body_path else "open body",
+        "motion_prior": models.motion_prior_path.name if models.motion_prior_path else "none",
         "dtype": models.dtype,
     } | {f"{name}_sha256": value for name, value in models.identities.items()}

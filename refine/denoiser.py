@@ -3,27 +3,22 @@
 Source: ScoreHMR (arXiv 2403.09623), as reference/scorehmr.md 2 describes the released network.
 """
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from configs.checks import check_shape
-from configs.errors import WeightsError
+from refine.pretrained import load_network
 
 POSE_NUMBERS = 144
 BETA_NUMBERS = 10
 TIME_GROWTH = 4  # width of the time code over that of the pose
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
 
 class PreparedScore(Protocol):
@@ -153,19 +148,7 @@ class Denoiser(ModelMixin, ConfigMixin):
         Raises:
             WeightsError: a file is missing or damaged, or a tensor is missing, unknown or of another shape.
         """
-        folder = Path(folder)
-        try:
-            config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-            built = cls(**{name: value for name, value in config.items() if not name.startswith("_")})
-            state = load_file(folder / WEIGHTS_FILE)
-        except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
-            raise WeightsError(
-                f"{folder}: holds no score model ({type(error).__name__}); it needs the {CONFIG_FILE} and the"
-                f" {WEIGHTS_FILE} of `dpmesh-video weights import scorehmr`"
-            ) from error
-        check_tensors(built.state_dict(), state, folder / WEIGHTS_FILE)
-        built.load_state_dict(state)
-        return built.eval()
+        return load_network(cls, folder, "`dpmesh-video weights import scorehmr`")
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         """Return the noise (R, P) in poses.
@@ -261,23 +244,3 @@ class _FoldedBlock:
         hidden = self._given + (centred.to(self._dtype) @ self._of_pose).float() + distance * self._of_distance
         inner = self._norm(nn.functional.gelu(hidden * variance.rsqrt() + self._constant))
         return x + nn.functional.gelu((inner.to(self._dtype) @ self._last).float() + self._bias)
-
-
-def check_tensors(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:
-    """Raise `WeightsError` unless two groups of tensors have the same names and shapes and are finite; names the first.
-
-    Args:
-        wanted: tensors of a network; found: those in the file `path`.
-    """
-    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-    if missing:
-        raise WeightsError(f"{path}: lacks {missing[0]} ({len(missing)} missing); it is cut, or of another network")
-    if unknown:
-        raise WeightsError(f"{path}: holds {unknown[0]}, which this network has not ({len(unknown)} such)")
-    for name, tensor in wanted.items():
-        other = found[name]
-        if not isinstance(other, Tensor) or other.shape != tensor.shape:
-            shape = tuple(other.shape) if isinstance(other, Tensor) else type(other).__name__
-            raise WeightsError(f"{path}: {name} has shape {shape}, expected {tuple(tensor.shape)}")
-        if not bool(torch.isfinite(other).all()):
-            raise WeightsError(f"{path}: {name} holds numbers that are not finite")

@@ -14,6 +14,7 @@ from refine.types import TrackFit, TrackRows, ViewRows
 
 CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
 DISTANCE_MIN_M = 0.5
+SPREAD_MIN_RAD = 0.05  # nobody is surer of a rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np
     confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
     weights = confidence / settings.pose_trust_rad**2
     pose = track.views[view].pose
+    if track.pose_spread_rad is not None and view == 0:
+        spread = np.maximum(track.pose_spread_rad[rows], SPREAD_MIN_RAD)
+        return track.pose[rows], settings.prior_share / spread**2
     if pose is None:
         is_first = view == 0
         return track.pose[rows], np.where(_filled(track, rows), _gap_weight(settings), weights) * is_first

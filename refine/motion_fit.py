@@ -15,8 +15,10 @@ from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
 from refine.denoiser import ScoreModel
+from refine.mean_motion import follow_prior
 from refine.motion_energy import MotionEnergy
 from refine.motion_evidence import Piece, gather, keypoint_weights
+from refine.motion_prior import MotionPrior
 from refine.sampler import descend, invert, time_grid
 from refine.schedule import Schedule, make_schedule
 from refine.smooth import smooth_track
@@ -33,6 +35,7 @@ def refine_tracks(
     settings: RefineSettings,
     score: ScoreModel | None = None,
     *,
+    prior: MotionPrior | None = None,
     device: torch.device | str = "cpu",
 ) -> list[TrackFit]:
     """Return the motion of every track, in their order. A track's motion does not depend on the other tracks.
@@ -47,6 +50,10 @@ def refine_tracks(
     if score is not None and any(track.features is None for track in tracks):
         raise ValueError("tracks: a score model needs the features of every row; give them, or score=None")
     place = torch.device(device)
+    if prior is not None:
+        tracks = follow_prior(
+            tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=place
+        )  # fmt: skip
     starts = [smooth_track(track, _pelvis(body, track.betas, place), settings.smooth_cutoff_hz) for track in tracks]
     starts = _with_shapes(tracks, starts, body, settings, place)
     joiners = [Joiner(start.pose, start.trans) for start in starts]

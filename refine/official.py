@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from configs.errors import WeightsError
-from refine.denoiser import Denoiser, check_tensors
+from refine.denoiser import Denoiser
+from refine.pretrained import check_tensors
 from refine.schedule import make_schedule
 
 PREFIX, NETWORK = "ema_model.", "model."

@@ -13,7 +13,7 @@ from configs.checks import check_shape
 from dpmesh.body import BodyModel
 from dpmesh.body.structure import BodyStructure
 from dpmesh.geometry.rotations import matrix_to_six, six_to_matrix
-from refine.denoiser import BETA_NUMBERS, POSE_NUMBERS, ScoreModel
+from refine.denoiser import BETA_NUMBERS, POSE_NUMBERS, PreparedScore, ScoreModel
 from refine.guidance import (
     ROOT_NUMBERS,
     EarlyStop,
@@ -206,7 +206,8 @@ def refine_published(
         scale: for a score model that has a shape branch.
     """
     guidance = PublishedGuidance(shown, body, settings, scale)
-    return sample_guided(starting_point(shown, scale), condition, score, schedule, guidance)
+    prepared = score.prepare(condition, time_grid(settings.start, settings.step))
+    return sample_guided(starting_point(shown, scale), prepared, schedule, guidance)
 
 
 def starting_point(shown: Shown, scale: BetaScale | None = None) -> Tensor:
@@ -216,17 +217,14 @@ def starting_point(shown: Shown, scale: BetaScale | None = None) -> Tensor:
 
 
 @torch.no_grad()
-def sample_guided(
-    x: Tensor, condition: Tensor, score: ScoreModel, schedule: Schedule, guidance: PublishedGuidance
-) -> Refined:
+def sample_guided(x: Tensor, score: PreparedScore, schedule: Schedule, guidance: PublishedGuidance) -> Refined:
     """Return what repeated inversion and guided sampling make of clean poses x (R, P)."""
     settings = guidance.settings
     times = time_grid(settings.start, settings.step)
-    prepared = score.prepare(condition, times)
     start = x
     for _ in range(settings.iterations):
-        x = invert(prepared, schedule, x, times)
-        x, start = descend(prepared, schedule, x, times[::-1], guidance)
+        x = invert(score, schedule, x, times)
+        x, start = descend(score, schedule, x, times[::-1], guidance)
     camera_m = guidance.camera_m.detach().clone()
     if guidance.stop is not None:
         start, camera_m = guidance.stop.settle(start, camera_m)

@@ -23,13 +23,18 @@ STEPS = 4000
 def run_command(parse: Callable[[], argparse.Namespace], run: Callable[[argparse.Namespace], object]) -> int:
     """Run a command and return its exit code; what a user can act on is one line on stderr."""
     options = parse()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    log_to_stderr()
     try:
         run(options)
     except DpmeshVideoError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def log_to_stderr() -> None:
+    """Show what a command tells as it goes."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
 
 
 def add_loop_options(

@@ -8,16 +8,18 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from configs.errors import RunError
 
 log = logging.getLogger(__name__)
+
+Noun = TypeVar("Noun", bound=Any)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -41,6 +43,12 @@ def write_arrays(path: Path, noun: Any) -> None:
             np.savez(file, allow_pickle=False, **arrays)
 
     write_whole(path, save)
+
+
+def join_arrays(parts: Sequence[Noun]) -> Noun:
+    """Return dataclasses of arrays as one, row behind row."""
+    joined = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(parts[0])}
+    return type(parts[0])(**joined)
 
 
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from configs.errors import SettingsError
 from configs.schema import LinkSettings, RecoverSettings, RefineSettings
 from dpmesh.geometry.fit import fit_translation
 from pipeline.motion.posing import Body, joint_positions, pelvis_of
@@ -17,6 +18,7 @@ from refine.types import TrackRows, ViewRows
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
+    from refine.motion_prior import MotionPrior
 
 ROWS_AT_ONCE = 16_384  # of all people that are held in memory together
 
@@ -59,15 +61,23 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
 
 
 def refine_people(
-    tracks: Iterable[MotionTrack], body: "BodyModel", settings: RefineSettings, device: str
+    tracks: Iterable[MotionTrack],
+    body: "BodyModel",
+    settings: RefineSettings,
+    device: str,
+    prior: "MotionPrior | None" = None,
 ) -> Iterator[MotionTrack]:
     """Yield the tracks in their order, refined; few are in memory at a time."""
     for group in _groups(tracks):
-        yield from refine_group(group, body, settings, device)
+        yield from refine_group(group, body, settings, device, prior)
 
 
 def refine_group(
-    tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings, device: str
+    tracks: Sequence[MotionTrack],
+    body: "BodyModel",
+    settings: RefineSettings,
+    device: str,
+    prior: "MotionPrior | None" = None,
 ) -> list[MotionTrack]:
     """Return tracks refined as the settings say; what was seen of the people stays as it is."""
     if settings.mode == "off" or not tracks:
@@ -75,10 +85,16 @@ def refine_group(
     rows = [_rows_of(track) for track in tracks]
     if settings.mode == "smooth":
         fits = [smooth_track(each, pelvis_of(body, each.betas), settings.smooth_cutoff_hz) for each in rows]
+    elif settings.mode == "published":
+        from refine.published_track import refine_published_track
+
+        if prior is None:
+            raise SettingsError("refine.mode published: needs a score model; leave refine.prior as it is, or name one")
+        fits = [refine_published_track(each, body, prior, device) for each in rows]
     else:
         from refine.motion_fit import refine_tracks
 
-        fits = refine_tracks(rows, body, settings, device=device)
+        fits = refine_tracks(rows, body, settings, prior=prior, device=device)
     return [
         replace(track, pose=fit.pose, betas=fit.betas, trans=fit.trans) for track, fit in zip(tracks, fits, strict=True)
     ]

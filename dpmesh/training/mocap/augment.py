@@ -27,7 +27,7 @@ _MIRRORED = tuple(
     for name in JOINT_NAMES
 )
 # Standard deviation of the noise in degrees at strength 1; the recordings hold no wrist, so wrists get the most.
-_NOISE_DEG = {
+NOISE_DEG = {
     "hip": 6.0, "knee": 6.0, "ankle": 8.0, "foot": 5.0, "spine1": 4.0, "spine2": 4.0, "spine3": 3.0, "neck": 6.0,
     "head": 8.0, "collar": 4.0, "shoulder": 9.0, "elbow": 8.0, "wrist": 18.0, "hand": 0.0, "pelvis": 4.0,
 }  # fmt: skip
@@ -127,7 +127,7 @@ def turn_root(pose: np.ndarray, turn: np.ndarray) -> np.ndarray:
 
 def add_noise(pose: np.ndarray, strength: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the poses with every joint turned a little, strength (N,), cut to the joint limits."""
-    deviation = np.radians([_NOISE_DEG[name.split("_")[-1]] for name in JOINT_NAMES])
+    deviation = np.radians([NOISE_DEG[name.split("_")[-1]] for name in JOINT_NAMES])
     noise = rng.normal(size=pose.shape) * deviation[:, None] * strength[:, None, None]
     return clamp_to_limits(_as_pose(_rotation(pose) * _rotation(noise), pose))
 

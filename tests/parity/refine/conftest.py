@@ -27,6 +27,7 @@ from refine.published import (
     starting_point,
     with_published_points,
 )
+from refine.sampler import time_grid
 from refine.schedule import make_schedule
 
 FLAGS = {
@@ -197,8 +198,9 @@ def run(sampled_file: Path) -> Run:
     guidance = SpiedGuidance(shown, body, settings, scale)
     guidance.record = record
     score = SpiedScore(read_denoiser(folder, size, has_betas), record)
-    condition = tensor(arrays["in__cond_feats"])
-    refined = sample_guided(starting_point(shown, scale), condition, score, make_schedule(), guidance)
+    times = time_grid(settings.start, settings.step)
+    prepared = score.prepare(tensor(arrays["in__cond_feats"]), times)
+    refined = sample_guided(starting_point(shown, scale), prepared, make_schedule(), guidance)
     assert refined.betas.shape[1] == BETA_NUMBERS
     return Run(sampled_file.stem, arrays, read_tolerances(sampled_file), settings, shown, refined, record, body)
 

@@ -1,0 +1,76 @@
+"""`python -m dpmesh.training.make_motion`: fill a folder with moving people as a run sees them, and as they are."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+import torch
+
+from dpmesh.body import load_body
+from dpmesh.network.model import DPMesh
+from dpmesh.training.command import log_to_stderr, run_command
+from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.motion.clips import draw_clips
+from dpmesh.training.motion.seen import SeenMotion, see
+from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.shards import claim_folder, digest, fill, join_arrays, run_jobs, write_arrays
+
+SHARD = 256
+BATCH = 64
+NOISE = KeypointNoise(jitter=0.01, hidden_jitter=0.03, weak_rate=0.2)
+
+
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.make_motion", description=__doc__)
+    parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
+    parser.add_argument("--weights", required=True, type=Path, help="folder of the recovery network")
+    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--count", required=True, type=int, help=f"clips; rounded up to whole shards of {SHARD}")
+    parser.add_argument("--frames", type=int, default=64, help="of each clip")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--split", choices=["train", "val"], default="train")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the shards that are missing."""
+    bank = PoseBank.read(options.poses)
+    DPMesh.from_pretrained(options.weights)
+    settings = {"seed": options.seed, "frames": options.frames, "split": options.split, "poses": digest(bank.pose)}
+    settings["network"] = digest(*sorted(options.weights.glob("*.safetensors")))
+    claim_folder(options.output, settings)
+    run_jobs(functools.partial(_work, options), options.jobs)
+
+
+def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
+    log_to_stderr()
+    torch.set_num_threads(1)
+    body, bank = load_body(None), PoseBank.read(options.poses)
+    network = DPMesh.from_pretrained(options.weights).eval()
+    paths = [options.output / f"motion_{first:07d}.npz" for first in range(0, options.count, SHARD)]
+    mine = list(range(job, len(paths), jobs))
+
+    def make(k: int) -> None:
+        parts: list[SeenMotion] = []
+        for start in range(mine[k] * SHARD, (mine[k] + 1) * SHARD, BATCH):
+            chance = Chance((options.seed, 11, start))
+            clips = draw_clips(bank, chance.numpy, BATCH, options.frames, options.split)
+            parts.append(see(clips, body, network, NOISE, chance))
+        write_arrays(paths[mine[k]], join_arrays(parts))
+
+    fill([paths[k] for k in mine], make, f"motion {options.split}")
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    return run_command(parse, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""What a run knows of moving people: their keypoints with errors that last, and the bodies recovered from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.checks import check_shape
+from dpmesh.body import BodyModel
+from dpmesh.geometry.camera import ray_rotation
+from dpmesh.geometry.crop import to_crop
+from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from dpmesh.keypoints import square_box, to_dpmesh30
+from dpmesh.network.config import LATENT_PX
+from dpmesh.network.model import DPMesh
+from dpmesh.training.crops import NEIGHBOURS, Crops
+from dpmesh.training.motion.clips import Clips
+from dpmesh.training.recovery.batches import as_annotated
+from dpmesh.training.recovery.noise import CONFIDENCE_MIN, KeypointNoise, noisy_joints
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.render.staging import Views, sample_views
+from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
+from dpmesh.training.troupe import COCO_OF_30, SEEN_OF_30
+
+CROP_PX = 128  # in whose pixels errors are drawn
+KEY_STEP = 8  # rows from one draw of the errors to the next
+JUMP_PX = 6.0  # larger errors come and go at once
+KEYPOINTS_MIN = 4  # rows with fewer are not observed, see `recover.keypoints_min`
+SHIVER = (0.001, 0.008)  # share of the crop by which keypoints differ from frame to frame
+_LEGS, _LEFT_ARM, _RIGHT_ARM = (1, 2, 4, 5, 7, 8, 10, 11), (16, 18, 20, 22), (17, 19, 21, 23)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMotion:
+    """People for a while, as they are and as a run sees them. Camera axes; rows that are not observed are zero."""
+
+    pose: np.ndarray  # (N, T, 24, 3) float32 axis-angle, the truth
+    betas: np.ndarray  # (N, 10) float32
+    time_s: np.ndarray  # (N, T) float64
+    focal_px: np.ndarray  # (N,) float32
+    principal_px: np.ndarray  # (N, 2) float32
+    keypoints: np.ndarray  # (N, T, 17, 3) float32 COCO: x, y in pixels, confidence (0: not given)
+    recovered: np.ndarray  # (N, T, 24, 3) float32 axis-angle, what the network makes of the keypoints
+    is_observed: np.ndarray  # (N, T) bool
+
+    def __post_init__(self) -> None:
+        sizes = check_shape("pose", self.pose, ("N", "T", 24, 3))
+        rows = sizes["N"], sizes["T"]
+        check_shape("betas", self.betas, (rows[0], 10))
+        check_shape("time_s", self.time_s, rows)
+        check_shape("focal_px", self.focal_px, rows[:1])
+        check_shape("principal_px", self.principal_px, (rows[0], 2))
+        check_shape("keypoints", self.keypoints, (*rows, 17, 3))
+        check_shape("recovered", self.recovered, (*rows, 24, 3))
+        check_shape("is_observed", self.is_observed, rows)
+
+
+@torch.no_grad()
+def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, chance: Chance) -> SeenMotion:
+    """Return clips before random cameras that stand still.
+
+    Args:
+        network: recovers each row from its keypoints alone, without a picture.
+        noise: of the keypoints; drawn at every `KEY_STEP`th row, it glides from one draw to the next.
+    """
+    count, frames = clips.pose.shape[:2]
+    views = sample_views(chance, count)
+    pose = torch.from_numpy(clips.pose)
+    root = views.camera_from_world[:, None] @ axis_angle_to_matrix(pose[:, :, 0])
+    pose = torch.cat([matrix_to_axis_angle(root)[:, :, None], pose[:, :, 1:]], dim=2)
+    betas = chance.normal(1.0, count, 10).clamp(-2.5, 2.5)
+    path = torch.from_numpy(clips.pelvis - clips.pelvis[:, frames // 2, None]) @ views.camera_from_world.mT
+    zero = torch.zeros(count * frames, 3)
+    joints = body.joints(pose.flatten(0, 1), betas.repeat_interleave(frames, 0), zero, joint_set="dpmesh30")
+    joints = (joints - joints[:, :1]).unflatten(0, (count, frames)) + path[:, :, None]
+    crops = _crops(chance, views, joints + _place(chance, views, joints)[:, None, None])
+    keypoints = _keypoints(chance, crops, noise, count, frames)
+    keypoints, recovered, seen = _recover(network, keypoints, crops)
+    return SeenMotion(
+        pose=pose.numpy(),
+        betas=betas.numpy(),
+        time_s=clips.time_s,
+        focal_px=views.focal_px.numpy(),
+        principal_px=views.principal_px.numpy(),
+        keypoints=keypoints.reshape(count, frames, 17, 3),
+        recovered=recovered.reshape(count, frames, 24, 3),
+        is_observed=seen.reshape(count, frames),
+    )
+
+
+def _place(chance: Chance, views: Views, joints: Tensor) -> Tensor:
+    """Return where (N, 3) people stand whose joints (N, T, 30, 3) are given about their path's middle."""
+    count = len(joints)
+    height = joints[..., 1].amax((1, 2)) - joints[..., 1].amin((1, 2))
+    share = chance.log_uniform(0.15, 0.9, count)
+    depth = views.focal_px * height.clamp(0.6, 2.2) / (share * views.size[:, 1])
+    depth = torch.maximum(depth, 1.2 - joints[..., 2].amin((1, 2)))
+    slope = (views.size * chance.uniform(0.25, 0.75, count, 2) - views.principal_px) / views.focal_px[:, None]
+    return torch.cat([slope, torch.ones(count, 1)], dim=1) * depth[:, None]
+
+
+def _crops(chance: Chance, views: Views, joints: Tensor) -> Crops:
+    """Return a crop, without its picture, for each row of joints (N, T, 30, 3)."""
+    count, frames = joints.shape[:2]
+    focal, principal, size = (
+        each.repeat_interleave(frames, 0) for each in (views.focal_px, views.principal_px, views.size)
+    )
+    points = joints.flatten(0, 1)
+    pixels = focal[:, None, None] * points[..., :2] / points[..., 2:].clamp_min(0.05) + principal[:, None]
+    inside = ((pixels >= 0) & (pixels < size[:, None])).all(-1) & (points[..., 2] > 0.2)
+    hidden = _hidden(chance, count, frames).flatten(0, 1)
+    low, high = pixels[:, SEEN_OF_30].amin(1), pixels[:, SEEN_OF_30].amax(1)
+    side, centre = (high - low).amax(-1) * 1.25, 0.5 * (low + high)
+    rows = len(points)
+    return Crops(
+        image=torch.zeros(1, dtype=torch.uint8).expand(rows, 3, CROP_PX, CROP_PX),
+        pose=torch.zeros(1).expand(rows, 24, 3),
+        betas=torch.zeros(1).expand(rows, 10),
+        trans=torch.zeros(1).expand(rows, 3),
+        camera_from_crop=torch.eye(3).expand(rows, 3, 3),
+        focal_px=focal,
+        principal_px=principal,
+        box_centre_px=centre,
+        box_px=side,
+        image_size=size,
+        joints30_px=(pixels - centre[:, None]) / side[:, None, None] * CROP_PX + CROP_PX / 2,
+        joints30_cam=points,
+        visible30=torch.where(inside, torch.where(hidden, HIDDEN, VISIBLE), OUTSIDE).to(torch.uint8),
+        neighbour_joints17_px=torch.full((1,), torch.nan).expand(rows, NEIGHBOURS, 17, 2),
+        hidden_share=torch.zeros(1).expand(rows),
+    )
+
+
+def _hidden(chance: Chance, count: int, frames: int) -> Tensor:
+    """Return which joints (N, T, 30) something stands before: up to three times a clip, all, a limb or any."""
+    rng = chance.numpy
+    hidden = torch.zeros(count, frames, 30, dtype=torch.bool)
+    for row in range(count):
+        for _ in range(rng.integers(0, 4)):
+            first = int(rng.integers(frames))
+            rows = slice(first, first + int(rng.integers(3, 40)))
+            kind = rng.random()
+            if kind < 0.25:
+                joints: tuple[int, ...] = tuple(range(30))
+            elif kind < 0.6:
+                joints = (_LEGS, _LEGS, _LEFT_ARM, _RIGHT_ARM)[rng.integers(4)]
+            else:
+                joints = tuple(rng.integers(0, 30, rng.integers(1, 8)).tolist())
+            hidden[row, rows, list(joints)] = True
+    return hidden | chance.coin(0.06, count, 1, 30)
+
+
+def _keypoints(chance: Chance, crops: Crops, noise: KeypointNoise, count: int, frames: int) -> np.ndarray:
+    """Return COCO keypoints (R, 17, 3) in pixels of the full picture with errors that last for some frames."""
+    true = as_annotated(crops)
+    keys = torch.tensor(sorted({*range(0, frames, KEY_STEP), frames - 1}))
+    rows = (torch.arange(count)[:, None] * frames + keys).flatten()
+    drawn, sure = noisy_joints(crops[rows], true[rows], noise, chance)
+    error = torch.where((sure > 0)[..., None], drawn - true[rows], 0.0).unflatten(0, (count, -1))
+    sure = sure.unflatten(0, (count, -1))
+    before = (torch.searchsorted(keys, torch.arange(frames), right=True) - 1).clamp(0, len(keys) - 2)
+    share = ((torch.arange(frames) - keys[before]) / (keys[before + 1] - keys[before]))[None, :, None]
+    is_near = share < 0.5
+    first, second = error[:, before], error[:, before + 1]
+    glides = (sure[:, before] > 0) & (sure[:, before + 1] > 0)
+    glides &= torch.maximum(first.norm(dim=-1), second.norm(dim=-1)) <= JUMP_PX
+    glided = torch.lerp(first, second, share[..., None])
+    error = torch.where(glides[..., None], glided, torch.where(is_near[..., None], first, second))
+    confidence = torch.where(is_near, sure[:, before], sure[:, before + 1]).flatten(0, 1)
+    confidence = confidence * (crops.visible30 > 0) * ~((crops.visible30 == HIDDEN) & chance.coin(0.7, *true.shape[:2]))
+    shiver = CROP_PX * chance.uniform(*SHIVER, count, 1, 1, 1)
+    places = true + (error + shiver * chance.normal(1.0, *error.shape)).flatten(0, 1)
+    pixels = (places / CROP_PX - 0.5) * crops.box_px[:, None, None] + crops.box_centre_px[:, None]
+    coco = list(COCO_OF_30)
+    keypoints = torch.cat([pixels[:, coco], confidence[:, coco, None]], dim=-1)
+    return torch.where(keypoints[..., 2:] > 0, keypoints, 0.0).numpy()
+
+
+def _recover(network: DPMesh, keypoints: np.ndarray, crops: Crops) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the keypoints, the recovered poses (R, 24, 3) and which rows (R,) a run would have recovered at all."""
+    half = 0.5 * crops.box_px[:, None]
+    boxes = torch.cat([crops.box_centre_px - half, crops.box_centre_px + half], dim=1).numpy()
+    squares = square_box(keypoints, boxes, CONFIDENCE_MIN, 1.2)
+    joints, confidence = to_dpmesh30(keypoints)
+    grid = to_crop(joints, squares[:, :2], squares[:, 2], LATENT_PX).astype(np.float32)
+    given = (confidence >= CONFIDENCE_MIN) & ((grid >= 0) & (grid < LATENT_PX)).all(-1)
+    mask = torch.from_numpy((given * confidence)[..., None].astype(np.float32))
+    rotation = network.forward(None, torch.from_numpy(np.where(given[..., None], grid, 0.0)), mask).pose.float()
+    turn = ray_rotation(torch.from_numpy(squares[:, :2]), crops.focal_px, crops.principal_px)
+    rotation = torch.cat([(turn @ rotation[:, 0])[:, None], rotation[:, 1:]], dim=1)
+    seen = (keypoints[..., 2] >= CONFIDENCE_MIN).sum(1) >= KEYPOINTS_MIN
+    recovered = matrix_to_axis_angle(rotation).numpy() * seen[:, None, None]
+    return keypoints * seen[:, None, None], recovered.astype(np.float32), seen

@@ -1,0 +1,117 @@
+"""What the motion prior is told of a stretch of a track: recovered poses and keypoints, free of camera and size.
+
+The axes are those of the window: the camera's, turned so that the mean ray to the person points ahead.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from configs.checks import check_shape
+from dpmesh.geometry.camera import ray_rotation
+from dpmesh.geometry.rotations import matrix_to_six
+
+KEYPOINT_COUNT = 17
+NUMBERS = 24 * 6 + 3 * KEYPOINT_COUNT + 4
+
+
+@dataclass(frozen=True, slots=True)
+class MotionConditions:
+    """N windows of T rows; rows behind a window's last one are not `is_row`."""
+
+    numbers: Tensor  # (N, T, NUMBERS) what the network reads; 0 in rows that were not observed
+    given: Tensor  # (N, T, 24, 6) recovered rotations in window axes; between observed rows a straight line
+    is_observed: Tensor  # (N, T) bool
+    is_row: Tensor  # (N, T) bool
+    time_s: Tensor  # (N, T) about the window's middle
+    camera_from_window: Tensor  # (N, 3, 3)
+
+    def __getitem__(self, windows: slice) -> "MotionConditions":
+        """Return some of the windows."""
+        return MotionConditions(**{field.name: getattr(self, field.name)[windows] for field in fields(self)})
+
+    def to_window(self, poses: Tensor) -> Tensor:
+        """Return camera poses (N, T, 24, 6) in window axes; not rounded to rotations."""
+        return _turned(poses, self.camera_from_window.mT)
+
+    def to_camera(self, poses: Tensor) -> Tensor:
+        """Return window poses (N, T, 24, 6) in camera axes: the inverse of `to_window`."""
+        return _turned(poses, self.camera_from_window)
+
+
+def describe_windows(
+    poses: Tensor,
+    keypoints: Tensor,
+    focal_px: Tensor,
+    principal_px: Tensor,
+    is_observed: Tensor,
+    is_row: Tensor,
+    time_s: Tensor,
+) -> MotionConditions:
+    """Return what the prior is told.
+
+    Args:
+        poses: (N, T, 24, 3, 3) recovered rotations, root in camera axes; read in observed rows alone.
+        keypoints: (N, T, 17, 3) COCO: x, y in pixels, confidence (0: not seen).
+        focal_px: (N, T); principal_px: (N, T, 2); is_observed, is_row: (N, T) bool.
+        time_s: (N, T); rows behind the last repeat its time.
+    """
+    sizes = check_shape("keypoints", keypoints, ("N", "T", KEYPOINT_COUNT, 3))
+    check_shape("poses", poses, (sizes["N"], sizes["T"], 24, 3, 3))
+    is_observed = is_observed & is_row
+    seen = (keypoints[..., 2] > 0) & is_observed[..., None]
+    weight = seen.to(poses.dtype)[..., None]
+    count = weight.sum((1, 2)).clamp_min(1.0)
+    centre = (keypoints[..., :2] * weight).sum((1, 2)) / count
+    # The camera of a window is that of its first row; cameras that zoom within one are rare.
+    turn = ray_rotation(torch.where(count > 1, centre, principal_px[:, 0]), focal_px[:, 0], principal_px[:, 0])
+    slopes = (keypoints[..., :2] - principal_px[:, :, None]) / focal_px[:, :, None, None]
+    rays = torch.nn.functional.pad(slopes, (0, 1), value=1.0) @ turn[:, None]
+    places = rays[..., :2] / rays[..., 2:].clamp_min(1e-2)
+    middle = (places * weight).sum(2) / weight.sum(2).clamp_min(1.0)
+    apart = (places - middle[:, :, None]) * weight
+    size = (apart.square().sum((2, 3)) / weight.sum((2, 3)).clamp_min(1.0)).sqrt()
+    rows = is_observed.to(poses.dtype)
+    usual = ((size * rows).sum(1) / rows.sum(1).clamp_min(1.0)).clamp_min(1e-4)[:, None, None]
+    given = matrix_to_six(poses)
+    given = _turned(_filled(given, is_observed), turn.mT)
+    middle_s = 0.5 * (time_s.amin(1, keepdim=True) + time_s.amax(1, keepdim=True))
+    told = torch.cat(
+        [
+            given.flatten(2),
+            (apart / (2.0 * usual[..., None])).flatten(2),
+            keypoints[..., 2] * weight[..., 0],
+            middle / (4.0 * usual),
+            size[..., None] / usual - 1.0,
+            torch.ones_like(size[..., None]),
+        ],
+        dim=-1,
+    )
+    return MotionConditions(
+        numbers=told * rows[..., None],
+        given=given,
+        is_observed=is_observed,
+        is_row=is_row,
+        time_s=(time_s - middle_s).to(poses.dtype) * is_row,
+        camera_from_window=turn,
+    )
+
+
+def _turned(poses: Tensor, turn: Tensor) -> Tensor:
+    """Return poses (N, T, 24, 6) whose roots are turned by (N, 3, 3)."""
+    root = poses[:, :, 0].unflatten(-1, (2, 3)) @ turn[:, None].mT
+    return torch.cat([root.flatten(-2)[:, :, None], poses[:, :, 1:]], dim=2)
+
+
+def _filled(values: Tensor, is_observed: Tensor) -> Tensor:
+    """Return values (N, T, ...) with rows that were not observed on a line between the nearest that were."""
+    count = is_observed.shape[1]
+    place = torch.arange(count, device=values.device).expand_as(is_observed)
+    before = torch.where(is_observed, place, -1).cummax(1).values
+    after = torch.where(is_observed, place, count).flip(1).cummin(1).values.flip(1)
+    before, after = torch.where(before < 0, after, before), torch.where(after == count, before, after)
+    before, after = before.clamp(0, count - 1), after.clamp(0, count - 1)
+    share = (place - before) / (after - before).clamp_min(1)
+    windows = torch.arange(len(values), device=values.device)[:, None]
+    return torch.lerp(values[windows, before], values[windows, after], share[..., None, None].to(values.dtype))

@@ -1,0 +1,1 @@
+"""Training of the score model of motion."""

@@ -1,0 +1,83 @@
+"""Where the training takes its motion from: shards of people as a run sees them and as they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.errors import InputError
+from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
+from refine.motion_conditions import MotionConditions, describe_windows
+
+FIELDS = ("pose", "betas", "time_s", "focal_px", "principal_px", "keypoints", "recovered", "is_observed")
+
+
+@dataclass(frozen=True, slots=True)
+class MotionBatch:
+    """Windows to learn from."""
+
+    conditions: MotionConditions
+    pose: Tensor  # (N, T, 24, 6) the truth in window axes
+    recovered: Tensor  # (N, T, 24, 6) rotations as recovered, filled in between, in window axes
+    betas: Tensor  # (N, 10)
+
+
+class MotionShards:
+    """Every clip of a folder filled by `python -m dpmesh.training.make_motion`."""
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        """
+        Raises:
+            InputError: the folder holds no shard, or one of another layout.
+        """
+        paths = sorted(folder.glob("motion_*.npz"))
+        if not paths:
+            raise InputError(f"{folder}: no motion_*.npz there; make them with `python -m dpmesh.training.make_motion`")
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in FIELDS}
+        for path in paths:
+            with np.load(path, allow_pickle=False) as stored:
+                for name in FIELDS:
+                    if name not in stored:
+                        raise InputError(f"{path}: lacks {name!r}; make the shards anew")
+                    parts[name].append(stored[name])
+        self._arrays = {name: np.concatenate(values) for name, values in parts.items()}
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._arrays["pose"])
+
+    def batch(self, size: int, step: int) -> MotionBatch:
+        """Return random clips, some with further gaps, some cut short; the same step gives the same clips."""
+        rng = np.random.default_rng((self._seed, 13, step))
+        rows = rng.integers(len(self), size=size)
+        frames = self._arrays["pose"].shape[1]
+        is_observed, is_row = self._arrays["is_observed"][rows].copy(), np.ones((size, frames), bool)
+        for place in range(size):
+            if rng.random() < 0.3:
+                first = int(rng.integers(frames))
+                is_observed[place, first : first + int(rng.integers(3, 35))] = False
+            if rng.random() < 0.2:
+                is_row[place, int(rng.integers(8, frames)) :] = False
+        return self._make(rows, is_observed, is_row)
+
+    def rows(self, start: int, stop: int) -> MotionBatch:
+        """Return clips as they are."""
+        observed = self._arrays["is_observed"][start:stop]
+        return self._make(np.arange(start, start + len(observed)), observed, np.ones_like(observed))
+
+    def _make(self, rows: np.ndarray, is_observed: np.ndarray, is_row: np.ndarray) -> MotionBatch:
+        part = {name: torch.from_numpy(values[rows]) for name, values in self._arrays.items()}
+        count, frames = is_row.shape
+        conditions = describe_windows(
+            axis_angle_to_matrix(part["recovered"]),
+            part["keypoints"],
+            part["focal_px"][:, None].expand(count, frames),
+            part["principal_px"][:, None].expand(count, frames, 2),
+            torch.from_numpy(is_observed),
+            torch.from_numpy(is_row),
+            part["time_s"],
+        )
+        truth = matrix_to_six(axis_angle_to_matrix(part["pose"]))
+        return MotionBatch(conditions, conditions.to_window(truth), conditions.given, part["betas"])

@@ -1,0 +1,106 @@
+"""Training of the motion prior: what it sees, what it is paid for, how good it is."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dpmesh.body import BodyModel
+from dpmesh.geometry.align import find_similarity
+from dpmesh.geometry.rotations import six_to_matrix
+from dpmesh.training.loop import Loop, LoopPlan
+from refine.motion_prior import MotionPrior
+from refine.schedule import TIME_COUNT, make_schedule
+from refine.training.shards import MotionBatch, MotionShards
+
+LIMBS = (1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21)  # hips to ankles, shoulders to wrists, in `smpl24`
+UNTOLD_CHANCE = 0.12  # that a window hears nothing of what recovery says
+LAST_CHANCE = 0.4  # that a window is nothing but noise
+NOISY_MAX = 700  # diffusion time of the other windows
+MEASURED_ROWS = 64  # windows at once
+LINK_WEIGHT, LIMB_WEIGHT, NUMBER_WEIGHT, SPREAD_WEIGHT = 2.0, 0.5, 0.1, 0.01
+
+
+class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
+    """Trains a motion prior."""
+
+    unit = "windows"
+
+    def __init__(
+        self,
+        network: MotionPrior,
+        body: BodyModel,
+        plan: LoopPlan,
+        output: Path,
+        *,
+        device: str = "cpu",
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(network, plan, output, device=device, config=config)
+        self._body = body
+        self._kept = make_schedule().alphas_cumprod.to(device)
+
+    def losses(self, batch: MotionBatch, turn: int) -> dict[str, Tensor]:
+        """Return the losses of joints and their steps in metres, of the six numbers and of the told errors."""
+        chance, count = self.chance(14, turn), len(batch.pose)
+        time = torch.where(chance.coin(LAST_CHANCE, count), TIME_COUNT - 1, chance.integers(NOISY_MAX, count))
+        kept = self._kept[time, None, None, None]
+        noisy = kept.sqrt() * batch.pose + (1.0 - kept).sqrt() * chance.normal(1.0, *batch.pose.shape)
+        with self.autocast():
+            made, spread = self.running(noisy, time, batch.conditions, ~chance.coin(UNTOLD_CHANCE, count))
+        is_row = batch.conditions.is_row
+        share = is_row / is_row.sum()
+        links = (is_row[:, 1:] & is_row[:, :-1]) / is_row.sum()
+        wrong = self._joints(made, batch.betas) - self._joints(batch.pose, batch.betas)
+        apart = wrong.norm(dim=-1)
+        steps = (wrong[:, 1:] - wrong[:, :-1]).norm(dim=-1)
+        return {
+            "joints": (apart.mean(-1) * share).sum(),
+            "limbs": LIMB_WEIGHT * (apart[..., list(LIMBS)].mean(-1) * share).sum(),
+            "steps": LINK_WEIGHT * (steps.mean(-1) * links).sum(),
+            "numbers": NUMBER_WEIGHT * ((made - batch.pose).abs().mean((-2, -1)) * share).sum(),
+            "spread": SPREAD_WEIGHT * (_surprise(made.detach(), batch.pose, spread).mean(-1) * share).sum(),
+        }
+
+    @torch.no_grad()
+    def measure(self, network: MotionPrior, held: MotionShards) -> dict[str, float]:
+        """Return errors of the mean motion and, named `was`, of the recovered one, in millimetres and m/s^2."""
+        found: dict[str, list[Tensor]] = {}
+        for start in range(0, len(held), MEASURED_ROWS):
+            batch = held.rows(start, start + MEASURED_ROWS)
+            noise = torch.randn(batch.pose.shape, generator=torch.Generator().manual_seed(start))
+            time = torch.full((len(noise),), TIME_COUNT - 1)
+            made, spread = network.forward(noise, time, batch.conditions)
+            seen, true = batch.conditions.is_observed, self._joints(batch.pose, batch.betas)
+            per_s = 1.0 / batch.conditions.time_s.diff(dim=1).mean(1)
+            for name, pose in (("", made), ("was_", batch.recovered)):
+                joints = self._joints(pose, batch.betas)
+                apart = (joints - true)[..., list(LIMBS), :].norm(dim=-1).mean(-1)
+                bend = (joints - true).diff(n=2, dim=1).norm(dim=-1).mean((1, 2)) * per_s.square()
+                found.setdefault(f"{name}joints_mm", []).append(1000 * apart[seen])
+                found.setdefault(f"{name}gaps_mm", []).append(1000 * apart[~seen])
+                found.setdefault(f"{name}aligned_mm", []).append(1000 * _aligned(joints[seen], true[seen]))
+                found.setdefault(f"{name}acceleration", []).append(bend)
+            found.setdefault("surprise", []).append(_surprise(made, batch.pose, spread).flatten())
+        return {name: round(float(torch.cat(values).mean()), 2) for name, values in found.items()}
+
+    def _joints(self, poses: Tensor, betas: Tensor) -> Tensor:
+        """Return the joints (N, T, 24, 3) about the pelvis."""
+        count, frames = poses.shape[:2]
+        rotations = six_to_matrix(poses.float()).flatten(0, 1)
+        joints = self._body.joints_from_matrices(rotations, betas.repeat_interleave(frames, 0), joint_set="smpl24")
+        return (joints - joints[:, :1]).unflatten(0, (count, frames))
+
+
+def _surprise(made: Tensor, pose: Tensor, spread: Tensor) -> Tensor:
+    """Return how unlikely (N, T, 24) the errors are under the told deviations: Gaussian, up to a constant."""
+    squared = 0.5 * (six_to_matrix(made) - six_to_matrix(pose)).square().sum((-2, -1))
+    return 0.5 * squared * (-2.0 * spread).exp() + 3.0 * spread + 3.0 * math.log(5.0)
+
+
+def _aligned(joints: Tensor, true: Tensor) -> Tensor:
+    """Return the mean distance (R,) of limbs after a similarity."""
+    found, wanted = (each[:, list(LIMBS)].double().numpy() for each in (joints, true))
+    return torch.from_numpy(find_similarity(found, wanted).apply(found) - wanted).norm(dim=-1).mean(-1)
