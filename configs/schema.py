@@ -75,7 +75,7 @@ class RecoverSettings(Settings):
     keypoints_min: int = Field(4, ge=1, description="people with fewer usable keypoints get no body in that frame")
     is_camera_fitted: bool = Field(True, description="move the body so that its joints meet the 2D keypoints")
     is_mirrored: bool = Field(False, description="look at every crop in a mirror, too: steadier, at twice the time")
-    batch_rows: int = Field(16, ge=1, description="crops per call of the network")
+    batch_rows: int | None = Field(None, ge=1, description="crops per call of the network; none: from memory")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="number format inside the networks; 'auto' takes bfloat16 where the CPU computes with it"
     )

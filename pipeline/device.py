@@ -4,6 +4,9 @@ import os
 
 from configs.errors import SettingsError
 
+CPU_ROWS_MAX, CUDA_ROWS_MAX = 16, 256
+CPU_CALL_BYTES = 2**28
+
 
 def choose_device(wanted: str) -> str:
     """Return a torch device name: the one asked for, or CUDA when there is one, else the CPU.
@@ -34,6 +37,20 @@ def choose_dtype(wanted: str, device: str) -> str:
     # Without such instructions torch converts back and forth, slower than float32. CUDA keeps float32 unless told.
     is_fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bfloat16" if device == "cpu" and is_fast else "float32"
+
+
+def choose_rows(row_bytes: int, device: str) -> int:
+    """Return how many rows go through a network at once, from what one more row takes.
+
+    On CUDA, a quarter of the card's memory. On a CPU more rows gain nothing once a call has left the caches: the
+    released size is fastest with one. The answer does not depend on what is free, so that runs repeat.
+    """
+    import torch
+
+    if device == "cpu":
+        return min(CPU_ROWS_MAX, max(1, CPU_CALL_BYTES // row_bytes))
+    total = torch.cuda.get_device_properties(device).total_memory
+    return min(CUDA_ROWS_MAX, max(1, total // 4 // row_bytes))
 
 
 def set_threads(threads: int | None) -> int:

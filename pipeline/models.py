@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from configs.errors import WeightsError
 from configs.schema import RunSettings
 from configs.weights import resolve
-from pipeline.device import choose_dtype
+from pipeline.device import choose_dtype, choose_rows
 from pipeline.identity import weights_identity
 from trackers.detector import PeopleFinder, PoseDetector
 from trackers.keypoint_files import KeypointRecord
@@ -144,7 +144,7 @@ class Models:
                 keypoint_score_min=recover.keypoint_score_min,
                 is_camera_fitted=recover.is_camera_fitted,
                 is_mirrored=recover.is_mirrored,
-                batch_rows=recover.batch_rows,
+                batch_rows=recover.batch_rows or choose_rows(network.settings.backbone.row_bytes, self.device),
             )
         return self._recovery
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from configs.errors import SettingsError
-from pipeline.device import choose_device, choose_dtype
+from dpmesh.network.config import BackboneConfig
+from pipeline.device import choose_device, choose_dtype, choose_rows
 
 
 def test_a_number_format_that_is_asked_for_is_taken() -> None:
@@ -23,3 +24,11 @@ def test_auto_takes_bfloat16_on_a_cpu_that_computes_with_it(
 def test_an_unknown_device_is_refused_with_the_choices() -> None:
     with pytest.raises(SettingsError, match="device 'tpu' is not known; use auto, cpu, cuda or cuda:N"):
         choose_device("tpu")
+
+
+def test_rows_at_once_shrink_with_the_network_and_stay_within_bounds() -> None:
+    small, released = BackboneConfig(image_px=128, patch_px=4, vae_channels=(32,)), BackboneConfig()
+    assert choose_rows(small.row_bytes, "cpu") == 16
+    assert choose_rows(released.row_bytes, "cpu") == 1
+    assert choose_rows(2**27, "cpu") == 2
+    assert choose_rows(2**40, "cpu") == 1
