@@ -140,24 +140,43 @@ def truth_of(body: BodyModel, actors: list[Actor], frames: list[SequenceFrame], 
     }
 
 
-def make_demo(options: argparse.Namespace) -> None:
-    """Write `demo.mp4` and `truth.npz` into the output folder."""
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(options.seed)
-    body = load_body(options.body, device="cpu")
+def write_truth(path: Path, truth: dict[str, np.ndarray]) -> None:
+    """Write the arrays of `truth_of`."""
+
+    def save(draft: Path) -> None:
+        with draft.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **truth)
+
+    write_whole(path, save)
+
+
+def demo_view() -> Views:
+    """Return the one camera of the clip."""
     size = torch.tensor([[WIDTH, HEIGHT]], dtype=torch.float32)
-    view = Views(size, torch.tensor([FOCAL_PX]), size / 2, tilted_cameras(torch.tensor([PITCH_RAD]), torch.zeros(1)))
-    count = round(options.seconds * RATE)
-    actors = stage_actors(body, PoseBank.read(options.poses), CASTS[options.cast], rng, view, count)
-    light = Lights(
+    return Views(size, torch.tensor([FOCAL_PX]), size / 2, tilted_cameras(torch.tensor([PITCH_RAD]), torch.zeros(1)))
+
+
+def daylight() -> Lights:
+    """Return the one light of the clip."""
+    return Lights(
         sky=torch.tensor([[0.50, 0.52, 0.56]]),
         ground=torch.tensor([[0.26, 0.25, 0.24]]),
         lamp_directions=torch.tensor([[[0.45, 0.75, 0.48], [-0.6, 0.5, 0.6]]]),
         lamp_colours=torch.tensor([[[0.62, 0.59, 0.54], [0.12, 0.13, 0.15]]]),
         shadow=torch.tensor([0.45]),
     )
-    picture = read_background(options.background)
-    background = _cover_view(picture, options.background_top)
+
+
+def make_demo(options: argparse.Namespace) -> None:
+    """Write `demo.mp4` and `truth.npz` into the output folder."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(options.seed)
+    body = load_body(options.body, device="cpu")
+    view = demo_view()
+    count = round(options.seconds * RATE)
+    actors = stage_actors(body, PoseBank.read(options.poses), CASTS[options.cast], rng, view, count)
+    light = daylight()
+    background = cover_view(read_background(options.background), options.background_top)
     floor = view.camera_from_world[0].numpy() @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
     renderer = renderer_of(body, "cpu")
     outfits = dress(Chance((options.seed,)), renderer.surface, len(actors))
@@ -166,17 +185,11 @@ def make_demo(options: argparse.Namespace) -> None:
         frames.append(frame)
     options.output.mkdir(parents=True, exist_ok=True)
     write_video(options.output / "demo.mp4", (frame.image for frame in frames), RATE, options.crf)
-    truth = truth_of(body, actors, frames, view)
-
-    def save(draft: Path) -> None:
-        with draft.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **truth)
-
-    write_whole(options.output / "truth.npz", save)
+    write_truth(options.output / "truth.npz", truth_of(body, actors, frames, view))
     log.info("%d people, %d frames in %s", len(actors), len(frames), options.output)
 
 
-def _cover_view(picture: np.ndarray, top_share: float) -> np.ndarray:
+def cover_view(picture: np.ndarray, top_share: float) -> np.ndarray:
     """Return a picture cut to the clip's size (HEIGHT, WIDTH, 3); `top_share` of what is too high goes at the top."""
     scale = max(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
     large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -4,12 +4,15 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from configs.errors import DpmeshVideoError, SettingsError
 from pipeline.cli.weights_app import weights_app
+
+if TYPE_CHECKING:
+    from configs.schema import RunSettings
 
 app = typer.Typer(
     help="Video of many people to 3D human motion: one AMASS-style motion file per person.",
@@ -21,6 +24,9 @@ evaluate_app = typer.Typer(help="Measure a run.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 
+Refines = Annotated[
+    list[str] | None, typer.Option(help="off, smooth or fit, as for run; give several to compare, the first against")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one line per chunk")]
 
 
@@ -156,17 +162,48 @@ def evaluate_capture(
     assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
     detector: Annotated[str | None, typer.Option(help="pose weights, as for run")] = None,
     model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
-    refine: Annotated[str | None, typer.Option(help="off, smooth or fit, as for run")] = None,
+    refine: Refines = None,
 ) -> None:
     """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
-    from configs.read import read_settings
-
     _configure_log(False)
-    given = {"detect.weights": detector, "recover.model": model, "refine.mode": refine}
-    settings = read_settings(preset, given, assignments or [])
+    chosen, modes = _compared(preset, assignments, detector, model, refine)
     from pipeline.cli import commands
 
-    raise typer.Exit(commands.evaluate_capture(folder, camera, calibration, output, settings))
+    raise typer.Exit(commands.evaluate_capture(folder, camera, calibration, output, chosen, modes))
+
+
+@evaluate_app.command("sequences")
+def evaluate_sequences(
+    folder: Annotated[Path, typer.Argument(help="rendered clips NAME.mp4, each with NAME.truth.npz")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="each clip's run gets a folder in here")] = Path("out"),
+    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
+    detector: Annotated[str | None, typer.Option(help="pose weights, as for run")] = None,
+    model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+    refine: Refines = None,
+) -> None:
+    """Run rendered clips and report errors of joints, acceleration and feet, in all and within gaps."""
+    _configure_log(False)
+    chosen, modes = _compared(preset, assignments, detector, model, refine)
+    from pipeline.cli import commands
+
+    raise typer.Exit(commands.evaluate_sequences(folder, output, chosen, modes))
+
+
+def _compared(
+    preset: str | None,
+    assignments: list[str] | None,
+    detector: str | None,
+    model: str | None,
+    refine: list[str] | None,
+) -> "tuple[RunSettings, list[str]]":
+    """Return the settings of runs that are only measured, and the ways to refine them."""
+    from configs.read import read_settings
+
+    given = {"detect.weights": detector, "recover.model": model, "overlay.is_written": False}
+    modes: list[str | None] = [*refine] if refine else [None]
+    settings = [read_settings(preset, given | {"refine.mode": mode}, assignments or []) for mode in modes]
+    return settings[0], [each.refine.mode for each in settings]
 
 
 def _configure_log(verbose: bool) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from pipeline.types import MotionTrack
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
+    from pipeline.evaluation.comparison import Comparison
 
 log = logging.getLogger(__name__)
 
@@ -108,23 +110,77 @@ def evaluate_truth(folder: Path, truth: Path) -> None:
     print_table(report.rows())
 
 
-def evaluate_capture(folder: Path, camera: str, calibration: Path | None, output: Path, settings: RunSettings) -> int:
+def evaluate_capture(
+    folder: Path, camera: str, calibration: Path | None, output: Path, settings: RunSettings, modes: Sequence[str]
+) -> int:
     """Run each camera of a capture alone, with its true focal length, and print the errors; return the exit code.
+
+    Args:
+        modes: ways to refine, compared at the same rows.
 
     Raises:
         InputError: the folder is no capture, or a camera's run failed.
     """
-    from pipeline.evaluation.capture import capture_rows, measure_capture, read_capture
+    from pipeline.evaluation.capture import compare_with_capture, read_capture
 
     capture = read_capture(folder, calibration)
     results, codes = [], []
     for chosen in capture.choose(camera):
-        recover = settings.recover.model_copy(update={"focal_px": chosen.focal_px})
-        codes.append(run([str(chosen.video)], output, settings.model_copy(update={"recover": recover})))
-        done = output / chosen.video.stem
-        results.append(measure_capture(list(run_tracks(done)), run_body(done), chosen, capture.joints_m))
-    print_table(capture_rows(results))
+        refined = run_refined(chosen.video, output, settings, chosen.focal_px, modes)
+        results.append(compare_with_capture(refined.runs, refined.body, chosen, capture.joints_m))
+        codes.append(refined.code)
+    _print_comparison(results)
     return max(codes)
+
+
+def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes: Sequence[str]) -> int:
+    """Run rendered clips, each with its true focal length, and print the errors; return the exit code.
+
+    Args:
+        modes: ways to refine, compared at the same rows.
+
+    Raises:
+        InputError: the folder has no clip with its truth.
+    """
+    from pipeline.evaluation.sequences import compare_with_truth, find_sequences
+    from pipeline.evaluation.truth import read_truth
+
+    results, codes = [], []
+    for video, path in find_sequences(folder):
+        truth = read_truth(path)
+        refined = run_refined(video, output, settings, float(truth.focal_px[0]), modes)
+        results.append(compare_with_truth(video.stem, refined.runs, refined.body, truth))
+        codes.append(refined.code)
+    _print_comparison(results)
+    return max(codes)
+
+
+@dataclass(frozen=True, slots=True)
+class RefinedRuns:
+    """One clip's tracks by the way they were refined."""
+
+    runs: dict[str, list[MotionTrack]]
+    body: "BodyModel"
+    code: int  # exit code
+
+
+def run_refined(video: Path, output: Path, settings: RunSettings, focal_px: float, modes: Sequence[str]) -> RefinedRuns:
+    """Run one clip once for each way to refine; what comes before refinement runs once."""
+    recover = settings.recover.model_copy(update={"focal_px": focal_px})
+    runs, codes = {}, []
+    for mode in modes:
+        refine = settings.refine.model_copy(update={"mode": mode})
+        codes.append(run([str(video)], output, settings.model_copy(update={"recover": recover, "refine": refine})))
+        runs[mode] = list(run_tracks(output / video.stem))
+    return RefinedRuns(runs, run_body(output / video.stem), max(codes))
+
+
+def _print_comparison(results: "Sequence[Comparison]") -> None:
+    from pipeline.evaluation.comparison import change_rows, comparison_rows
+
+    print_table(comparison_rows(results))
+    if len(results[0].by_mode) > 1:
+        print_table(change_rows(results))
 
 
 def run_tracks(folder: Path) -> Iterator[MotionTrack]:

@@ -7,7 +7,7 @@ The calibration is a JSON object: `cameras` is a list with `name`, `size` [width
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +16,15 @@ import numpy as np
 from configs.checks import check_shape
 from configs.errors import InputError
 from pipeline.atomic import read_npz
-from pipeline.evaluation.alignment import procrustes_errors, root_errors
-from pipeline.evaluation.pairing import pair_people
+from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
+from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.projection import joint_boxes, project_rows
-from pipeline.evaluation.reprojection import percent
 from pipeline.inputs import VIDEO_SUFFIXES
-from pipeline.motion.posing import Body, joint_positions
+from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack
 
 BODY_JOINTS = tuple(range(5, 17))  # of COCO-17: shoulders to ankles; a face is not where a body model has it
-HIPS = (11, 12)
+COCO_CHOICE = JointChoice("coco17", BODY_JOINTS, root=(11, 12), feet=(15, 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +75,6 @@ class Capture:
         return chosen
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureErrors:
-    """Errors of one camera's run, one row per frame and person that was found."""
-
-    camera: str
-    wanted: int  # frames with a person of the reference, summed over people
-    mpjpe_mm: np.ndarray  # (N, 12) middle of the hips on that of the reference, camera axes
-    pa_mpjpe_mm: np.ndarray  # (N, 12) after Procrustes alignment
-
-    @property
-    def found_share(self) -> float:
-        """Share of the reference's people and frames for which the run has a body."""
-        return len(self.mpjpe_mm) / max(1, self.wanted)
-
-
 def read_capture(folder: Path, calibration: Path | None = None) -> Capture:
     """Read a capture; of several calibrations a refined one is taken, unless one is named.
 
@@ -137,46 +121,20 @@ def _read_reference(path: Path) -> np.ndarray:
     return joints
 
 
-def measure_capture(
-    tracks: Sequence[MotionTrack], body: Body, camera: CaptureCamera, reference: np.ndarray
-) -> CaptureErrors:
-    """Return the errors of a run on one camera against reference joints (P, T, 17, 3) in world metres.
+def compare_with_capture(
+    runs: Mapping[str, Sequence[MotionTrack]], body: Body, camera: CaptureCamera, joints_m: np.ndarray
+) -> Comparison:
+    """Return the errors of the runs on one camera, by mode, against reference joints (P, T, 17, 3) in world metres.
 
     Only frames in which all joints of `BODY_JOINTS` are known count.
+
+    Args:
+        runs: tracks of the same rows, refined in different ways.
     """
-    truth = camera.to_camera(reference.astype(np.float64))
-    joints = [joint_positions(body, track.pose, track.betas, track.trans, "coco17") for track in tracks]
+    truth = camera.to_camera(joints_m.astype(np.float64))
     people, frames = truth.shape[:2]
     focal, principal = np.full(frames, camera.focal_px), np.tile(camera.matrix[:2, 2], (frames, 1))
     boxes = np.array([joint_boxes(project_rows(points, focal, principal)) for points in truth])
     known = np.isfinite(truth[:, :, BODY_JOINTS]).all(axis=(2, 3))
-    pairing = pair_people(tracks, joints, boxes.reshape(people, frames, 4))
-    pairs = [(p, pair) for p, found in enumerate(pairing.pairs) for pair in found if known[p, pair.frame]]
-    ours = np.array([joints[pair.track][pair.row] for _, pair in pairs], np.float64).reshape(-1, 17, 3)
-    real = np.array([truth[p, pair.frame] for p, pair in pairs], np.float64).reshape(-1, 17, 3)
-    limbs = list(BODY_JOINTS)
-    roots = (points[:, HIPS].mean(axis=1) for points in (ours, real))
-    return CaptureErrors(
-        camera.name,
-        int(known.sum()),
-        1000 * root_errors(ours[:, limbs], real[:, limbs], *roots),
-        1000 * procrustes_errors(ours[:, limbs], real[:, limbs]),
-    )
-
-
-def capture_rows(results: Sequence[CaptureErrors]) -> list[tuple[str, ...]]:
-    """Return table rows: the names of the columns, one row per camera, and all their frames together."""
-    mpjpe = np.concatenate([result.mpjpe_mm for result in results])
-    pa_mpjpe = np.concatenate([result.pa_mpjpe_mm for result in results])
-    everything = CaptureErrors("all", sum(result.wanted for result in results), mpjpe, pa_mpjpe)
-    return [
-        ("camera", "bodies", "found", "MPJPE mm", "PA-MPJPE mm"),
-        *(
-            (r.camera, str(len(r.mpjpe_mm)), percent(r.found_share), _mean(r.mpjpe_mm), _mean(r.pa_mpjpe_mm))
-            for r in (*results, everything)
-        ),
-    ]
-
-
-def _mean(errors: np.ndarray) -> str:
-    return f"{errors.mean():.1f}" if errors.size else "-"
+    reference = Reference(truth, boxes.reshape(people, frames, 4), known, COCO_CHOICE)
+    return compare_runs(camera.name, runs, body, reference)

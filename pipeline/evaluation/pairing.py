@@ -30,16 +30,23 @@ class Pairing:
     extra: int
 
 
-def pair_people(tracks: Sequence[MotionTrack], joints: Sequence[np.ndarray], true_boxes: np.ndarray) -> Pairing:
+def pair_people(
+    tracks: Sequence[MotionTrack],
+    joints: Sequence[np.ndarray],
+    true_boxes: np.ndarray,
+    *,
+    is_filled_left_out: bool = False,
+) -> Pairing:
     """Assign bodies one to one to people, by the overlap of the boxes around their projected joints.
 
     Args:
         tracks: the motion of a run.
         joints: their joints (rows, J, 3) in camera axes, metres.
         true_boxes: (P, T, 4) boxes of the people, pixels; NaN where somebody is not in front of the camera.
+        is_filled_left_out: only rows that were seen stand for somebody.
     """
     people, frames = true_boxes.shape[:2]
-    present = _rows_by_frame(tracks, frames)
+    present = _rows_by_frame(tracks, frames, is_filled_left_out)
     boxes = [
         joint_boxes(project_rows(points, track.focal_px, track.principal_px))
         for points, track in zip(joints, tracks, strict=True)
@@ -60,11 +67,11 @@ def pair_people(tracks: Sequence[MotionTrack], joints: Sequence[np.ndarray], tru
     return Pairing(pairs, extra)
 
 
-def _rows_by_frame(tracks: Sequence[MotionTrack], frames: int) -> list[list[tuple[int, int]]]:
+def _rows_by_frame(tracks: Sequence[MotionTrack], frames: int, is_filled_left_out: bool) -> list[list[tuple[int, int]]]:
     rows: list[list[tuple[int, int]]] = [[] for _ in range(frames)]
     for number, track in enumerate(tracks):
         for row, index in enumerate(track.frame_index):
-            if index < frames:
+            if index < frames and (track.is_observed[row] or not is_filled_left_out):
                 rows[index].append((number, row))
     return rows
 

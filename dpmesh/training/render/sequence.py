@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +13,7 @@ from configs.checks import check_shape
 from dpmesh.body import BodyModel
 from dpmesh.training.render.clothing import Outfits
 from dpmesh.training.render.light import Lights, ground_shadows
+from dpmesh.training.render.occluders import Covers
 from dpmesh.training.render.people import SUPERSAMPLE, Cast, PeopleRenderer
 from dpmesh.training.render.staging import Views
 from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
@@ -58,6 +59,7 @@ def render_sequence(
     background: np.ndarray,
     floor: np.ndarray,
     *,
+    covers: Callable[[int, int], Covers] | None = None,
     noise: float = 2.0,
     seed: int = 0,
 ) -> Iterator[SequenceFrame]:
@@ -72,6 +74,7 @@ def render_sequence(
         light: the one light.
         background: (H, W, 3) uint8, of the size of `view`.
         floor: (3,) a point of the floor in camera axes.
+        covers: gives what stands before everybody in frames `first` up to and without `stop`; None for nothing.
         noise: standard deviation of the sensor's noise, 0 to 255; differs from frame to frame.
         seed: of that noise.
     """
@@ -97,15 +100,23 @@ def render_sequence(
         seen = stage.seen()
         rows = torch.arange(count * people, device=device)
         alone = stage.alone(rows)
-        shares = (stage.counts(seen) / stage.counts(alone).clamp_min(1)).float().cpu().numpy()
         areas = (stage.counts(alone) / SUPERSAMPLE**2).float().cpu().numpy()
         own, drawn = alone.depth(), stage.draw(seen)
         feet = torch.from_numpy(floor.astype(np.float32)).to(device).expand(count, 3)
         dark = ground_shadows(stage.cloth[:, ::3], picture, feet, views, cast.lights, width, height)
         images = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
+        cover, shown = None, drawn.row
+        if covers is not None:
+            before = covers(first, first + count)
+            cover = before.alpha
+            images = torch.lerp(images, before.colour, cover[..., None])
+            fine = cover.repeat_interleave(SUPERSAMPLE, 1).repeat_interleave(SUPERSAMPLE, 2)
+            shown = torch.where(fine > 0.5, -1, shown)
+        left = torch.bincount(shown.flatten() + 1, minlength=count * people + 1)[1:]
+        shares = (left / stage.counts(alone).clamp_min(1)).float().cpu().numpy()
         pixels = views.project_rows(joints, picture)
         visible, _ = joint_visibility(
-            pixels, joints[..., 2], inside_m, rows, picture, drawn.row, drawn.depth, own, None, SUPERSAMPLE
+            pixels, joints[..., 2], inside_m, rows, picture, drawn.row, drawn.depth, own, cover, SUPERSAMPLE
         )
         for k, image in enumerate(images.cpu().numpy()):
             grain = np.random.default_rng((seed, first + k)).standard_normal(image.shape, dtype=np.float32)
