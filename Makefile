@@ -26,6 +26,7 @@ bench-dpmesh: $(STAMP)
 
 bench-refine: $(STAMP)
 	$(BIN)/python -m refine.bench
+	$(BIN)/python -m pipeline.bench refine-memory
 
 bench: $(STAMP)
 	$(BIN)/python -m pipeline.bench

@@ -1,4 +1,4 @@
-"""Command: `python -m pipeline.bench line` or `precision`, and their options."""
+"""Command: `python -m pipeline.bench line`, `precision` or `refine-memory`, and their options."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.bench.line import bench_line
 from pipeline.bench.precision import bench_precision
+from pipeline.bench.refine import bench_refine_memory
 from pipeline.cli.commands import DEMO
 from pipeline.cli.tables import print_table
 
@@ -21,9 +22,18 @@ def main() -> int:
     for command in (line, precision):
         command.add_argument("--clip", type=Path, default=DEMO / "demo.mp4", help="video; `line` loops it")
         command.add_argument("--detector", default="bundled", help="pose weights")
+    memory = commands.add_parser("refine-memory", help="memory of refining short and long tracks")
+    memory.add_argument("--short-min", type=float, default=1.0, help="minutes of motion of the short tracks")
+    memory.add_argument("--long-min", type=float, default=20.0, help="minutes of motion of the long tracks")
+    memory.add_argument("--people", type=int, default=5)
+    memory.add_argument("--refine", choices=["smooth", "fit"], default="fit", help="how")
+    memory.add_argument("--steps", type=int, default=2, help="of the solver")
     options = parser.parse_args(sys.argv[1:] or ["line"])
     if options.command == "line":
         tables = bench_line(options.clip, options.detector, options.short_s, options.long_s)
+    elif options.command == "refine-memory":
+        given = options.short_min, options.long_min, options.people, options.refine, options.steps
+        tables = bench_refine_memory(*given)
     else:
         tables = bench_precision(options.clip, options.detector)
     for table in tables:

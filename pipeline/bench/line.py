@@ -32,6 +32,7 @@ class MeasuredRun:
     seconds: float  # of the whole process
     peak_mib: float  # largest resident memory of the process
     stage_s: dict[str, float]
+    last: str = ""  # line that the process printed last
 
 
 def bench_line(clip: Path, detector: str, short_s: float, long_s: float) -> Iterator[BenchTable]:
@@ -95,7 +96,7 @@ def loop_video(source: Path, target: Path, length_s: float) -> Path:
 def measure_run(video: Path, output: Path, detector: str) -> MeasuredRun:
     """Run the command on a video and read what it says of itself."""
     command = [sys.executable, "-m", "pipeline.cli", "run", str(video), "--output", str(output), "--detector", detector]
-    measured = _measure(command)
+    measured = measure(command)
     record = json.loads((output / video.stem / "run.json").read_text())
     return MeasuredRun(record["frames"], measured.seconds, measured.peak_mib, record["seconds"])
 
@@ -103,7 +104,7 @@ def measure_run(video: Path, output: Path, detector: str) -> MeasuredRun:
 def measure_detection(video: Path, detector: str) -> MeasuredRun:
     """Decode and detect alone, in a process of its own: the floor for any line around this detector."""
     program = "from pipeline.bench.line import detect_all; import sys; print(detect_all(sys.argv[1], sys.argv[2]))"
-    return _measure([sys.executable, "-c", program, str(video), detector])
+    return measure([sys.executable, "-c", program, str(video), detector])
 
 
 def detect_all(video: str, detector: str) -> int:
@@ -124,7 +125,7 @@ def detect_all(video: str, detector: str) -> int:
     return count
 
 
-def _measure(command: list[str]) -> MeasuredRun:
+def measure(command: list[str]) -> MeasuredRun:
     """Run a process to its end; `frames` is the number it prints last, if it prints one."""
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -135,4 +136,4 @@ def _measure(command: list[str]) -> MeasuredRun:
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     last = out.strip().splitlines()[-1] if out.strip() else ""
-    return MeasuredRun(int(last) if last.isdigit() else 0, seconds, usage.ru_maxrss / 1024, {})
+    return MeasuredRun(int(last) if last.isdigit() else 0, seconds, usage.ru_maxrss / 1024, {}, last)

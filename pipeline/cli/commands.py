@@ -4,7 +4,6 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,9 +125,11 @@ def evaluate_capture(
     capture = read_capture(folder, calibration)
     results, codes = [], []
     for chosen in capture.choose(camera):
-        refined = run_refined(chosen.video, output, settings, chosen.focal_px, modes)
-        results.append(compare_with_capture(refined.runs, refined.body, chosen, capture.joints_m))
-        codes.append(refined.code)
+        done, runs = output / chosen.video.stem, {}
+        for mode in modes:  # what comes before refinement runs once
+            codes.append(run([str(chosen.video)], output, with_mode(with_focal(settings, chosen.focal_px), mode)))
+            runs[mode] = list(run_tracks(done))
+        results.append(compare_with_capture(runs, run_body(done), chosen, capture.joints_m))
     _print_comparison(results)
     return max(codes)
 
@@ -136,43 +137,44 @@ def evaluate_capture(
 def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes: Sequence[str]) -> int:
     """Run rendered clips, each with its true focal length, and print the errors; return the exit code.
 
+    People are told apart by the truth, so that gaps are as long as somebody is gone.
+
     Args:
         modes: ways to refine, compared at the same rows.
 
     Raises:
         InputError: the folder has no clip with its truth.
     """
-    from pipeline.evaluation.sequences import compare_with_truth, find_sequences
+    from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
     from pipeline.evaluation.truth import read_truth
+    from pipeline.stages.refine import refine_people, refine_person
+    from pipeline.store import ObservationStore
+    from pipeline.types import concatenate_observations
 
+    device = choose_device(settings.runtime.device)
     results, codes = [], []
     for video, path in find_sequences(folder):
         truth = read_truth(path)
-        refined = run_refined(video, output, settings, float(truth.focal_px[0]), modes)
-        results.append(compare_with_truth(video.stem, refined.runs, refined.body, truth))
-        codes.append(refined.code)
+        known = with_focal(settings, float(truth.focal_px[0]))
+        codes.append(run([str(video)], output, with_mode(known, "off")))
+        body = run_body(output / video.stem)
+        rows = concatenate_observations(list(ObservationStore(output / video.stem / "observations").read_shards()))
+        tracks = [refine_person(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
+        ways = {mode: with_mode(known, mode).refine for mode in modes}
+        runs = {mode: list(refine_people(tracks, body, refine, device)) for mode, refine in ways.items()}
+        results.append(compare_with_truth(video.stem, runs, body, truth))
     _print_comparison(results)
     return max(codes)
 
 
-@dataclass(frozen=True, slots=True)
-class RefinedRuns:
-    """One clip's tracks by the way they were refined."""
-
-    runs: dict[str, list[MotionTrack]]
-    body: "BodyModel"
-    code: int  # exit code
+def with_focal(settings: RunSettings, focal_px: float) -> RunSettings:
+    """Return settings with a known focal length."""
+    return settings.model_copy(update={"recover": settings.recover.model_copy(update={"focal_px": focal_px})})
 
 
-def run_refined(video: Path, output: Path, settings: RunSettings, focal_px: float, modes: Sequence[str]) -> RefinedRuns:
-    """Run one clip once for each way to refine; what comes before refinement runs once."""
-    recover = settings.recover.model_copy(update={"focal_px": focal_px})
-    runs, codes = {}, []
-    for mode in modes:
-        refine = settings.refine.model_copy(update={"mode": mode})
-        codes.append(run([str(video)], output, settings.model_copy(update={"recover": recover, "refine": refine})))
-        runs[mode] = list(run_tracks(output / video.stem))
-    return RefinedRuns(runs, run_body(output / video.stem), max(codes))
+def with_mode(settings: RunSettings, mode: str) -> RunSettings:
+    """Return settings with another way to refine."""
+    return settings.model_copy(update={"refine": settings.refine.model_copy(update={"mode": mode})})
 
 
 def _print_comparison(results: "Sequence[Comparison]") -> None:

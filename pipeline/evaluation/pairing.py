@@ -58,7 +58,7 @@ def pair_people(
         here = np.array([boxes[number][row] for number, row in rows]).reshape(-1, 4)
         overlap = box_overlaps(true_boxes[:, frame], here)
         kept = np.array([[holder[p] == number for number, _ in rows] for p in range(people)], bool)
-        chosen = _assign(overlap, kept.reshape(overlap.shape))
+        chosen = assign_boxes(overlap, KEEP_BONUS * kept.reshape(overlap.shape))
         extra += len(rows) - len(chosen)
         for person, column in chosen:
             number, row = rows[column]
@@ -76,8 +76,13 @@ def _rows_by_frame(tracks: Sequence[MotionTrack], frames: int, is_filled_left_ou
     return rows
 
 
-def _assign(overlap: np.ndarray, kept: np.ndarray) -> list[tuple[int, int]]:
-    """Return the pairs (person, body) of the best one-to-one assignment among those that overlap enough."""
-    score = np.where(overlap >= OVERLAP_MIN, overlap + KEEP_BONUS * kept, 0.0)
+def assign_boxes(overlap: np.ndarray, bonus: np.ndarray | float = 0.0) -> list[tuple[int, int]]:
+    """Return the pairs (row, column) of the best one-to-one assignment among those that overlap enough.
+
+    Args:
+        overlap: (A, B) intersection over union.
+        bonus: (A, B) what a pair gains.
+    """
+    score = np.where(overlap >= OVERLAP_MIN, overlap + bonus, 0.0)
     pairs = zip(*linear_sum_assignment(score, maximize=True), strict=True)
-    return [(int(person), int(column)) for person, column in pairs if score[person, column] > 0]
+    return [(int(row), int(column)) for row, column in pairs if score[row, column] > 0]

@@ -4,6 +4,7 @@ A folder of `python -m dpmesh.training.make_sequences`: clips `NAME.mp4`, each w
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from configs.errors import InputError
 from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
-from pipeline.evaluation.projection import joint_boxes, project_rows
+from pipeline.evaluation.pairing import assign_boxes
+from pipeline.evaluation.projection import box_overlaps, joint_boxes, project_rows
 from pipeline.evaluation.truth import LIMB_JOINTS, Truth
 from pipeline.motion.posing import Body
-from pipeline.types import MotionTrack
+from pipeline.types import MotionTrack, Observations, select_rows
 
 SMPL_CHOICE = JointChoice("smpl24", LIMB_JOINTS, root=(0,), feet=(7, 8, 10, 11))  # feet: ankles and balls
 SEEN_MIN = 0.1  # share of a person's surface from which somebody can be seen at all
@@ -36,14 +38,46 @@ def find_sequences(folder: Path) -> list[tuple[Path, Path]]:
     return found
 
 
+def split_by_truth(rows: Observations, truth: Truth) -> list[Observations]:
+    """Return what was seen of each person who was found, told apart by the truth in place of the tracker.
+
+    In every frame, boxes are assigned one to one to the people who can be seen, by their overlap with the boxes around
+    the true joints; boxes of nobody are left out. So a gap lasts as long as nobody saw the person, and mistakes of the
+    tracker, which would end the track there, do not count.
+
+    Args:
+        rows: of all people, in any order; row t of the truth is frame t of the video.
+    """
+    boxes = seen_boxes(truth)
+    labels = np.full(len(rows.frame_index), -1)
+    for frame in np.unique(rows.frame_index[rows.frame_index < boxes.shape[1]]):
+        here = np.flatnonzero(rows.frame_index == frame)
+        for person, column in assign_boxes(box_overlaps(boxes[:, frame], rows.boxes_xyxy[here])):
+            labels[here[column]] = person
+    return [
+        replace(mine, track_id=np.full_like(mine.track_id, person + 1))
+        for person in np.unique(labels[labels >= 0])
+        for mine in [_in_order(select_rows(rows, labels == person))]
+    ]
+
+
 def compare_with_truth(name: str, runs: Mapping[str, Sequence[MotionTrack]], body: Body, truth: Truth) -> Comparison:
     """Return the errors of one clip's runs, by mode, over the 14 joints of `LIMB_JOINTS`.
 
     Args:
         runs: tracks of the same rows, refined in different ways.
     """
+    is_seen = truth.visible_share >= SEEN_MIN
+    return compare_runs(name, runs, body, Reference(truth.joints_m, seen_boxes(truth), is_seen, SMPL_CHOICE))
+
+
+def seen_boxes(truth: Truth) -> np.ndarray:
+    """Return the boxes (P, T, 4) around the true joints, pixels; NaN where somebody cannot be seen."""
     shown = [project_rows(person, truth.focal_px, truth.principal_px) for person in truth.joints_m]
     boxes = np.array([joint_boxes(person) for person in shown]).reshape(*truth.visible_share.shape, 4)
-    is_seen = truth.visible_share >= SEEN_MIN
-    boxes[~is_seen] = np.nan
-    return compare_runs(name, runs, body, Reference(truth.joints_m, boxes, is_seen, SMPL_CHOICE))
+    boxes[truth.visible_share < SEEN_MIN] = np.nan
+    return boxes
+
+
+def _in_order(rows: Observations) -> Observations:
+    return select_rows(rows, np.argsort(rows.frame_index, kind="stable"))
