@@ -52,8 +52,10 @@ def interpolate_rotations(time_s: np.ndarray, rotvec: np.ndarray, wanted_s: np.n
     wanted = np.clip(wanted_s, time_s[0], time_s[-1])
     if len(time_s) == 1:
         return np.repeat(rotvec, len(wanted), axis=0).astype(np.float32)
-    joints = [Slerp(time_s, Rotation.from_rotvec(rotvec[:, j]))(wanted).as_rotvec() for j in range(rotvec.shape[1])]
-    return np.stack(joints, axis=1).astype(np.float32)
+    found = np.empty((len(wanted), rotvec.shape[1], 3), np.float32)
+    for joint in range(rotvec.shape[1]):
+        found[:, joint] = Slerp(time_s, Rotation.from_rotvec(rotvec[:, joint]))(wanted).as_rotvec()
+    return found
 
 
 def interpolate_linear(time_s: np.ndarray, values: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:

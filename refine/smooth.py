@@ -10,6 +10,8 @@ from scipy.spatial.transform import Rotation
 from refine.types import TrackFit, TrackRows
 
 ROWS_MIN = 5  # fewer rows hold no spline
+PART_ROWS = 2048  # of a track that are smoothed at once, so that memory does not grow with its length
+MARGIN_S = 3.0  # beyond a part's own rows; what lies farther away moves a row by less than a millionth
 GAP_SHARE = 0.2  # weight of rows that were filled in: without any, a spline swings far out in a gap of half a second
 
 
@@ -21,7 +23,7 @@ def smooth_values(
     Args:
         time_s: (T,) increasing.
         cutoff_hz: frequency of which half the amplitude is left.
-        weights: (T,) at least 0; rows of weight 0 are filled from the others. None: all count the same.
+        weights: (T,) at least 0, 1 for a usual row; rows of weight 0 are filled from the others. None: all are usual.
 
     Source: the spline damps a frequency w by 1 / (1 + lam w^4) when each row counts with the time it stands for.
     """
@@ -35,8 +37,7 @@ def smooth_values(
     # A row at either side of a long gap stands for its own frame, not for the gap.
     spans = np.minimum(spans, 2.0 * np.median(spans))
     damping = (2.0 * np.pi * cutoff_hz) ** -4.0
-    trust = trust[used] / trust[used].mean()
-    spline = make_smoothing_spline(time[used], flat[used], w=spans * trust, lam=damping)
+    spline = make_smoothing_spline(time[used], flat[used], w=spans * trust[used], lam=damping)
     return spline(time).reshape(values.shape)
 
 
@@ -90,9 +91,13 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         pelvis: (3,) of the unposed body with the track's shape.
     """
     weights = np.where(track.is_observed, np.clip(track.joint_confidence.mean(1), 0.05, 1.0), GAP_SHARE)
-    return TrackFit(
-        pose=smooth_rotations(track.time_s, track.pose, cutoff_hz, weights),
-        betas=np.array(track.betas, np.float32),
-        trans=smooth_trajectory(track.time_s, track.trans, pelvis, cutoff_hz, weights),
-        is_filled=~np.asarray(track.is_observed, bool),
-    )
+    weights = weights / weights.mean()
+    pose, trans = np.empty(track.pose.shape, np.float32), np.empty(track.trans.shape, np.float32)
+    time_s = np.asarray(track.time_s, np.float64)
+    for first in range(0, len(time_s), PART_ROWS):
+        own = slice(first, min(first + PART_ROWS, len(time_s)))
+        start, stop = np.searchsorted(time_s, [time_s[own.start] - MARGIN_S, time_s[own.stop - 1] + MARGIN_S])
+        part, kept = slice(start, stop), slice(own.start - start, own.stop - start)
+        pose[own] = smooth_rotations(time_s[part], track.pose[part], cutoff_hz, weights[part])[kept]
+        trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
+    return TrackFit(pose, np.array(track.betas, np.float32), trans, ~np.asarray(track.is_observed, bool))

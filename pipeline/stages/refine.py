@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from refine.motion_prior import MotionPrior
 
 ROWS_AT_ONCE = 16_384  # of all people that are held in memory together
+PLACED_AT_ONCE = 2048  # rows of one person
 
 
 def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: RecoverSettings) -> MotionTrack:
@@ -127,7 +128,13 @@ def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:
 
 def place_body(rows: Observations, betas: np.ndarray, body: Body, recover: RecoverSettings) -> np.ndarray:
     """Return the translation (T, 3) at which the body with these betas (10,) meets the keypoints."""
-    joints = joint_positions(body, rows.pose, betas, np.zeros((len(rows.pose), 3)), "coco17")
-    confidence = rows.keypoints[..., 2]
-    weights = np.where(confidence >= recover.keypoint_score_min, confidence, 0.0)
-    return fit_translation(joints, rows.keypoints[..., :2], weights, rows.focal_px, rows.principal_px, rows.trans)
+    parts = [np.zeros((0, 3), np.float32)]
+    for first in range(0, len(rows.pose), PLACED_AT_ONCE):
+        part = slice(first, first + PLACED_AT_ONCE)
+        pose, keypoints = rows.pose[part], rows.keypoints[part]
+        joints = joint_positions(body, pose, betas, np.zeros((len(pose), 3)), "coco17")
+        confidence = keypoints[..., 2]
+        weights = np.where(confidence >= recover.keypoint_score_min, confidence, 0.0)
+        camera = rows.focal_px[part], rows.principal_px[part]
+        parts.append(fit_translation(joints, keypoints[..., :2], weights, *camera, rows.trans[part]))
+    return np.concatenate(parts)
