@@ -7,7 +7,8 @@ from scipy.spatial.transform import Rotation
 
 from configs.errors import InputError
 from pipeline.atomic import write_npz
-from pipeline.evaluation.capture import BODY_JOINTS, capture_rows, measure_capture, read_capture
+from pipeline.evaluation.capture import compare_with_capture, read_capture
+from pipeline.evaluation.comparison import comparison_rows
 from pipeline.motion.posing import joint_positions
 from pipeline.types import MotionTrack
 
@@ -44,11 +45,12 @@ def test_only_cameras_with_a_video_are_read(folder: Path) -> None:
 
 def test_a_run_that_shows_the_reference_has_no_error(folder: Path, track: MotionTrack, stick_body) -> None:
     capture = read_capture(folder)
-    errors = measure_capture([track], stick_body, capture.cameras[0], capture.joints_m)
-    assert errors.found_share == 1.0 and errors.mpjpe_mm.shape == (20, len(BODY_JOINTS))
+    result = compare_with_capture({"off": [track]}, stick_body, capture.cameras[0], capture.joints_m)
+    errors = result.by_mode["off"]
+    assert (result.wanted, result.found, len(errors.mpjpe_mm)) == (20, 20, 20)
     assert max(errors.mpjpe_mm.max(), errors.pa_mpjpe_mm.max()) < 0.01
-    rows = capture_rows([errors, errors])
-    assert rows[1][:3] == ("cam01", "20", "100.0 %") and rows[-1][:2] == ("all", "40")
+    rows = comparison_rows([result, result])
+    assert rows[1][:4] == ("cam01", "off", "20", "100.0 %") and rows[-1][:3] == ("all", "off", "40")
 
 
 def test_a_reference_turned_against_the_run_has_no_error_after_alignment_alone(
@@ -57,7 +59,7 @@ def test_a_reference_turned_against_the_run_has_no_error_after_alignment_alone(
     capture = read_capture(folder)
     middle = capture.joints_m.mean(axis=(1, 2), keepdims=True)
     turned = (capture.joints_m - middle) @ Rotation.from_euler("y", 0.2).as_matrix() + middle
-    errors = measure_capture([track], stick_body, capture.cameras[0], turned)
+    errors = compare_with_capture({"off": [track]}, stick_body, capture.cameras[0], turned).by_mode["off"]
     assert errors.pa_mpjpe_mm.max() < 0.01 and errors.mpjpe_mm.mean() > 10
 
 
@@ -67,10 +69,10 @@ def test_frames_without_a_body_joint_of_the_reference_do_not_count(
     capture = read_capture(folder)
     reference = capture.joints_m.copy()
     reference[0, 3, 9], reference[0, 5, 0] = np.nan, np.nan  # a wrist, and a nose, which is not compared
-    errors = measure_capture([track], stick_body, capture.cameras[0], reference)
-    assert errors.wanted == 19 and len(errors.mpjpe_mm) == 19
-    nobody = measure_capture([], stick_body, capture.cameras[0], reference)
-    assert nobody.found_share == 0.0 and capture_rows([nobody])[1] == ("cam01", "0", "0.0 %", "-", "-")
+    result = compare_with_capture({"off": [track]}, stick_body, capture.cameras[0], reference)
+    assert result.wanted == 19 and len(result.by_mode["off"].mpjpe_mm) == 19
+    nobody = compare_with_capture({"off": []}, stick_body, capture.cameras[0], reference)
+    assert nobody.found == 0 and comparison_rows([nobody])[1][2:6] == ("0", "0.0 %", "-", "-")
 
 
 def test_what_is_no_capture_is_refused_with_its_reason(folder: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dpmesh.body.model import BodyModel
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.clothing import dress
 from dpmesh.training.render.light import Lights, ground_shadows, sample_lights, shade
+from dpmesh.training.render.occluders import Covers
 from dpmesh.training.render.people import PeopleRenderer
 from dpmesh.training.render.sequence import Actor, render_sequence
 from dpmesh.training.render.staging import (
@@ -279,6 +280,30 @@ def test_a_sequence_says_who_is_hidden_and_keeps_their_looks(body: BodyModel, re
     assert (frames[0].visible30[1] == HIDDEN).sum() > 15
     head_y, foot_y = frames[0].joints30_px[0, 15, 1], frames[0].joints30_px[0, 7, 1]
     assert head_y < foot_y
+
+
+def test_what_stands_before_somebody_hides_them_and_their_joints(body: BodyModel, renderer: PeopleRenderer) -> None:
+    view = level_views(1, 96.0, 100.0)
+    light, outfits = sample_lights(Chance((0, 5)), 1), dress(Chance((0, 6)), renderer.surface, 1)
+    back, floor = np.full((96, 96, 3), 128, np.uint8), np.array([0, 1.0, 3.0])
+    asked = []
+
+    def lower_half(first: int, stop: int) -> Covers:
+        asked.append((first, stop))
+        alpha = torch.zeros(stop - first, 96, 96)
+        alpha[:, 48:] = torch.arange(first, stop)[:, None, None] >= 1
+        return Covers(alpha, torch.full((stop - first, 96, 96, 3), 7.0))
+
+    actors = [_standing(body, 0.0, 3.0, 7)]
+    frames = list(
+        render_sequence(body, renderer, actors, outfits, view, light, back, floor, covers=lower_half, noise=0.0)
+    )
+    assert asked == [(0, 5), (5, 7)]
+    assert (frames[1].image[50:] == 7).all() and not (frames[0].image[50:] == 7).any()
+    assert frames[0].visible_share[0] == 1.0 and 0.3 < frames[1].visible_share[0] < 0.7
+    lower = frames[1].joints30_px[0, :, 1] > 49
+    assert (frames[1].visible30[0, lower] == HIDDEN).all() and (frames[1].visible30[0, ~lower] == VISIBLE).any()
+    assert frames[1].area_px[0] == frames[0].area_px[0]
 
 
 def test_actors_of_unequal_length_are_refused(body: BodyModel, renderer: PeopleRenderer) -> None:
