@@ -27,7 +27,7 @@ class ViewEvidence:
     """Keypoints of all rows in one camera."""
 
     keypoints_px: Tensor  # (R, K, 2)
-    weights: Tensor  # (R, K) squared confidence
+    weights: Tensor  # (R, K) 0 to 1, of `keypoint_weights`
     focal_px: Tensor  # (R,)
     principal_px: Tensor  # (R, 2)
     metres_per_px: Tensor  # (R,) at the person's distance, before refinement

@@ -7,11 +7,19 @@ import numpy as np
 from scipy.interpolate import make_smoothing_spline
 from scipy.spatial.transform import Rotation
 
+from refine.gaps import interpolate_rotations
 from refine.types import TrackFit, TrackRows
 
 ROWS_MIN = 5  # fewer rows hold no spline
 PART_ROWS = 2048  # of a track that are smoothed at once, so that memory does not grow with its length
 MARGIN_S = 3.0  # beyond a part's own rows; what lies farther away moves a row by less than a millionth
+BRIDGE_HZ = (0.35, 0.7, 1.4, 2.8, 5.6)  # cutoffs of the splines that are tried across gaps
+BRIDGE_SLACK = 0.25  # a stiffer spline is taken when it misses by no more than this above the best
+BRIDGE_POWER = 3  # of the confidence: at the sides of a gap people are half hidden, and their poses poor
+HIDDEN_S, PERIOD_S = (
+    0.5,
+    1.5,
+)  # to try a spline, so much of so much is hidden: as long as many gaps, and twice that seen
 GAP_SHARE = 0.2  # weight of rows that were filled in: without any, a spline swings far out in a gap of half a second
 
 
@@ -84,13 +92,61 @@ def smooth_trajectory(
     return (np.concatenate([slope * depth, depth], axis=1) - pelvis).astype(np.float32)
 
 
+def bridge_gaps(time_s: np.ndarray, pose: np.ndarray, trust: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
+    """Return poses (T, 24, 3) whose unobserved rows lie on a spline through the observed ones.
+
+    How stiff it has to be depends on how good these are: through exact poses it follows the motion, through noisy ones
+    it averages over more of them. So observed stretches are hidden, and the stiffest spline is taken that meets them
+    nearly as well as the best. Rows stay as they are where interpolation meets them better than all, or nothing can be
+    hidden.
+
+    Args:
+        time_s: (T,) increasing.
+        pose: (T, 24, 3) axis-angle, gaps filled by interpolation.
+        trust: (T,) confidence of each row, above 0.
+        is_observed: (T,) bool.
+    """
+    if is_observed.all():
+        return pose
+    weights = np.where(is_observed, trust**BRIDGE_POWER, 0.0)
+    weights = weights / max(weights.sum() / max(is_observed.sum(), 1), 1e-9)
+    cutoff_hz = _bridge_cutoff(time_s[is_observed], pose[is_observed], weights[is_observed])
+    if cutoff_hz is None:
+        return pose
+    found = smooth_rotations(time_s, pose, cutoff_hz, weights)
+    return np.where(is_observed[:, None, None], pose, found)
+
+
+def _bridge_cutoff(time_s: np.ndarray, pose: np.ndarray, weights: np.ndarray) -> float | None:
+    """Return the cutoff of `BRIDGE_HZ` to take across gaps between these rows; None to interpolate."""
+    if len(time_s) < 3 * ROWS_MIN:
+        return None
+    is_hidden = (time_s - time_s[0]) % PERIOD_S > PERIOD_S - HIDDEN_S
+    is_hidden[np.flatnonzero(~is_hidden)[-1] :] = False  # beyond the last row there is nothing to bridge to
+    seen = ~is_hidden
+    if not is_hidden.any() or seen.sum() < 2 * ROWS_MIN:
+        return None
+
+    def miss(found: np.ndarray) -> float:
+        turn = Rotation.from_rotvec(found.reshape(-1, 3)).inv() * Rotation.from_rotvec(pose[is_hidden].reshape(-1, 3))
+        return float(turn.magnitude().mean())
+
+    straight = miss(interpolate_rotations(time_s[seen], pose[seen], time_s[is_hidden]))
+    splines = [smooth_rotations(time_s, pose, cutoff, np.where(seen, weights, 0.0))[is_hidden] for cutoff in BRIDGE_HZ]
+    misses = [miss(found) for found in splines]
+    limit = (1.0 + BRIDGE_SLACK) * min(straight, *misses)
+    return next((cutoff for cutoff, value in zip(BRIDGE_HZ, misses, strict=True) if value <= limit), None)
+
+
 def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> TrackFit:
     """Return a track smoothed over time.
 
     Args:
         pelvis: (3,) of the unposed body with the track's shape.
     """
-    weights = np.where(track.is_observed, np.clip(track.joint_confidence.mean(1), 0.05, 1.0), GAP_SHARE)
+    is_observed = np.asarray(track.is_observed, bool)
+    trust = np.clip(track.joint_confidence.mean(1), 0.05, 1.0)
+    weights = np.where(is_observed, trust, GAP_SHARE)
     weights = weights / weights.mean()
     pose, trans = np.empty(track.pose.shape, np.float32), np.empty(track.trans.shape, np.float32)
     time_s = np.asarray(track.time_s, np.float64)
@@ -98,6 +154,7 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         own = slice(first, min(first + PART_ROWS, len(time_s)))
         start, stop = np.searchsorted(time_s, [time_s[own.start] - MARGIN_S, time_s[own.stop - 1] + MARGIN_S])
         part, kept = slice(start, stop), slice(own.start - start, own.stop - start)
-        pose[own] = smooth_rotations(time_s[part], track.pose[part], cutoff_hz, weights[part])[kept]
+        bridged = bridge_gaps(time_s[part], track.pose[part], trust[part], is_observed[part])
+        pose[own] = smooth_rotations(time_s[part], bridged, cutoff_hz, weights[part])[kept]
         trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
-    return TrackFit(pose, np.array(track.betas, np.float32), trans, ~np.asarray(track.is_observed, bool))
+    return TrackFit(pose, np.array(track.betas, np.float32), trans, ~is_observed)

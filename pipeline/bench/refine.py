@@ -22,7 +22,9 @@ def bench_refine_memory(short_min: float, long_min: float, people: int, mode: st
 
     The number of steps changes the time and not the memory, so few are taken.
     """
-    rows = [("motion", "rows", "peak MiB", "before MiB", "one track MiB", "beyond before and tracks MiB")]
+    rows: list[tuple[str, ...]] = [
+        ("motion", "rows", "peak MiB", "before MiB", "one track MiB", "beyond before and tracks MiB")
+    ]
     for minutes in (short_min, long_min):
         call = f"measure_refine({minutes}, {people}, {mode!r}, {steps})"
         program = f"from pipeline.bench.refine import measure_refine; {call}"

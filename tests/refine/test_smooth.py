@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from refine.smooth import smooth_rotations, smooth_track, smooth_values
+from refine.gaps import interpolate_rotations
+from refine.smooth import bridge_gaps, smooth_rotations, smooth_track, smooth_values
 
 
 @pytest.mark.parametrize("rate_hz", [25.0, 60.0])
@@ -48,3 +49,41 @@ def test_a_noisy_track_shakes_less_and_lies_nearer(make_scene: Callable) -> None
     shake = [np.abs(np.diff(scene.joints(m.pose, m.trans), 2, axis=0)).mean() for m in (found, scene.track)]
     assert shake[0] < 0.3 * shake[1]
     assert found.is_filled.tolist() == (~scene.track.is_observed).tolist()
+
+
+def swinging(rows: int, frequency_hz: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return times and poses (rows, 2, 3) that swing."""
+    time = np.arange(rows) / 25.0
+    pose = np.zeros((rows, 2, 3), np.float32)
+    pose[:, 0, 0], pose[:, 1, 1] = (0.8 * wave(2 * np.pi * frequency_hz * time) for wave in (np.sin, np.cos))
+    return time, pose
+
+
+@pytest.mark.parametrize(("frequency_hz", "noise", "left"), [(1.0, 0.0, 0.3), (0.1, 0.3, 0.7)])
+def test_a_gap_is_bridged_nearer_than_by_interpolation(frequency_hz: float, noise: float, left: float) -> None:
+    time, true = swinging(150, frequency_hz)
+    seen = true + np.random.default_rng(2).normal(0, noise, true.shape)
+    is_observed = np.ones(150, bool)
+    is_observed[70:80] = False
+    given = seen.astype(np.float32)
+    given[70:80] = interpolate_rotations(time[is_observed], given[is_observed], time[70:80])
+    found = bridge_gaps(time, given, np.ones(150), is_observed)
+    assert np.array_equal(found[is_observed], given[is_observed])
+    miss = [np.abs(poses[70:80] - true[70:80]).mean() for poses in (found, given)]
+    assert miss[0] < left * miss[1]
+
+
+def test_a_gap_without_enough_around_it_stays_as_it_is() -> None:
+    time, pose = swinging(30)
+    for hidden in (slice(10, 15), slice(0, 30), slice(2, 28)):
+        is_observed = np.ones(30, bool)
+        is_observed[hidden] = False
+        assert bridge_gaps(time, pose, np.ones(30), is_observed) is pose
+
+
+def test_a_long_track_is_smoothed_in_parts_without_a_seam(make_scene: Callable, monkeypatch) -> None:
+    track = make_scene(400).track
+    whole = smooth_track(track, np.zeros(3), 5.0)
+    monkeypatch.setattr("refine.smooth.PART_ROWS", 64)
+    parts = smooth_track(track, np.zeros(3), 5.0)
+    assert np.abs(parts.pose - whole.pose).max() < 1e-4 and np.abs(parts.trans - whole.trans).max() < 1e-4
