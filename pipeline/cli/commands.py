@@ -147,6 +147,7 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     """
     from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
     from pipeline.evaluation.truth import read_truth
+    from pipeline.models import Models
     from pipeline.stages.refine import refine_people, refine_person
     from pipeline.store import ObservationStore
     from pipeline.types import concatenate_observations
@@ -160,8 +161,11 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
         body = run_body(output / video.stem)
         rows = concatenate_observations(list(ObservationStore(output / video.stem / "observations").read_shards()))
         tracks = [refine_person(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
-        ways = {mode: with_mode(known, mode).refine for mode in modes}
-        runs = {mode: list(refine_people(tracks, body, refine, device)) for mode, refine in ways.items()}
+        runs = {}
+        for mode in modes:
+            chosen = with_mode(known, mode)
+            prior = Models(chosen, device).motion_prior()
+            runs[mode] = list(refine_people(tracks, body, chosen.refine, device, prior))
         results.append(compare_with_truth(video.stem, runs, body, truth))
     _print_comparison(results)
     return max(codes)
