@@ -99,6 +99,7 @@ class RefineSettings(Settings):
     prior: str = Field(
         "none", description="score model of motion for 'fit': a name or a folder; 'none' trusts recovered poses"
     )
+    is_gated: bool = Field(True, description="stretches that do not get better by the fit keep their rows")
     window_frames: int = Field(96, ge=8, description="frames that are solved together")
     overlap_frames: int = Field(16, ge=2, description="frames that neighbouring windows share")
     break_s: float = Field(1.0, gt=0, description="motion is not carried over a longer time without rows")

@@ -113,6 +113,7 @@ class MotionTrack:
     trans: np.ndarray  # (T, 3) float32, SMPL translation in camera axes, metres
     joint_confidence: np.ndarray  # (T, 24) float32, 0 to 1
     is_observed: np.ndarray  # (T,) bool; False = filled in between
+    is_refined: np.ndarray  # (T,) bool; False = as recovered: refinement is off, or would not have made it better
     boxes_xyxy: np.ndarray  # (T, 4) float32
     keypoints: np.ndarray  # (T, 17, 3) float32; confidence 0 in filled frames
     focal_px: np.ndarray  # (T,) float32
@@ -132,6 +133,7 @@ MOTION_SHAPES: dict[str, tuple[int, ...]] = {
     "trans": (3,),
     "joint_confidence": (24,),
     "is_observed": (),
+    "is_refined": (),
     "boxes_xyxy": (4,),
     "keypoints": (17, 3),
     "focal_px": (),

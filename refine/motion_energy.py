@@ -50,6 +50,14 @@ class Evidence:
     views: tuple[ViewEvidence, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EnergyParts:
+    """What the energy of a motion is the sum of."""
+
+    prior: Tensor  # scalar: distance from the recovered poses and places, and haste
+    missed: tuple[Tensor, ...]  # (R, K) per camera: weighted squared errors of the keypoints, levelled off
+
+
 class MotionEnergy:
     """The energy of motions that have the same evidence, and what it needs worked out once."""
 
@@ -74,17 +82,24 @@ class MotionEnergy:
         Args:
             x: (R, 144) rotations as six numbers; trans: (R, 3); betas: (P, 10).
         """
+        parts = self.parts(x, trans, betas)
+        total = parts.prior
+        for missed in parts.missed:
+            total = total + missed.sum()
+        return total
+
+    def parts(self, x: Tensor, trans: Tensor, betas: Tensor) -> EnergyParts:
+        """Return what the energy is the sum of; arguments as for the energy."""
         evidence = self.evidence
         matrices = six_to_matrix(x.unflatten(-1, (24, 6)))
         points = self._body.joints_from_matrices(matrices, betas[evidence.person], self._names)
-        total = self._of_prior(matrices, trans, betas)
-        for view in evidence.views:
-            total = total + self._of_view(points[:, len(SMPL24) :] + trans[:, None], view)
+        prior = self._of_recovered(matrices, trans, betas)
         if len(x) > 1:
-            total = total + self._of_motion(matrices, points[:, : len(SMPL24)], trans)
-        return total
+            prior = prior + self._of_motion(matrices, points[:, : len(SMPL24)], trans)
+        seen = points[:, len(SMPL24) :] + trans[:, None]
+        return EnergyParts(prior, tuple(self._of_view(seen, view) for view in evidence.views))
 
-    def _of_prior(self, matrices: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
+    def _of_recovered(self, matrices: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
         evidence, settings = self.evidence, self._settings
         total = (evidence.place_weights * (trans - evidence.trans).square().sum(-1)).sum()
         total = total + ((betas - evidence.betas) / settings.shape_trust).square().sum()
@@ -104,7 +119,7 @@ class MotionEnergy:
         pixels = view.focal_px[:, None, None] * points[..., :2] / depth + view.principal_px[:, None]
         missed = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
         outlier = settings.keypoint_outlier_m**2
-        return (view.weights * missed * (outlier / (outlier + missed))).sum() / settings.keypoint_trust_m**2
+        return view.weights * missed * (outlier / (outlier + missed)) / settings.keypoint_trust_m**2
 
     def _of_motion(self, matrices: Tensor, joints: Tensor, trans: Tensor) -> Tensor:
         settings = self._settings

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,12 +10,18 @@ from torch import Tensor
 
 from configs.schema import RefineSettings
 from dpmesh.geometry.rotations import axis_angle_to_matrix
-from refine.motion_energy import Evidence, ViewEvidence
+from refine.motion_energy import KEYPOINT_SETS, Evidence, ViewEvidence
 from refine.types import TrackFit, TrackRows, ViewRows
 
 CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
 DISTANCE_MIN_M = 0.5
 SPREAD_MIN_RAD = 0.05  # nobody is surer of a rotation
+LIMBS = {f"{side}_{part}" for side in ("left", "right")
+         for part in ("shoulder", "elbow", "wrist", "outer_hip", "knee", "ankle")}  # fmt: skip
+HELD_OUT_S = 0.4  # longer than errors of detected keypoints last
+HELD_OUT_JOINTS = 2
+HELD_OUT_SEED = 0
+Keypoints = Literal["all", "guiding", "held out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,9 @@ class Piece:
     is_sequence: bool = True  # False: the rows do not follow each other
 
 
-def gather(pieces: Sequence[Piece], settings: RefineSettings, device: torch.device) -> Evidence:
+def gather(
+    pieces: Sequence[Piece], settings: RefineSettings, device: torch.device, keypoints: Keypoints = "all"
+) -> Evidence:
     """Return the evidence of all pieces, one behind the other; every piece has its own row of betas."""
     persons = np.repeat(np.arange(len(pieces)), [len(piece.rows) for piece in pieces])
     is_cut = np.concatenate([np.full(len(piece.rows), not piece.is_sequence) for piece in pieces])
@@ -55,8 +64,35 @@ def gather(pieces: Sequence[Piece], settings: RefineSettings, device: torch.devi
         trans=trans,
         place_weights=_stack([place], device),
         betas=_stack([piece.start.betas[None] for piece in pieces], device),
-        views=tuple(_view(pieces, view, settings, device) for view in range(len(pieces[0].track.views))),
+        views=tuple(_view(pieces, view, settings, device, keypoints) for view in range(len(pieces[0].track.views))),
     )
+
+
+def held_out(time_s: np.ndarray, keypoint_count: int, view: int) -> np.ndarray:
+    """Return which keypoints (T, K) bool of rows the solver never sees, for the gate to judge by.
+
+    In every stretch of `HELD_OUT_S` two joints of the limbs are held out, by times alone, so windows that share rows
+    share them too. Faces and feet guide always: their points lie so close together that one gives the other away.
+
+    Args:
+        view: number of the camera.
+    """
+    names = KEYPOINT_SETS[keypoint_count]
+    limbs = np.array([k for k, name in enumerate(names) if name in LIMBS])
+    stretch = stretches(time_s)
+    found = np.zeros((len(time_s), keypoint_count), bool)
+    per_turn = len(limbs) // HELD_OUT_JOINTS
+    for number in np.unique(stretch):
+        turn, place = divmod(int(number), per_turn)
+        order = np.random.default_rng([HELD_OUT_SEED, view, turn % 2**32]).permutation(limbs)
+        chosen = order[place * HELD_OUT_JOINTS : (place + 1) * HELD_OUT_JOINTS]
+        found[np.ix_(stretch == number, chosen)] = True
+    return found
+
+
+def stretches(time_s: np.ndarray) -> np.ndarray:
+    """Return in which stretch of `HELD_OUT_S` each time (T,) lies, as numbers (T,) int64."""
+    return np.floor(time_s / HELD_OUT_S).astype(np.int64)
 
 
 def distances(view: ViewRows, start: TrackFit, rows: np.ndarray) -> np.ndarray:
@@ -105,12 +141,20 @@ def _gap_weight(settings: RefineSettings) -> float:
     return 1.0 / settings.gap_trust_rad**2
 
 
-def _view(pieces: Sequence[Piece], index: int, settings: RefineSettings, device: torch.device) -> ViewEvidence:
+def _view(
+    pieces: Sequence[Piece], index: int, settings: RefineSettings, device: torch.device, keypoints: Keypoints
+) -> ViewEvidence:
     views = [piece.track.views[index] for piece in pieces]
     cut = [piece.rows for piece in pieces]
     focal = np.concatenate([view.focal_px[rows] for view, rows in zip(views, cut, strict=True)])
     far = np.concatenate([distances(view, piece.start, piece.rows) for view, piece in zip(views, pieces, strict=True)])
     weights = [keypoint_weights(p.track, view, settings, p.rows) for p, view in zip(pieces, views, strict=True)]
+    if keypoints != "all":
+        held = [
+            held_out(p.track.time_s[p.rows], weight.shape[1], index) for p, weight in zip(pieces, weights, strict=True)
+        ]
+        is_wanted = [out == (keypoints == "held out") for out in held]
+        weights = [np.where(wanted, weight, 0.0) for weight, wanted in zip(weights, is_wanted, strict=True)]
     has_turn = any(view.rotation is not None for view in views)
     has_shift = any(view.shift_m is not None for view in views)
     turn = [np.eye(3) if view.rotation is None else view.rotation for view in views]

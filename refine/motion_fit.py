@@ -6,6 +6,7 @@ them back, and the energy of what was seen corrects the clean poses at each step
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,17 +16,20 @@ from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
 from refine.denoiser import ScoreModel
+from refine.gate import choose, shakes
 from refine.mean_motion import follow_prior
 from refine.motion_energy import MotionEnergy
-from refine.motion_evidence import Piece, gather, keypoint_weights
+from refine.motion_evidence import Keypoints, Piece, gather, keypoint_weights
 from refine.motion_prior import MotionPrior
 from refine.sampler import descend, invert, time_grid
 from refine.schedule import Schedule, make_schedule
 from refine.smooth import smooth_track
-from refine.types import TrackFit, TrackRows
+from refine.types import Rows, TrackFit, TrackRows
 from refine.windows import Joiner, group_windows, plan_windows
 
 MOMENTUM, SPREAD_MEMORY = 0.9, 0.99
+SOLVED = 2  # steps from the rows as they were: smoothed, solved
+JUDGED_AT = 0.35  # of the steps; from there on all keypoints guide
 STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
 
 
@@ -50,13 +54,15 @@ def refine_tracks(
     if score is not None and any(track.features is None for track in tracks):
         raise ValueError("tracks: a score model needs the features of every row; give them, or score=None")
     place = torch.device(device)
+    recovered = tracks
     if prior is not None:
         tracks = follow_prior(
             tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=place
         )  # fmt: skip
     starts = [smooth_track(track, _pelvis(body, track.betas, place), settings.smooth_cutoff_hz) for track in tracks]
-    starts = _with_shapes(tracks, starts, body, settings, place)
+    starts = _with_shapes(tracks, recovered, starts, body, settings, place)
     joiners = [Joiner(start.pose, start.trans) for start in starts]
+    is_refined = [np.zeros(len(track.time_s), bool) for track in tracks]
     windows = [
         window
         for index, track in enumerate(tracks)
@@ -67,20 +73,28 @@ def refine_tracks(
     schedule = make_schedule()
     for group in group_windows(windows, settings.batch_rows):
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
-        solver = Solver(pieces, body, settings, place, is_shape_free=False)
+        solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
+        judged_at = round(JUDGED_AT * settings.steps) if settings.is_gated else settings.steps
         if score is None:
-            solver.run(settings.steps)
+            solver.run(settings.steps, stop=judged_at)
         else:
             solver.sample(score, schedule, _features(pieces, place))
-        pose, trans = solver.motion()
-        first = 0
-        for window in group:
-            rows = slice(first, first + len(window))
-            joiners[window.track].add(window, pose[rows], trans[rows])
-            first += len(window)
+        # The gate measures from the rows as they were, not from what a prior made of them.
+        pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
+        unsolved = [_unsolved(piece, body, place) for piece in pieces]
+        taken = [SOLVED] * len(pieces)
+        if settings.is_gated:
+            steps = zip(pieces, unsolved, solver.motions(), strict=True)
+            taken = [choose(piece, [*before, solved], body, settings, place) for piece, before, solved in steps]
+            solver.see("all")
+            solver.run(settings.steps, start=judged_at)
+        for window, piece, before, solved, number in zip(group, pieces, unsolved, solver.motions(), taken, strict=True):
+            rows = [*before, solved][number]
+            joiners[window.track].add(window, rows.pose, rows.trans)
+            is_refined[window.track][piece.rows] |= number > 0
     return [
-        TrackFit(joiner.pose, start.betas, joiner.trans, start.is_filled)
-        for joiner, start in zip(joiners, starts, strict=True)
+        TrackFit(joiner.pose, start.betas, joiner.trans, start.is_filled, changed)
+        for joiner, start, changed in zip(joiners, starts, is_refined, strict=True)
     ]
 
 
@@ -93,21 +107,28 @@ class Solver:
         body: BodyModel,
         settings: RefineSettings,
         device: torch.device,
+        keypoints: Keypoints = "all",
         *,
         is_shape_free: bool,
     ) -> None:
-        self.evidence = gather(pieces, settings, device)
-        self._energy = MotionEnergy(self.evidence, body, settings)
         self.settings, self._is_shape_free = settings, is_shape_free
+        self._pieces, self._body, self._device = pieces, body, device
+        self.see(keypoints)
+        self._ends = np.cumsum([len(piece.rows) for piece in pieces])
         pose = np.concatenate([piece.start.pose[piece.rows] for piece in pieces])
         self.x = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(pose).to(device))).flatten(1)
         self.trans = self.evidence.trans.clone()
         self.betas = self.evidence.betas.clone()
         self._moments = [_Moments(value) for value in (self.x, self.trans, self.betas)]
 
-    def run(self, steps: int) -> None:
-        """Move all numbers by `steps` steps that shrink to nothing."""
-        for step in range(steps):
+    def see(self, keypoints: Keypoints) -> None:
+        """Go on with these keypoints."""
+        self.evidence = gather(self._pieces, self.settings, self._device, keypoints)
+        self._energy = MotionEnergy(self.evidence, self._body, self.settings)
+
+    def run(self, steps: int, start: int = 0, stop: int | None = None) -> None:
+        """Move all numbers by steps that shrink to nothing, those from `start` to `stop` of `steps`."""
+        for step in range(start, steps if stop is None else stop):
             share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
             self.x = self.x - share * self.settings.step_rad * self.step(self.x, share)
 
@@ -150,10 +171,11 @@ class Solver:
         with torch.no_grad():
             return float(self._energy(self.x, self.trans, self.betas))
 
-    def motion(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return pose (R, 24, 3) axis-angle and trans (R, 3)."""
-        pose = matrix_to_axis_angle(six_to_matrix(self.x.unflatten(-1, (24, 6))))
-        return pose.cpu().numpy(), self.trans.cpu().numpy()
+    def motions(self) -> list[Rows]:
+        """Return the motion of each piece."""
+        pose = matrix_to_axis_angle(six_to_matrix(self.x.unflatten(-1, (24, 6)))).cpu().numpy()
+        parts = (np.split(values, self._ends[:-1]) for values in (pose, self.trans.cpu().numpy()))
+        return [Rows(*each) for each in zip(*parts, self.betas.cpu().numpy(), strict=True)]
 
 
 class _EnergyGuidance:
@@ -199,24 +221,30 @@ class _Moments:
 
 def _with_shapes(
     tracks: Sequence[TrackRows],
+    recovered: Sequence[TrackRows],
     starts: list[TrackFit],
     body: BodyModel,
     settings: RefineSettings,
     device: torch.device,
 ) -> list[TrackFit]:
-    """Return the starts with the shape that each person's best rows have in common."""
+    """Return the starts with the shape that each person's best rows have in common, where it pays."""
+    starts = list(starts)
     chosen = [(index, _best_rows(track, settings)) for index, track in enumerate(tracks)]
     chosen = [(index, rows) for index, rows in chosen if len(rows)]
-    shapes = {index: start.betas for index, start in enumerate(starts)}
     per_batch = max(1, settings.batch_rows // settings.shape_rows)
     for first in range(0, len(chosen), per_batch):
         group = chosen[first : first + per_batch]
         pieces = [Piece(tracks[index], starts[index], rows, is_sequence=False) for index, rows in group]
-        solver = Solver(pieces, body, settings, device, is_shape_free=True)
+        solver = Solver(pieces, body, settings, device, _guides(settings), is_shape_free=True)
         solver.run(settings.shape_steps)
-        found = solver.betas.cpu().numpy()
-        shapes |= {index: found[row] for row, (index, _) in enumerate(group)}
-    return [TrackFit(start.pose, shapes[index], start.trans, start.is_filled) for index, start in enumerate(starts)]
+        for piece, (index, _), solved in zip(pieces, group, solver.motions(), strict=True):
+            piece = replace(piece, track=recovered[index])
+            is_shaky = settings.is_gated and shakes(_middle(piece, settings), body, settings, device)
+            steps = [_as_recovered(piece, body, device), solved]
+            if not settings.is_gated or choose(piece, steps, body, settings, device, is_shaky=is_shaky):
+                trans = starts[index].trans + _pelvis_shift(piece, solved.betas, body, device)
+                starts[index] = replace(starts[index], betas=solved.betas, trans=trans)
+    return starts
 
 
 def _best_rows(track: TrackRows, settings: RefineSettings) -> np.ndarray:
@@ -227,6 +255,38 @@ def _best_rows(track: TrackRows, settings: RefineSettings) -> np.ndarray:
         return seen
     stretches = np.array_split(seen, min(settings.shape_rows, len(seen)))
     return np.array([rows[np.argmax(quality[rows])] for rows in stretches])
+
+
+def _guides(settings: RefineSettings) -> Keypoints:
+    return "guiding" if settings.is_gated else "all"
+
+
+def _middle(piece: Piece, settings: RefineSettings) -> Piece:
+    """Return a window in the middle of a piece's track."""
+    count = len(piece.track.time_s)
+    first = max(0, (count - settings.window_frames) // 2)
+    return Piece(piece.track, piece.start, np.arange(first, min(count, first + settings.window_frames)))
+
+
+def _unsolved(piece: Piece, body: BodyModel, device: torch.device) -> tuple[Rows, Rows]:
+    """Return the rows of a piece as they were, and smoothed."""
+    start = piece.start
+    return _as_recovered(piece, body, device), Rows(start.pose[piece.rows], start.trans[piece.rows], start.betas)
+
+
+def _as_recovered(piece: Piece, body: BodyModel, device: torch.device) -> Rows:
+    """Return the rows of a piece as they were, with the shape that was found since."""
+    betas = piece.start.betas
+    return Rows(
+        piece.track.pose[piece.rows],
+        piece.track.trans[piece.rows] + _pelvis_shift(piece, betas, body, device),
+        betas,
+    )
+
+
+def _pelvis_shift(piece: Piece, betas: np.ndarray, body: BodyModel, device: torch.device) -> np.ndarray:
+    """Return what keeps the pelvis in place (3,) when a body gets another shape than it was recovered with."""
+    return (_pelvis(body, piece.track.betas, device) - _pelvis(body, betas, device)).astype(np.float32)
 
 
 def _features(pieces: Sequence[Piece], device: torch.device) -> Tensor:

@@ -56,4 +56,5 @@ def refine_published_track(
         betas=np.array(track.betas, np.float32),
         trans=found.camera_m.cpu().numpy(),
         is_filled=~np.asarray(track.is_observed, bool),
+        is_refined=np.ones(len(track.time_s), bool),
     )

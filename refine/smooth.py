@@ -157,4 +157,5 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         bridged = bridge_gaps(time_s[part], track.pose[part], trust[part], is_observed[part])
         pose[own] = smooth_rotations(time_s[part], bridged, cutoff_hz, weights[part])[kept]
         trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
-    return TrackFit(pose, np.array(track.betas, np.float32), trans, ~is_observed)
+    is_refined = np.ones(len(time_s), bool)
+    return TrackFit(pose, np.array(track.betas, np.float32), trans, ~is_observed, is_refined)

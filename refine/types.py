@@ -72,6 +72,20 @@ class TrackRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """The motion of some rows of one track."""
+
+    pose: np.ndarray  # (T, 24, 3) axis-angle
+    trans: np.ndarray  # (T, 3) metres
+    betas: np.ndarray  # (10,)
+
+    def __post_init__(self) -> None:
+        rows = check_shape("pose", self.pose, ("T", 24, 3))["T"]
+        check_shape("trans", self.trans, (rows, 3))
+        check_shape("betas", self.betas, (10,))
+
+
+@dataclass(frozen=True, slots=True)
 class TrackFit:
     """One person after refinement."""
 
@@ -79,9 +93,11 @@ class TrackFit:
     betas: np.ndarray  # (10,) float32
     trans: np.ndarray  # (T, 3) float32, metres
     is_filled: np.ndarray  # (T,) bool: no camera saw the person; prior and smoothness alone made the row
+    is_refined: np.ndarray  # (T,) bool; False: the row is as it was, for refinement would not have made it better
 
     def __post_init__(self) -> None:
         rows = check_shape("pose", self.pose, ("T", 24, 3))["T"]
         check_shape("betas", self.betas, (10,))
         check_shape("trans", self.trans, (rows, 3))
         check_shape("is_filled", self.is_filled, (rows,))
+        check_shape("is_refined", self.is_refined, (rows,))

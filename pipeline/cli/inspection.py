@@ -51,7 +51,7 @@ def _inspect_run(folder: Path) -> None:
             print(f"{name}: {value}")
     rows = [_motion_row(path) for path in sorted((folder / "tracks").glob("*.npz"))]
     if rows:
-        print_table([("file", "layout", "samples", "rate", "seconds", "observed"), *rows])
+        print_table([("file", "layout", "samples", "rate", "seconds", "observed", "refined"), *rows])
 
 
 def _write_sheet(overlay: Path, sheet: Path, frame_count: int) -> None:
@@ -67,21 +67,21 @@ def _motion_row(path: Path) -> tuple[str, ...]:
     from pipeline.motion import read_motion
 
     motion = read_motion(path)
-    observed = "" if motion.observed_share is None else f"{motion.observed_share:.0%}"
+    shares = ["" if share is None else f"{share:.0%}" for share in (motion.observed_share, motion.refined_share)]
     return (
         path.name,
         motion.layout.name,
         str(len(motion.poses)),
         f"{motion.rate_hz:g}",
         f"{motion.duration_s:.2f}",
-        observed,
+        *shares,
     )
 
 
 def _inspect_motion(path: Path) -> None:
     import numpy as np
 
-    print_table([("file", "layout", "samples", "rate", "seconds", "observed"), _motion_row(path)])
+    print_table([("file", "layout", "samples", "rate", "seconds", "observed", "refined"), _motion_row(path)])
     with np.load(path, allow_pickle=False) as arrays:
         rows = [(name, str(arrays[name].dtype), str(arrays[name].shape)) for name in arrays.files]
     print_table([("key", "type", "shape"), *rows])

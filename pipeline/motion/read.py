@@ -29,6 +29,7 @@ class MotionFile:
     timestamps: np.ndarray | None  # (N,) float64 seconds
     frame_index: np.ndarray | None  # (N,) int64, nearest frame of the video
     is_observed: np.ndarray | None  # (N,) bool
+    is_refined: np.ndarray | None  # (N,) bool
     joint_confidence: np.ndarray | None  # (N, 24)
     camera_k: np.ndarray | None  # (N, 3, 3)
     world_from_cam: np.ndarray | None  # (4, 4)
@@ -57,7 +58,12 @@ class MotionFile:
     @property
     def observed_share(self) -> float | None:
         """Which share of the samples was seen, not filled in; None where the file does not say."""
-        return float(np.mean(self.is_observed)) if self.is_observed is not None and len(self.is_observed) else None
+        return _share(self.is_observed)
+
+    @property
+    def refined_share(self) -> float | None:
+        """Which share of the samples refinement changed; None where the file does not say."""
+        return _share(self.is_refined)
 
     def smpl_pose(self) -> np.ndarray:
         """Return the pose of a SMPL body (N, 24, 3), its hands at rest."""
@@ -68,6 +74,7 @@ SAMPLE_SHAPES: dict[str, tuple[int, ...]] = {
     "timestamps": (),
     "frame_index": (),
     "is_observed": (),
+    "is_refined": (),
     "joint_confidence": (24,),
     "camera_k": (3, 3),
 }
@@ -113,6 +120,7 @@ def read_motion(path: Path) -> MotionFile:
             timestamps=arrays.get("timestamps"),
             frame_index=arrays.get("frame_index"),
             is_observed=arrays.get("is_observed"),
+            is_refined=arrays.get("is_refined"),
             joint_confidence=arrays.get("joint_confidence"),
             camera_k=arrays.get("camera_k"),
             world_from_cam=arrays.get("world_from_cam"),
@@ -125,6 +133,10 @@ def read_motion(path: Path) -> MotionFile:
         )
     except ValueError as error:
         raise InputError(f"{path}: {error}; write the file again") from error
+
+
+def _share(flags: np.ndarray | None) -> float | None:
+    return float(np.mean(flags)) if flags is not None and len(flags) else None
 
 
 def _text(array: np.ndarray) -> str:

@@ -54,6 +54,7 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
         trans=interpolate_linear(rows.time_s, trans + pelvis, filled.time_s) - pelvis,
         joint_confidence=joint_confidence,
         is_observed=is_observed,
+        is_refined=np.zeros_like(is_observed),
         boxes_xyxy=boxes,
         keypoints=keypoints,
         focal_px=rows.focal_px[filled.source_row],
@@ -97,7 +98,8 @@ def refine_group(
 
         fits = refine_tracks(rows, body, settings, prior=prior, device=device)
     return [
-        replace(track, pose=fit.pose, betas=fit.betas, trans=fit.trans) for track, fit in zip(tracks, fits, strict=True)
+        replace(track, pose=fit.pose, betas=fit.betas, trans=fit.trans, is_refined=fit.is_refined)
+        for track, fit in zip(tracks, fits, strict=True)
     ]
 
 

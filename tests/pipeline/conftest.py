@@ -110,6 +110,7 @@ def make_track(stick_body: StickBody) -> MakeTrack:
             "trans": trans.astype(np.float32),
             "joint_confidence": np.tile(np.linspace(0, 1, 24, dtype=np.float32), (frames, 1)),
             "is_observed": np.ones(frames, bool),
+            "is_refined": np.zeros(frames, bool),
             "boxes_xyxy": np.concatenate([pixels.min(1), pixels.max(1)], axis=-1).astype(np.float32),
             "keypoints": np.concatenate([pixels, np.full((frames, 17, 1), 0.9)], axis=-1).astype(np.float32),
             "focal_px": focal,

@@ -81,7 +81,8 @@ def test_arrays_have_the_names_shapes_and_types_of_amass(
 
 
 def test_extras_say_where_each_sample_comes_from(tmp_path: Path, make_track, stick_body) -> None:
-    track = make_track(np.arange(5) / 15, frame_index=np.arange(10, 15), track_id=4)
+    refined = np.array([True, True, False, False, False])
+    track = make_track(np.arange(5) / 15, frame_index=np.arange(10, 15), track_id=4, is_refined=refined)
     write_motion(tmp_path / "a.npz", track, stick_body, rate=RATE, gap_max_s=0.5, source="clip.mp4", version="0.1.0")
     motion = read_motion(tmp_path / "a.npz")
     assert (motion.track_id, motion.source, motion.version, motion.body_model) == (4, "clip.mp4", "0.1.0", "stick")
@@ -91,6 +92,7 @@ def test_extras_say_where_each_sample_comes_from(tmp_path: Path, make_track, sti
     np.testing.assert_allclose(motion.joint_confidence, np.tile(track.joint_confidence[:1], (9, 1)), atol=1e-6)
     np.testing.assert_allclose(motion.camera_k[3], [[500, 0, 320], [0, 500, 180], [0, 0, 1]])
     assert motion.observed_share == 1.0
+    assert motion.is_refined[::2].tolist() == refined.tolist() and 0.3 < motion.refined_share < 0.5
 
 
 def test_the_same_track_gives_the_same_bytes(tmp_path: Path, make_track, stick_body) -> None:
