@@ -97,7 +97,7 @@ class RefineSettings(Settings):
         " 'published' samples as ScoreHMR does, to compare with",
     )
     prior: str = Field(
-        "none", description="score model of motion for 'fit': a name or a folder; 'none' trusts recovered poses"
+        "motion-prior", description="score model of motion for 'fit': a name or a folder; 'none' trusts recovered poses"
     )
     is_gated: bool = Field(True, description="stretches that do not get better by the fit keep their rows")
     window_frames: int = Field(96, ge=8, description="frames that are solved together")

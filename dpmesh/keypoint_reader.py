@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpmesh.geometry.crop import crop_images
-from dpmesh.network.dtypes import DTYPES, computing_in
+from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.prompts import heatmaps, read_heatmaps
 
 CROP_PX = 128
@@ -123,12 +123,14 @@ class KeypointReader:
 
     def _logits(self, pixels: Tensor) -> Tensor:
         """Return the mean of what the network says of crops and of their mirror images."""
+        count, missing = len(pixels), -len(pixels) % ROWS_STEP
+        pixels = torch.cat([pixels, pixels[-1:].expand(missing, *pixels.shape[1:])])
         with computing_in(DTYPES[self.dtype], self.device):
             seen = self.network.forward(pixels).float()
             mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
         # Cells stand for their left edge (`heatmaps`), so that the mirror image of one lies a cell further on.
         mirrored = F.pad(mirrored, (1, 0, 0, 0), mode="replicate")[..., :-1]
-        return 0.5 * (seen + mirrored[:, list(MIRRORED)])
+        return 0.5 * (seen + mirrored[:, list(MIRRORED)])[:count]
 
 
 def _prior(guess: np.ndarray, centre: np.ndarray, side: np.ndarray) -> Tensor:

@@ -15,11 +15,10 @@ from dpmesh.geometry.fit import fit_translation
 from dpmesh.geometry.rotations import matrix_to_axis_angle, nearest_rotation
 from dpmesh.keypoints import MIRRORED_24, MIRRORED_30, smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
-from dpmesh.network.dtypes import DTYPES, computing_in
+from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
 
-ROWS_STEP = 8  # batches are filled up to a multiple of this by repeating their last row
 CropRule = Literal["tight", "published"]
 
 
@@ -91,7 +90,6 @@ class BodyRecovery:
         parts = []
         for start in range(0, len(people.image_row), self._batch_rows):
             count = min(self._batch_rows, len(people.image_row) - start)
-            # Every new shape leaves memory behind in torch's kernels; few shapes keep long videos at a constant size.
             padded = min(self._batch_rows, -(-count // ROWS_STEP) * ROWS_STEP)
             rows = start + np.minimum(np.arange(padded), count - 1)
             parts.append(self._recover_batch(images, _rows(people, rows)).rows(slice(0, count)))

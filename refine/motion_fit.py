@@ -47,6 +47,7 @@ def refine_tracks(
     Args:
         body: on `device`.
         score: of poses alone, conditioned on the tracks' `features`; None takes the recovered poses for the prior.
+        prior: its mean motion takes the place of the recovered poses, but in the gate's eyes.
 
     Raises:
         ValueError: a score model is given and a track has no features, or cameras differ in number or keypoints.
@@ -56,9 +57,7 @@ def refine_tracks(
     place = torch.device(device)
     recovered = tracks
     if prior is not None:
-        tracks = follow_prior(
-            tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=place
-        )  # fmt: skip
+        tracks = follow_prior(tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=place)
     starts = [smooth_track(track, _pelvis(body, track.betas, place), settings.smooth_cutoff_hz) for track in tracks]
     starts = _with_shapes(tracks, recovered, starts, body, settings, place)
     joiners = [Joiner(start.pose, start.trans) for start in starts]

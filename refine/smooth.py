@@ -154,8 +154,10 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         own = slice(first, min(first + PART_ROWS, len(time_s)))
         start, stop = np.searchsorted(time_s, [time_s[own.start] - MARGIN_S, time_s[own.stop - 1] + MARGIN_S])
         part, kept = slice(start, stop), slice(own.start - start, own.stop - start)
-        bridged = bridge_gaps(time_s[part], track.pose[part], trust[part], is_observed[part])
-        pose[own] = smooth_rotations(time_s[part], bridged, cutoff_hz, weights[part])[kept]
+        poses = track.pose[part]
+        if track.pose_spread_rad is None:  # a prior that is sure of its poses has filled the gaps
+            poses = bridge_gaps(time_s[part], poses, trust[part], is_observed[part])
+        pose[own] = smooth_rotations(time_s[part], poses, cutoff_hz, weights[part])[kept]
         trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
     is_refined = np.ones(len(time_s), bool)
     return TrackFit(pose, np.array(track.betas, np.float32), trans, ~is_observed, is_refined)
