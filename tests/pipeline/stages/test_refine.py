@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from configs.errors import SettingsError
 from configs.schema import RefineSettings
 from dpmesh.body import load_body
 from pipeline.evaluation.projection import project_rows
@@ -60,3 +61,8 @@ def test_people_in_groups_come_out_as_alone_and_in_order(make_track, monkeypatch
     assert [track.track_id for track in grouped] == [1, 2]
     for first, second in zip(together, grouped, strict=True):
         np.testing.assert_allclose(first.pose, second.pose, atol=1e-4)
+
+
+def test_the_published_way_needs_a_score_model(make_track) -> None:
+    with pytest.raises(SettingsError, match=r"refine.mode published: needs a score model"):
+        refine_group([make_track(TIMES)], load_body(None), RefineSettings(mode="published"), "cpu")
