@@ -79,7 +79,7 @@ def choose(
         return Judged(missed, float(parts.prior) + more)
 
     chosen, best = 0, judged(steps[0])
-    is_shaky = is_shaky or best.prior > SHAKY * _span(piece)
+    is_shaky = is_shaky or shakes(piece, body, settings, device)
     for number, rows in enumerate(steps[1:], start=1):
         found = judged(rows)
         is_last = number == len(steps) - 1
