@@ -118,7 +118,7 @@ class RefineSettings(Settings):
     keypoint_outlier_m: float = Field(0.15, gt=0, description="keypoints farther off lose their pull")
     pose_trust_rad: float = Field(0.2, gt=0, description="error of a recovered joint rotation")
     gap_trust_rad: float = Field(0.4, gt=0, description="error of a rotation that was filled in")
-    prior_share: float = Field(0.5, gt=0, description="weight of what the motion prior tells: rows err together")
+    prior_share: float = Field(1.5, gt=0, description="weight of what the motion prior tells: rows err together")
     place_trust: float = Field(0.1, gt=0, description="error of a recovered place, as a share of the distance")
     shape_trust: float = Field(0.5, gt=0, description="error of a recovered shape number")
     joint_acceleration: float = Field(40.0, gt=0, description="usual acceleration of a joint about the root, m/s^2")

@@ -7,7 +7,8 @@ one measurement, for neighbouring frames share the detector's error, and the mea
 A clear gain or loss decides. In between, and where fewer than `CELLS_MIN` measurements are left (gaps, tracks shorter
 than a second), the prior's energy does: the distance from the recovered poses and the haste of the motion. Poses that
 shake are known to be wrong, so that only a clear loss keeps them from being solved. This matters on real video, where
-the network was shown the keypoints that are held out here, and its poses follow them also in what they are wrong.
+the network was shown the keypoints that are held out here, and its poses follow them also in what they are wrong: any
+other motion meets those keypoints less well. So restless poses are smoothed whatever the keypoints say.
 
 There are two steps to take, each only if it pays: from the rows as they were to the smoothed ones, and from there to
 the solved ones. So poses that only shake are smoothed, and do not follow the errors of the keypoints.
@@ -32,6 +33,7 @@ CLEAR_GAIN, CLEAR_LOSS = 2.0, 3.0  # standard errors
 # Energy of the motion per thirtieth of a second. Motion capture has 0.2 to 11, and 80 to 110 with errors of 2 degrees
 # that differ from frame to frame, 180 to 310 with 4 degrees; what the network makes of real video has 120 to 600.
 SHAKY = 120.0
+RESTLESS = 30.0  # from here on smoothing needs no leave from the keypoints
 # What has to be left of the prior's energy. Smoothing lowers it also in true motion, to 0.5 (0.24 to 0.62 in four of
 # five windows of motion capture), and to 0.06 and less where poses shake by a degree and more.
 SMOOTHED_PRIOR = 0.25
@@ -79,22 +81,29 @@ def choose(
         return Judged(missed, float(parts.prior) + more)
 
     chosen, best = 0, judged(steps[0])
-    is_shaky = is_shaky or shakes(piece, body, settings, device)
+    haste = _haste(piece, body, settings, device)
+    is_restless, is_shaky = haste > RESTLESS, is_shaky or haste > SHAKY
     for number, rows in enumerate(steps[1:], start=1):
         found = judged(rows)
         is_last = number == len(steps) - 1
         share = np.inf if is_shaky and is_last else SOLVED_PRIOR if chosen else SMOOTHED_PRIOR
-        if is_better(best, found, share):
+        is_calmed = is_restless and not is_last and found.prior < SMOOTHED_PRIOR * best.prior
+        if is_calmed or is_better(best, found, share):
             chosen, best = number, found
     return chosen
 
 
 def shakes(piece: Piece, body: BodyModel, settings: RefineSettings, device: torch.device) -> bool:
     """Return whether the poses of a piece's rows, as they were recovered, differ from frame to frame as errors do."""
+    return _haste(piece, body, settings, device) > SHAKY
+
+
+def _haste(piece: Piece, body: BodyModel, settings: RefineSettings, device: torch.device) -> float:
+    """Return the energy of the recovered motion per thirtieth of a second."""
     energy = MotionEnergy(gather([piece], settings, device, "held out"), body, settings)
     rows = Rows(piece.track.pose[piece.rows], piece.track.trans[piece.rows], piece.track.betas)
     with torch.no_grad():
-        return float(energy.parts(*_numbers(rows, device)).prior) > SHAKY * _span(piece)
+        return float(energy.parts(*_numbers(rows, device)).prior) / _span(piece)
 
 
 def _span(piece: Piece) -> float:

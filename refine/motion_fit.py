@@ -73,7 +73,8 @@ def refine_tracks(
     for group in group_windows(windows, settings.batch_rows):
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
         solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
-        judged_at = round(JUDGED_AT * settings.steps) if settings.is_gated else settings.steps
+        is_polished = settings.is_gated and score is None
+        judged_at = round(JUDGED_AT * settings.steps) if is_polished else settings.steps
         if score is None:
             solver.run(settings.steps, stop=judged_at)
         else:

@@ -108,7 +108,8 @@ class MotionPrior(ModelMixin, ConfigMixin):
         for layer in self.steps:
             hidden = layer(hidden, conditions.is_row)
         hidden = self.norm(hidden)
-        change = self.change(hidden).float().unflatten(-1, (24, 6))
+        # The surer the guess, the smaller the change: as its deviation over that of what is known without the poses.
+        change = self.change(hidden).float().unflatten(-1, (24, 6)) * (1.0 + trust).rsqrt()
         return guess + change, self.spread(hidden).float().clamp(*SPREAD_LOG)
 
     def _without_poses(self, conditions: MotionConditions, told: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from configs.schema import RefineSettings
+from configs.weights import resolve
 from refine.gate import Judged, choose, is_better
 from refine.motion_evidence import HELD_OUT_JOINTS, HELD_OUT_S, Piece, gather, held_out
 from refine.motion_fit import refine_tracks
+from refine.motion_prior import MotionPrior
 from refine.smooth import smooth_track
 from refine.types import Rows, TrackRows
 
@@ -41,7 +43,9 @@ def badly_detected(track: TrackRows, share: float, seed: int) -> TrackRows:
     return replace(track, views=(replace(view, keypoints=keypoints),))
 
 
-def moved_mm(make_scene: Callable, share: float, seed: int, settings: RefineSettings) -> float:
+def moved_mm(
+    make_scene: Callable, share: float, seed: int, settings: RefineSettings, prior: MotionPrior | None = None
+) -> float:
     """Return how far true poses move when keypoints are wrong by a share of the height."""
     scene = make_scene(96, seed=seed)
     true = replace(
@@ -50,7 +54,7 @@ def moved_mm(make_scene: Callable, share: float, seed: int, settings: RefineSett
         betas=scene.betas.astype(np.float32),
         trans=scene.trans.astype(np.float32),
     )
-    (found,) = refine_tracks([badly_detected(true, share, seed)], scene.body, settings)
+    (found,) = refine_tracks([badly_detected(true, share, seed)], scene.body, settings, prior=prior)
     return 1000.0 * float(scene.error_m(found.pose, found.trans, found.betas).mean())
 
 
@@ -143,3 +147,8 @@ def test_a_track_of_few_rows_passes_the_gate(make_scene: Callable) -> None:
         scene = make_scene(rows)
         (found,) = refine_tracks([scene.track], scene.body, SETTINGS)
         assert np.isfinite(found.pose).all() and found.is_refined.shape == (rows,)
+
+
+def test_true_poses_stay_also_where_a_prior_would_move_them(make_scene: Callable) -> None:
+    prior = MotionPrior.from_pretrained(resolve("motion-prior"))
+    assert moved_mm(make_scene, 0.02, 5, SETTINGS, prior) < 2.0 < moved_mm(make_scene, 0.02, 5, FREE, prior)
