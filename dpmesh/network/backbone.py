@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dpmesh.network.config import JOINT_COUNT, BackboneConfig
+from dpmesh.network.config import JOINT_COUNT, BackboneConfig, Part
 from dpmesh.network.control import ControlBranch
 from dpmesh.network.latents import LatentEncoder
 from dpmesh.network.prompts import JointPrompt, drop_joints, heatmaps
@@ -53,6 +53,11 @@ class BackboneOutput:
     maps_8: Tensor  # (R, 30, 8, 8)
     features: FusedFeatures
     keypoint_logits: Tensor | None  # (R, 30, 32, 32), the softmax over a map tells where the joint is
+
+    @property
+    def taps(self) -> list[Tensor]:
+        """Return the taps of the U-Net, 4 px first."""
+        return self.up.taps
 
 
 class KeypointMaps(nn.Module):
@@ -129,6 +134,8 @@ class Backbone(nn.Module):
         look = self.look(latents, given, self.config.timestep)
         down, up = look.down, look.up
         maps_16, maps_8 = (_mean_map(down.maps[level] + up.maps[level]) for level in (1, 2))
+        if "attention_maps" in self.config.left_out:
+            maps_16, maps_8 = torch.zeros_like(maps_16), torch.zeros_like(maps_8)
         features = self.fusion(up.taps, maps_8, maps_16)
         logits = None if self.keypoint_maps is None else self.keypoint_maps(up.taps[-1], given.maps)
         return BackboneOutput(
@@ -139,8 +146,11 @@ class Backbone(nn.Module):
         """Return heat maps and tokens of joints, some of them dropped in training mode; arguments as of `forward`."""
         if self.training and self.config.joint_drop:
             joints_mask = drop_joints(joints_mask, self.config.joint_drop)
-        maps = heatmaps(joints, joints_mask, self.config.heatmap_sigma)
-        return Steering(maps, self.prompt(joints, joints_mask))
+        maps = heatmaps(joints, self._unless_left_out("heatmaps", joints_mask), self.config.heatmap_sigma)
+        return Steering(maps, self.prompt(joints, self._unless_left_out("prompts", joints_mask)))
+
+    def _unless_left_out(self, part: Part, joints_mask: Tensor) -> Tensor:
+        return torch.zeros_like(joints_mask) if part in self.config.left_out else joints_mask
 
     def look(self, latents: Tensor, given: Steering, timestep: int | Tensor) -> Look:
         """Run control branch and U-Net on latents (R, C, 32, 32) of a time step, one for all rows or (R,)."""

@@ -8,6 +8,7 @@ Prompt = Literal["linear", "mlp"]
 PositionCode = Literal["published", "sine"]
 PoseHead = Literal["vposer", "tokens", "rot6d"]
 CameraHead = Literal["published", "scale"]
+Part = Literal["heatmaps", "prompts", "attention_maps"]
 
 JOINT_COUNT = 30
 """Joints of the `dpmesh30` set: heat-map channels, prompt tokens and attention-map channels, in one order."""
@@ -79,9 +80,17 @@ class BackboneConfig:
     """Whether the image also tells where its joints are: one map each, read off the finest tap."""
     fused_channels: int = 2048
     fused_groups: int = 16
+    left_out: tuple[Part, ...] = ()
+    """What is silenced, for ablations: empty heat maps, the same prompt for every crop, empty attention maps."""
+    cnn_width: int = 0
+    """First width of a CNN in place of encoder, control branch and U-Net (`dpmesh.network.cnn`); 0 for none."""
 
     def __post_init__(self) -> None:
         _freeze_lists(self)
+        for part in self.left_out:
+            _check_choice("left_out", part, Part)
+        if "prompts" in self.left_out and not self.prompt_absent_token:
+            raise ValueError("left_out has 'prompts': all joints then get the absent token; set prompt_absent_token")
         stride = self.patch_px * 2 ** (len(self.vae_channels) - 1)
         if self.image_px != stride * LATENT_PX:
             raise ValueError(
@@ -93,6 +102,10 @@ class BackboneConfig:
                 raise ValueError(f"{name} has {len(getattr(self, name))} levels; the feature taps need 4")
         if not all(self.unet_attention[level] for level in MAP_LEVELS):
             raise ValueError(f"unet_attention is {self.unet_attention}; levels {MAP_LEVELS} must attend to the joints")
+        if self.cnn_width and self.image_px != 4 * LATENT_PX:
+            raise ValueError(
+                f"image_px is {self.image_px}: the CNN's stem halves twice, to {LATENT_PX}; set image_px to 128"
+            )
         _check_choice("prompt", self.prompt, Prompt)
         if self.prompt == "mlp" and self.prompt_hidden < 1:
             raise ValueError(f"prompt_hidden is {self.prompt_hidden}; the mlp prompt needs a hidden width")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from configs.checks import check_shape
 from dpmesh.network.backbone import Backbone
+from dpmesh.network.cnn import CnnBackbone
 from dpmesh.network.config import GRID, JOINT_COUNT, QUERY_JOINT_COUNT, NetworkConfig, preset
 from dpmesh.network.dense import AnchorVolume
 from dpmesh.network.heads import (
@@ -81,7 +82,9 @@ class DPMesh(ModelMixin, ConfigMixin):
         self.settings = NetworkConfig.from_mappings(backbone_config, regressor_config)
         features, config = self.settings.backbone.fused_channels, self.settings.regressor
         body_tokens = 2 + (1 + config.token_count if config.pose_head == "tokens" else 1)
-        self.backbone = Backbone(self.settings.backbone)
+        backbone = self.settings.backbone
+        # Not a union: most of what reads the parts of a backbone is for the U-Net alone.
+        self.backbone: Any = CnnBackbone(backbone) if backbone.cnn_width else Backbone(backbone)
         self.volume = AnchorVolume(features, config)
         self.transformer = CascadeTransformer(features, body_tokens, config)
         self.joint_lift: JointLift | None = None
@@ -158,7 +161,7 @@ class DPMesh(ModelMixin, ConfigMixin):
         else:
             check_shape("image", image, (rows, 3, side, side))
             seen = self.backbone(image, joints, (joints_mask > 0).to(joints_mask.dtype))
-            fused, logits, taps = seen.features.fused, seen.keypoint_logits, seen.up.taps
+            fused, logits, taps = seen.features.fused, seen.keypoint_logits, seen.taps
             volume = self.volume(fused)
         first = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, taps)
         if image is None and first is not None:
