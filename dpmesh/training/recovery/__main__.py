@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from dpmesh.body import load_body
@@ -16,7 +17,7 @@ from dpmesh.training.command import (
     start_process,
 )
 from dpmesh.training.loop import find_config
-from dpmesh.training.recovery.noise import CLEAN, KeypointNoise
+from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, measured_noise
 from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
 
@@ -27,7 +28,9 @@ def parse() -> argparse.Namespace:
     add_crop_options(parser)
     add_loop_options(parser, batch_rows=32, learning_rate=5e-4)
     parser.add_argument("--config", default="compact", help="network configuration")
-    parser.add_argument("--noise", choices=("own", "posefix"), default="own", help="model of the keypoints' errors")
+    parser.add_argument(
+        "--noise", choices=("own", "measured", "posefix"), default="own", help="model of the keypoints' errors"
+    )
     parser.add_argument("--clean-keypoints", action="store_true", help="true keypoints: how a teacher is trained")
     parser.add_argument("--teacher", type=Path, help="checkpoint of a teacher, whose features are followed")
     parser.add_argument("--blind", type=float, default=0.0, help="share of crops without any keypoint, with own noise")
@@ -81,7 +84,9 @@ def run(options: argparse.Namespace) -> None:
 def _noise_of(options: argparse.Namespace) -> KeypointNoise | PoseFixNoise:
     if options.clean_keypoints:
         return CLEAN
-    return PoseFixNoise() if options.noise == "posefix" else KeypointNoise(blind_rate=options.blind)
+    if options.noise == "posefix":
+        return PoseFixNoise()
+    return replace(measured_noise() if options.noise == "measured" else KeypointNoise(), blind_rate=options.blind)
 
 
 def main() -> int:

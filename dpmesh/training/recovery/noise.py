@@ -3,7 +3,9 @@
 The kinds of error follow PoseFix (Moon et al. 2019); the rates are simplified to one number per kind.
 """
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,7 +16,7 @@ from dpmesh.training.render.chance import Chance
 
 MIRROR_PAIRS = ((1, 2), (4, 5), (7, 8), (16, 17), (18, 19), (20, 21), (25, 26), (27, 28))
 CONFIDENCE_MIN = 0.3  # what a run drops for being less sure (`recover.keypoint_score_min`)
-SCATTER_UNSURE = 0.05  # share of the crop's side by which joints scatter that a detector is about 0.4 sure of
+MEASURED = Path(__file__).parents[2] / "data" / "detector_noise.json"
 HIP_INDICES, SHOULDER_INDICES = (1, 2), (16, 17)
 
 
@@ -35,6 +37,8 @@ class KeypointNoise:
     weak_factor: float = 4.0
     blackout_rate: float = 0.1  # share of crops in which a random half loses all its keypoints
     blind_rate: float = 0.0  # share of crops that lose all keypoints, so that the image has to speak
+    scatter_unsure: float = 0.05  # scatter of joints that a detector is about 0.4 sure of
+    joint_factors: tuple[float, ...] = ()  # 30, on the jitter of each joint; all 1 if none are given
 
 
 CLEAN = KeypointNoise(
@@ -49,6 +53,15 @@ CLEAN = KeypointNoise(
     blackout_rate=0.0,
 )
 """Every keypoint inside the crop, where it truly is."""
+
+
+def measured_noise() -> KeypointNoise:
+    """Return the noise that was fitted to a detector, from `dpmesh/data/detector_noise.json`.
+
+    `python -m dpmesh.training.recovery.measure_detector` makes the file.
+    """
+    fitted = json.loads(MEASURED.read_text())["noise"]
+    return KeypointNoise(**fitted | {"joint_factors": tuple(fitted["joint_factors"])})
 
 
 def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: Chance) -> tuple[Tensor, Tensor]:
@@ -87,8 +100,10 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
     sigma = torch.where(visible == 1, noise.hidden_jitter, noise.jitter) * chance.uniform(0.3, 1.7, rows, 1)
     weak = chance.coin(noise.weak_rate, rows, 1)
     sigma = sigma * torch.where(weak, chance.uniform(1.0, noise.weak_factor, rows, 1), 1.0)
+    if noise.joint_factors:
+        sigma = sigma * sigma.new_tensor(noise.joint_factors)
     missed = chance.coin(noise.miss_rate, rows, 30)
-    confidence = _confidence(sigma, is_wrong | missed, chance)
+    confidence = _confidence(sigma / noise.scatter_unsure, is_wrong | missed, chance)
     sigma = torch.where(missed, noise.miss_length, sigma) * crop_px
     out = out + chance.normal(1.0, *out.shape) * sigma[..., None]
     for target, pair in ((DPMESH30_PELVIS, HIP_INDICES), (DPMESH30_NECK, SHOULDER_INDICES)):
@@ -105,13 +120,13 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
     return torch.where(given[..., None], out, 0.0), confidence * given
 
 
-def _confidence(sigma: Tensor, is_wrong: Tensor, chance: Chance) -> Tensor:
-    """Return (R, 30) how sure a detector is of joints that scatter by a share `sigma` (R, 30) of the crop's side.
+def _confidence(scatter: Tensor, is_wrong: Tensor, chance: Chance) -> Tensor:
+    """Return (R, 30) how sure a detector is of joints by their scatter (R, 30), 1 for `scatter_unsure`.
 
     Roughly right at most: it varies from joint to joint, and says nothing of joints taken for others.
     """
-    told = torch.exp(-chance.uniform(0.4, 1.6, *sigma.shape) * (sigma / SCATTER_UNSURE) ** 1.5)
-    return torch.where(is_wrong, chance.uniform(0.0, 1.0, *sigma.shape), told).clamp_min(CONFIDENCE_MIN)
+    told = torch.exp(-chance.uniform(0.4, 1.6, *scatter.shape) * scatter**1.5)
+    return torch.where(is_wrong, chance.uniform(0.0, 1.0, *scatter.shape), told).clamp_min(CONFIDENCE_MIN)
 
 
 def _blackout(joints_px: Tensor, crop_px: int, rate: float, chance: Chance) -> Tensor:

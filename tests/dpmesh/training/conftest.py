@@ -76,6 +76,14 @@ def crop_batch(body: BodyModel) -> Crops:
     return make_batch(body, 6)
 
 
+@pytest.fixture(scope="session")
+def many_crops(body: BodyModel) -> Crops:
+    """200 crops in which every left wrist is hidden."""
+    crops = make_batch(body, 200)
+    crops.visible30[:, 20] = 1
+    return crops
+
+
 @pytest.fixture
 def crop_folder(body: BodyModel, tmp_path: Path) -> Path:
     folder = tmp_path / "crops"

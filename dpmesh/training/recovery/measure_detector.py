@@ -1,0 +1,169 @@
+"""Command: measure how wrong a detector's keypoints are on crops with truth, and fit simulated errors to it."""
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.errors import InputError
+from dpmesh.training.command import run_command
+from dpmesh.training.crops import Crops
+from dpmesh.training.recovery.crops import CropShards
+from dpmesh.training.recovery.keypoint_errors import (
+    ErrorStatistics,
+    Sighting,
+    error_statistics,
+    fit_noise,
+    simulate,
+    truth_of,
+)
+from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.render.chance import Chance
+from dpmesh.training.shards import write_whole
+
+log = logging.getLogger(__name__)
+
+SCORE_MIN = 0.1
+OVERLAP_MIN = 0.3
+"""Intersection over union above which a detection is the person that the crop is about; the best one counts."""
+BATCH = 16
+SEED = 54321
+
+
+def detect(network: Any, crops: Crops, image_px: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the keypoints (R, 17, 2) in crop pixels of the person each crop is about, their confidence, who was found.
+
+    Args:
+        network: an `ultralytics.YOLO` of a pose network.
+        crops: what it looks at.
+        image_px: side to which it scales each crop.
+        device: on which it runs.
+    """
+    pictures = [np.ascontiguousarray(picture) for picture in crops.image.permute(0, 2, 3, 1).flip(-1).cpu().numpy()]
+    told = network.predict(pictures, imgsz=image_px, conf=SCORE_MIN, device=device, verbose=False)
+    joints, confidence = torch.zeros(len(crops), 17, 2), torch.zeros(len(crops), 17)
+    is_found = torch.zeros(len(crops), dtype=torch.bool)
+    side = crops.image.shape[-1]
+    here = truth_of(crops, joints, confidence)
+    for row, result in enumerate(told):
+        inside = here.truth[row, here.visible[row] > 0] * side
+        if len(result.boxes) == 0 or len(inside) < 2:
+            continue
+        # Joints lie inside a body: a box round them is smaller than the person's.
+        low, high = inside.amin(0), inside.amax(0)
+        margin = 0.1 * (high - low).amax()
+        box = torch.cat([low - margin, high + margin]).clamp(0, side)
+        overlap = _overlaps(box, result.boxes.xyxy.cpu().float())
+        best = int(overlap.argmax())
+        if overlap[best] >= OVERLAP_MIN:
+            joints[row], confidence[row] = result.keypoints.xy[best].cpu(), result.keypoints.conf[best].cpu()
+            is_found[row] = True
+    return joints, confidence, is_found
+
+
+def sightings(network: Any, crops: CropShards, image_px: int, device: str) -> tuple[Sighting, Tensor]:
+    """Return the keypoints of those crops whose person was found, and which these are (R,) bool."""
+    parts = [detect(network, batch, image_px, device) for batch in crops.in_order(BATCH)]
+    joints, confidence, is_found = (torch.cat([part[place] for part in parts]) for place in range(3))
+    return truth_of(crops.crops, joints, confidence).rows(is_found), is_found
+
+
+def format_statistics(columns: dict[str, ErrorStatistics]) -> str:
+    """Return one Markdown table, a column for each."""
+    lines = [["", *columns], ["---"] * (1 + len(columns))]
+
+    def add(name: str, values: list[float], style: str = "{:.1%}") -> None:
+        lines.append([name, *(style.format(value) for value in values)])
+
+    told = list(columns.values())
+    for state in ("visible", "hidden"):
+        for name in ("missing", "spread", "inverted", "swapped", "wild", "bias_out", "bias_down"):
+            add(f"{state}: {name}", [getattr(getattr(column, state)["all"], name) for column in told])
+        add(f"{state}: confidence", [getattr(column, state)["all"].confidence for column in told], "{:.2f}")
+    for kind in told[0].visible:
+        if kind != "all":
+            add(f"spread of {kind}, visible", [column.visible[kind].spread for column in told])
+            add(f"spread of {kind}, hidden", [column.hidden[kind].spread for column in told])
+    add("whole person inverted", [column.whole_inversions for column in told])
+    add("scatter between people (log)", [column.person_scatter for column in told], "{:.2f}")
+    add("correlation along a limb bone", [column.bone_correlation for column in told], "{:.2f}")
+    lines.append(
+        [
+            "confidence by error: below 1, 2, 4, 8 %, above",
+            *(" ".join(f"{value:.2f}" for value in column.confidence_by_error) for column in told),
+        ]
+    )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery.measure_detector", description=__doc__)
+    parser.add_argument("weights", type=Path, help="Ultralytics pose weights with 17 COCO keypoints")
+    parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards, best of 256 px")
+    parser.add_argument("--limit", type=int, help="read no more crops than about so many")
+    parser.add_argument("--image-px", type=int, default=320, help="side to which the detector scales a crop")
+    parser.add_argument("--output", type=Path, help="file for the statistics and the noise that was fitted to them")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, fit, print the table and write the file."""
+    if not options.weights.exists():
+        raise InputError(f"{options.weights}: no such weights; give those of an Ultralytics pose network")
+    from ultralytics import YOLO
+
+    torch.set_num_threads(options.threads)
+    crops = CropShards(options.crops, options.limit)
+    seen, is_found = sightings(YOLO(str(options.weights)), crops, options.image_px, options.device)
+    told = crops.crops[is_found.nonzero().squeeze(1)]
+    measured = error_statistics(seen)
+    noise = fit_noise(told, measured, KeypointNoise())
+    share = float(is_found.float().mean())
+    present = replace(KeypointNoise(), blackout_rate=0.0)  # whole sides that are cut off are no detector's error
+    columns = {"detector": measured} | {
+        name: error_statistics(simulate(told, kind, Chance((SEED,))))
+        for name, kind in (("own noise", present), ("measured noise", noise))
+    }
+    sys.stdout.write(f"{options.weights.name}: {share:.1%} of {len(is_found)} people found\n\n")
+    sys.stdout.write(format_statistics(columns))
+    if options.output is not None:
+        content = {
+            "weights": options.weights.name,
+            "crops": len(is_found),
+            "crop_px": crops.crops.image.shape[-1],
+            "image_px": options.image_px,
+            "found": round(share, 4),
+            "measured": measured.to_mapping(),
+            "noise": {name: _rounded(value) for name, value in asdict(noise).items()},
+        }
+        text = json.dumps(content, indent=1) + "\n"
+        write_whole(options.output, lambda draft: draft.write_text(text))
+
+
+def _overlaps(box: Tensor, boxes: Tensor) -> Tensor:
+    """Return intersection over union (N,) of a box (4,) with boxes (N, 4)."""
+    shared = (torch.minimum(box[2:], boxes[:, 2:]) - torch.maximum(box[:2], boxes[:, :2])).clamp_min(0).prod(-1)
+    return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(-1) - shared)
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    return run_command(parse, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
