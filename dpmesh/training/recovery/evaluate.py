@@ -15,7 +15,7 @@ from dpmesh.geometry.align import find_similarity
 from dpmesh.network.model import DPMesh
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, measured_noise
 from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.visibility import VISIBLE
@@ -97,6 +97,7 @@ def main() -> int:
     parser.add_argument("model", type=Path, help="folder with config and weights")
     parser.add_argument("--crops", type=Path, required=True, help="folder of held-out shards")
     parser.add_argument("--limit", type=int, default=2000)
+    parser.add_argument("--noise", choices=("own", "measured", "clean"), default="own", help="the keypoints' errors")
     options = parser.parse_args()
     try:
         crops = CropShards([options.crops], limit=options.limit)
@@ -105,8 +106,10 @@ def main() -> int:
         return 1
     network = DPMesh.from_pretrained(options.model).float().eval()
     body = load_body(None)
+    noises = {"own": KeypointNoise, "measured": measured_noise, "clean": lambda: CLEAN}
+    noise = noises[options.noise]()
     for is_image_used in (True, False):
-        errors = measure_errors(network, body, crops, KeypointNoise(), is_image_used=is_image_used)
+        errors = measure_errors(network, body, crops, noise, is_image_used=is_image_used)
         sys.stdout.write(f"{'with the image' if is_image_used else 'joints alone'}\n")
         for name, part in {"all": errors, **{name: errors.of_level(name) for name in LEVELS}}.items():
             told = {key: round(value, 1) for key, value in asdict(part.means()).items()}
