@@ -15,7 +15,7 @@ from refine.types import TrackFit, TrackRows, ViewRows
 
 CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
 DISTANCE_MIN_M = 0.5
-SPREAD_MIN_RAD = 0.05  # nobody is surer of a rotation
+SPREAD_MIN_RAD = 0.2  # on people unlike those it learned from the prior is sure and wrong
 LIMBS = {f"{side}_{part}" for side in ("left", "right")
          for part in ("shoulder", "elbow", "wrist", "outer_hip", "knee", "ankle")}  # fmt: skip
 HELD_OUT_S = 0.4  # longer than errors of detected keypoints last
@@ -109,12 +109,12 @@ def keypoint_weights(
 ) -> np.ndarray:
     """Return how much (T, K) each keypoint of rows counts: 0 in rows that were filled in.
 
-    It grows with the fourth power of the confidence. Of the bundled keypoint reader's keypoints, those sure to 0.95,
+    It grows with the third power of the confidence. Of the bundled keypoint reader's keypoints, those sure to 0.95,
     0.8, 0.6 and 0.4 are off by 3, 6, 11 and 21 cm (medians, `python -m dpmesh.training.make_sequences`).
     """
     confidence = view.keypoints[rows, :, 2]
     is_used = (confidence >= settings.keypoint_score_min) & track.is_observed[rows, None]
-    return np.where(is_used, confidence**4, 0.0)
+    return np.where(is_used, confidence**3, 0.0)
 
 
 def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
