@@ -81,7 +81,7 @@ def choose(
         return Judged(missed, float(parts.prior) + more)
 
     chosen, best = 0, judged(steps[0])
-    haste = _haste(piece, body, settings, device)
+    haste = _haste(piece, energy, device)
     is_restless, is_shaky = haste > RESTLESS, is_shaky or haste > SHAKY
     for number, rows in enumerate(steps[1:], start=1):
         found = judged(rows)
@@ -95,12 +95,12 @@ def choose(
 
 def shakes(piece: Piece, body: BodyModel, settings: RefineSettings, device: torch.device) -> bool:
     """Return whether the poses of a piece's rows, as they were recovered, differ from frame to frame as errors do."""
-    return _haste(piece, body, settings, device) > SHAKY
-
-
-def _haste(piece: Piece, body: BodyModel, settings: RefineSettings, device: torch.device) -> float:
-    """Return the energy of the recovered motion per thirtieth of a second."""
     energy = MotionEnergy(gather([piece], settings, device, "held out"), body, settings)
+    return _haste(piece, energy, device) > SHAKY
+
+
+def _haste(piece: Piece, energy: MotionEnergy, device: torch.device) -> float:
+    """Return the energy of the recovered motion per thirtieth of a second."""
     rows = Rows(piece.track.pose[piece.rows], piece.track.trans[piece.rows], piece.track.betas)
     with torch.no_grad():
         return float(energy.parts(*_numbers(rows, device)).prior) / _span(piece)

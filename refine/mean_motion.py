@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dpmesh.body import JOINT_SETS
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, six_to_matrix
 from refine.motion_conditions import MotionConditions, describe_windows
 from refine.motion_prior import MotionPrior
@@ -16,7 +17,7 @@ from refine.windows import Joiner, Window, plan_windows
 
 WINDOW_ROWS, OVERLAP_ROWS = 64, 24  # as trained
 KEYPOINT_SCORE_MIN = 0.3  # the prior has seen no keypoints less sure
-COCO_OF_OPENPOSE = (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11)
+COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"])
 
 
 @torch.no_grad()

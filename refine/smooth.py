@@ -16,10 +16,8 @@ MARGIN_S = 3.0  # beyond a part's own rows; what lies farther away moves a row b
 BRIDGE_HZ = (0.35, 0.7, 1.4, 2.8, 5.6)  # cutoffs of the splines that are tried across gaps
 BRIDGE_SLACK = 0.25  # a stiffer spline is taken when it misses by no more than this above the best
 BRIDGE_POWER = 3  # of the confidence: at the sides of a gap people are half hidden, and their poses poor
-HIDDEN_S, PERIOD_S = (
-    0.5,
-    1.5,
-)  # to try a spline, so much of so much is hidden: as long as many gaps, and twice that seen
+# To try a spline, so much of so much is hidden: as long as many gaps, and twice that seen.
+HIDDEN_S, PERIOD_S = 0.5, 1.5
 GAP_SHARE = 0.2  # weight of rows that were filled in: without any, a spline swings far out in a gap of half a second
 
 

@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import torch
 
-from configs.errors import DpmeshVideoError, InputError
+from configs.errors import InputError
 from dpmesh.body import BodyModel, load_body
+from dpmesh.training.command import run_command
 from dpmesh.training.demo_motion import Role
 from dpmesh.training.make_demo_clip import (
     CAMERA_HEIGHT_M,
@@ -164,8 +165,8 @@ def _surface(rng: np.random.Generator, pictures: list[Path], wide: int, high: in
     return np.clip(large[top : top + high, left : left + wide] * rng.uniform(0.45, 0.8), 0, 255).astype(np.uint8)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the command's options."""
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.make_sequences", description=__doc__)
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
     parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
@@ -174,20 +175,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    try:
-        torch.set_num_threads(1)  # sums in another order would draw other pictures
-        body, bank = load_body(options.body, device="cpu"), PoseBank.read(options.poses)
-        renderer, pictures = renderer_of(body, "cpu"), list_backgrounds(options.backgrounds, "val")
-        options.output.mkdir(parents=True, exist_ok=True)
-        for number in range(1, options.count + 1):
-            path = options.output / f"sequence_{number:02d}.mp4"
-            make_sequence(path, body, renderer, bank, pictures, (options.seed, number), options.seconds)
-    except DpmeshVideoError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the clips."""
+    torch.set_num_threads(1)  # sums in another order would draw other pictures
+    body, bank = load_body(options.body, device="cpu"), PoseBank.read(options.poses)
+    renderer, pictures = renderer_of(body, "cpu"), list_backgrounds(options.backgrounds, "val")
+    options.output.mkdir(parents=True, exist_ok=True)
+    for number in range(1, options.count + 1):
+        path = options.output / f"sequence_{number:02d}.mp4"
+        make_sequence(path, body, renderer, bank, pictures, (options.seed, number), options.seconds)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    return run_command(lambda: parse(arguments), run)
 
 
 if __name__ == "__main__":

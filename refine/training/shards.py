@@ -1,6 +1,6 @@
 """Where the training takes its motion from: shards of people as a run sees them and as they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from configs.errors import InputError
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
+from dpmesh.training.motion.seen import SeenMotion
+from dpmesh.training.shards import join_arrays
 from refine.motion_conditions import MotionConditions, describe_windows
-
-FIELDS = ("pose", "betas", "time_s", "focal_px", "principal_px", "keypoints", "recovered", "is_observed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +35,26 @@ class MotionShards:
         paths = sorted(folder.glob("motion_*.npz"))
         if not paths:
             raise InputError(f"{folder}: no motion_*.npz there; make them with `python -m dpmesh.training.make_motion`")
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in FIELDS}
+        names = [field.name for field in fields(SeenMotion)]
+        parts: list[SeenMotion] = []
         for path in paths:
             with np.load(path, allow_pickle=False) as stored:
-                for name in FIELDS:
+                for name in names:
                     if name not in stored:
                         raise InputError(f"{path}: lacks {name!r}; make the shards anew")
-                    parts[name].append(stored[name])
-        self._arrays = {name: np.concatenate(values) for name, values in parts.items()}
+                parts.append(SeenMotion(**{name: stored[name] for name in names}))
+        self._motion = join_arrays(parts)
         self._seed = seed
 
     def __len__(self) -> int:
-        return len(self._arrays["pose"])
+        return len(self._motion.pose)
 
     def batch(self, size: int, step: int) -> MotionBatch:
         """Return random clips, some with further gaps, some cut short; the same step gives the same clips."""
         rng = np.random.default_rng((self._seed, 13, step))
         rows = rng.integers(len(self), size=size)
-        frames = self._arrays["pose"].shape[1]
-        is_observed, is_row = self._arrays["is_observed"][rows].copy(), np.ones((size, frames), bool)
+        frames = self._motion.pose.shape[1]
+        is_observed, is_row = self._motion.is_observed[rows].copy(), np.ones((size, frames), bool)
         for place in range(size):
             if rng.random() < 0.3:
                 first = int(rng.integers(frames))
@@ -64,11 +65,11 @@ class MotionShards:
 
     def rows(self, start: int, stop: int) -> MotionBatch:
         """Return clips as they are."""
-        observed = self._arrays["is_observed"][start:stop]
+        observed = self._motion.is_observed[start:stop]
         return self._make(np.arange(start, start + len(observed)), observed, np.ones_like(observed))
 
     def _make(self, rows: np.ndarray, is_observed: np.ndarray, is_row: np.ndarray) -> MotionBatch:
-        part = {name: torch.from_numpy(values[rows]) for name, values in self._arrays.items()}
+        part = {field.name: torch.from_numpy(getattr(self._motion, field.name)[rows]) for field in fields(SeenMotion)}
         count, frames = is_row.shape
         conditions = describe_windows(
             axis_angle_to_matrix(part["recovered"]),
