@@ -125,6 +125,9 @@ class RefineSettings(Settings):
     turn_acceleration: float = Field(200.0, gt=0, description="usual acceleration of a joint's rotation, rad/s^2")
     root_acceleration: float = Field(12.0, gt=0, description="usual acceleration of the root, m/s^2")
     speed_max: float = Field(9.0, gt=0, description="speed of the root beyond which it is held back, m/s")
+    is_contact_on: bool = Field(False, description="feet that rest do not slide; the camera has to stand still")
+    is_ground_on: bool = Field(False, description="resting feet of all people lie on one plane; the same holds")
+    is_collision_on: bool = Field(False, description="people do not pass through each other")
     smooth_cutoff_hz: float = Field(5.0, gt=0, description="faster motion is damped by the smoothing without weights")
 
 

@@ -69,9 +69,31 @@ def refine_people(
     device: str,
     prior: "MotionPrior | None" = None,
 ) -> Iterator[MotionTrack]:
-    """Yield the tracks in their order, refined; few are in memory at a time."""
-    for group in _groups(tracks):
-        yield from refine_group(group, body, settings, device, prior)
+    """Yield the tracks in their order, refined.
+
+    Few are in memory at a time, unless people are placed with regard to each other or to the ground.
+    """
+    refined = (track for group in _groups(tracks) for track in refine_group(group, body, settings, device, prior))
+    if settings.is_contact_on or settings.is_ground_on or settings.is_collision_on:
+        return iter(place_people(list(refined), body, settings))
+    return refined
+
+
+def place_people(tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings) -> list[MotionTrack]:
+    """Return the tracks of a clip with their places changed as the settings ask; poses stay."""
+    from refine.scene import SceneRows, settle
+
+    people = [
+        SceneRows(
+            track.frame_index,
+            track.time_s,
+            joint_positions(body, track.pose, track.betas, track.trans, "smpl24"),
+            track.is_observed,
+        )
+        for track in tracks
+    ]
+    shifts = settle(people, settings).shifts_m
+    return [replace(track, trans=track.trans + shift) for track, shift in zip(tracks, shifts, strict=True)]
 
 
 def refine_group(

@@ -63,6 +63,23 @@ def test_people_in_groups_come_out_as_alone_and_in_order(make_track, monkeypatch
         np.testing.assert_allclose(first.pose, second.pose, atol=1e-4)
 
 
+def test_people_are_placed_only_when_asked_and_keep_their_poses(make_track) -> None:
+    tracks = [
+        make_track(TIMES, track_id=1, shift_m=(0.0, 0.0, 4.0)),
+        make_track(TIMES, track_id=2, shift_m=(0.1, 0.0, 4.1)),
+    ]
+    off, on = (
+        list(refine_people(tracks, load_body(None), RefineSettings(mode="off", is_collision_on=is_on), "cpu"))
+        for is_on in (False, True)
+    )
+    assert off == tracks
+    for before, after in zip(tracks, on, strict=True):
+        assert np.array_equal(before.pose, after.pose)
+        assert np.abs(before.trans - after.trans).max() > 0.01
+    apart = [np.linalg.norm(two.trans - one.trans, axis=-1).mean() for one, two in (tracks, on)]
+    assert apart[1] > apart[0] + 0.05
+
+
 def test_the_published_way_needs_a_score_model(make_track) -> None:
     with pytest.raises(SettingsError, match=r"refine.mode published: needs a score model"):
         refine_group([make_track(TIMES)], load_body(None), RefineSettings(mode="published"), "cpu")

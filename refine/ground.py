@@ -1,0 +1,99 @@
+"""Where people stand: feet that rest, and the plane that all of them rest on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from configs.checks import check_shape
+from dpmesh.body import JOINT_SETS
+
+SMPL24 = JOINT_SETS["smpl24"]
+PELVIS, NECK = SMPL24.index("pelvis"), SMPL24.index("neck")
+FEET = (SMPL24.index("left_foot"), SMPL24.index("right_foot"))  # the balls of the feet
+BALL_OVER_SOLE_M = 0.03
+STILL_M_S = 0.4  # across the line of sight; a foot that swings has 2 to 4
+SMOOTHED_ROWS = 5
+
+FOOT_ERROR_M = 0.05
+DISTANCE_ERROR = 0.1  # as a share of the distance: one camera cannot tell a tall person from a near one
+TILT_ERROR_RAD = np.radians(20.0)  # of the mean upright of bodies against the ground's
+ERRORS_PER_PERSON = 4.0  # that differ from each other; neighbouring rows share theirs
+STANDING_MIN = 30.0  # rows of a resting foot, all people together
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A plane, in the axes that the people are in."""
+
+    up: np.ndarray  # (3,) unit length
+    offset_m: float  # `up @ point` of its points
+
+    def height(self, points: np.ndarray) -> np.ndarray:
+        """Return how high (...) points (..., 3) lie over the plane, in metres."""
+        return points @ self.up - self.offset_m
+
+
+def resting(joints_m: np.ndarray, time_s: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
+    """Return how surely each foot rests (T, 2), 0 to 1: it hardly moves across the camera's line of sight.
+
+    Motion along the line of sight does not count, as one camera measures it badly. The camera has to stand still.
+
+    Args:
+        joints_m: (T, 24, 3) in the camera's axes; time_s: (T,) increasing; is_observed: (T,).
+    """
+    check_shape("joints_m", joints_m, (len(time_s), 24, 3))
+    if len(time_s) < SMOOTHED_ROWS:
+        return np.zeros((len(time_s), 2))
+    feet = joints_m[:, FEET].astype(np.float64)
+    speed = np.gradient(feet, time_s, axis=0)
+    sight = feet / np.linalg.norm(feet, axis=-1, keepdims=True)
+    across = np.linalg.norm(speed - (speed * sight).sum(-1, keepdims=True) * sight, axis=-1)
+    padded = np.pad(across, ((SMOOTHED_ROWS // 2, SMOOTHED_ROWS // 2), (0, 0)), mode="edge")
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTHED_ROWS, axis=0), axis=-1)
+    return np.exp(-((usual / STILL_M_S) ** 2)) * is_observed[:, None]
+
+
+def find_ground(joints_m: Sequence[np.ndarray], rests: Sequence[np.ndarray]) -> Ground | None:
+    """Return the plane on which resting feet of all people lie best, or None where too few feet rest.
+
+    Everybody may stand nearer or farther than recovered, by about `DISTANCE_ERROR`; feet that rest on something else
+    lose their pull.
+
+    Args:
+        joints_m: per person (T, 24, 3); rests: per person (T, 2), of `resting`.
+    """
+    if sum(float(rest.sum()) for rest in rests) < STANDING_MIN:
+        return None
+    person = np.concatenate([np.full(rest.size, index) for index, rest in enumerate(rests)])
+    feet = np.concatenate([joints[:, FEET].reshape(-1, 3) for joints in joints_m]).astype(np.float64)
+    share = np.sqrt(np.concatenate([rest.ravel() / max(rest.sum() / ERRORS_PER_PERSON, 10.0) for rest in rests]))
+    upright = _mean_upright(joints_m)
+    side = np.cross(upright, [0.0, 0.0, 1.0] if abs(upright[2]) < 0.9 else [1.0, 0.0, 0.0])
+    axes = np.stack([side / np.linalg.norm(side), np.cross(upright, side / np.linalg.norm(side))])
+
+    def plane(numbers: np.ndarray) -> tuple[np.ndarray, float]:
+        return Rotation.from_rotvec(numbers[:2] @ axes).apply(upright), numbers[2]
+
+    def misses(numbers: np.ndarray) -> np.ndarray:
+        up, offset = plane(numbers)
+        height = np.exp(numbers[3:])[person] * (feet @ up) - offset
+        robust = height / np.sqrt(1.0 + (height / (3.0 * FOOT_ERROR_M)) ** 2)
+        return np.concatenate(
+            [share * robust / FOOT_ERROR_M, numbers[:2] / TILT_ERROR_RAD, numbers[3:] / DISTANCE_ERROR]
+        )
+
+    start = np.zeros(3 + len(rests))
+    start[2] = np.average(feet @ upright, weights=share**2)
+    up, offset = plane(least_squares(misses, start).x)
+    return Ground(up, float(offset) - BALL_OVER_SOLE_M)
+
+
+def _mean_upright(joints_m: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean direction (3,) from pelvis to neck; half of all directions may be anything."""
+    spine = np.concatenate([joints[:, NECK] - joints[:, PELVIS] for joints in joints_m]).astype(np.float64)
+    spine /= np.linalg.norm(spine, axis=-1, keepdims=True)
+    middle = np.median(spine, axis=0)
+    return middle / np.linalg.norm(middle)
