@@ -14,7 +14,7 @@ There are two steps to take, each only if it pays: from the rows as they were to
 the solved ones. So poses that only shake are smoothed, and do not follow the errors of the keypoints.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +39,6 @@ RESTLESS = 30.0  # from here on smoothing needs no leave from the keypoints
 SMOOTHED_PRIOR = 0.25
 SOLVED_PRIOR = 0.9
 
-MorePrior = Callable[[Piece, Tensor], float]
-"""Energy that a further prior gives the poses (T, 144) of a piece; it is added to that of the recovered poses."""
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -57,7 +54,6 @@ def choose(
     body: BodyModel,
     settings: RefineSettings,
     device: torch.device,
-    more_prior: MorePrior | None = None,
     *,
     is_shaky: bool = False,
 ) -> int:
@@ -77,8 +73,7 @@ def choose(
         with torch.no_grad():
             parts = energy.parts(x, trans, betas)
         missed = np.concatenate([_per_cell(missed, place) for missed in parts.missed])[is_seen]
-        more = 0.0 if more_prior is None else more_prior(piece, x)
-        return Judged(missed, float(parts.prior) + more)
+        return Judged(missed, float(parts.prior))
 
     chosen, best = 0, judged(steps[0])
     haste = _haste(piece, energy, device)
