@@ -156,8 +156,9 @@ class DPMesh(ModelMixin, ConfigMixin):
         if image is None:
             width, depth = self.settings.regressor.width, self.settings.regressor.volume_depth
             logits = None
-            fused = joints.new_zeros(rows, self.settings.backbone.fused_channels, GRID, GRID)
-            volume = joints.new_zeros(rows, width, depth, GRID, GRID)
+            nothing = joints.new_zeros(())
+            fused = nothing.expand(rows, self.settings.backbone.fused_channels, GRID, GRID)
+            volume = nothing.expand(rows, width, depth, GRID, GRID)
         else:
             check_shape("image", image, (rows, 3, side, side))
             seen = self.backbone(image, joints, (joints_mask > 0).to(joints_mask.dtype))
@@ -165,7 +166,7 @@ class DPMesh(ModelMixin, ConfigMixin):
             volume = self.volume(fused)
         first = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, taps)
         if image is None and first is not None:
-            layers, grid_tokens = _layers_of(first), fused.new_zeros(rows, volume.shape[1], GRID, GRID)
+            layers, grid_tokens = _layers_of(first), nothing.expand(rows, width, GRID, GRID)
         else:
             cascade = self.transformer(fused, self.volume, volume, first)
             layers, grid_tokens = self._regress(cascade.body_tokens, cascade.joint_img, first), cascade.grid_tokens

@@ -39,7 +39,7 @@ def prepare(
     `is_recoloured` tells whether that goes for their colours, too.
     """
     if is_augmented:
-        crops = mirrored(crops, chance)
+        crops = mirrored(crops, chance, has_images=has_images)
     crop_px = crops.image.shape[-1]
     annotated = as_annotated(crops)
     if isinstance(noise, PoseFixNoise):
@@ -84,8 +84,8 @@ def as_annotated(crops: Crops) -> Tensor:
     return joints
 
 
-def mirrored(crops: Crops, chance: Chance) -> Crops:
-    """Return the crops with a random half mirrored left to right, camera and all."""
+def mirrored(crops: Crops, chance: Chance, *, has_images: bool = True) -> Crops:
+    """Return the crops with a random half mirrored left to right, camera and all; pictures only if they are needed."""
     turn = chance.coin(0.5, len(crops))
     crop_px = crops.image.shape[-1]
 
@@ -101,7 +101,7 @@ def mirrored(crops: Crops, chance: Chance) -> Crops:
     centre = torch.stack([centre_x, crops.box_centre_px[:, 1]], dim=-1)
     return replace(
         crops,
-        image=where(crops.image.flip(-1), crops.image),
+        image=where(crops.image.flip(-1), crops.image) if has_images else crops.image,
         pose=where(crops.pose[:, list(MIRRORED_24)] * -flip, crops.pose),
         trans=where(crops.trans * flip, crops.trans),
         camera_from_crop=where(crops.camera_from_crop * flip[:, None] * flip, crops.camera_from_crop),
