@@ -13,7 +13,7 @@ from pipeline.motion.posing import Body, joint_positions
 from pipeline.types import MotionTrack
 
 COLUMNS = (
-    *("clip", "refine", "bodies", "found", "MPJPE mm", "PA-MPJPE mm", "accel. m/s^2", "sliding m/s"),
+    *("clip", "refine", "bodies", "found", "MPJPE mm", "PA-MPJPE mm", "accel. m/s^2", "sliding m/s", "place m"),
     *("in gaps", "MPJPE mm", "PA-MPJPE mm"),
 )
 
@@ -115,6 +115,7 @@ MEASURES: tuple[tuple[str, Callable[[MotionErrors], float]], ...] = (
     ("PA-MPJPE", mean_pa),
     ("acceleration", lambda errors: _mean(errors.acceleration)),
     ("sliding", lambda errors: _mean(errors.sliding_m_s)),
+    ("place", lambda errors: _mean(errors.place_m)),
     ("PA-MPJPE in gaps", lambda errors: _mean(errors.pa_mpjpe_mm[errors.is_filled])),
 )
 
@@ -125,7 +126,7 @@ def _row(result: Comparison, mode: str) -> tuple[str, ...]:
     return (
         *(result.name, mode, str(len(errors.mpjpe_mm)), percent(result.found / max(1, result.wanted))),
         *(_text(_mean(values)) for values in (errors.mpjpe_mm, errors.pa_mpjpe_mm, errors.acceleration)),
-        _text(_mean(errors.sliding_m_s), 2),
+        *(_text(_mean(values), 2) for values in (errors.sliding_m_s, errors.place_m)),
         *(str(gap.sum()), _text(_mean(errors.mpjpe_mm[gap])), _text(_mean(errors.pa_mpjpe_mm[gap]))),
     )
 

@@ -69,7 +69,7 @@ def test_shaking_by_a_millimetre_is_the_acceleration_that_it_is() -> None:
     assert errors.sliding_m_s == pytest.approx(np.full(8, 0.025))
 
 
-def test_feet_that_truly_move_do_not_slide_and_moved_roots_are_no_error() -> None:
+def test_feet_that_truly_move_do_not_slide_and_moved_roots_count_for_places_alone() -> None:
     truth = np.zeros((1, 9, 3, 3))
     truth[0, :, 1, 0] = 0.04 * np.arange(9)  # one foot at 1 m/s, the other stands
     ours = truth[0] + 0.002 * np.arange(9)[:, None, None]
@@ -77,6 +77,7 @@ def test_feet_that_truly_move_do_not_slide_and_moved_roots_are_no_error() -> Non
     errors = measure_motion([ours], truth, sightings_of(9), choice, rate_hz=25.0)
     assert errors.sliding_m_s == pytest.approx(np.full(8, 0.05 * np.sqrt(3)))
     assert errors.mpjpe_mm.max() < 1e-9 and errors.acceleration.max() < 1e-9
+    assert errors.place_m == pytest.approx(0.002 * np.arange(9) * np.sqrt(3))
 
 
 def test_all_ways_are_measured_at_the_rows_of_the_first(track: MotionTrack, stick_body) -> None:
@@ -95,7 +96,7 @@ def test_all_ways_are_measured_at_the_rows_of_the_first(track: MotionTrack, stic
 
 def errors_of(pa_mm: float, rows: int, filled: int = 0) -> MotionErrors:
     same = np.full(rows, pa_mm)
-    return MotionErrors(same, same, np.arange(rows) < filled, same, np.zeros(0))
+    return MotionErrors(same, same, 0.01 * same, np.arange(rows) < filled, same, np.zeros(0))
 
 
 def test_clips_count_by_their_rows_and_the_worst_clip_is_named() -> None:
@@ -105,6 +106,6 @@ def test_clips_count_by_their_rows_and_the_worst_clip_is_named() -> None:
     ]
     rows = comparison_rows(results)
     assert [row[:4] for row in rows[-2:]] == [("all", "off", "40", "80.0 %"), ("all", "fit", "40", "80.0 %")]
-    assert rows[-1][4:] == ("86.0", "86.0", "86.0", "-", "3", "80.0", "80.0")
-    assert change_rows(results)[1] == ("fit", "-14.0 %", "-14.0 %", "-14.0 %", "-", "-20.0 %", "+4.0 %")
+    assert rows[-1][4:] == ("86.0", "86.0", "86.0", "-", "0.86", "3", "80.0", "80.0")
+    assert change_rows(results)[1] == ("fit", "-14.0 %", "-14.0 %", "-14.0 %", "-", "-14.0 %", "-20.0 %", "+4.0 %")
     assert comparison_rows(results[:1])[-1][0] == "a"
