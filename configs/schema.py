@@ -74,6 +74,9 @@ class RecoverSettings(Settings):
     keypoint_score_min: float = Field(0.3, ge=0, le=1, description="keypoints below this are masked")
     keypoints_min: int = Field(4, ge=1, description="people with fewer usable keypoints get no body in that frame")
     is_camera_fitted: bool = Field(True, description="move the body so that its joints meet the 2D keypoints")
+    is_turned: bool = Field(
+        True, description="turn crops of people who are upside down or lie; not for published models"
+    )
     is_mirrored: bool = Field(False, description="look at every crop in a mirror, too: steadier, at twice the time")
     batch_rows: int | None = Field(None, ge=1, description="crops per call of the network; none: from memory")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(

@@ -18,6 +18,7 @@ from dpmesh.network.config import LATENT_PX
 from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
+from dpmesh.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
 
 CropRule = Literal["tight", "published"]
 
@@ -55,6 +56,7 @@ class BodyRecovery:
         keypoint_score_min: float = 0.3,
         is_camera_fitted: bool = True,
         is_mirrored: bool = False,
+        is_turned: bool = True,
         batch_rows: int = 16,
         crop_rule: CropRule | None = None,
     ) -> None:
@@ -65,6 +67,8 @@ class BodyRecovery:
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.
             is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken.
+            is_turned: whether crops of people upside down or lying are turned upright for the network. A network
+                with the published camera gets every crop as it is.
             batch_rows: crops per call of the network.
             crop_rule: "published" cuts as the released checkpoints were evaluated (`box_scale` is not read then),
                 "tight" round the confident keypoints. None takes "published" for a network with the published camera.
@@ -79,6 +83,7 @@ class BodyRecovery:
         self._is_mirrored = is_mirrored
         self._batch_rows = batch_rows
         is_published = network.settings.regressor.camera_head == "published"
+        self._is_turned = is_turned and not is_published
         self._crop_rule = crop_rule or ("published" if is_published else "tight")
 
     def recover(self, images: Sequence[np.ndarray], people: PeopleInImages) -> RecoveredBodies:
@@ -110,7 +115,9 @@ class BodyRecovery:
             squares = square_box(people.keypoints, people.boxes_xyxy, self._score_min, self._box_scale)
         given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px)
         image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
-        given_joints = torch.from_numpy(given.joints).to(self._device)
+        turns = quarter_turns(joints, is_sure, squares[:, 2]) * self._is_turned
+        image = upright_images(image, turns)
+        given_joints = upright_joints(torch.from_numpy(given.joints).to(self._device), turns)
         mask = torch.from_numpy((given.is_given * confidence)[..., None]).to(self._device, torch.float32)
         with computing_in(self._dtype, self._device):
             output = self._network.forward(image, given_joints, mask)
@@ -128,9 +135,10 @@ class BodyRecovery:
             in_crop = published_translation(output.camera_raw.float(), focal, crop_px)
             scale, shift = 2.0 * focal / (crop_px * in_crop[:, 2]), in_crop[:, :2]
         else:
-            root = ray_rotation(centre, focal, principal) @ rotation[:, 0]
+            turn = turn_matrices(turns).to(rotation)
+            root = ray_rotation(centre, focal, principal) @ turn @ rotation[:, 0]
             rotation = torch.cat([root[:, None], rotation[:, 1:]], dim=1)
-            scale, shift = output.scale, output.shift_m
+            scale, shift = output.scale, (turn[:, :2, :2] @ output.shift_m[..., None])[..., 0]
         pose = matrix_to_axis_angle(rotation)
         origin = translation_from_crop(scale, shift, centre, side, focal, principal)
         if output.shift_m is not None:  # measured at the pelvis

@@ -144,6 +144,7 @@ class Models:
                 keypoint_score_min=recover.keypoint_score_min,
                 is_camera_fitted=recover.is_camera_fitted,
                 is_mirrored=recover.is_mirrored,
+                is_turned=recover.is_turned,
                 batch_rows=recover.batch_rows or choose_rows(network.settings.backbone.row_bytes, self.device),
             )
         return self._recovery

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from dpmesh.body import load_body
@@ -10,6 +11,7 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.keypoint_reader import MIRRORED
 from dpmesh.network.config import COMPACT, NetworkConfig
 from dpmesh.network.model import DPMesh
+from dpmesh.quarter_turns import quarter_turns, turn_matrices
 from dpmesh.recovery import BodyRecovery, PeopleInImages, mirrored_rotations
 
 WIDTH = 120
@@ -54,3 +56,48 @@ def test_seen_in_a_mirror_as_well_a_body_and_its_mirror_image_are_recovered_alik
         assert np.isfinite(straight.pose).all() and straight.pose.shape == (1, 24, 3)
     assert apart[False] > 0.1
     assert apart[True] < 0.02
+
+
+def turned(people: PeopleInImages, quarters: int) -> PeopleInImages:
+    """Return people as they lie in a picture that was turned by quarters, clockwise."""
+    keypoints, boxes = people.keypoints.copy(), people.boxes_xyxy
+    for _ in range(quarters):
+        keypoints[..., :2] = np.stack([WIDTH - keypoints[..., 1], keypoints[..., 0]], axis=-1)
+        boxes = np.stack([WIDTH - boxes[:, 3], boxes[:, 0], WIDTH - boxes[:, 1], boxes[:, 2]], axis=1)
+    return replace(people, keypoints=keypoints, boxes_xyxy=boxes)
+
+
+def standing(rng: np.random.Generator) -> PeopleInImages:
+    people = person(rng)
+    people.keypoints[0, [5, 6], 1], people.keypoints[0, [11, 12], 1] = 40.0, 70.0
+    people.keypoints[0, [5, 11], 0], people.keypoints[0, [6, 12], 0] = 65.0, 55.0
+    return people
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_picture_gives_the_same_body_turned(quarters: int) -> None:
+    rng = np.random.default_rng(1)
+    image, people = rng.integers(0, 255, (WIDTH, WIDTH, 3), dtype=np.uint8), standing(rng)
+    recovery = BodyRecovery(random_network(), load_body(None), device="cpu", is_camera_fitted=False)
+    straight = recovery.recover([image], people).params
+    found = recovery.recover([np.ascontiguousarray(np.rot90(image, -quarters))], turned(people, quarters)).params
+    np.testing.assert_allclose(found.pose[:, 1:], straight.pose[:, 1:], atol=0.03)
+    turn = turn_matrices(np.array([quarters]))[0]
+    roots = [axis_angle_to_matrix(torch.from_numpy(params.pose[0, 0])) for params in (straight, found)]
+    torch.testing.assert_close(roots[1], turn @ roots[0], atol=0.03, rtol=0)
+    pelvis = [load_body(None).joints(*(torch.from_numpy(a) for a in (p.pose, p.betas, p.trans)), "smpl24")[0, 0]
+              for p in (straight, found)]  # fmt: skip
+    torch.testing.assert_close(pelvis[1], turn @ pelvis[0], atol=0.02, rtol=0)
+
+
+def test_only_a_spine_that_is_told_and_far_from_upright_turns_a_crop() -> None:
+    joints, sure = np.zeros((1, 30, 2), np.float32), np.ones((1, 30), bool)
+
+    def turns(x: float, y: float) -> int:
+        joints[0, 12] = x, y
+        return int(quarter_turns(joints, sure, np.array([100.0]))[0])
+
+    assert [turns(0, -30), turns(20, -30), turns(30, 0), turns(0, 30), turns(-30, 5)] == [0, 0, 1, 2, 3]
+    assert turns(0, 5) == 0  # foreshortened
+    sure[0, 0] = False
+    assert turns(0, 30) == 0

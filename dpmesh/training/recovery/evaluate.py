@@ -12,7 +12,9 @@ import torch
 from configs.errors import DpmeshVideoError
 from dpmesh.body import BodyModel, load_body
 from dpmesh.geometry.align import find_similarity
+from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
+from dpmesh.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, measured_noise
@@ -45,6 +47,7 @@ class JointErrors:
     apart_mm: np.ndarray  # (N, 14) pelvis on pelvis
     aligned_mm: np.ndarray  # (N, 14) after a similarity
     is_unseen: np.ndarray  # (N, 14) bool, joints that the crop does not show
+    is_turned: np.ndarray  # (N,) bool, people who lie or are upside down, whose crops a run turns
 
     def means(self) -> Errors:
         """Return the means over all crops."""
@@ -56,8 +59,11 @@ class JointErrors:
         """Return the crops of one of `LEVELS`."""
         low, high = LEVELS[name]
         share = self.is_unseen.mean(axis=1)
-        rows = (share >= low) & (share < high)
-        return JointErrors(self.apart_mm[rows], self.aligned_mm[rows], self.is_unseen[rows])
+        return self.of_rows((share >= low) & (share < high))
+
+    def of_rows(self, rows: np.ndarray) -> "JointErrors":
+        """Return some crops, rows (N,) bool."""
+        return JointErrors(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 @torch.no_grad()
@@ -69,18 +75,28 @@ def measure_errors(
     *,
     device: str = "cpu",
     is_image_used: bool = True,
+    are_turned: bool = True,
 ) -> JointErrors:
-    """Return the errors of all crops."""
-    apart, aligned, unseen = [], [], []
+    """Return the errors of all crops.
+
+    Args:
+        are_turned: whether people who lie or are upside down are turned for the network, as in a run.
+    """
+    apart, aligned, unseen, lying = [], [], [], []
     chosen = list(LIMBS_OF_24)
     for number, batch in enumerate(crops.in_order(BATCH)):
         # The keypoint errors are drawn on the CPU, so that every device is asked the same.
         ready = prepare(batch, Chance((SEED, number)), noise, is_augmented=False)
-        image = ready.image.to(device) if is_image_used else None
-        output = network.forward(image, ready.joints.to(device), ready.mask.to(device))
+        is_sure, side = ready.mask[..., 0].numpy() > 0, np.full(len(batch), float(LATENT_PX))
+        turns = quarter_turns(ready.joints.numpy(), is_sure, side)
+        lying.append(turns > 0)
+        turns = turns * (are_turned and network.settings.regressor.camera_head != "published")
+        image = upright_images(ready.image, turns).to(device) if is_image_used else None
+        joints = upright_joints(ready.joints, turns)
+        output = network.forward(image, joints.to(device), ready.mask.to(device))
         root = output.pose[:, 0].float().cpu()
         if output.scale is not None:  # the published network's root is in the camera's axes already
-            root = ready.truth.camera_from_crop @ root
+            root = ready.truth.camera_from_crop @ turn_matrices(turns) @ root
         pose = torch.cat([root[:, None], output.pose[:, 1:].float().cpu()], dim=1)
         joints = body.joints_from_matrices(pose.to(device), output.betas.float(), joint_set="smpl24").cpu()
         found, wanted = joints.numpy(), ready.truth.joints30_cam[:, :24].numpy()
@@ -88,7 +104,8 @@ def measure_errors(
         moved = find_similarity(found[:, chosen], wanted[:, chosen]).apply(found[:, chosen])
         aligned.append(np.linalg.norm(moved - wanted[:, chosen], axis=-1))
         unseen.append(batch.visible30[:, chosen].numpy() != VISIBLE)
-    return JointErrors(1000 * np.concatenate(apart), 1000 * np.concatenate(aligned), np.concatenate(unseen))
+    apart_mm, aligned_mm = 1000 * np.concatenate(apart), 1000 * np.concatenate(aligned)
+    return JointErrors(apart_mm, aligned_mm, np.concatenate(unseen), np.concatenate(lying))
 
 
 def main() -> int:
@@ -98,6 +115,7 @@ def main() -> int:
     parser.add_argument("--crops", type=Path, required=True, help="folder of held-out shards")
     parser.add_argument("--limit", type=int, default=2000)
     parser.add_argument("--noise", choices=("own", "measured", "clean"), default="own", help="the keypoints' errors")
+    parser.add_argument("--as-they-are", action="store_true", help="do not turn people who lie or are upside down")
     options = parser.parse_args()
     try:
         crops = CropShards([options.crops], limit=options.limit)
@@ -109,9 +127,13 @@ def main() -> int:
     noises = {"own": KeypointNoise, "measured": measured_noise, "clean": lambda: CLEAN}
     noise = noises[options.noise]()
     for is_image_used in (True, False):
-        errors = measure_errors(network, body, crops, noise, is_image_used=is_image_used)
+        errors = measure_errors(
+            network, body, crops, noise, is_image_used=is_image_used, are_turned=not options.as_they_are
+        )
         sys.stdout.write(f"{'with the image' if is_image_used else 'joints alone'}\n")
-        for name, part in {"all": errors, **{name: errors.of_level(name) for name in LEVELS}}.items():
+        parts = {"all": errors, **{name: errors.of_level(name) for name in LEVELS}}
+        parts["lying"] = errors.of_rows(errors.is_turned)
+        for name, part in parts.items():
             told = {key: round(value, 1) for key, value in asdict(part.means()).items()}
             sys.stdout.write(f"  {name:<6} {len(part.apart_mm):>5} crops  {json.dumps(told)}\n")
     return 0

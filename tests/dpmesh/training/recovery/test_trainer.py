@@ -161,6 +161,8 @@ class _Knowing(nn.Module):
     def __init__(self, shards: CropShards, is_published: bool) -> None:
         super().__init__()
         self._batches, self._is_published = shards.in_order(64), is_published
+        head = "published" if is_published else "scale"
+        self.settings = SimpleNamespace(regressor=SimpleNamespace(camera_head=head))
 
     def forward(self, image: Tensor | None, joints: Tensor, mask: Tensor) -> SimpleNamespace:
         crops = next(self._batches)
@@ -191,7 +193,7 @@ def test_held_out_errors_are_the_same_at_every_call(body: BodyModel, crop_folder
 def test_every_crop_is_of_one_level_of_occlusion() -> None:
     hidden = np.zeros((4, 14), bool)
     hidden[1, :2] = hidden[2, :7] = hidden[3] = True
-    errors = JointErrors(np.ones((4, 14)), np.arange(4)[:, None] * np.ones(14), hidden)
+    errors = JointErrors(np.ones((4, 14)), np.arange(4)[:, None] * np.ones(14), hidden, np.zeros(4, bool))
     assert [len(errors.of_level(name).apart_mm) for name in ("none", "half", "heavy")] == [1, 1, 2]
     assert errors.of_level("heavy").means().pa_mpjpe_mm == 2.5
     assert errors.means().unseen_pa_mpjpe_mm == pytest.approx((2 * 1 + 7 * 2 + 14 * 3) / 23)
