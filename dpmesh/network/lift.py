@@ -68,6 +68,10 @@ class JointFeatures(nn.Module):
         return self.mix(vectors.flatten(1)), self.cues(vectors).float()
 
 
+JOINT_PARTS = ("joints", "layers", "last", "norm", "body")
+"""Parts of the lift that make a body of the joints alone."""
+
+
 class JointLift(nn.Module):
     """A perceptron from the given joints, and what the image shows there, to a body, which the decoder refines.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dpmesh.body import load_body
+from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
 from dpmesh.training.command import (
     add_crop_options,
@@ -40,6 +41,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
     parser.add_argument("--start-from", type=Path, help="checkpoint of an earlier stage")
     parser.add_argument("--backbone-from", type=Path, help="checkpoint of this command or of the diffusion prior")
+    parser.add_argument(
+        "--lift-from", type=Path, help="checkpoint of this command: what joints alone tell, of that one"
+    )
     parser.add_argument("--tokens-from", type=Path, help="checkpoint of the pose tokenizer, for --config paper")
     parser.add_argument("--keep-lift", action="store_true", help="what joints alone tell is learned, and stays")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
@@ -67,6 +71,9 @@ def run(options: argparse.Namespace) -> None:
             trainer.start_from(options.start_from)
         if options.backbone_from is not None:
             trainer.start_from(options.backbone_from, part="backbone")
+        if options.lift_from is not None:
+            for part in JOINT_PARTS:
+                trainer.start_from(options.lift_from, part=f"joint_lift.{part}")
         if options.tokens_from is not None:
             trainer.start_from(options.tokens_from, part="pose_prior")
     image_px = network.settings.backbone.image_px

@@ -11,12 +11,14 @@ import torch
 
 from configs.errors import InputError
 from dpmesh.network.config import COMPACT, PRESETS, NetworkConfig
+from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
 from dpmesh.training.autoencoder.__main__ import main as train_autoencoder
 from dpmesh.training.autoencoder.trainer import Autoencoder, AutoencoderTraining
 from dpmesh.training.diffusion.__main__ import main as train_diffusion
 from dpmesh.training.diffusion.trainer import DiffusionTraining, PoseDiffusion
 from dpmesh.training.loop import CHECKPOINT, LoopPlan, read_checkpoint, take_over
+from dpmesh.training.recovery.__main__ import main as train_recovery
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.schedule import Schedule
 
@@ -140,3 +142,26 @@ def test_the_commands_follow_each_other(crop_folder: Path, tmp_path: Path, monke
     assert torch.equal(stored["network"][name], read_checkpoint(first)["average"][name])
     assert stored["config"] == TINY.to_mappings()
     assert run(train_diffusion, "other", "--autoencoder", str(tmp_path / "absent.pt")) == 1
+
+
+def test_a_lift_is_taken_over_and_kept(crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+
+    def run(name: str, *more: str) -> dict[str, torch.Tensor]:
+        words = ["--crops", str(crop_folder), "--output", str(tmp_path / name), "--config", "tiny", "--steps", "1"]
+        monkeypatch.setattr(sys, "argv", [name, *words, "--batch-rows", "2", "--threads", "1", *more])
+        assert train_recovery() == 0
+        average: dict[str, torch.Tensor] = read_checkpoint(tmp_path / name / CHECKPOINT)["average"]
+        return average
+
+    def checkpoint(name: str) -> str:
+        return str(tmp_path / name / CHECKPOINT)
+
+    first = run("first")
+    lift = run("lift", "--without-images", "--start-from", checkpoint("first"))
+    both = run("both", "--start-from", checkpoint("first"), "--lift-from", checkpoint("lift"), "--keep-lift")
+    assert not torch.equal(lift["joint_lift.joints.weight"], first["joint_lift.joints.weight"])
+    for name in both:
+        if name.startswith(tuple(f"joint_lift.{part}." for part in JOINT_PARTS)):
+            assert torch.equal(both[name], lift[name]), name
+    assert not torch.equal(both["pose_head.steps.0.weight"], lift["pose_head.steps.0.weight"])
