@@ -17,10 +17,11 @@ from dpmesh.training.command import (
     run_command,
     start_process,
 )
-from dpmesh.training.loop import find_config
+from dpmesh.training.loop import CHECKPOINT, find_config
 from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, measured_noise
 from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
+from dpmesh.training.start_points import start_from_stable_diffusion
 
 
 def parse() -> argparse.Namespace:
@@ -39,6 +40,10 @@ def parse() -> argparse.Namespace:
         "--losses", choices=("own", "published"), default="own", help="published: for release and paper"
     )
     parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
+    parser.add_argument(
+        "--stable-diffusion", type=Path, help="diffusers folder or single file to start U-Net and encoder from"
+    )
+    parser.add_argument("--controlnet", type=Path, help="with it, an openpose ControlNet's folder or single file")
     parser.add_argument("--start-from", type=Path, help="checkpoint of an earlier stage")
     parser.add_argument("--backbone-from", type=Path, help="checkpoint of this command or of the diffusion prior")
     parser.add_argument(
@@ -62,6 +67,10 @@ def run(options: argparse.Namespace) -> None:
     )
     body = load_body(None, device=options.device)
     network = DPMesh(**find_config(options.output, options.config))
+    if options.stable_diffusion is not None and not (options.output / CHECKPOINT).is_file():
+        report = start_from_stable_diffusion(network, options.stable_diffusion, options.controlnet)
+        taken = f"{report.unet_count} of the U-Net, {report.control_count} of the control branch"
+        print(f"{options.stable_diffusion}: {taken} and {report.latents_count} of the encoder's tensors taken over")
     if options.keep_lift and network.joint_lift is not None:
         network.joint_lift.keep_joints()
     teacher = None if options.teacher is None else read_teacher(options.teacher)

@@ -1,6 +1,7 @@
 """Stable Diffusion and a ControlNet, as the diffusers classes make and save them, in a network's U-Net, control branch
 and encoder. Tiny widths, random weights."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from configs.errors import WeightsError
-from dpmesh.network.config import BackboneConfig, NetworkConfig, RegressorConfig
+from dpmesh.network.config import PRESETS, BackboneConfig, NetworkConfig, RegressorConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.network.official_names import official_name, official_shape
 from dpmesh.network.unet import block_types
+from dpmesh.training.recovery.__main__ import main as train_recovery
 from dpmesh.training.start_points import start_from_stable_diffusion
 
 CONFIG = NetworkConfig(
@@ -177,3 +180,23 @@ def test_what_does_not_fit_is_named_and_the_network_stays(parts: dict[str, Any],
     with pytest.raises(WeightsError, match=r"has no diffusion_pytorch_model.safetensors or"):
         start_from_stable_diffusion(made, tmp_path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in made.state_dict().items())
+
+
+def test_the_command_starts_from_stable_diffusion_and_says_what_it_took(
+    parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", CONFIG)
+    diffusion, control = save(parts, tmp_path)
+
+    def run(*more: str) -> int:
+        words = ["--config", "tiny", "--output", str(tmp_path / "run"), "--stable-diffusion", str(diffusion)]
+        monkeypatch.setattr(sys, "argv", ["recovery", *words, "--export", str(tmp_path / "out"), *more])
+        return train_recovery()
+
+    assert run() == 1
+    assert "give a ControlNet (sd-controlnet-openpose) as well" in capsys.readouterr().err
+    assert run("--controlnet", str(control), "--losses", "published") == 0
+    assert "of the encoder's tensors taken over" in capsys.readouterr().out
+    (written,) = (tmp_path / "out").glob("*.safetensors")
+    wanted = parts["unet"].state_dict()["conv_in.weight"].half()
+    assert torch.equal(load_file(written)["backbone.unet.conv_in.weight"], wanted)
