@@ -17,7 +17,7 @@ from dpmesh.training.crops import Crops, make_crops
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import list_backgrounds
 from dpmesh.training.render.chance import Chance
-from dpmesh.training.shards import claim_folder, digest, fill, run_jobs, write_arrays
+from dpmesh.training.shards import claim_folder, digest, digest_body, fill, run_jobs, write_arrays
 from dpmesh.training.troupe import Studio
 
 SHARD = 1000
@@ -66,8 +66,7 @@ def main() -> int:
     settings: dict[str, int | str] = {"seed": options.seed, "image_px": options.image_px, "split": options.split}
     settings |= {"shard": SHARD, "batch": BATCH}
     try:
-        parts = read_structure(options.body)
-        settings["body"] = digest(parts.v_template, parts.shapedirs, parts.posedirs)
+        settings["body"] = digest_body(read_structure(options.body))
         settings["poses"] = digest(options.poses) if options.poses.is_file() else ""
         claim_folder(options.output, settings)
         run_jobs(functools.partial(_work, options), options.jobs)

@@ -19,7 +19,7 @@ from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import list_backgrounds
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.scenes import Scenes, make_scenes, sample_size
-from dpmesh.training.shards import claim_folder, digest, fill, run_jobs, write_whole
+from dpmesh.training.shards import claim_folder, digest, digest_body, fill, run_jobs, write_whole
 from dpmesh.training.troupe import Studio
 
 BATCH = 8
@@ -94,8 +94,7 @@ def main() -> int:
         "batch": BATCH,
     }
     try:
-        parts = read_structure(options.body)
-        settings["body"] = digest(parts.v_template, parts.shapedirs, parts.posedirs)
+        settings["body"] = digest_body(read_structure(options.body))
         settings["poses"] = digest(options.poses) if options.poses.is_file() else ""
         claim_folder(options.output / "images" / options.split, settings)
         (options.output / "labels" / options.split).mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from configs.errors import RunError
+from dpmesh.body.structure import BodyStructure
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,11 @@ def digest(*parts: Path | np.ndarray) -> str:
     for part in parts:
         found.update(part.read_bytes() if isinstance(part, Path) else np.ascontiguousarray(part).tobytes())
     return found.hexdigest()[:12]
+
+
+def digest_body(body: BodyStructure) -> str:
+    """Return what names a body's shape, joints and skinning."""
+    return digest(body.v_template, body.shapedirs, body.posedirs, body.joint_regressor, body.weights)
 
 
 def fill(paths: list[Path], make: Callable[[int], None], name: str) -> None:
