@@ -19,7 +19,7 @@ CENTRE_JOINTS: dict[str, dict[str, float]] = {
 }
 SIDE_JOINTS: dict[str, dict[str, float]] = {
     "hip": {"upperleg01": 0.3, "upperleg02": 0.7},
-    "knee": {"lowerleg01": 0.9, "lowerleg02": 0.1},
+    "knee": {"lowerleg01": 0.78, "lowerleg02": 0.22},  # the rig bends above the kneecap
     "ankle": {"foot": 1.0},
     "foot": {"foot": 0.15, "toe2-1": 0.45, "toe3-1": 0.4},
     "collar": {"clavicle": 0.12, "shoulder01": 0.63, "spine01": 0.25},

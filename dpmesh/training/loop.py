@@ -187,12 +187,20 @@ class Loop(Generic[Network, Batch, Held]):
         return Chance((self.plan.seed, kind, turn), self.device)
 
     def resume(self) -> bool:
-        """Continue from the checkpoint if there is one; return whether there was."""
+        """Continue from the checkpoint if there is one; return whether there was.
+
+        Raises:
+            InputError: the checkpoint is of another network, or of a training of other parts of it.
+        """
         if not self.checkpoint_path.exists():
             return False
         state = read_checkpoint(self.checkpoint_path, self.device)
         self.network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        try:
+            self._optimizer.load_state_dict(state["optimizer"])
+        except ValueError as error:
+            known = "give the options that it was trained with, such as --keep-lift"
+            raise InputError(f"{self.checkpoint_path}: other parts of the network were trained; {known}") from error
         if self._learned is not None:
             self._learned.load_state_dict(state["published"])
         own = self.network.state_dict()

@@ -144,7 +144,9 @@ def test_the_commands_follow_each_other(crop_folder: Path, tmp_path: Path, monke
     assert run(train_diffusion, "other", "--autoencoder", str(tmp_path / "absent.pt")) == 1
 
 
-def test_a_lift_is_taken_over_and_kept(crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lift_is_taken_over_and_kept(
+    crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(PRESETS, "tiny", TINY)
 
     def run(name: str, *more: str) -> dict[str, torch.Tensor]:
@@ -165,3 +167,9 @@ def test_a_lift_is_taken_over_and_kept(crop_folder: Path, tmp_path: Path, monkey
         if name.startswith(tuple(f"joint_lift.{part}." for part in JOINT_PARTS)):
             assert torch.equal(both[name], lift[name]), name
     assert not torch.equal(both["pose_head.steps.0.weight"], lift["pose_head.steps.0.weight"])
+    words = ["--output", str(tmp_path / "both"), "--export", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["export", *words])
+    assert train_recovery() == 1
+    assert "trained with, such as --keep-lift" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["export", *words, "--keep-lift"])
+    assert train_recovery() == 0 and (tmp_path / "out" / "config.json").is_file()
