@@ -1,5 +1,6 @@
 """Refinement: rows become one motion per person, with one shape and without short gaps; then motion that is smooth."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from refine.types import TrackRows, ViewRows
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
     from refine.motion_prior import MotionPrior
+
+log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 16_384  # of all people that are held in memory together
 PLACED_AT_ONCE = 2048  # rows of one person
@@ -92,8 +95,10 @@ def place_people(tracks: Sequence[MotionTrack], body: "BodyModel", settings: Ref
         )
         for track in tracks
     ]
-    shifts = settle(people, settings).shifts_m
-    return [replace(track, trans=track.trans + shift) for track, shift in zip(tracks, shifts, strict=True)]
+    settled = settle(people, settings)
+    if settings.is_ground_on and settled.ground is None:
+        log.warning("refine.is_ground_on: feet rest in too few frames to find the ground; nobody was moved onto it")
+    return [replace(track, trans=track.trans + shift) for track, shift in zip(tracks, settled.shifts_m, strict=True)]
 
 
 def refine_group(

@@ -80,6 +80,14 @@ def test_people_are_placed_only_when_asked_and_keep_their_poses(make_track) -> N
     assert apart[1] > apart[0] + 0.05
 
 
+def test_a_ground_that_is_not_found_is_told(make_track, caplog: pytest.LogCaptureFixture) -> None:
+    tracks = [make_track(TIMES[:8])]
+    settings = RefineSettings(mode="off", is_ground_on=True)
+    (found,) = refine_people(tracks, load_body(None), settings, "cpu")
+    assert "feet rest in too few frames" in caplog.text
+    assert np.abs(found.trans - tracks[0].trans).max() < 1e-3
+
+
 def test_the_published_way_needs_a_score_model(make_track) -> None:
     with pytest.raises(SettingsError, match=r"refine.mode published: needs a score model"):
         refine_group([make_track(TIMES)], load_body(None), RefineSettings(mode="published"), "cpu")
