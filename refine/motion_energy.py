@@ -51,6 +51,28 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How rows follow each other in time; where two are not linked, what counts is 0."""
+
+    per_step: Tensor  # (R - 1,) 1 / s
+    step_share: Tensor  # (R - 1,) how much a step counts: its length in frames of `REFERENCE_HZ`
+    per_middle: Tensor  # (R - 2,) 1 / s, between the middles of two steps
+    bend_share: Tensor  # (R - 2,)
+
+
+def pace_of(time_s: Tensor, is_linked: Tensor) -> Pace:
+    """Return the pace of rows at times (R,), of which neighbours are linked or not (R - 1,)."""
+    step = torch.where(is_linked, time_s[1:] - time_s[:-1], 1.0)
+    middle = 0.5 * (step[1:] + step[:-1])
+    return Pace(
+        per_step=1.0 / step,
+        step_share=torch.where(is_linked, step, 0.0) * REFERENCE_HZ,
+        per_middle=1.0 / middle,
+        bend_share=torch.where(is_linked[1:] & is_linked[:-1], middle, 0.0) * REFERENCE_HZ,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class EnergyParts:
     """What the energy of a motion is the sum of."""
 
@@ -67,14 +89,7 @@ class MotionEnergy:
         if any(view.keypoints_px.shape[1] != self._count for view in evidence.views):
             raise ValueError("views: all cameras need the same keypoints")
         self._names = SMPL24 + KEYPOINT_SETS[self._count]
-        time, window = evidence.time_s, evidence.window
-        is_linked = window[1:] == window[:-1]
-        step = torch.where(is_linked, time[1:] - time[:-1], 1.0)
-        self._per_step = 1.0 / step
-        self._step_share = torch.where(is_linked, step, 0.0) * REFERENCE_HZ
-        middle = 0.5 * (step[1:] + step[:-1])
-        self._per_middle = 1.0 / middle
-        self._bend_share = torch.where(is_linked[1:] & is_linked[:-1], middle, 0.0) * REFERENCE_HZ
+        self._pace = pace_of(evidence.time_s, evidence.window[1:] == evidence.window[:-1])
 
     def __call__(self, x: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
         """Return the energy, a scalar.
@@ -125,21 +140,23 @@ class MotionEnergy:
         settings = self._settings
         # Half the sum of the columns' cross products is the axis times the sine of the turn between two frames.
         turn = 0.5 * torch.linalg.cross(matrices[:-1], matrices[1:], dim=-2).sum(-1)
-        turning = turn * self._per_step[:, None, None]
+        turning = turn * self._pace.per_step[:, None, None]
         root = joints[:, 0] + trans
-        velocity = (root[1:] - root[:-1]) * self._per_step[:, None]
-        total = self._step_share @ ((velocity.norm(dim=-1) - settings.speed_max).clamp_min(0.0) / SPEED_SLACK).square()
+        velocity = (root[1:] - root[:-1]) * self._pace.per_step[:, None]
+        total = (
+            self._pace.step_share @ ((velocity.norm(dim=-1) - settings.speed_max).clamp_min(0.0) / SPEED_SLACK).square()
+        )
         if len(root) < 3:
             return total
         relative = (joints[:, 1:] - joints[:, :1]).flatten(1)
-        moving = (relative[1:] - relative[:-1]) * self._per_step[:, None]
+        moving = (relative[1:] - relative[:-1]) * self._pace.per_step[:, None]
         for speeds, usual in (
             (turning, settings.turn_acceleration),
             (moving.unflatten(-1, (-1, 3)), settings.joint_acceleration),
             (velocity[:, None], settings.root_acceleration),
         ):
-            bend = (speeds[1:] - speeds[:-1]) * (self._per_middle / usual)[:, None, None]
-            total = total + self._bend_share @ heavy_tailed(bend.square().sum(-1)).sum(-1)
+            bend = (speeds[1:] - speeds[:-1]) * (self._pace.per_middle / usual)[:, None, None]
+            total = total + self._pace.bend_share @ heavy_tailed(bend.square().sum(-1)).sum(-1)
         return total
 
 

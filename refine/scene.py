@@ -14,17 +14,17 @@ from torch import Tensor
 from configs.checks import check_shape
 from configs.schema import RefineSettings
 from refine.collision import REACH_M, depths
-from refine.ground import BALL_OVER_SOLE_M, FEET, Ground, find_ground, resting
+from refine.ground import BALL_OVER_SOLE_M, DISTANCE_ERROR, FEET, Ground, find_ground, resting
+from refine.motion_energy import pace_of
+from refine.windows import eased
 
 ACROSS_M = 0.03
-ALONG_SHARE = 0.1  # of the distance
 ROWS_PER_ERROR = 10.0  # neighbouring rows share the errors of their distance
 SPEED_M_S, ACCELERATION_M_S2 = 0.3, 3.0  # of the correction
 SLIDING_M_S = 0.1
 HEIGHT_M = 0.03
 OTHER_GROUND_M = 0.3  # a foot that rests higher rests on something else
 DEPTH_M = 0.03
-REFERENCE_HZ = 30.0
 WINDOW_FRAMES, OVERLAP_FRAMES = 480, 48
 ITERATIONS = 60
 
@@ -71,8 +71,8 @@ def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
         for person, part, shift, new in zip(people, inside, shifts, found, strict=True):
             share = np.ones(len(new))
             if start > first:  # rows that the window before gave too go over from that one to this one
-                share = np.clip((person.frame_index[part] - start + 1) / (OVERLAP_FRAMES + 1), 0.0, 1.0)
-            shift[part] += (share * share * (3.0 - 2.0 * share))[:, None].astype(np.float32) * (new - shift[part])
+                share = eased(np.clip((person.frame_index[part] - start + 1) / (OVERLAP_FRAMES + 1), 0.0, 1.0))
+            shift[part] += share[:, None].astype(np.float32) * (new - shift[part])
         if frames[1] > last:
             break
     return Settled(shifts, ground)
@@ -99,11 +99,8 @@ class _Window:
         self._rest = stack(rests).double()
         owner = torch.from_numpy(np.repeat(np.arange(len(people)), self._counts))
         time = stack([person.time_s for person in people]).double()
-        step = time[1:] - time[:-1]
-        is_linked = (owner[1:] == owner[:-1]) & (step <= settings.break_s)
-        self._step = torch.where(is_linked, step, 1.0)
-        self._share = torch.where(is_linked, step, 0.0) * REFERENCE_HZ
-        self._bend = torch.where(is_linked[1:] & is_linked[:-1], 0.5 * (self._step[1:] + self._step[:-1]), 0.0)
+        is_linked = (owner[1:] == owner[:-1]) & (time[1:] - time[:-1] <= settings.break_s)
+        self._pace = pace_of(time, is_linked)
         self._distance = self._joints[:, 0].norm(dim=-1, keepdim=True).clamp_min(0.5)
         self._sight = self._joints[:, 0] / self._distance
         frame = stack([person.frame_index for person in people])
@@ -127,18 +124,18 @@ class _Window:
 
     def _energy(self, shift: Tensor) -> Tensor:
         along = (shift * self._sight).sum(-1, keepdim=True)
-        total = (along / (ALONG_SHARE * self._distance)).square().sum() / ROWS_PER_ERROR
+        total = (along / (DISTANCE_ERROR * self._distance)).square().sum() / ROWS_PER_ERROR
         total = total + ((shift - along * self._sight) / ACROSS_M).square().sum()
         feet = self._joints[:, FEET] + shift[:, None]
         if len(shift) > 1:
-            speed = (shift[1:] - shift[:-1]) / self._step[:, None]
-            total = total + self._share @ (speed / SPEED_M_S).square().sum(-1)
-            turn = (speed[1:] - speed[:-1]) / (0.5 * (self._step[1:] + self._step[:-1]) * ACCELERATION_M_S2)[:, None]
-            total = total + (self._bend * REFERENCE_HZ) @ turn.square().sum(-1)
+            speed = (shift[1:] - shift[:-1]) * self._pace.per_step[:, None]
+            total = total + self._pace.step_share @ (speed / SPEED_M_S).square().sum(-1)
+            bend = (speed[1:] - speed[:-1]) * (self._pace.per_middle / ACCELERATION_M_S2)[:, None]
+            total = total + self._pace.bend_share @ bend.square().sum(-1)
         if self._settings.is_contact_on and len(shift) > 1:
-            sliding = (feet[1:] - feet[:-1]) / (self._step[:, None, None] * SLIDING_M_S)
+            sliding = (feet[1:] - feet[:-1]) * (self._pace.per_step / SLIDING_M_S)[:, None, None]
             rest = torch.minimum(self._rest[1:], self._rest[:-1])
-            total = total + self._share @ (rest * sliding.square().sum(-1)).sum(-1)
+            total = total + self._pace.step_share @ (rest * sliding.square().sum(-1)).sum(-1)
         if self._ground is not None:
             height = feet @ torch.from_numpy(self._ground.up) - self._ground.offset_m - BALL_OVER_SOLE_M
             outlier = OTHER_GROUND_M**2

@@ -69,8 +69,7 @@ class Joiner:
         Rows that an earlier window gave too go over from that one to this one, slowly at both ends.
         """
         shared = max(0, min(self._filled, window.stop) - window.start)
-        part = (np.arange(shared) + 1.0) / (shared + 1.0)
-        share = part * part * (3.0 - 2.0 * part)
+        share = eased((np.arange(shared) + 1.0) / (shared + 1.0))
         rows = slice(window.start, window.start + shared)
         own = slice(window.start + shared, window.stop)
         self.pose[own], self.trans[own] = pose[shared:], trans[shared:]
@@ -78,6 +77,11 @@ class Joiner:
             self.pose[rows] = blend_rotations(self.pose[rows], pose[:shared], share)
             self.trans[rows] += share[:, None].astype(np.float32) * (trans[:shared] - self.trans[rows])
         self._filled = max(self._filled, window.stop)
+
+
+def eased(part: np.ndarray) -> np.ndarray:
+    """Return shares 0 to 1 that begin and end slowly where the given ones rise evenly."""
+    return part * part * (3.0 - 2.0 * part)
 
 
 def blend_rotations(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
