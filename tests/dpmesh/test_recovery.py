@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from dpmesh.body import load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.keypoint_reader import MIRRORED
-from dpmesh.network.config import COMPACT, NetworkConfig
+from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.quarter_turns import quarter_turns, turn_matrices
 from dpmesh.recovery import BodyRecovery, PeopleInImages, mirrored_rotations
@@ -19,10 +20,7 @@ WIDTH = 120
 
 def random_network() -> DPMesh:
     torch.manual_seed(0)
-    small = {"vae_channels": (8,), "fused_channels": 32, "unet_channels": (16, 16, 16, 16), "context_dim": 16}
-    backbone = replace(COMPACT.backbone, **small, control_channels=(8, 8, 8, 8), prompt_hidden=16)
-    regressor = replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4)
-    network = DPMesh(**NetworkConfig(backbone, regressor).to_mappings()).eval()
+    network = DPMesh(**NetworkConfig(TINY_BACKBONE, TINY_REGRESSOR).to_mappings()).eval()
     with torch.no_grad():
         network.joint_lift.body.weight.mul_(50.0)  # so that bodies differ
     return network

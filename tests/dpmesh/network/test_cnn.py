@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE
 from torch import Tensor, nn
 
 from dpmesh.network.backbone import Backbone
@@ -11,15 +12,7 @@ from dpmesh.network.cnn import CnnBackbone
 from dpmesh.network.config import COMPACT, BackboneConfig
 from dpmesh.training.ablation.variants import CNN_WIDTH
 
-SMALL = replace(
-    COMPACT.backbone,
-    vae_channels=(8,),
-    unet_channels=(16, 16, 16, 16),
-    control_channels=(8, 8, 8, 8),
-    context_dim=16,
-    prompt_hidden=16,
-    fused_channels=32,
-)
+SMALL = TINY_BACKBONE
 
 
 def inputs(rows: int = 2) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 from torch import Tensor
 
-from dpmesh.network.config import COMPACT, JOINT_COUNT, RELEASE, NetworkConfig
+from dpmesh.network.config import JOINT_COUNT, RELEASE, NetworkConfig
 from dpmesh.network.heads import published_translation
 from dpmesh.network.latents import fold_patches
 from dpmesh.network.model import DPMesh, DPMeshOutput
@@ -18,17 +19,7 @@ Rows = tuple[Tensor, Tensor, Tensor]
 
 def tiny(**regressor: object) -> NetworkConfig:
     """Return the compact configuration with widths that run in a fraction of a second."""
-    backbone = replace(
-        COMPACT.backbone,
-        vae_channels=(8,),
-        unet_channels=(16, 16, 16, 16),
-        control_channels=(8, 8, 8, 8),
-        context_dim=16,
-        prompt_hidden=16,
-        fused_channels=32,
-    )
-    small = {"width": 32, "ffn": 32, "refine_ffn": 32, "volume_depth": 4} | regressor
-    return NetworkConfig(backbone, replace(COMPACT.regressor, **small))
+    return NetworkConfig(TINY_BACKBONE, replace(TINY_REGRESSOR, **regressor))
 
 
 def rows(count: int, side: int = 128) -> Rows:

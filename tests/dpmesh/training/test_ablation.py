@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from dpmesh.network.config import COMPACT, PRESETS, NetworkConfig
 from dpmesh.training.ablation.__main__ import main
@@ -16,16 +17,8 @@ from dpmesh.training.ablation.variants import VARIANTS
 from dpmesh.training.loop import CHECKPOINT, read_checkpoint
 
 TINY = NetworkConfig(
-    replace(
-        COMPACT.backbone,
-        vae_channels=(8,),
-        unet_channels=(16, 16, 16, 16),
-        control_channels=(8, 8, 8, 8),
-        context_dim=16,
-        prompt_hidden=16,
-        fused_channels=32,
-    ),
-    replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4, joint_lift=32, image_lift=4),
+    TINY_BACKBONE,
+    replace(TINY_REGRESSOR, joint_lift=32, image_lift=4),
 )
 
 

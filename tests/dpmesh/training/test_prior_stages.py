@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from configs.errors import InputError
-from dpmesh.network.config import COMPACT, PRESETS, NetworkConfig
+from dpmesh.network.config import PRESETS, NetworkConfig
 from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
 from dpmesh.training.autoencoder.__main__ import main as train_autoencoder
@@ -22,17 +23,8 @@ from dpmesh.training.recovery.__main__ import main as train_recovery
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.schedule import Schedule
 
-BACKBONE = replace(
-    COMPACT.backbone,
-    vae_channels=(16,),
-    unet_channels=(16, 16, 16, 16),
-    control_channels=(8, 8, 8, 8),
-    context_dim=16,
-    prompt_hidden=16,
-    fused_channels=32,
-    joint_drop=0.0,
-)
-TINY = NetworkConfig(BACKBONE, replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4))
+BACKBONE = replace(TINY_BACKBONE, vae_channels=(16,), joint_drop=0.0)
+TINY = NetworkConfig(BACKBONE, TINY_REGRESSOR)
 
 
 def plan_of(steps: int, **options: object) -> LoopPlan:

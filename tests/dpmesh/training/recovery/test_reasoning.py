@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 from torch import Tensor
 
 from configs.errors import InputError
 from dpmesh.body.model import BodyModel
-from dpmesh.network.config import COMPACT, NetworkConfig
+from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.training.crops import Crops
 from dpmesh.training.loop import CHECKPOINT
@@ -21,17 +22,8 @@ from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
 from dpmesh.training.schedule import Schedule
 
 TINY = NetworkConfig(
-    replace(
-        COMPACT.backbone,
-        vae_channels=(8,),
-        unet_channels=(16, 16, 16, 16),
-        control_channels=(8, 8, 8, 8),
-        context_dim=16,
-        prompt_hidden=16,
-        fused_channels=32,
-        keypoint_maps=False,
-    ),
-    replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4, joint_lift=32),
+    replace(TINY_BACKBONE, keypoint_maps=False),
+    replace(TINY_REGRESSOR, joint_lift=32),
 )
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 from torch import Tensor, nn
 
 from configs.errors import InputError
@@ -24,16 +25,8 @@ from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
 from dpmesh.training.schedule import Schedule
 
 TINY = NetworkConfig(
-    replace(
-        COMPACT.backbone,
-        vae_channels=(8,),
-        unet_channels=(16, 16, 16, 16),
-        control_channels=(8, 8, 8, 8),
-        context_dim=16,
-        prompt_hidden=16,
-        fused_channels=32,
-    ),
-    replace(COMPACT.regressor, width=32, ffn=32, refine_ffn=32, volume_depth=4, joint_lift=32),
+    TINY_BACKBONE,
+    replace(TINY_REGRESSOR, joint_lift=32),
 )
 
 
