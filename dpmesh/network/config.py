@@ -137,6 +137,8 @@ class RegressorConfig:
     """Hidden width of a perceptron that lifts the given joints straight to a first body; 0 for none."""
     lift_layers: int = 3
     """Its residual layers."""
+    lift_mirrored: bool = False
+    """Whether it also reads the joints as in a mirror; the mean of both bodies counts."""
     image_lift: int = 0
     """Numbers per joint that this perceptron also reads, from the taps of the U-Net at the joint; 0 for none."""
     position_code: PositionCode = "published"
@@ -237,6 +239,7 @@ COMPACT = NetworkConfig(
         refine_ffn=256,
         dropout=0.0,
         joint_lift=640,
+        lift_mirrored=True,
         image_lift=24,
         position_code="sine",
         pose_head="rot6d",

@@ -15,13 +15,14 @@ from dpmesh.training.command import log_to_stderr, run_command
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import draw_clips
 from dpmesh.training.motion.seen import SeenMotion, see
-from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.recovery.noise import KeypointNoise, measured_noise
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.shards import claim_folder, digest, fill, join_arrays, run_jobs, write_arrays
 
 SHARD = 256
 BATCH = 64
-NOISE = KeypointNoise(jitter=0.01, hidden_jitter=0.03, weak_rate=0.2)
+OWN_NOISE = KeypointNoise(jitter=0.01, hidden_jitter=0.03, weak_rate=0.2)
+MEASURED_SHARE = 0.3  # of the batches have the errors measured on a detector
 
 
 def parse() -> argparse.Namespace:
@@ -61,7 +62,8 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
         for start in range(mine[k] * SHARD, (mine[k] + 1) * SHARD, BATCH):
             chance = Chance((options.seed, 11, start))
             clips = draw_clips(bank, chance.numpy, BATCH, options.frames, options.split)
-            parts.append(see(clips, body, network, NOISE, chance))
+            noise = measured_noise() if chance.numpy.random() < MEASURED_SHARE else OWN_NOISE
+            parts.append(see(clips, body, network, noise, chance))
         write_arrays(paths[mine[k]], join_arrays(parts))
 
     fill([paths[k] for k in mine], make, f"motion {options.split}")

@@ -190,6 +190,22 @@ def evaluate_sequences(
     raise typer.Exit(commands.evaluate_sequences(folder, output, chosen, modes))
 
 
+@evaluate_app.command("motions")
+def evaluate_motions(
+    folder: Annotated[Path, typer.Argument(help="shards of `python -m dpmesh.training.make_motion --split val`")],
+    limit: Annotated[int, typer.Option(min=1, help="clips to measure")] = 512,
+    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
+    refine: Refines = None,
+) -> None:
+    """Refine people whose keypoints were simulated and report errors of joints and acceleration, also within gaps."""
+    _configure_log(False)
+    chosen, modes = _compared(preset, assignments, None, None, refine)
+    from pipeline.cli import commands
+
+    raise typer.Exit(commands.evaluate_motions(folder, limit, chosen, modes))
+
+
 def _compared(
     preset: str | None,
     assignments: list[str] | None,

@@ -171,6 +171,40 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     return max(codes)
 
 
+def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Sequence[str]) -> int:
+    """Refine people whose keypoints were simulated and print the errors; return the exit code.
+
+    Args:
+        limit: clips to measure.
+        modes: ways to refine, compared at the same rows.
+
+    Raises:
+        InputError: the folder has no clips, or they are of another layout.
+    """
+    from pipeline.evaluation.motions import simulated_people
+    from pipeline.evaluation.sequences import compare_with_truth
+    from pipeline.models import Models
+    from pipeline.stages.refine import refine_people, refine_person
+
+    device = choose_device(settings.runtime.device)
+    body = Models(settings, device).body()
+    people = [person for person in simulated_people(folder, body, limit) if len(person.rows.frame_index)]
+    if not people:
+        raise InputError(f"{folder}: nobody was seen in the first {limit} clips; give a higher --limit")
+    tracks = [refine_person(person.rows, body, settings.link, settings.recover) for person in people]
+    refined = {}
+    for mode in modes:
+        chosen = with_mode(settings, mode)
+        prior = Models(chosen, device).motion_prior()
+        refined[mode] = list(refine_people(tracks, body, chosen.refine, device, prior))
+    results = [
+        compare_with_truth(person.name, {mode: [refined[mode][number]] for mode in modes}, body, person.truth)
+        for number, person in enumerate(people)
+    ]
+    _print_comparison(results, is_each_told=False)
+    return 0
+
+
 def with_focal(settings: RunSettings, focal_px: float) -> RunSettings:
     """Return settings with a known focal length."""
     return settings.model_copy(update={"recover": settings.recover.model_copy(update={"focal_px": focal_px})})
@@ -181,10 +215,10 @@ def with_mode(settings: RunSettings, mode: str) -> RunSettings:
     return settings.model_copy(update={"refine": settings.refine.model_copy(update={"mode": mode})})
 
 
-def _print_comparison(results: "Sequence[Comparison]") -> None:
-    from pipeline.evaluation.comparison import change_rows, comparison_rows
+def _print_comparison(results: "Sequence[Comparison]", *, is_each_told: bool = True) -> None:
+    from pipeline.evaluation.comparison import change_rows, comparison_rows, join_comparisons
 
-    print_table(comparison_rows(results))
+    print_table(comparison_rows(results if is_each_told else [join_comparisons(results)]))
     if len(results[0].by_mode) > 1:
         print_table(change_rows(results))
 

@@ -26,7 +26,7 @@ from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
 from dpmesh.training.troupe import COCO_OF_30, SEEN_OF_30
 
 CROP_PX = 128  # in whose pixels errors are drawn
-KEY_STEP = 8  # rows from one draw of the errors to the next
+KEY_STEPS = (4, 8, 16, 32)  # rows from one draw of the errors to the next
 JUMP_PX = 6.0  # larger errors come and go at once
 KEYPOINTS_MIN = 4  # rows with fewer are not observed, see `recover.keypoints_min`
 SHIVER = (0.001, 0.008)  # share of the crop by which keypoints differ from frame to frame
@@ -39,22 +39,26 @@ class SeenMotion:
 
     pose: np.ndarray  # (N, T, 24, 3) float32 axis-angle, the truth
     betas: np.ndarray  # (N, 10) float32
+    pelvis_m: np.ndarray  # (N, T, 3) float32, where the pelvis truly is
     time_s: np.ndarray  # (N, T) float64
     focal_px: np.ndarray  # (N,) float32
     principal_px: np.ndarray  # (N, 2) float32
     keypoints: np.ndarray  # (N, T, 17, 3) float32 COCO: x, y in pixels, confidence (0: not given)
     recovered: np.ndarray  # (N, T, 24, 3) float32 axis-angle, what the network makes of the keypoints
+    recovered_betas: np.ndarray  # (N, T, 10) float32
     is_observed: np.ndarray  # (N, T) bool
 
     def __post_init__(self) -> None:
         sizes = check_shape("pose", self.pose, ("N", "T", 24, 3))
         rows = sizes["N"], sizes["T"]
         check_shape("betas", self.betas, (rows[0], 10))
+        check_shape("pelvis_m", self.pelvis_m, (*rows, 3))
         check_shape("time_s", self.time_s, rows)
         check_shape("focal_px", self.focal_px, rows[:1])
         check_shape("principal_px", self.principal_px, (rows[0], 2))
         check_shape("keypoints", self.keypoints, (*rows, 17, 3))
         check_shape("recovered", self.recovered, (*rows, 24, 3))
+        check_shape("recovered_betas", self.recovered_betas, (*rows, 10))
         check_shape("is_observed", self.is_observed, rows)
 
 
@@ -64,7 +68,7 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, ch
 
     Args:
         network: recovers each row from its keypoints alone, without a picture.
-        noise: of the keypoints; drawn at every `KEY_STEP`th row, it glides from one draw to the next.
+        noise: of the keypoints; drawn every few rows (one of `KEY_STEPS`), it glides from one draw to the next.
     """
     count, frames = clips.pose.shape[:2]
     views = sample_views(chance, count)
@@ -78,15 +82,17 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, ch
     joints = (joints - joints[:, :1]).unflatten(0, (count, frames)) + path[:, :, None]
     crops = _crops(chance, views, joints + _place(chance, views, joints)[:, None, None])
     keypoints = _keypoints(chance, crops, noise, count, frames)
-    keypoints, recovered, seen = _recover(network, keypoints, crops)
+    keypoints, recovered, recovered_betas, seen = _recover(network, keypoints, crops)
     return SeenMotion(
         pose=pose.numpy(),
         betas=betas.numpy(),
+        pelvis_m=crops.joints30_cam[:, 0].reshape(count, frames, 3).numpy(),
         time_s=clips.time_s,
         focal_px=views.focal_px.numpy(),
         principal_px=views.principal_px.numpy(),
         keypoints=keypoints.reshape(count, frames, 17, 3),
         recovered=recovered.reshape(count, frames, 24, 3),
+        recovered_betas=recovered_betas.reshape(count, frames, 10),
         is_observed=seen.reshape(count, frames),
     )
 
@@ -156,7 +162,8 @@ def _hidden(chance: Chance, count: int, frames: int) -> Tensor:
 def _keypoints(chance: Chance, crops: Crops, noise: KeypointNoise, count: int, frames: int) -> np.ndarray:
     """Return COCO keypoints (R, 17, 3) in pixels of the full picture with errors that last for some frames."""
     true = as_annotated(crops)
-    keys = torch.tensor(sorted({*range(0, frames, KEY_STEP), frames - 1}))
+    step = KEY_STEPS[int(chance.integers(len(KEY_STEPS), 1))]
+    keys = torch.tensor(sorted({*range(0, frames, step), frames - 1}))
     rows = (torch.arange(count)[:, None] * frames + keys).flatten()
     drawn, sure = noisy_joints(crops[rows], true[rows], noise, chance)
     error = torch.where((sure > 0)[..., None], drawn - true[rows], 0.0).unflatten(0, (count, -1))
@@ -179,8 +186,10 @@ def _keypoints(chance: Chance, crops: Crops, noise: KeypointNoise, count: int, f
     return torch.where(keypoints[..., 2:] > 0, keypoints, 0.0).numpy()
 
 
-def _recover(network: DPMesh, keypoints: np.ndarray, crops: Crops) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the keypoints, the recovered poses (R, 24, 3) and which rows (R,) a run would have recovered at all."""
+def _recover(
+    network: DPMesh, keypoints: np.ndarray, crops: Crops
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the keypoints, recovered poses (R, 24, 3) and shapes (R, 10), and which rows (R,) a run would recover."""
     half = 0.5 * crops.box_px[:, None]
     boxes = torch.cat([crops.box_centre_px - half, crops.box_centre_px + half], dim=1).numpy()
     squares = square_box(keypoints, boxes, CONFIDENCE_MIN, 1.2)
@@ -188,9 +197,11 @@ def _recover(network: DPMesh, keypoints: np.ndarray, crops: Crops) -> tuple[np.n
     grid = to_crop(joints, squares[:, :2], squares[:, 2], LATENT_PX).astype(np.float32)
     given = (confidence >= CONFIDENCE_MIN) & ((grid >= 0) & (grid < LATENT_PX)).all(-1)
     mask = torch.from_numpy((given * confidence)[..., None].astype(np.float32))
-    rotation = network.forward(None, torch.from_numpy(np.where(given[..., None], grid, 0.0)), mask).pose.float()
+    output = network.forward(None, torch.from_numpy(np.where(given[..., None], grid, 0.0)), mask)
+    rotation = output.pose.float()
     turn = ray_rotation(torch.from_numpy(squares[:, :2]), crops.focal_px, crops.principal_px)
     rotation = torch.cat([(turn @ rotation[:, 0])[:, None], rotation[:, 1:]], dim=1)
     seen = (keypoints[..., 2] >= CONFIDENCE_MIN).sum(1) >= KEYPOINTS_MIN
-    recovered = matrix_to_axis_angle(rotation).numpy() * seen[:, None, None]
-    return keypoints * seen[:, None, None], recovered.astype(np.float32), seen
+    pose = (matrix_to_axis_angle(rotation).numpy() * seen[:, None, None]).astype(np.float32)
+    betas = (output.betas.float().numpy() * seen[:, None]).astype(np.float32)
+    return keypoints * seen[:, None, None], pose, betas, seen

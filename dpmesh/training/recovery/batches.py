@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dpmesh.keypoint_reader import MIRRORED
 from dpmesh.keypoints import MIRRORED_24, MIRRORED_30
@@ -13,6 +14,8 @@ from dpmesh.training.recovery.losses import Truth
 from dpmesh.training.recovery.noise import KeypointNoise, noisy_joints
 from dpmesh.training.recovery.posefix import PoseFixNoise, posefix_joints
 from dpmesh.training.render.chance import Chance
+
+FILTER_PX = (1, 3, 5, 7)  # sides of random filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def prepare(
         joints, given = noisy_joints(crops, annotated, noise, chance)
     image = crops.image.float() / 255.0 if has_images else crops.pose.new_zeros(0)
     if is_augmented and has_images and is_recoloured:
-        image = recoloured(image, chance)
+        image = recoloured(filtered(image, chance), chance)
     return TrainingBatch(
         image=image,
         joints=joints * (LATENT_PX / crop_px),
@@ -113,6 +116,23 @@ def mirrored(crops: Crops, chance: Chance, *, has_images: bool = True) -> Crops:
             flipped(crops.neighbour_joints17_px[:, :, list(MIRRORED)]), crops.neighbour_joints17_px
         ),
     )
+
+
+def filtered(image: Tensor, chance: Chance) -> Tensor:
+    """Return pictures of which half went through a convolution with random weights, and were mixed with themselves.
+
+    Shapes stay, textures do not, so that what is learned from drawn pictures holds in others (Xu et al. 2021, "Robust
+    and Generalizable Visual Representation Learning via Random Convolutions").
+    """
+    rows, channels = image.shape[:2]
+    size = FILTER_PX[int(chance.integers(len(FILTER_PX), 1))]
+    weight = chance.normal((channels * size * size) ** -0.5, rows * channels, channels, size, size)
+    made = F.conv2d(image.flatten(0, 1)[None], weight, padding=size // 2, groups=rows)[0].unflatten(0, (rows, -1))
+    wanted, own = (each.std(dim=(1, 2, 3), keepdim=True) for each in (image, made))
+    made = (made - made.mean(dim=(2, 3), keepdim=True)) * (wanted / own.clamp_min(1e-4))
+    made = made + image.mean(dim=(2, 3), keepdim=True)
+    share = chance.uniform(0.0, 1.0, rows, 1, 1, 1) * chance.coin(0.5, rows, 1, 1, 1)
+    return torch.lerp(image, made, share).clamp(0.0, 1.0)
 
 
 def recoloured(image: Tensor, chance: Chance) -> Tensor:

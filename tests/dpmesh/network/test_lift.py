@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from dpmesh.body.joint_sets import DPMESH15
+from dpmesh.keypoints import MIRRORED_30
 from dpmesh.network.config import COMPACT, JOINT_COUNT, RegressorConfig
-from dpmesh.network.heads import standing_rot6d
+from dpmesh.network.heads import rot6d_to_matrix, standing_rot6d
 from dpmesh.network.lift import JointLift
+from dpmesh.recovery import mirrored_joints, mirrored_rotations
 
 
 def lift_of(**options: int) -> JointLift:
@@ -69,6 +72,22 @@ def test_a_lift_that_is_kept_still_learns_from_the_image() -> None:
     lift.keep_joints()
     learning = {name.split(".")[0] for name, parameter in lift.named_parameters() if parameter.requires_grad}
     assert learning == {"image", "tokens"}
+
+
+def test_a_mirrored_lift_makes_of_mirrored_joints_the_mirror_image() -> None:
+    lift = lift_of(lift_mirrored=True)
+    joints, mask = 32 * torch.rand(4, JOINT_COUNT, 2), torch.rand(4, JOINT_COUNT, 1).round()
+    first = lift(joints, mask, None)
+    other = lift(mirrored_joints(joints), mask[:, list(MIRRORED_30)], None)
+    expected = mirrored_rotations(rot6d_to_matrix(first.pose_raw.unflatten(-1, (24, 6))))
+    torch.testing.assert_close(rot6d_to_matrix(other.pose_raw.unflatten(-1, (24, 6))), expected)
+    torch.testing.assert_close(other.betas, first.betas)
+    torch.testing.assert_close(other.camera_raw, first.camera_raw * torch.tensor([1.0, -1.0, 1.0]))
+    named = [name.replace("left", "?").replace("right", "left").replace("?", "right") for name in DPMESH15]
+    swapped = first.joint_logit[:, [DPMESH15.index(name) for name in named]]
+    torch.testing.assert_close(other.joint_logit, swapped * torch.tensor([-1.0, 1.0, 1.0]))
+    plain = lift_of(lift_mirrored=False)(joints, mask, None)
+    assert not torch.allclose(plain.pose_raw, first.pose_raw)
 
 
 def test_a_lift_is_refused_for_heads_that_do_not_regress_rotations() -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from swaying_people import CLIPS, write_swaying_people
 
 from configs.errors import InputError
 from dpmesh.body import BodyModel, load_body
@@ -15,7 +15,6 @@ from refine.training import __main__ as command
 from refine.training.shards import MotionShards
 from refine.training.trainer import PriorTraining
 
-CLIPS, FRAMES = 6, 16
 SMALL = {"width": 16, "layers": 1, "heads": 2}
 
 
@@ -26,33 +25,8 @@ def body() -> BodyModel:
 
 @pytest.fixture(scope="module")
 def folder(body: BodyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """People who sway; what was recovered leans the same way every time."""
-    rng = np.random.default_rng(0)
-    sway = np.sin(np.arange(FRAMES) / 4)[None, :, None, None]
-    pose = (rng.normal(0, 0.2, (CLIPS, 1, 24, 3)) + 0.2 * sway * rng.normal(0, 1, (CLIPS, 1, 24, 3))).astype(np.float32)
-    pose[:, :, 0, 0] += np.pi
-    betas = rng.normal(size=(CLIPS, 10)).astype(np.float32)
-    flat = torch.from_numpy(pose).flatten(0, 1)
-    joints = body.joints(
-        flat, torch.from_numpy(betas).repeat_interleave(FRAMES, 0), torch.zeros(len(flat), 3), "coco17"
-    )
-    points = joints.numpy() + np.array([0.0, 0.0, 4.0])
-    pixels = 900.0 * points[..., :2] / points[..., 2:] + np.array([640.0, 360.0])
-    keypoints = np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 0.8)], axis=-1).astype(np.float32)
-    is_observed = np.ones((CLIPS, FRAMES), bool)
-    is_observed[0, 5:9] = False
     path = tmp_path_factory.mktemp("motion")
-    np.savez(
-        path / "motion_0000000.npz",
-        pose=pose,
-        betas=betas,
-        time_s=np.tile(np.arange(FRAMES) / 25.0, (CLIPS, 1)),
-        focal_px=np.full(CLIPS, 900.0, np.float32),
-        principal_px=np.tile(np.array([640.0, 360.0], np.float32), (CLIPS, 1)),
-        keypoints=keypoints.reshape(CLIPS, FRAMES, 17, 3),
-        recovered=(pose + np.float32(0.15)) * is_observed[..., None, None],
-        is_observed=is_observed,
-    )
+    write_swaying_people(path / "motion_0000000.npz", body)
     return path
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from dpmesh.body.model import BodyModel
 from dpmesh.keypoints import DPMESH30_FROM_COCO, MIRRORED_30
 from dpmesh.training.crops import Crops
-from dpmesh.training.recovery.batches import as_annotated, mirrored, prepare, recoloured
+from dpmesh.training.recovery.batches import as_annotated, filtered, mirrored, prepare, recoloured
 from dpmesh.training.recovery.noise import CLEAN, CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.render.chance import Chance
 
@@ -130,6 +130,15 @@ def test_given_joints_lie_in_the_grid_where_the_truth_has_them_over_the_crop(cro
     torch.testing.assert_close(batch.joints[given] / 32, batch.truth.annotated30_crop[given], rtol=0, atol=1e-5)
     assert batch.truth.joints30_crop.isfinite().all() and (batch.truth.joints30_crop[0, 9] > 2).all()
     assert torch.equal(batch.truth.visible30, crop_batch.visible30)
+
+
+def test_filtered_pictures_keep_their_brightness_and_half_of_them_change() -> None:
+    before = torch.rand(60, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    after = filtered(before, Chance((0,)))
+    assert after.min() >= 0 and after.max() <= 1
+    change = (after - before).abs().mean((1, 2, 3))
+    assert 15 < (change == 0).sum() < 45 and change.max() > 0.1
+    torch.testing.assert_close(after.mean((1, 2, 3)), before.mean((1, 2, 3)), rtol=0, atol=0.05)
 
 
 def test_recoloured_pictures_stay_pictures_and_some_turn_grey() -> None:

@@ -1,0 +1,85 @@
+"""People in motion whose keypoints were simulated, refined in several ways and measured against their truth.
+
+A folder of `python -m dpmesh.training.make_motion`: no pictures, one person per clip, recovered from keypoints alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from configs.errors import InputError
+from dpmesh.keypoints import smpl24_confidence
+from pipeline.atomic import read_npz
+from pipeline.evaluation.truth import Truth
+from pipeline.motion.posing import Body, joint_positions
+from pipeline.stages.recover import VISIBLE_FROM
+from pipeline.types import Observations
+
+START_M = (0.0, 0.0, 4.0)  # where a body is looked for first
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPerson:
+    """One clip."""
+
+    name: str
+    rows: Observations  # what was seen and recovered
+    truth: Truth  # of one person
+
+
+def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[SimulatedPerson]:
+    """Yield the first `limit` clips of a folder.
+
+    Raises:
+        InputError: there is no shard, or one is damaged or of another layout.
+    """
+    paths = sorted(folder.glob("motion_*.npz"))
+    if not paths:
+        raise InputError(f"{folder}: no motion_*.npz there; make them with `python -m dpmesh.training.make_motion`")
+    count = 0
+    for path in paths:
+        try:
+            shard = read_npz(path)
+            people = [_person(f"{path.stem}[{row}]", {k: v[row] for k, v in shard.items()}, body)
+                      for row in range(min(limit - count, len(shard["pose"])))]  # fmt: skip
+        except (OSError, KeyError, ValueError, IndexError) as error:
+            raise InputError(f"{path}: not a shard of simulated motion ({error}); make the shards anew") from error
+        yield from people
+        count += len(people)
+        if count >= limit:
+            return
+
+
+def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPerson:
+    frames = len(clip["pose"])
+    joints = joint_positions(body, clip["pose"], clip["betas"], np.zeros((frames, 3), np.float32), "smpl24")
+    truth = Truth(
+        joints_m=(joints - joints[:, :1] + clip["pelvis_m"][:, None])[None],
+        visible_share=np.ones((1, frames)),
+        focal_px=np.full(frames, clip["focal_px"]),
+        principal_px=np.tile(clip["principal_px"], (frames, 1)),
+    )
+    seen = np.flatnonzero(clip["is_observed"])
+    count, keypoints = len(seen), clip["keypoints"][seen]
+    is_given = keypoints[..., 2:] > 0
+    low = np.where(is_given, keypoints[..., :2], np.inf).min(axis=1)
+    high = np.where(is_given, keypoints[..., :2], -np.inf).max(axis=1)
+    confidence = smpl24_confidence(keypoints)
+    rows = Observations(
+        frame_index=seen.astype(np.int64),
+        time_s=clip["time_s"][seen],
+        track_id=np.ones(count, np.int64),
+        boxes_xyxy=np.concatenate([low, high], axis=1).astype(np.float32),
+        scores=np.ones(count, np.float32),
+        keypoints=keypoints,
+        pose=clip["recovered"][seen],
+        betas=clip["recovered_betas"][seen],
+        trans=np.tile(np.array(START_M, np.float32), (count, 1)),
+        joint_confidence=confidence,
+        joint_visible=confidence >= VISIBLE_FROM,
+        focal_px=np.full(count, clip["focal_px"], np.float32),
+        principal_px=np.tile(clip["principal_px"].astype(np.float32), (count, 1)),
+    )
+    return SimulatedPerson(name, rows, truth)

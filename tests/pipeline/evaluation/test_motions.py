@@ -1,0 +1,56 @@
+"""People whose keypoints were simulated, measured against their truth."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from swaying_people import CLIPS, FRAMES, write_swaying_people
+from typer.testing import CliRunner
+
+from configs.errors import InputError
+from configs.schema import LinkSettings, RecoverSettings
+from dpmesh.body import BodyModel, load_body
+from pipeline.cli.app import app
+from pipeline.evaluation.motions import simulated_people
+from pipeline.evaluation.sequences import compare_with_truth
+from pipeline.stages.refine import refine_person
+
+
+@pytest.fixture(scope="module")
+def body() -> BodyModel:
+    return load_body(None)
+
+
+def test_a_gap_is_filled_and_measured_and_a_true_motion_has_no_error(body: BodyModel, tmp_path: Path) -> None:
+    write_swaying_people(tmp_path / "motion_0000000.npz", body)
+    with np.load(tmp_path / "motion_0000000.npz") as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "motion_0000000.npz", **arrays | {"recovered": arrays["pose"]})
+    people = list(simulated_people(tmp_path, body, limit=2))
+    assert [person.name for person in people] == ["motion_0000000[0]", "motion_0000000[1]"]
+    assert len(people[0].rows.frame_index) == FRAMES - 4
+    found = []
+    for person in people:
+        track = refine_person(person.rows, body, LinkSettings(), RecoverSettings())
+        errors = compare_with_truth(person.name, {"off": [track]}, body, person.truth).by_mode["off"]
+        assert len(errors.mpjpe_mm) == FRAMES
+        found.append(errors)
+    assert found[0].is_filled.sum() == 4 and not found[1].is_filled.any()
+    assert found[1].mpjpe_mm.max() < 1.0 and found[1].place_m.max() < 0.01
+    assert found[0].mpjpe_mm[~found[0].is_filled].max() < 1.0 < found[0].mpjpe_mm[found[0].is_filled].max()
+
+
+def test_the_command_tells_one_line_per_way_to_refine(body: BodyModel, tmp_path: Path) -> None:
+    write_swaying_people(tmp_path / "motion_0000000.npz", body)
+    told = CliRunner().invoke(app, ["evaluate", "motions", str(tmp_path), "--refine", "off", "--refine", "smooth"])
+    assert told.exit_code == 0, told.output
+    lines = [line for line in told.output.splitlines() if str(CLIPS * FRAMES) in line]
+    assert [line.split("│")[2].strip() for line in lines] == ["off", "smooth"]
+
+
+def test_shards_that_are_missing_or_of_another_layout_are_named(body: BodyModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no motion_.*make_motion"):
+        list(simulated_people(tmp_path, body, limit=9))
+    np.savez(tmp_path / "motion_0000000.npz", pose=np.zeros((1, 2, 24, 3), np.float32))
+    with pytest.raises(InputError, match=r"motion_0000000.npz: not a shard of simulated motion .*make the shards anew"):
+        list(simulated_people(tmp_path, body, limit=9))
