@@ -39,6 +39,9 @@ class DetectSettings(Settings):
     score_min: float = Field(0.1, ge=0, le=1, description="people below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes are one person")
     people_max: int = Field(100, ge=1, description="at most this many people per frame")
+    is_mirrored: bool | None = Field(
+        None, description="look at every frame in a mirror, too; none: where keypoints are not read again from crops"
+    )
     batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from configs.errors import WeightsError
 from configs.schema import DetectSettings
+from trackers.mirrored import join_looks, mirrored_back
 from trackers.types import COCO_KEYPOINTS, Detections, no_detections
 from trackers.ultralytics_loader import load_backend
 
@@ -51,6 +52,7 @@ class PoseDetector:
         overlap_max: float = 0.65,
         people_max: int = 100,
         batch_frames: int = 8,
+        is_mirrored: bool = False,
     ) -> None:
         """Load the weights.
 
@@ -58,6 +60,7 @@ class PoseDetector:
             path: .pt, .onnx, or an OpenVINO folder.
             image_px: longer side of the picture the network sees; exports with a fixed shape keep theirs.
             overlap_max: IoU above which the lower of two boxes is dropped.
+            is_mirrored: whether every picture is also looked at in a mirror, see `trackers.mirrored`.
 
         Raises:
             WeightsError: not loadable, not a pose network of people, or not with 17 keypoints.
@@ -72,9 +75,12 @@ class PoseDetector:
         self._overlap_max = overlap_max
         self._people_max = people_max
         self._batch_frames = batch_frames
+        self._is_mirrored = is_mirrored
 
     @classmethod
-    def from_settings(cls, settings: DetectSettings, path: Path, *, device: str) -> "PoseDetector":
+    def from_settings(
+        cls, settings: DetectSettings, path: Path, *, device: str, is_mirrored: bool = False
+    ) -> "PoseDetector":
         """Return a detector with the weights at `path` and the values of the settings."""
         return cls(
             path,
@@ -84,6 +90,7 @@ class PoseDetector:
             overlap_max=settings.overlap_max,
             people_max=settings.people_max,
             batch_frames=settings.batch_frames,
+            is_mirrored=is_mirrored,
         )
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
@@ -104,7 +111,7 @@ class PoseDetector:
         for rows in rows_by_shape.values():
             for start in range(0, len(rows), self._batch_frames):
                 batch = rows[start : start + self._batch_frames]
-                found = self._run(np.stack([pictures[row][0] for row in batch]))
+                found = self._look(np.stack([pictures[row][0] for row in batch]))
                 for row, people in zip(batch, found, strict=True):
                     results[row] = _to_image(people, pictures[row][1], images[row].shape)
         return results
@@ -125,6 +132,15 @@ class PoseDetector:
             picture, top, spare_h - top, left, spare_w - left, cv2.BORDER_CONSTANT, value=(PAD_GRAY,) * 3
         )
         return picture, Letterbox((inner_w / width, inner_h / height), (left, top))
+
+    def _look(self, pictures: np.ndarray) -> list[np.ndarray]:
+        """Return what `_run` does, of one look or two."""
+        found = self._run(pictures)
+        if not self._is_mirrored:
+            return found
+        others = self._run(np.ascontiguousarray(pictures[:, :, ::-1]))
+        width = pictures.shape[2]
+        return [join_looks(one, mirrored_back(other, width)) for one, other in zip(found, others, strict=True)]
 
     def _run(self, pictures: np.ndarray) -> list[np.ndarray]:
         """Return (N, 6 + 17 * 3) per picture of (B, H, W, 3): box, score, class, keypoints, in the picture's pixels."""

@@ -10,6 +10,7 @@ import pytest
 
 from configs.errors import WeightsError
 from trackers.detector import PoseDetector
+from trackers.mirrored import MIRRORED_KEYPOINTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +66,19 @@ def test_the_same_images_give_the_same_bits(detector: PoseDetector, frames: list
     first, second = detector.detect(frames[:2]), detector.detect(frames[:2])
     for one, other in zip(first, second, strict=True):
         assert one.keypoints.tobytes() == other.keypoints.tobytes()
+
+
+def test_a_mirrored_detector_finds_in_the_mirror_what_it_finds_outside(
+    test_data: Path, frames: list[np.ndarray]
+) -> None:
+    mirrored = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_mirrored=True)
+    image = frames[0][:, : frames[0].shape[1] // 32 * 32]
+    one, other = mirrored.detect([image, np.ascontiguousarray(image[:, ::-1])])
+    sure = one.scores > 0.5
+    assert sure.any()
+    back = image.shape[1] - other.keypoints[:, list(MIRRORED_KEYPOINTS), 0]
+    for x in one.keypoints[sure, :, 0]:
+        assert np.abs(back - x).mean(axis=1).min() < 2.0
 
 
 def test_people_are_those_of_ultralytics_own_predictor(
