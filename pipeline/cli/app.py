@@ -24,6 +24,11 @@ evaluate_app = typer.Typer(help="Measure a run.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 
+Output = Annotated[Path, typer.Option("--output", "-o", help="each clip's results get a folder in here")]
+Preset = Annotated[str | None, typer.Option(help="named settings, or a .yaml file")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")]
+Detector = Annotated[str | None, typer.Option(help="pose weights: a path, an Ultralytics name, 'bundled' or 'auto'")]
+Model = Annotated[str | None, typer.Option(help="recovery network: a name or a folder")]
 Refines = Annotated[
     list[str] | None, typer.Option(help="off, smooth or fit, as for run; give several to compare, the first against")
 ]
@@ -33,17 +38,15 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one lin
 @app.command()
 def run(
     inputs: Annotated[list[str] | None, typer.Argument(help="videos, folders of videos or of images, or globs")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="each clip gets a folder in here")] = Path("out"),
-    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
-    detector: Annotated[
-        str | None, typer.Option(help="pose weights: a path, an Ultralytics name, 'bundled' or 'auto'")
-    ] = None,
+    output: Output = Path("out"),
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
     keypoints: Annotated[
         Path | None, typer.Option(help="COCO result JSON or OpenPose folder in place of a detector")
     ] = None,
     body: Annotated[str | None, typer.Option(help="'open', or a path to a SMPL .pkl or .npz")] = None,
-    model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+    model: Model = None,
     refine: Annotated[str | None, typer.Option(help="off, smooth or fit: what is done to the motion")] = None,
     focal: Annotated[float | None, typer.Option(help="focal length in pixels")] = None,
     fps: Annotated[
@@ -93,7 +96,7 @@ def run(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="results go here")] = Path("out"),
+    output: Output = Path("out"),
     verbose: Verbose = False,
 ) -> None:
     """Run on the bundled clip with the bundled models and print the errors against its truth."""
@@ -155,13 +158,11 @@ def evaluate_capture(
         str, typer.Option(help="a camera's name, or 'each' for one after the other, each alone")
     ] = "each",
     calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="each camera's run gets a folder in here")] = Path(
-        "out"
-    ),
-    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
-    detector: Annotated[str | None, typer.Option(help="pose weights, as for run")] = None,
-    model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+    output: Output = Path("out"),
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
+    model: Model = None,
     refine: Refines = None,
 ) -> None:
     """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
@@ -175,11 +176,11 @@ def evaluate_capture(
 @evaluate_app.command("sequences")
 def evaluate_sequences(
     folder: Annotated[Path, typer.Argument(help="rendered clips NAME.mp4, each with NAME.truth.npz")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="each clip's run gets a folder in here")] = Path("out"),
-    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
-    detector: Annotated[str | None, typer.Option(help="pose weights, as for run")] = None,
-    model: Annotated[str | None, typer.Option(help="recovery network: a name or a folder")] = None,
+    output: Output = Path("out"),
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
+    model: Model = None,
     refine: Refines = None,
 ) -> None:
     """Run rendered clips and report errors of joints, acceleration and feet, in all and within gaps."""
@@ -194,8 +195,8 @@ def evaluate_sequences(
 def evaluate_motions(
     folder: Annotated[Path, typer.Argument(help="shards of `python -m dpmesh.training.make_motion --split val`")],
     limit: Annotated[int, typer.Option(min=1, help="clips to measure")] = 512,
-    preset: Annotated[str | None, typer.Option(help="named settings, or a .yaml file")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")] = None,
+    preset: Preset = None,
+    assignments: Assignments = None,
     refine: Refines = None,
 ) -> None:
     """Refine people whose keypoints were simulated and report errors of joints and acceleration, also within gaps."""

@@ -213,7 +213,6 @@ def test_random_access_gives_the_frames_of_the_stream(test_data: Path, name: str
         ("interlaced.avi", "av"),
         ("hevc_10bit.mp4", "av"),
         ("starts_mid_gop.ts", "av"),
-        ("bit_errors.mp4", "av"),
         ("image_folder/", "images"),
     ],
 )
