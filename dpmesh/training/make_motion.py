@@ -15,14 +15,13 @@ from dpmesh.training.command import log_to_stderr, run_command
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import draw_clips
 from dpmesh.training.motion.seen import SeenMotion, see
-from dpmesh.training.recovery.noise import KeypointNoise, measured_noise
+from dpmesh.training.recovery.noise import KeypointNoise, mixed_noise
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.shards import claim_folder, digest, fill, join_arrays, run_jobs, write_arrays
 
 SHARD = 256
 BATCH = 64
 OWN_NOISE = KeypointNoise(jitter=0.01, hidden_jitter=0.03, weak_rate=0.2)
-MEASURED_SHARE = 0.3  # of the batches have the errors measured on a detector
 
 
 def parse() -> argparse.Namespace:
@@ -55,6 +54,7 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     body, bank = load_body(None), PoseBank.read(options.poses)
     network = DPMesh.from_pretrained(options.weights).eval()
     paths = [options.output / f"motion_{first:07d}.npz" for first in range(0, options.count, SHARD)]
+    noise = mixed_noise(OWN_NOISE)
     mine = list(range(job, len(paths), jobs))
 
     def make(k: int) -> None:
@@ -62,8 +62,7 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
         for start in range(mine[k] * SHARD, (mine[k] + 1) * SHARD, BATCH):
             chance = Chance((options.seed, 11, start))
             clips = draw_clips(bank, chance.numpy, BATCH, options.frames, options.split)
-            noise = measured_noise() if chance.numpy.random() < MEASURED_SHARE else OWN_NOISE
-            parts.append(see(clips, body, network, noise, chance))
+            parts.append(see(clips, body, network, noise.draw(chance), chance))
         write_arrays(paths[mine[k]], join_arrays(parts))
 
     fill([paths[k] for k in mine], make, f"motion {options.split}")

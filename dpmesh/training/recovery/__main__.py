@@ -18,7 +18,7 @@ from dpmesh.training.command import (
     start_process,
 )
 from dpmesh.training.loop import CHECKPOINT, find_config
-from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, measured_noise
+from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, NoiseMix, measured_noise, mixed_noise
 from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
 from dpmesh.training.start_points import start_from_stable_diffusion
@@ -31,7 +31,7 @@ def parse() -> argparse.Namespace:
     add_loop_options(parser, batch_rows=32, learning_rate=5e-4)
     parser.add_argument("--config", default="compact", help="network configuration")
     parser.add_argument(
-        "--noise", choices=("own", "measured", "posefix"), default="own", help="model of the keypoints' errors"
+        "--noise", choices=("own", "measured", "mixed", "posefix"), default="own", help="model of the keypoints' errors"
     )
     parser.add_argument("--clean-keypoints", action="store_true", help="true keypoints: how a teacher is trained")
     parser.add_argument("--teacher", type=Path, help="checkpoint of a teacher, whose features are followed")
@@ -97,12 +97,13 @@ def run(options: argparse.Namespace) -> None:
     trainer.train(source, validation, pause_after=options.pause_after)
 
 
-def _noise_of(options: argparse.Namespace) -> KeypointNoise | PoseFixNoise:
+def _noise_of(options: argparse.Namespace) -> KeypointNoise | NoiseMix | PoseFixNoise:
     if options.clean_keypoints:
         return CLEAN
     if options.noise == "posefix":
         return PoseFixNoise()
-    return replace(measured_noise() if options.noise == "measured" else KeypointNoise(), blind_rate=options.blind)
+    noise = replace(measured_noise() if options.noise == "measured" else KeypointNoise(), blind_rate=options.blind)
+    return mixed_noise(noise) if options.noise == "mixed" else noise
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from dpmesh.keypoints import MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.losses import Truth
-from dpmesh.training.recovery.noise import KeypointNoise, noisy_joints
+from dpmesh.training.recovery.noise import KeypointNoise, NoiseMix, noisy_joints
 from dpmesh.training.recovery.posefix import PoseFixNoise, posefix_joints
 from dpmesh.training.render.chance import Chance
 
@@ -31,7 +31,7 @@ class TrainingBatch:
 def prepare(
     crops: Crops,
     chance: Chance,
-    noise: KeypointNoise | PoseFixNoise,
+    noise: KeypointNoise | NoiseMix | PoseFixNoise,
     *,
     is_augmented: bool,
     has_images: bool = True,
@@ -45,6 +45,8 @@ def prepare(
         crops = mirrored(crops, chance, has_images=has_images)
     crop_px = crops.image.shape[-1]
     annotated = as_annotated(crops)
+    if isinstance(noise, NoiseMix):
+        noise = noise.draw(chance)
     if isinstance(noise, PoseFixNoise):
         joints, given = posefix_joints(crops, annotated, chance)
     else:

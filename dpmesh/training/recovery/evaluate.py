@@ -114,7 +114,9 @@ def main() -> int:
     parser.add_argument("model", type=Path, help="folder with config and weights")
     parser.add_argument("--crops", type=Path, required=True, help="folder of held-out shards")
     parser.add_argument("--limit", type=int, default=2000)
-    parser.add_argument("--noise", choices=("own", "measured", "clean"), default="own", help="the keypoints' errors")
+    parser.add_argument(
+        "--noise", choices=("own", "measured", "reader", "clean"), default="own", help="the keypoints' errors"
+    )
     parser.add_argument("--as-they-are", action="store_true", help="do not turn people who lie or are upside down")
     options = parser.parse_args()
     try:
@@ -124,7 +126,12 @@ def main() -> int:
         return 1
     network = DPMesh.from_pretrained(options.model).float().eval()
     body = load_body(None)
-    noises = {"own": KeypointNoise, "measured": measured_noise, "clean": lambda: CLEAN}
+    noises = {
+        "own": KeypointNoise,
+        "measured": measured_noise,
+        "reader": lambda: measured_noise("reader"),
+        "clean": lambda: CLEAN,
+    }
     noise = noises[options.noise]()
     for is_image_used in (True, False):
         errors = measure_errors(

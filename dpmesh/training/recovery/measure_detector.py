@@ -1,4 +1,4 @@
-"""Command: measure how wrong a detector's keypoints are on crops with truth, and fit simulated errors to it."""
+"""Command: measure how wrong a detector's or reader's keypoints are on crops, and fit simulated errors to it."""
 
 import argparse
 import json
@@ -6,13 +6,14 @@ import logging
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from configs.errors import InputError
+from dpmesh.keypoint_reader import KeypointNetwork, KeypointReader
 from dpmesh.training.command import run_command
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.crops import CropShards
@@ -37,40 +38,77 @@ BATCH = 16
 SEED = 54321
 
 
-def detect(network: Any, crops: Crops, image_px: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the keypoints (R, 17, 2) in crop pixels of the person each crop is about, their confidence, who was found.
+class Eyes(Protocol):
+    """What finds the keypoints of the person that a crop is about."""
 
-    Args:
-        network: an `ultralytics.YOLO` of a pose network.
-        crops: what it looks at.
-        image_px: side to which it scales each crop.
-        device: on which it runs.
-    """
-    pictures = [np.ascontiguousarray(picture) for picture in crops.image.permute(0, 2, 3, 1).flip(-1).cpu().numpy()]
-    told = network.predict(pictures, imgsz=image_px, conf=SCORE_MIN, device=device, verbose=False)
-    joints, confidence = torch.zeros(len(crops), 17, 2), torch.zeros(len(crops), 17)
-    is_found = torch.zeros(len(crops), dtype=torch.bool)
+    def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+        """Return keypoints (R, 17, 2) in crop pixels, their confidence (R, 17), and who was found (R,) bool."""
+
+
+class DetectorEyes:
+    """An `ultralytics.YOLO` of a pose network; of the people it finds, the one whose box fits best counts."""
+
+    def __init__(self, network: Any, image_px: int, device: str) -> None:
+        """
+        Args:
+            image_px: side to which it scales each crop.
+        """
+        self._network, self._image_px, self._device = network, image_px, device
+
+    def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+        """Return keypoints, confidence and who was found."""
+        pictures = [np.ascontiguousarray(picture) for picture in crops.image.permute(0, 2, 3, 1).flip(-1).cpu().numpy()]
+        told = self._network.predict(pictures, imgsz=self._image_px, conf=SCORE_MIN, device=self._device, verbose=False)
+        joints, confidence = torch.zeros(len(crops), 17, 2), torch.zeros(len(crops), 17)
+        is_found = torch.zeros(len(crops), dtype=torch.bool)
+        for row, (result, box) in enumerate(zip(told, _boxes(crops), strict=True)):
+            if len(result.boxes) == 0 or box.isnan().any():
+                continue
+            overlap = _overlaps(box, result.boxes.xyxy.cpu().float())
+            best = int(overlap.argmax())
+            if overlap[best] >= OVERLAP_MIN:
+                joints[row], confidence[row] = result.keypoints.xy[best].cpu(), result.keypoints.conf[best].cpu()
+                is_found[row] = True
+        return joints, confidence, is_found
+
+
+class ReaderEyes:
+    """The keypoint reader, given the box round each person and no guess."""
+
+    def __init__(self, reader: KeypointReader) -> None:
+        self._reader = reader
+
+    def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+        """Return keypoints, confidence and who was found: everybody of whom two joints lie in the crop."""
+        boxes = _boxes(crops)
+        is_found = ~boxes.isnan().any(1)
+        rows = is_found.nonzero().squeeze(1)
+        images = list(crops.image[rows].permute(0, 2, 3, 1).cpu().numpy())
+        guess = np.zeros((len(rows), 17, 3), np.float32)
+        told = torch.zeros(len(crops), 17, 3)
+        told[rows] = torch.from_numpy(self._reader.read(images, np.arange(len(rows)), boxes[rows].numpy(), guess))
+        return told[..., :2], told[..., 2], is_found
+
+
+def _boxes(crops: Crops) -> Tensor:
+    """Return the boxes (R, 4) in crop pixels round the joints in the crop, a little wider; NaN for fewer than two."""
     side = crops.image.shape[-1]
-    here = truth_of(crops, joints, confidence)
-    for row, result in enumerate(told):
+    here = truth_of(crops, torch.zeros(len(crops), 17, 2), torch.zeros(len(crops), 17))
+    boxes = torch.full((len(crops), 4), torch.nan)
+    for row in range(len(crops)):
         inside = here.truth[row, here.visible[row] > 0] * side
-        if len(result.boxes) == 0 or len(inside) < 2:
+        if len(inside) < 2:
             continue
         # Joints lie inside a body: a box round them is smaller than the person's.
         low, high = inside.amin(0), inside.amax(0)
         margin = 0.1 * (high - low).amax()
-        box = torch.cat([low - margin, high + margin]).clamp(0, side)
-        overlap = _overlaps(box, result.boxes.xyxy.cpu().float())
-        best = int(overlap.argmax())
-        if overlap[best] >= OVERLAP_MIN:
-            joints[row], confidence[row] = result.keypoints.xy[best].cpu(), result.keypoints.conf[best].cpu()
-            is_found[row] = True
-    return joints, confidence, is_found
+        boxes[row] = torch.cat([low - margin, high + margin]).clamp(0, side)
+    return boxes
 
 
-def sightings(network: Any, crops: CropShards, image_px: int, device: str) -> tuple[Sighting, Tensor]:
+def sightings(eyes: Eyes, crops: CropShards) -> tuple[Sighting, Tensor]:
     """Return the keypoints of those crops whose person was found, and which these are (R,) bool."""
-    parts = [detect(network, batch, image_px, device) for batch in crops.in_order(BATCH)]
+    parts = [eyes.look(batch) for batch in crops.in_order(BATCH)]
     joints, confidence, is_found = (torch.cat([part[place] for part in parts]) for place in range(3))
     return truth_of(crops.crops, joints, confidence).rows(is_found), is_found
 
@@ -106,7 +144,7 @@ def format_statistics(columns: dict[str, ErrorStatistics]) -> str:
 def parse() -> argparse.Namespace:
     """Return the command's options."""
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery.measure_detector", description=__doc__)
-    parser.add_argument("weights", type=Path, help="Ultralytics pose weights with 17 COCO keypoints")
+    parser.add_argument("weights", type=Path, help="Ultralytics pose weights, or a keypoint reader's folder")
     parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards, best of 256 px")
     parser.add_argument("--limit", type=int, help="read no more crops than about so many")
     parser.add_argument("--image-px", type=int, default=320, help="side to which the detector scales a crop")
@@ -119,12 +157,10 @@ def parse() -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Measure, fit, print the table and write the file."""
     if not options.weights.exists():
-        raise InputError(f"{options.weights}: no such weights; give those of an Ultralytics pose network")
-    from ultralytics import YOLO
-
+        raise InputError(f"{options.weights}: no such weights; give a pose network of Ultralytics or a keypoint reader")
     torch.set_num_threads(options.threads)
     crops = CropShards(options.crops, options.limit)
-    seen, is_found = sightings(YOLO(str(options.weights)), crops, options.image_px, options.device)
+    seen, is_found = sightings(_open(options), crops)
     told = crops.crops[is_found.nonzero().squeeze(1)]
     measured = error_statistics(seen)
     noise = fit_noise(told, measured, KeypointNoise())
@@ -148,6 +184,15 @@ def run(options: argparse.Namespace) -> None:
         }
         text = json.dumps(content, indent=1) + "\n"
         write_whole(options.output, lambda draft: draft.write_text(text))
+
+
+def _open(options: argparse.Namespace) -> Eyes:
+    if options.weights.is_dir():
+        network: KeypointNetwork = KeypointNetwork.from_pretrained(options.weights)
+        return ReaderEyes(KeypointReader(network.float().to(options.device).eval(), options.device))
+    from ultralytics import YOLO
+
+    return DetectorEyes(YOLO(str(options.weights)), options.image_px, options.device)
 
 
 def _overlaps(box: Tensor, boxes: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ The kinds of error follow PoseFix (Moon et al. 2019); the rates are simplified t
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from dpmesh.training.render.chance import Chance
 
 MIRROR_PAIRS = ((1, 2), (4, 5), (7, 8), (16, 17), (18, 19), (20, 21), (25, 26), (27, 28))
 CONFIDENCE_MIN = 0.3  # what a run drops for being less sure (`recover.keypoint_score_min`)
-MEASURED = Path(__file__).parents[2] / "data" / "detector_noise.json"
+DATA = Path(__file__).parents[2] / "data"
 HIP_INDICES, SHOULDER_INDICES = (1, 2), (16, 17)
 
 
@@ -55,13 +56,30 @@ CLEAN = KeypointNoise(
 """Every keypoint inside the crop, where it truly is."""
 
 
-def measured_noise() -> KeypointNoise:
-    """Return the noise that was fitted to a detector, from `dpmesh/data/detector_noise.json`.
+def measured_noise(source: Literal["detector", "reader"] = "detector") -> KeypointNoise:
+    """Return the noise that was fitted to YOLOv8n-pose, or to the bundled keypoint reader.
 
-    `python -m dpmesh.training.recovery.measure_detector` makes the file.
+    `python -m dpmesh.training.recovery.measure_detector` makes the files, `dpmesh/data/SOURCE_noise.json`.
     """
-    fitted = json.loads(MEASURED.read_text())["noise"]
+    fitted = json.loads((DATA / f"{source}_noise.json").read_text())["noise"]
     return KeypointNoise(**fitted | {"joint_factors": tuple(fitted["joint_factors"])})
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseMix:
+    """Errors of several sources; every batch has those of one."""
+
+    noises: tuple[KeypointNoise, ...]
+    shares: tuple[float, ...]
+
+    def draw(self, chance: Chance) -> KeypointNoise:
+        """Return the noise of one batch."""
+        return self.noises[int(chance.pick(self.shares, 1))]
+
+
+def mixed_noise(own: KeypointNoise) -> NoiseMix:
+    """Return a mix of one half `own` errors and one half errors measured on YOLOv8n-pose and on the bundled reader."""
+    return NoiseMix((own, measured_noise("detector"), measured_noise("reader")), (0.5, 0.25, 0.25))
 
 
 def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: Chance) -> tuple[Tensor, Tensor]:

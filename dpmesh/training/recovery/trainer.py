@@ -15,7 +15,7 @@ from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
 from dpmesh.training.recovery.losses import recovery_losses
-from dpmesh.training.recovery.noise import CLEAN, KeypointNoise
+from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, NoiseMix
 from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.recovery.published_look import with_published_look
 from dpmesh.training.recovery.published_losses import PublishedRecipe
@@ -27,7 +27,7 @@ class TrainingPlan(LoopPlan):
     """How a recovery network is trained."""
 
     is_image_used: bool = True  # False trains what lies past the image features, much faster
-    noise: KeypointNoise | PoseFixNoise = field(default_factory=KeypointNoise)
+    noise: KeypointNoise | NoiseMix | PoseFixNoise = field(default_factory=KeypointNoise)
     has_published_losses: bool = False  # and looks: the released training's, for networks with the published camera
 
 

@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from dpmesh.keypoint_reader import MIRRORED
+from configs.weights import resolve
+from dpmesh.keypoint_reader import MIRRORED, KeypointNetwork, KeypointReader
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import as_annotated, prepare
 from dpmesh.training.recovery.keypoint_errors import Sighting, error_statistics, fit_noise, simulate, truth_of
-from dpmesh.training.recovery.measure_detector import detect, format_statistics
-from dpmesh.training.recovery.noise import CLEAN, CONFIDENCE_MIN, KeypointNoise, measured_noise
+from dpmesh.training.recovery.measure_detector import DetectorEyes, ReaderEyes, format_statistics
+from dpmesh.training.recovery.noise import CLEAN, CONFIDENCE_MIN, KeypointNoise, measured_noise, mixed_noise
 from dpmesh.training.render.chance import Chance
+from dpmesh.training.render.visibility import VISIBLE
 from dpmesh.training.troupe import COCO_OF_30
 
 
@@ -128,10 +130,31 @@ class _Boxes:
 
 def test_the_person_that_the_crop_is_about_is_taken(crop_batch: Crops) -> None:
     joints = as_annotated(crop_batch)[:, list(COCO_OF_30)]
-    found, confidence, is_found = detect(_Detector(joints, 128), crop_batch, 128, "cpu")
+    found, confidence, is_found = DetectorEyes(_Detector(joints, 128), 128, "cpu").look(crop_batch)
     assert is_found.all() and torch.equal(found, joints) and confidence.min() == 1
-    none, _, is_found = detect(_Detector(joints - 500, 128), crop_batch, 128, "cpu")
+    none, _, is_found = DetectorEyes(_Detector(joints - 500, 128), 128, "cpu").look(crop_batch)
     assert not is_found.any() and torch.count_nonzero(none) == 0
+
+
+def test_the_reader_looks_at_everybody_of_whom_two_joints_are_in_the_crop(crop_batch: Crops) -> None:
+    outside = crop_batch.visible30.clone()
+    outside[0] = 0
+    network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve("keypoint-reader"))
+    eyes = ReaderEyes(KeypointReader(network.float().eval(), "cpu"))
+    joints, confidence, is_found = eyes.look(replace(crop_batch, visible30=outside))
+    assert is_found.tolist() == [False] + [True] * (len(crop_batch) - 1)
+    assert torch.count_nonzero(joints[0]) == 0 and confidence[1:].max() > 0.3
+    seen = crop_batch.visible30[1:, list(COCO_OF_30)] == VISIBLE
+    true = as_annotated(crop_batch)[1:, list(COCO_OF_30)]
+    assert (joints[1:] - true).norm(dim=-1)[seen].median() < 0.2 * crop_batch.image.shape[-1]
+
+
+def test_a_mix_draws_from_all_its_sources(many_crops: Crops) -> None:
+    mix = mixed_noise(KeypointNoise())
+    drawn = {mix.noises.index(mix.draw(Chance((seed,)))) for seed in range(30)}
+    assert drawn == {0, 1, 2}
+    first, second = (prepare(many_crops, Chance((seed,)), mix, is_augmented=False).joints for seed in (0, 0))
+    assert torch.equal(first, second)
 
 
 def test_the_table_has_a_column_for_each(exact: Sighting) -> None:
