@@ -141,6 +141,9 @@ class RegressorConfig:
     """Whether it also reads the joints as in a mirror; the mean of both bodies counts."""
     image_lift: int = 0
     """Numbers per joint that this perceptron also reads, from the taps of the U-Net at the joint; 0 for none."""
+    image_share: float = 1.0
+    """How much counts, outside training, of what the image changes in the body that the lift makes of the joints alone;
+    less than 1 where few drawn pictures taught it and real ones are to be read."""
     position_code: PositionCode = "published"
     pose_head: PoseHead = "vposer"
     camera_head: CameraHead = "published"
@@ -166,6 +169,8 @@ class RegressorConfig:
         if self.joint_lift and self.pose_head != "rot6d":
             raise ValueError(f"joint_lift gives 24 rotations, pose_head is {self.pose_head!r}; set it to 'rot6d' or 0")
         _check_choice("camera_head", self.camera_head, CameraHead)
+        if not 0.0 <= self.image_share <= 1.0:
+            raise ValueError(f"image_share is {self.image_share}; it is a share, from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +246,7 @@ COMPACT = NetworkConfig(
         joint_lift=640,
         lift_mirrored=True,
         image_lift=24,
+        image_share=0.5,
         position_code="sine",
         pose_head="rot6d",
         camera_head="scale",

@@ -210,6 +210,28 @@ def test_a_network_without_maps_returns_none_and_the_released_one_is_such() -> N
     assert output.pose.shape == (2, 24, 3, 3)
 
 
+def test_a_share_of_what_the_image_changes_counts_but_not_in_training() -> None:
+    torch.manual_seed(0)
+    whole = DPMesh(**tiny(image_share=1.0).to_mappings()).eval()
+    half = DPMesh(**tiny(image_share=0.5).to_mappings()).eval()
+    torch.nn.init.normal_(whole.joint_lift.image.mix.weight)
+    half.load_state_dict(whole.state_dict())
+    given = torch.rand(2, 3, 128, 128), 32 * torch.rand(2, 30, 2), torch.ones(2, 30, 1)
+    with torch.no_grad():
+        alone, all_of_it, found = whole(None, *given[1:]), whole(*given), half(*given)
+        trained = []
+        for network in (half, whole):
+            torch.manual_seed(1)  # joints are blanked by chance
+            trained.append(network.train()(*given))
+    assert not torch.allclose(alone.betas, all_of_it.betas)
+    torch.testing.assert_close(found.betas, 0.5 * (alone.betas + all_of_it.betas))
+    torch.testing.assert_close(found.pose_raw, 0.5 * (alone.pose_raw + all_of_it.pose_raw))
+    torch.testing.assert_close(found.root_rot6d, found.pose_raw[:, :6])
+    torch.testing.assert_close(trained[0].betas, trained[1].betas)
+    with pytest.raises(ValueError, match="image_share is 2"):
+        tiny(image_share=2.0)
+
+
 def test_without_the_joint_lift_the_first_tokens_ignore_the_joints() -> None:
     torch.manual_seed(0)
     network = DPMesh(**tiny(joint_lift=0).to_mappings()).eval()
