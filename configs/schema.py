@@ -120,7 +120,7 @@ class RefineSettings(Settings):
     step_rad: float = Field(0.03, gt=0, description="largest first step of the solver, in rotations")
     step_m: float = Field(0.02, gt=0, description="largest first step of the solver, in places")
     keypoint_score_min: float = Field(0.2, ge=0, le=1, description="keypoints below this are left out")
-    keypoint_trust_m: float = Field(0.03, gt=0, description="error of a keypoint, at the person's distance")
+    keypoint_trust_m: float = Field(0.06, gt=0, description="error of a keypoint, at the person's distance")
     keypoint_outlier_m: float = Field(0.15, gt=0, description="keypoints farther off lose their pull")
     pose_trust_rad: float = Field(0.2, gt=0, description="error of a recovered joint rotation")
     gap_trust_rad: float = Field(0.4, gt=0, description="error of a rotation that was filled in")

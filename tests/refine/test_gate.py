@@ -71,7 +71,7 @@ def test_wrong_poses_are_refined_nearly_as_well_as_without_the_gate(make_scene: 
     found, free = (refine_tracks([track], scene.body, settings)[0] for settings in (SETTINGS, FREE))
     errors = [scene.error_m(each.pose, each.trans, each.betas).mean() for each in (found, free, track)]
     assert found.is_refined.all()
-    assert errors[0] < 1.1 * errors[1] < 0.6 * errors[2]
+    assert errors[0] < 1.1 * errors[1] < 0.65 * errors[2]
 
 
 def test_refused_rows_are_as_they_were_and_the_seam_to_the_others_does_not_show(make_scene: Callable) -> None:
