@@ -124,6 +124,7 @@ MEASURES: tuple[tuple[str, Callable[[MotionErrors], float]], ...] = (
     ("acceleration", lambda errors: _mean(errors.acceleration)),
     ("sliding", lambda errors: _mean(errors.sliding_m_s)),
     ("place", lambda errors: _mean(errors.place_m)),
+    ("MPJPE in gaps", lambda errors: _mean(errors.mpjpe_mm[errors.is_filled])),
     ("PA-MPJPE in gaps", lambda errors: _mean(errors.pa_mpjpe_mm[errors.is_filled])),
 )
 
