@@ -30,7 +30,8 @@ class Surface:
 
 def find_mirror(vertices: np.ndarray) -> np.ndarray:
     """Return the mirrored vertex of each (V,) of a symmetric mesh (V, 3)."""
-    gap, mirror = cKDTree(vertices).query(vertices * [-1.0, 1.0, 1.0])
+    found = cKDTree(vertices).query(vertices * [-1.0, 1.0, 1.0])
+    gap, mirror = np.asarray(found[0]), np.asarray(found[1])
     if gap.max() > MIDLINE_M:
         raise ValueError(f"the source mesh is not symmetric: a vertex is {gap.max():.2g} m from its mirror image")
     return mirror

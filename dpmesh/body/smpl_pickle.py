@@ -115,6 +115,8 @@ def _plain(value: Any) -> np.ndarray:
     if isinstance(value, ChumpyHolder):
         return value.to_array()
     if scipy.sparse.issparse(value):
-        value.check_format(full_check=True)  # its indices came from the file and SciPy's C code trusts them
-        return value.toarray()
+        matrix: Any = value
+        matrix.check_format(full_check=True)  # its indices came from the file and SciPy's C code trusts them
+        dense: np.ndarray = matrix.toarray()
+        return dense
     return np.asarray(value)

@@ -47,4 +47,4 @@ def turn_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the angle in radians between axis-angle rotations (..., 3)."""
     shape = first.shape[:-1]
     a, b = Rotation.from_rotvec(first.reshape(-1, 3)), Rotation.from_rotvec(second.reshape(-1, 3))
-    return (a.inv() * b).magnitude().reshape(shape)
+    return np.asarray((a.inv() * b).magnitude()).reshape(shape)

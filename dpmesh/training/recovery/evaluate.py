@@ -127,12 +127,12 @@ def main() -> int:
     network = DPMesh.from_pretrained(options.model).float().eval()
     body = load_body(None)
     noises = {
-        "own": KeypointNoise,
-        "measured": measured_noise,
-        "reader": lambda: measured_noise("reader"),
-        "clean": lambda: CLEAN,
+        "own": KeypointNoise(),
+        "measured": measured_noise("detector"),
+        "reader": measured_noise("reader"),
+        "clean": CLEAN,
     }
-    noise = noises[options.noise]()
+    noise = noises[options.noise]
     for is_image_used in (True, False):
         errors = measure_errors(
             network, body, crops, noise, is_image_used=is_image_used, are_turned=not options.as_they_are
