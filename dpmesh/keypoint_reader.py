@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpmesh.geometry.crop import crop_images
+from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.prompts import heatmaps, read_heatmaps
 
 CROP_PX = 128
 MAP_PX = 32
 KEYPOINTS = 17
-MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 """The keypoint that each one becomes in a mirror."""
 GUESS_SHARE = 0.09
 """By how much of the crop's side the bundled detector's keypoints err."""
@@ -130,7 +130,7 @@ class KeypointReader:
             mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
         # Cells stand for their left edge (`heatmaps`), so that the mirror image of one lies a cell further on.
         mirrored = F.pad(mirrored, (1, 0, 0, 0), mode="replicate")[..., :-1]
-        return 0.5 * (seen + mirrored[:, list(MIRRORED)])[:count]
+        return 0.5 * (seen + mirrored[:, list(MIRRORED_17)])[:count]
 
 
 def _prior(guess: np.ndarray, centre: np.ndarray, side: np.ndarray) -> Tensor:

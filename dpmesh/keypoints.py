@@ -34,9 +34,11 @@ DPMESH30_FROM_COCO = {
 DPMESH30_PELVIS, DPMESH30_NECK = 0, 12
 DPMESH30_GIVEN = (DPMESH30_PELVIS, DPMESH30_NECK, *DPMESH30_FROM_COCO)  # the 19 joints that COCO keypoints determine
 
+MIRRORED_17 = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+MIRRORED_15 = (0, 2, 1, 4, 3, 6, 5, 7, 8, 10, 9, 12, 11, 14, 13)
 MIRRORED_24 = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22)
 MIRRORED_30 = (*MIRRORED_24, 24, 26, 25, 28, 27, 29)
-"""The joint that each SMPL joint, and each of the network's, becomes in a mirror."""
+"""What each COCO keypoint, and each joint of `dpmesh15`, `smpl24` and `dpmesh30`, becomes in a mirror."""
 
 # For each SMPL joint the keypoints that tell whether it was seen; the best of them counts.
 SMPL24_WITNESSES: tuple[tuple[int, ...], ...] = (

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dpmesh.body.joint_sets import DPMESH15
-from dpmesh.keypoints import MIRRORED_24, MIRRORED_30
+from dpmesh.keypoints import MIRRORED_15, MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, QUERY_JOINT_COUNT, RegressorConfig
 
 BETA_COUNT, CAMERA_COUNT = 10, 3
@@ -118,38 +117,41 @@ class JointLift(nn.Module):
     def forward(self, joints: Tensor, mask: Tensor, taps: Sequence[Tensor] | None) -> FirstBody:
         """Return the first body of joints (R, 30, 2) in grid cells, confidence (R, 30, 1) and the taps of the U-Net."""
         centred = (2.0 * joints / LATENT_PX - 1.0) * (mask > 0)
-        hidden = self._read(centred, mask)
+        seen: Tensor | None = None
         cues: Tensor | None = None
         if self.image is not None and taps is not None:
             seen, cues = self.image(joints, mask, taps)
-            hidden = hidden + seen
-        hidden = self.norm(self.last(hidden))
+        hidden = self._read(centred, mask, seen)
         body = self.body(hidden).float()
         if self.is_mirrored:
             order = list(MIRRORED_30)
-            flipped = self._read(centred[:, order] * centred.new_tensor([-1.0, 1.0]), mask[:, order])
-            other = self.body(self.norm(self.last(flipped))).float()
+            flipped = centred[:, order] * centred.new_tensor([-1.0, 1.0])
+            other = self.body(self._read(flipped, mask[:, order])).float()
             body = 0.5 * (body + other[:, self.mirror_place] * self.mirror_sign)
         pose_raw, betas, camera_raw, joint_logit = body.split(self.counts, dim=-1)
         tokens = self.tokens(hidden).unflatten(1, self.token_shape)
         return FirstBody(tokens, pose_raw, betas, camera_raw, joint_logit.unflatten(1, (QUERY_JOINT_COUNT, 3)), cues)
 
-    def _read(self, centred: Tensor, mask: Tensor) -> Tensor:
+    def _read(self, centred: Tensor, mask: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Return (R, hidden) of joints about the crop's middle and what the image adds."""
         given = torch.cat([centred, mask], dim=-1).flatten(1)
         hidden: Tensor = self.layers(self.joints(given.to(self.joints.weight.dtype)))
+        if seen is not None:
+            hidden = hidden + seen
+        hidden = self.norm(self.last(hidden))
         return hidden
 
 
 def _mirror_of_body() -> tuple[Tensor, Tensor]:
     """Return place and sign (144 + 10 + 3 + 45,) by which the numbers of a body become those of its mirror image."""
-    named = [name.replace("left_", "*").replace("right_", "left_").replace("*", "right_") for name in DPMESH15]
-    queries = torch.tensor([DPMESH15.index(name) for name in named])
-    rotations = 6 * torch.tensor(MIRRORED_24)[:, None] + torch.arange(6)
-    places = (rotations, torch.arange(BETA_COUNT), torch.arange(CAMERA_COUNT), 3 * queries[:, None] + torch.arange(3))
-    starts = (0, 144, 144 + BETA_COUNT, 144 + BETA_COUNT + CAMERA_COUNT)
-    place = torch.cat([start + each.flatten() for start, each in zip(starts, places, strict=True)])
-    sign = torch.ones(len(place))
-    sign[:144] = torch.tensor([1.0, -1.0, -1.0, 1.0, -1.0, 1.0]).repeat(24)  # two columns, row by row
-    sign[starts[2] + 1] = -1.0  # the shift to the right
-    sign[starts[3] :: 3] = -1.0
-    return place, sign
+    parts = (
+        (MIRRORED_24, (1.0, -1.0, -1.0, 1.0, -1.0, 1.0)),  # two columns of a rotation, row by row
+        (range(BETA_COUNT), (1.0,)),
+        (range(1), (1.0, -1.0, 1.0)),  # scale, shift to the right, shift down
+        (MIRRORED_15, (-1.0, 1.0, 1.0)),
+    )
+    places: list[Tensor] = []
+    for order, sign in parts:
+        start = sum(map(len, places))
+        places.append((start + len(sign) * torch.tensor(order)[:, None] + torch.arange(len(sign))).flatten())
+    return torch.cat(places), torch.cat([torch.tensor(sign).repeat(len(order)) for order, sign in parts])

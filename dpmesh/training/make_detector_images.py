@@ -15,6 +15,7 @@ import torch
 from configs.errors import DpmeshVideoError
 from dpmesh.body import load_body
 from dpmesh.body.load import read_structure
+from dpmesh.keypoints import MIRRORED_17
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.render.backgrounds import list_backgrounds
 from dpmesh.training.render.chance import Chance
@@ -23,7 +24,6 @@ from dpmesh.training.shards import claim_folder, digest, digest_body, fill, run_
 from dpmesh.training.troupe import Studio
 
 BATCH = 8
-_FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
 def label_lines(boxes_xyxy: np.ndarray, keypoints: np.ndarray, width: int, height: int) -> str:
@@ -68,7 +68,8 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
 
 
 def _describe(folder: Path) -> None:
-    text = f"train: images/train\nval: images/val\nkpt_shape: [17, 3]\nflip_idx: {_FLIP}\nnames:\n  0: person\n"
+    flip = list(MIRRORED_17)
+    text = f"train: images/train\nval: images/val\nkpt_shape: [17, 3]\nflip_idx: {flip}\nnames:\n  0: person\n"
     write_whole(folder / "data.yaml", lambda draft: draft.write_text(text))
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dpmesh.keypoint_reader import BOX_SCALE, KEYPOINTS, MAP_PX, MIRRORED, KeypointNetwork, KeypointReader
+from dpmesh.keypoint_reader import BOX_SCALE, KEYPOINTS, MAP_PX, KeypointNetwork, KeypointReader
+from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.prompts import heatmaps
 
 
@@ -59,8 +60,8 @@ def test_a_guess_tells_which_of_two_people_is_meant() -> None:
 
 
 def test_the_mirror_names_every_keypoint_once_and_undoes_itself() -> None:
-    assert sorted(MIRRORED) == list(range(KEYPOINTS))
-    assert [MIRRORED[place] for place in MIRRORED] == list(range(KEYPOINTS))
+    assert sorted(MIRRORED_17) == list(range(KEYPOINTS))
+    assert [MIRRORED_17[place] for place in MIRRORED_17] == list(range(KEYPOINTS))
 
 
 def test_a_mirrored_map_falls_on_the_same_cells() -> None:

@@ -9,7 +9,7 @@ from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from dpmesh.body import load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix
-from dpmesh.keypoint_reader import MIRRORED
+from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.quarter_turns import quarter_turns, turn_matrices
@@ -34,7 +34,7 @@ def person(rng: np.random.Generator) -> PeopleInImages:
 
 
 def in_mirror(people: PeopleInImages) -> PeopleInImages:
-    keypoints = people.keypoints[:, list(MIRRORED)].copy()
+    keypoints = people.keypoints[:, list(MIRRORED_17)].copy()
     keypoints[..., 0] = WIDTH - keypoints[..., 0]
     boxes = people.boxes_xyxy[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [WIDTH, 0, WIDTH, 0]
     return replace(people, keypoints=keypoints, boxes_xyxy=boxes.astype(np.float32))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dpmesh.keypoints import MIRRORED_17
 from trackers.mirrored import MIRRORED_KEYPOINTS, join_looks, mirrored_back
 
 
@@ -23,6 +24,7 @@ def test_what_was_found_in_a_mirror_lies_where_it_is_with_left_and_right_as_they
     mirrored[:, 6:] = points.reshape(2, -1)
     np.testing.assert_allclose(mirrored_back(mirrored, 640), people, atol=1e-4)
     assert sorted(MIRRORED_KEYPOINTS) == list(range(17))
+    assert MIRRORED_KEYPOINTS == MIRRORED_17  # trackers and dpmesh do not know each other
 
 
 def test_looks_that_agree_become_their_mean() -> None:

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dpmesh.keypoint_reader import MIRRORED
-from dpmesh.keypoints import MIRRORED_24, MIRRORED_30
+from dpmesh.keypoints import MIRRORED_17, MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.losses import Truth
@@ -115,7 +114,7 @@ def mirrored(crops: Crops, chance: Chance, *, has_images: bool = True) -> Crops:
         joints30_px=where(flipped(crops.joints30_px[:, list(MIRRORED_30)]), crops.joints30_px),
         visible30=where(crops.visible30[:, list(MIRRORED_30)], crops.visible30),
         neighbour_joints17_px=where(
-            flipped(crops.neighbour_joints17_px[:, :, list(MIRRORED)]), crops.neighbour_joints17_px
+            flipped(crops.neighbour_joints17_px[:, :, list(MIRRORED_17)]), crops.neighbour_joints17_px
         ),
     )
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from configs.checks import check_shape
-from dpmesh.keypoint_reader import MIRRORED
+from dpmesh.keypoints import MIRRORED_17
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import as_annotated
 from dpmesh.training.recovery.noise import CONFIDENCE_MIN, KeypointNoise, noisy_joints
@@ -95,7 +95,7 @@ def error_statistics(seen: Sighting) -> ErrorStatistics:
     """Return the statistics of some people."""
     error = seen.found - seen.truth
     length = error.norm(dim=-1)
-    mirror = list(MIRRORED)
+    mirror = list(MIRRORED_17)
     to_mirror = (seen.found - seen.truth[:, mirror]).norm(dim=-1)
     to_mirror[:, 0] = torch.inf
     near_others = torch.cat([seen.neighbours, seen.neighbours[:, :, mirror]], dim=1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dpmesh.keypoints import DPMESH30_FROM_COCO, DPMESH30_GIVEN, DPMESH30_NECK, DPMESH30_PELVIS
+from dpmesh.keypoints import DPMESH30_FROM_COCO, DPMESH30_GIVEN, DPMESH30_NECK, DPMESH30_PELVIS, MIRRORED_17
 from dpmesh.training.crops import Crops
 from dpmesh.training.render.chance import Chance
 
@@ -22,7 +22,6 @@ JITTER, MISS, INVERSION, SWAP, GOOD = range(5)
 # COCO's falloff per keypoint; a similarity of s lies at sqrt(-2 area (2 sigma)^2 ln s).
 _FALLOFF = (26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89)  # thousandths
 _SIMILARITIES = (0.85, 0.5, 0.1)
-_MIRROR = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 # Rates per keypoint, COCO order: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
 _JITTER = (0.10, *[0.15] * 10, *[0.20] * 2, *[0.10] * 4)
 _JITTER_FEW = 0.05  # added where at most ten joints are valid
@@ -167,8 +166,8 @@ def _overlap(joints: Tensor, neighbours: Tensor) -> Tensor:
 def _flatten(seen: SeenKeypoints) -> tuple[_Places, Tensor, Tensor]:
     """Return per joint of each person (M = 17 R) its places, rates (M, 5) and distances (3, M)."""
     count = seen.neighbours.shape[1]
-    mirror = list(_MIRROR)
-    paired = torch.tensor(_MIRROR, device=seen.joints.device) != torch.arange(17, device=seen.joints.device)
+    mirror = list(MIRRORED_17)
+    paired = torch.tensor(MIRRORED_17, device=seen.joints.device) != torch.arange(17, device=seen.joints.device)
     near, is_near = seen.neighbours.transpose(1, 2), seen.is_neighbour_valid.transpose(1, 2)
     centres = torch.cat([seen.joints[:, :, None], seen.joints[:, mirror, None], near, near[:, mirror]], dim=2)
     exists = torch.cat(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from configs.weights import resolve
-from dpmesh.keypoint_reader import MIRRORED, KeypointNetwork, KeypointReader
+from dpmesh.keypoint_reader import KeypointNetwork, KeypointReader
+from dpmesh.keypoints import MIRRORED_17
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.batches import as_annotated, prepare
 from dpmesh.training.recovery.keypoint_errors import Sighting, error_statistics, fit_noise, simulate, truth_of
@@ -45,7 +46,7 @@ def test_unsure_keypoints_are_missing(exact: Sighting) -> None:
 def test_left_for_right_is_an_inversion_of_the_whole_person(exact: Sighting) -> None:
     truth = exact.truth.clone()
     truth[:, 1::2, 1] += 0.2  # no joint lies near its mirror joint
-    found = error_statistics(replace(exact, truth=truth, found=truth[:, list(MIRRORED)]))
+    found = error_statistics(replace(exact, truth=truth, found=truth[:, list(MIRRORED_17)]))
     assert found.whole_inversions == 1
     assert (
         found.visible["knee"].inverted == 1 and found.visible["knee"].wild == 0 and found.visible["nose"].inverted == 0
@@ -85,7 +86,7 @@ def test_a_fitted_noise_has_the_statistics_it_was_fitted_to(many_crops: Crops) -
 def test_the_measured_noise_treats_left_and_right_alike_and_gives_sure_joints(many_crops: Crops) -> None:
     noise = measured_noise()
     factors = dict(zip(COCO_OF_30, (noise.joint_factors[joint] for joint in COCO_OF_30), strict=True))
-    assert all(factors[COCO_OF_30[a]] == factors[COCO_OF_30[b]] for a, b in enumerate(MIRRORED))
+    assert all(factors[COCO_OF_30[a]] == factors[COCO_OF_30[b]] for a, b in enumerate(MIRRORED_17))
     batch = prepare(many_crops, Chance((0,)), noise, is_augmented=False)
     given = batch.mask[batch.mask > 0]
     assert 0 < len(given) < batch.mask.numel() and given.min() >= CONFIDENCE_MIN
