@@ -113,11 +113,9 @@ class Models:
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
             if found is not None:
-                # Keypoints that are read again need no second look; nor do boxes.
-                is_mirrored = not self.is_reader_used if detect.is_mirrored is None else detect.is_mirrored
-                self._finder = PoseDetector.from_settings(
-                    detect, found.path, device=self.device, is_mirrored=is_mirrored
-                )
+                if detect.is_mirrored is None:  # keypoints that are read again need no second look; nor do boxes
+                    detect = detect.model_copy(update={"is_mirrored": not self.is_reader_used})
+                self._finder = PoseDetector.from_settings(detect, found.path, device=self.device)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(detect.keypoints)
         if self._finder is None:

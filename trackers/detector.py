@@ -78,10 +78,11 @@ class PoseDetector:
         self._is_mirrored = is_mirrored
 
     @classmethod
-    def from_settings(
-        cls, settings: DetectSettings, path: Path, *, device: str, is_mirrored: bool = False
-    ) -> "PoseDetector":
-        """Return a detector with the weights at `path` and the values of the settings."""
+    def from_settings(cls, settings: DetectSettings, path: Path, *, device: str) -> "PoseDetector":
+        """Return a detector with the weights at `path` and the values of the settings.
+
+        Where these leave open whether to look in a mirror, it does not.
+        """
         return cls(
             path,
             device=device,
@@ -90,7 +91,7 @@ class PoseDetector:
             overlap_max=settings.overlap_max,
             people_max=settings.people_max,
             batch_frames=settings.batch_frames,
-            is_mirrored=is_mirrored,
+            is_mirrored=bool(settings.is_mirrored),
         )
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
