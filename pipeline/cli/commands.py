@@ -147,12 +147,10 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     """
     from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
     from pipeline.evaluation.truth import read_truth
-    from pipeline.models import Models
-    from pipeline.stages.refine import refine_people, refine_person
+    from pipeline.stages.refine import refine_person
     from pipeline.store import ObservationStore
     from pipeline.types import concatenate_observations
 
-    device = choose_device(settings.runtime.device)
     results, codes = [], []
     for video, path in find_sequences(folder):
         truth = read_truth(path)
@@ -161,11 +159,7 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
         body = run_body(output / video.stem)
         rows = concatenate_observations(list(ObservationStore(output / video.stem / "observations").read_shards()))
         tracks = [refine_person(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
-        runs = {}
-        for mode in modes:
-            chosen = with_mode(known, mode)
-            prior = Models(chosen, device).motion_prior()
-            runs[mode] = list(refine_people(tracks, body, chosen.refine, device, prior))
+        runs = _refined(tracks, body, settings, modes)
         results.append(compare_with_truth(video.stem, runs, body, truth))
     _print_comparison(results)
     return max(codes)
@@ -184,25 +178,36 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     from pipeline.evaluation.motions import simulated_people
     from pipeline.evaluation.sequences import compare_with_truth
     from pipeline.models import Models
-    from pipeline.stages.refine import refine_people, refine_person
+    from pipeline.stages.refine import refine_person
 
-    device = choose_device(settings.runtime.device)
-    body = Models(settings, device).body()
+    body = Models(settings, choose_device(settings.runtime.device)).body()
     people = [person for person in simulated_people(folder, body, limit) if len(person.rows.frame_index)]
     if not people:
         raise InputError(f"{folder}: nobody was seen in the first {limit} clips; give a higher --limit")
     tracks = [refine_person(person.rows, body, settings.link, settings.recover) for person in people]
-    refined = {}
-    for mode in modes:
-        chosen = with_mode(settings, mode)
-        prior = Models(chosen, device).motion_prior()
-        refined[mode] = list(refine_people(tracks, body, chosen.refine, device, prior))
+    refined = _refined(tracks, body, settings, modes)
     results = [
         compare_with_truth(person.name, {mode: [refined[mode][number]] for mode in modes}, body, person.truth)
         for number, person in enumerate(people)
     ]
     _print_comparison(results, is_each_told=False)
     return 0
+
+
+def _refined(
+    tracks: Sequence[MotionTrack], body: "BodyModel", settings: RunSettings, modes: Sequence[str]
+) -> dict[str, list[MotionTrack]]:
+    """Return the tracks refined in every way asked for."""
+    from pipeline.models import Models
+    from pipeline.stages.refine import refine_people
+
+    device = choose_device(settings.runtime.device)
+    runs = {}
+    for mode in modes:
+        chosen = with_mode(settings, mode)
+        prior = Models(chosen, device).motion_prior()
+        runs[mode] = list(refine_people(tracks, body, chosen.refine, device, prior))
+    return runs
 
 
 def with_focal(settings: RunSettings, focal_px: float) -> RunSettings:
