@@ -8,13 +8,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from configs.errors import DpmeshVideoError, InputError
+from configs.errors import DpmeshVideoError, InputError, SettingsError
 from dpmesh.body import BodyModel
+from dpmesh.body.load import read_structure
 from dpmesh.training.live import add_live_options, open_live_studio
+from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.option_types import positive_float, positive_int, whole
 from dpmesh.training.recovery.crops import CropShards, CropSource, LiveCrops
+from dpmesh.training.render.backgrounds import list_backgrounds
 from dpmesh.training.schedule import Schedule
+from dpmesh.training.shards import digest, digest_body
 
 STEPS = 4000
 """Length of a training whose command gives none."""
@@ -25,11 +31,28 @@ def run_command(parse: Callable[[], argparse.Namespace], run: Callable[[argparse
     options = parse()
     log_to_stderr()
     try:
+        _check_device(vars(options).get("device", "cpu"))
         run(options)
     except DpmeshVideoError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except OSError as error:
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n" if error.filename else f"{error}\n")
+        return 1
+    except KeyboardInterrupt as error:
+        sys.stderr.write(f"{str(error) or 'stopped; give the same command again'}\n")
+        return 130
     return 0
+
+
+def _check_device(name: str) -> None:
+    if "LOCAL_RANK" in os.environ:  # this process has a GPU of its own, see `start_process`
+        return
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        told = str(error).partition("\n")[0]
+        raise SettingsError(f"device {name!r} cannot be used ({told}); give --device cpu") from error
 
 
 def log_to_stderr() -> None:
@@ -42,12 +65,14 @@ def add_loop_options(
 ) -> None:
     """Add what every training with `Loop` is told."""
     parser.add_argument("--output", type=Path, required=True, help="checkpoint, log, curves and samples go here")
-    parser.add_argument("--steps", type=int, help="length of the training")
-    parser.add_argument("--minutes", type=float, help="length of the training, in minutes of computing")
-    parser.add_argument("--pause-after", type=float, default=math.inf, help="end this call after so many minutes")
-    parser.add_argument("--batch-rows", type=int, default=batch_rows, help="of each process")
-    parser.add_argument("--learning-rate", type=float, default=learning_rate)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=positive_int, help="length of the training")
+    parser.add_argument("--minutes", type=positive_float, help="length of the training, in minutes of computing")
+    parser.add_argument(
+        "--pause-after", type=positive_float, default=math.inf, help="end this call after so many minutes"
+    )
+    parser.add_argument("--batch-rows", type=positive_int, default=batch_rows, help="of each process")
+    parser.add_argument("--learning-rate", type=positive_float, default=learning_rate)
+    parser.add_argument("--threads", type=positive_int, default=2)
     if has_bfloat16:
         parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
 
@@ -59,13 +84,53 @@ def add_crop_options(parser: argparse.ArgumentParser) -> None:
     add_live_options(parser)
 
 
+def check_sources(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options of a training that was told where its pictures come from; else end the command."""
+    given = vars(options)
+    if given.get("poses") is not None and given["backgrounds"] is None:
+        parser.error("--poses: needs --backgrounds, a folder of pictures without people")
+    if given.get("export") is None and not given.get("crops") and given.get("poses") is None:
+        ways = [way for way, name in (("--crops", "crops"), ("--poses and --backgrounds", "poses")) if name in given]
+        parser.error(f"nothing to train on; give {' or '.join(ways)}")
+    return options
+
+
+def add_picture_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that fills a folder with pictures is told, but for how many and how large."""
+    parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
+    parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
+    parser.add_argument("--seed", type=whole, default=1)
+    parser.add_argument("--split", choices=["train", "val"], default="train")
+    parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
+    parser.add_argument("--jobs", type=positive_int, default=1, help="processes")
+    parser.add_argument("--device", default="cpu")
+
+
+def picture_settings(options: argparse.Namespace) -> dict[str, int | str]:
+    """Return what the pictures depend on, for `claim_folder`.
+
+    Raises:
+        InputError: there are no poses or no backgrounds of the split: no folder is to be claimed for such a command.
+    """
+    PoseBank.read(options.poses)
+    backgrounds = list_backgrounds(options.backgrounds, options.split)
+    return {
+        "seed": options.seed,
+        "image_px": options.image_px,
+        "split": options.split,
+        "body": digest_body(read_structure(options.body)),
+        "poses": digest(options.poses),
+        "backgrounds": digest(np.array([f"{path.name} {path.stat().st_size}" for path in backgrounds])),
+    }
+
+
 def start_process(options: argparse.Namespace) -> Schedule:
     """Make this process ready to train, on its own GPU where `accelerate launch` started several; return the length."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     if options.device == "cuda" and "LOCAL_RANK" in os.environ:
         options.device = f"cuda:{os.environ['LOCAL_RANK']}"
-    steps = options.steps if options.steps or options.minutes else STEPS
+    steps = STEPS if options.steps is None and options.minutes is None else options.steps
     return Schedule(options.learning_rate, steps, options.minutes)
 
 
@@ -77,17 +142,18 @@ def open_crops(options: argparse.Namespace, body: BodyModel, image_px: int, *, h
     """
     if options.poses is not None:
         return LiveCrops(open_live_studio(options, body), image_px, has_images=has_images)
-    return _of_size(CropShards(options.crops), image_px if has_images else None)
+    return of_size(CropShards(options.crops), image_px if has_images else None)
 
 
 def open_validation(options: argparse.Namespace, image_px: int, *, has_images: bool = True) -> CropShards | None:
     """Return the held-out crops, if any were given; errors as of `open_crops`."""
     if options.validation is None:
         return None
-    return _of_size(CropShards([options.validation], limit=1024), image_px if has_images else None)
+    return of_size(CropShards([options.validation], limit=1024), image_px if has_images else None)
 
 
-def _of_size(shards: CropShards, image_px: int | None) -> CropShards:
+def of_size(shards: CropShards, image_px: int | None) -> CropShards:
+    """Return the shards; InputError where a network that takes pictures of `image_px` cannot see them."""
     found = shards.crops.image.shape[-1]
     if image_px not in (None, found):
         raise InputError(

@@ -2,12 +2,14 @@
 
 import argparse
 import multiprocessing
+import signal
 from pathlib import Path
 
 import numpy as np
 
 from dpmesh.body import BodyModel
 from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.option_types import whole
 from dpmesh.training.render.backgrounds import list_backgrounds
 from dpmesh.training.troupe import PoseSource, Studio
 
@@ -41,6 +43,7 @@ class PosePool:
 
 
 def _draw(bank_path: Path, split: str, seed: int, queue: "multiprocessing.Queue[np.ndarray]") -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this process
     bank, rng = PoseBank.read(bank_path), np.random.default_rng((seed, 4))
     while True:
         queue.put(bank.sample(rng, _CHUNK, split))
@@ -50,7 +53,7 @@ def add_live_options(parser: argparse.ArgumentParser) -> None:
     """Add what a command needs to make its pictures as it goes."""
     parser.add_argument("--poses", type=Path, help="pose bank; pictures are then made as training needs them")
     parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people, with --poses")
-    parser.add_argument("--pose-processes", type=int, default=0, help="processes that draw poses ahead; 0 for none")
+    parser.add_argument("--pose-processes", type=whole, default=0, help="processes that draw poses ahead; 0 for none")
     parser.add_argument("--device", default="cpu")
 
 

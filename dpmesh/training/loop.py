@@ -4,7 +4,6 @@ Processes started together by `accelerate launch` train one network: each takes 
 """
 
 import copy
-import json
 import logging
 import math
 from dataclasses import dataclass
@@ -20,13 +19,15 @@ from torchvision.utils import save_image
 from configs.errors import InputError
 from dpmesh.network.config import preset as network_preset
 from dpmesh.training.average import follow, start_average
-from dpmesh.training.curves import draw_curves
+from dpmesh.training.checkpoint import CHECKPOINT, load_weights, read_checkpoint, read_config
+from dpmesh.training.curves import draw_curves, log_numbers
+from dpmesh.training.divergence import GradientWatch, check_finite
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.schedule import Schedule, Stopwatch
+from dpmesh.training.shards import write_whole
+from dpmesh.training.stopping import StopRequest, stopped_at
 
 log = logging.getLogger(__name__)
-
-CHECKPOINT = "checkpoint.pt"
 
 Network = TypeVar("Network", bound=Any)  # an nn.Module; mypy does not see that networks of diffusers are some
 Batch = TypeVar("Batch")
@@ -55,24 +56,27 @@ class LoopPlan:
     is_bfloat16: bool = True
     report_steps: int = 50
     checkpoint_steps: int = 500
+    checkpoint_minutes: float = 3.0
+    """A checkpoint is written after so many steps or minutes, whichever comes first."""
     validation_steps: int = 1000
 
 
-def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
-    """Return what `Loop.save` wrote; nothing in the file is executed.
+def find_config(output: Path, preset: str | None, usual: str = "compact") -> dict[str, Any]:
+    """Return the network's arguments: those of the checkpoint in a folder, or of a preset where there is none.
+
+    Args:
+        preset: the one that was asked for; None takes what there is, else the `usual` one.
 
     Raises:
-        InputError: there is no such file.
+        InputError: the checkpoint's network is another than was asked for.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint; give the {CHECKPOINT} that a training left in its --output")
-    return torch.load(path, map_location=device, weights_only=True)
-
-
-def find_config(output: Path, preset: str) -> dict[str, Any]:
-    """Return the network's arguments: those of the checkpoint in a folder if there is one, else the preset's."""
     path = output / CHECKPOINT
-    return read_checkpoint(path)["config"] if path.exists() else network_preset(preset).to_mappings()
+    if not path.exists():
+        return network_preset(preset or usual).to_mappings()
+    found = read_config(path, "backbone_config", "regressor_config")
+    if preset is not None and found != network_preset(preset).to_mappings():
+        raise InputError(f"{path}: is not of --config {preset}; leave --config out to go on, or give another --output")
+    return found
 
 
 def take_over(network: Any, checkpoint: Path, part: str = "") -> None:
@@ -135,6 +139,7 @@ class Loop(Generic[Network, Batch, Held]):
         self.step = 0
         self._minutes = 0.0
         self._output = output
+        self._gradients = GradientWatch(self.checkpoint_path)
         self._config = config
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(
@@ -190,22 +195,23 @@ class Loop(Generic[Network, Batch, Held]):
         """Continue from the checkpoint if there is one; return whether there was.
 
         Raises:
-            InputError: the checkpoint is of another network, or of a training of other parts of it.
+            InputError: the checkpoint is damaged, of another network, or of a training of other parts of it.
         """
         if not self.checkpoint_path.exists():
             return False
         state = read_checkpoint(self.checkpoint_path, self.device)
-        self.network.load_state_dict(state["network"])
+        load_weights(self.network, state["network"], self.checkpoint_path)
         try:
             self._optimizer.load_state_dict(state["optimizer"])
         except ValueError as error:
             known = "give the options that it was trained with, such as --keep-lift"
             raise InputError(f"{self.checkpoint_path}: other parts of the network were trained; {known}") from error
         if self._learned is not None:
-            self._learned.load_state_dict(state["published"])
+            load_weights(self._learned, state.get("published"), self.checkpoint_path)
         own = self.network.state_dict()
         self._average = state["average"] | {name: own[name] for name in self._frozen}
         self.step, self._minutes = state["step"], state["minutes"]
+        log.info("%s: goes on at step %d, not at what a new training would start from", self._output, self.step)
         return True
 
     def start_from(self, checkpoint: Path, part: str = "") -> None:
@@ -222,9 +228,14 @@ class Loop(Generic[Network, Batch, Held]):
         self._average = start_average(self.network.state_dict(), self._frozen)
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            RunError: the averaged weights are not finite; the checkpoint stays as it was.
+        """
         if not self._accelerator.is_main_process:
             return
+        check_finite(self._average, self.checkpoint_path)
         state = {
             "config": self._config,
             "network": self.network.state_dict(),
@@ -234,21 +245,37 @@ class Loop(Generic[Network, Batch, Held]):
             "step": self.step,
             "minutes": self._minutes,
         }
-        part = self.checkpoint_path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.checkpoint_path)
+        write_whole(self.checkpoint_path, lambda draft: torch.save(state, draft))
 
     def train(self, source: Source[Batch], validation: Held | None, *, pause_after: float = math.inf) -> None:
-        """Go on until the schedule ends or this call has lasted `pause_after` minutes."""
+        """Go on until the schedule ends or this call has lasted `pause_after` minutes.
+
+        Raises:
+            RunError: the training has diverged.
+            KeyboardInterrupt: it was asked to stop, and has saved.
+        """
+        with StopRequest() as stop:
+            is_stopped = self._train(source, validation, pause_after, stop)
+        if is_stopped:
+            raise stopped_at(self.step)
+        self._look_back(validation)
+        self._accelerator.wait_for_everyone()
+
+    def _train(self, source: Source[Batch], validation: Held | None, pause_after: float, stop: StopRequest) -> bool:
+        """Take steps and save; return whether that was asked to stop."""
         plan, processes = self.plan, self._accelerator.num_processes
         watch, first, before = Stopwatch(self._minutes), self.step, self._minutes
         sums: dict[str, Tensor] = {}
         summed = 0
+        saved = before
+        is_stopped = False
         self.network.train()
         while plan.schedule.share(self.step, self._minutes) < 1.0 and self._minutes - before < pause_after:
             turn = self.step * processes + self._accelerator.process_index
             losses = self._step(source.batch(plan.batch_rows, turn), turn)
-            self._minutes = self._shared(watch.minutes)
+            self._minutes, is_stopped = self._shared(watch.minutes, stop.is_asked)
+            if is_stopped:
+                break
             for name, value in losses.items():
                 sums[name] = sums[name] + value if name in sums else value
             summed += 1
@@ -257,16 +284,21 @@ class Loop(Generic[Network, Batch, Held]):
                 means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
                 self._report({f"{self.unit}_per_s": round(pace, 1), **means})
                 sums, summed = {}, 0
-            if self.step % plan.checkpoint_steps == 0:
+            if self.step % plan.checkpoint_steps == 0 or self._minutes - saved >= plan.checkpoint_minutes:
                 self.save()
+                saved = self._minutes
             if self.step % plan.validation_steps == 0:
                 self._look_back(validation)
         self.save()
-        self._look_back(validation)
-        self._accelerator.wait_for_everyone()
+        return is_stopped
 
     def averaged(self) -> Network:
-        """Return a copy of the network with the averaged weights, ready to run."""
+        """Return a copy of the network with the averaged weights, ready to run.
+
+        Raises:
+            RunError: they are not finite.
+        """
+        check_finite(self._average, self.checkpoint_path)
         network = copy.deepcopy(self.network)
         network.load_state_dict(self._average)
         return network.eval()
@@ -279,18 +311,19 @@ class Loop(Generic[Network, Batch, Held]):
         self._optimizer.zero_grad(set_to_none=True)
         self._accelerator.backward(total)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
-        if torch.isfinite(norm):
+        if self._gradients.is_sound(norm, self.step):
             self._optimizer.step()
         self.step += 1
         moving = {name: value for name, value in self.network.state_dict().items() if name not in self._frozen}
         follow(self._average, moving, self.step, self.plan.average_decay)
         return {name: value.detach() for name, value in losses.items()} | {"grad_norm": norm}
 
-    def _shared(self, minutes: float) -> float:
-        """Return the first process's minutes, so that all processes stop at the same step."""
+    def _shared(self, minutes: float, is_asked: bool) -> tuple[float, bool]:
+        """Return the first process's minutes and whether it was asked to stop: all processes stop at the same step."""
         if self._accelerator.num_processes == 1:
-            return minutes
-        return float(broadcast(torch.tensor(minutes, dtype=torch.float32, device=self.device)))
+            return minutes, is_asked
+        told = broadcast(torch.tensor([minutes, is_asked], dtype=torch.float32, device=self.device)).tolist()
+        return told[0], bool(told[1])
 
     def _look_back(self, validation: Held | None) -> None:
         if validation is None or not self._accelerator.is_main_process:
@@ -308,6 +341,5 @@ class Loop(Generic[Network, Batch, Held]):
         if not self._accelerator.is_main_process:
             return
         values = {"step": self.step, "minutes": round(self._minutes, 2)} | values
-        with open(self._output / "log.jsonl", "a") as file:
-            file.write(json.dumps(values) + "\n")
+        log_numbers(self._output / "log.jsonl", values)
         log.info("%s", "  ".join(f"{name} {value}" for name, value in values.items()))

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from configs.errors import DpmeshVideoError
 from dpmesh.body import BodyModel, load_body
+from dpmesh.training.command import run_command
 from dpmesh.training.demo_motion import Motion, Role, keep_on_floor, lay_out
 from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.option_types import positive_float, share, whole
 from dpmesh.training.render.backgrounds import read_background
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.clothing import dress
@@ -197,26 +198,26 @@ def cover_view(picture: np.ndarray, top_share: float) -> np.ndarray:
     return np.ascontiguousarray(large[top : top + HEIGHT, left : left + WIDTH])
 
 
-def main() -> int:
-    """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(description="Make the demo clip and its truth.")
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dpmesh.training.make_demo_clip", description="Make the demo clip and its truth."
+    )
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
     parser.add_argument("--background", required=True, type=Path, help="picture behind the people")
-    parser.add_argument("--background-top", type=float, default=0.81, help="share of its spare height cut at the top")
+    parser.add_argument("--background-top", type=share, default=0.81, help="share of its spare height cut at the top")
     parser.add_argument("--cast", choices=sorted(CASTS), default="open", help="which recorded motions")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--crf", type=int, default=24, help="H.264 quality, lower is better and larger")
+    parser.add_argument("--seconds", type=positive_float, default=10.0)
+    parser.add_argument("--seed", type=whole, default=11)
+    parser.add_argument("--crf", type=whole, default=24, help="H.264 quality, lower is better and larger")
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    try:
-        make_demo(options)
-    except DpmeshVideoError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    return run_command(parse, make_demo)
 
 
 if __name__ == "__main__":

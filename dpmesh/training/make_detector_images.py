@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import logging
 import sys
 from pathlib import Path
 
@@ -12,15 +11,15 @@ import cv2
 import numpy as np
 import torch
 
-from configs.errors import DpmeshVideoError
 from dpmesh.body import load_body
-from dpmesh.body.load import read_structure
 from dpmesh.keypoints import MIRRORED_17
+from dpmesh.training.command import add_picture_options, log_to_stderr, picture_settings, run_command
 from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.option_types import positive_int, whole
 from dpmesh.training.render.backgrounds import list_backgrounds
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.scenes import Scenes, make_scenes, sample_size
-from dpmesh.training.shards import claim_folder, digest, digest_body, fill, run_jobs, write_whole
+from dpmesh.training.shards import claim_folder, fill, run_jobs, write_whole
 from dpmesh.training.troupe import Studio
 
 BATCH = 8
@@ -48,8 +47,33 @@ def write_pictures(scenes: Scenes, images: Path, labels: Path, first: int, quali
         write_whole(images / f"{first + k:06d}.jpg", functools.partial(Path.write_bytes, data=coded))
 
 
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dpmesh.training.make_detector_images",
+        description="Make detector images; a killed run continues where it was.",
+    )
+    add_picture_options(parser)
+    parser.add_argument("--output", required=True, type=Path, help="data set folder; both splits go into the same")
+    parser.add_argument("--count", required=True, type=positive_int, help=f"pictures; rounded up to batches of {BATCH}")
+    parser.add_argument("--image-px", type=positive_int, default=640, help="longer side")
+    parser.add_argument(
+        "--people-min", type=whole, default=0, choices=range(9), help="draw no picture with fewer people"
+    )
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the pictures that are missing."""
+    settings = picture_settings(options) | {"batch": BATCH, "people_min": options.people_min}
+    claim_folder(options.output / "images" / options.split, settings)
+    (options.output / "labels" / options.split).mkdir(parents=True, exist_ok=True)
+    _describe(options.output)
+    run_jobs(functools.partial(_work, options), options.jobs)
+
+
 def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    log_to_stderr()
     torch.set_num_threads(1)
     body = load_body(options.body, device=options.device)
     backgrounds = list_backgrounds(options.backgrounds, options.split)
@@ -75,36 +99,7 @@ def _describe(folder: Path) -> None:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(description="Make detector images; a killed run continues where it was.")
-    parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
-    parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
-    parser.add_argument("--output", required=True, type=Path, help="data set folder; both splits go into the same")
-    parser.add_argument("--count", required=True, type=int, help=f"pictures; rounded up to batches of {BATCH}")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--image-px", type=int, default=640, help="longer side")
-    parser.add_argument("--people-min", type=int, default=0, choices=range(9), help="draw no picture with fewer people")
-    parser.add_argument("--split", choices=["train", "val"], default="train")
-    parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
-    settings: dict[str, int | str] = {
-        "seed": options.seed,
-        "image_px": options.image_px,
-        "split": options.split,
-        "batch": BATCH,
-    }
-    try:
-        settings["body"] = digest_body(read_structure(options.body))
-        settings["poses"] = digest(options.poses) if options.poses.is_file() else ""
-        claim_folder(options.output / "images" / options.split, settings)
-        (options.output / "labels" / options.split).mkdir(parents=True, exist_ok=True)
-        _describe(options.output)
-        run_jobs(functools.partial(_work, options), options.jobs)
-    except DpmeshVideoError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return run_command(parse, run)
 
 
 if __name__ == "__main__":

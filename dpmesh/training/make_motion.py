@@ -15,6 +15,7 @@ from dpmesh.training.command import log_to_stderr, run_command
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import draw_clips
 from dpmesh.training.motion.seen import SeenMotion, see
+from dpmesh.training.option_types import positive_int, whole
 from dpmesh.training.recovery.noise import KeypointNoise, mixed_noise
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.shards import claim_folder, digest, fill, join_arrays, run_jobs, write_arrays
@@ -30,11 +31,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
     parser.add_argument("--weights", required=True, type=Path, help="folder of the recovery network")
     parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--count", required=True, type=int, help=f"clips; rounded up to whole shards of {SHARD}")
-    parser.add_argument("--frames", type=int, default=64, help="of each clip")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--count", required=True, type=positive_int, help=f"clips; rounded up to whole shards of {SHARD}"
+    )
+    parser.add_argument("--frames", type=positive_int, default=64, help="of each clip")
+    parser.add_argument("--seed", type=whole, default=1)
     parser.add_argument("--split", choices=["train", "val"], default="train")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=positive_int, default=1, help="processes")
     return parser.parse_args()
 
 

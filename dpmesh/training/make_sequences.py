@@ -35,6 +35,7 @@ from dpmesh.training.make_demo_clip import (
     write_video,
 )
 from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.option_types import positive_float, positive_int, whole
 from dpmesh.training.render.backgrounds import list_backgrounds, read_background
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.clothing import dress
@@ -171,9 +172,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `python -m dpmesh.training.mocap`")
     parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
     parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--count", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=positive_int, default=8)
+    parser.add_argument("--seconds", type=positive_float, default=5.0)
+    parser.add_argument("--seed", type=whole, default=0)
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
     return parser.parse_args(arguments)
 

@@ -7,7 +7,10 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from configs.errors import RunError
+from configs.errors import InputError, RunError
 from dpmesh.body.structure import BodyStructure
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,19 @@ def write_arrays(path: Path, noun: Any) -> None:
     write_whole(path, save)
 
 
+def read_arrays(path: Path, kind: type) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz that `write_arrays` wrote of a dataclass of this kind, by name.
+
+    Raises:
+        InputError: the file is damaged, or of another layout.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {field.name: stored[field.name] for field in fields(kind)}
+    except (LookupError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a whole shard: {error}; delete it and make it anew") from error
+
+
 def join_arrays(parts: Sequence[Noun]) -> Noun:
     """Return dataclasses of arrays as one, row behind row."""
     joined = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(parts[0])}
@@ -57,6 +73,7 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
 
     Raises:
         RunError: the folder holds data of other settings.
+        InputError: what it was made for cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "settings.json"
@@ -64,7 +81,10 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
         text = json.dumps(settings, indent=1, sort_keys=True)
         write_whole(note, lambda draft: draft.write_text(text))
         return
-    found = json.loads(note.read_text())
+    try:
+        found = json.loads(note.read_text())
+    except ValueError as error:
+        raise InputError(f"{note}: not readable as JSON; give another --output, or delete the folder") from error
     # A note of an older version may lack a setting: then there is nothing to compare.
     differing = sorted(key for key in settings.keys() & found.keys() if found[key] != settings[key])
     if differing:
@@ -105,11 +125,22 @@ def run_jobs(work: Callable[[int, int], None], jobs: int) -> None:
         work(0, 1)
         return
     context = multiprocessing.get_context("spawn")
-    running = [context.Process(target=work, args=(job, jobs)) for job in range(jobs)]
-    for process in running:
-        process.start()
-    for process in running:
-        process.join()
+    running = [context.Process(target=_run_job, args=(work, job, jobs)) for job in range(jobs)]
+    try:
+        for process in running:
+            process.start()
+        for process in running:
+            process.join()
+    except KeyboardInterrupt:
+        for process in running:
+            if process.is_alive():
+                process.terminate()
+        raise
     failed = [process.exitcode for process in running if process.exitcode]
     if failed:
         raise RunError(f"{len(failed)} of {jobs} processes failed; start the same command again to continue")
+
+
+def _run_job(work: Callable[[int, int], None], job: int, jobs: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this process
+    work(job, jobs)

@@ -3,15 +3,22 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from configs.errors import InputError
 from dpmesh.body import load_body
+from dpmesh.training.checkpoint import CHECKPOINT, config_of, load_weights, read_checkpoint, read_config
 from dpmesh.training.command import add_loop_options, run_command, start_process
-from dpmesh.training.loop import CHECKPOINT, LoopPlan, read_checkpoint
+from dpmesh.training.divergence import check_finite
+from dpmesh.training.loop import LoopPlan
+from dpmesh.training.option_types import positive_int
 from refine.motion_prior import MotionPrior
 from refine.training.shards import MotionShards
 from refine.training.trainer import PriorTraining
+
+USUAL = {"width": 176, "layers": 4}
 
 
 def parse() -> argparse.Namespace:
@@ -20,8 +27,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--motion", type=Path, help="folder of `python -m dpmesh.training.make_motion`")
     parser.add_argument("--validation", type=Path, help="the same, of --split val")
     add_loop_options(parser, batch_rows=32, learning_rate=1e-3)
-    parser.add_argument("--width", type=int, default=176)
-    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument(
+        "--rows", type=positive_int, help="cut clips into windows of so many rows, to see what neighbours are worth"
+    )
+    parser.add_argument("--width", type=positive_int, help=f"{USUAL['width']} if not given")
+    parser.add_argument("--layers", type=positive_int, help=f"{USUAL['layers']} if not given")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--export", type=Path, help="do not train; write the weights of --output there, as float16")
     options = parser.parse_args()
@@ -35,12 +45,13 @@ def run(options: argparse.Namespace) -> None:
     path = options.output / CHECKPOINT
     if options.export is not None:
         stored = read_checkpoint(path)
-        network = MotionPrior(**stored["config"])
-        network.load_state_dict(stored["average"])
+        check_finite(stored["average"], path)
+        network = MotionPrior(**config_of(stored, path, *USUAL))
+        load_weights(network, stored["average"], path)
         network.to(torch.float16).save_pretrained(options.export)
         return
     schedule = start_process(options)
-    config = read_checkpoint(path)["config"] if path.exists() else {"width": options.width, "layers": options.layers}
+    config = _find_config(path, {"width": options.width, "layers": options.layers})
     plan = LoopPlan(
         schedule, batch_rows=options.batch_rows, weight_decay=1e-2, average_decay=0.997,
         is_bfloat16=not options.float32,
@@ -49,8 +60,22 @@ def run(options: argparse.Namespace) -> None:
     network = MotionPrior(**config)
     training = PriorTraining(network, body, plan, options.output, device=options.device, config=config)
     training.resume()
-    held = None if options.validation is None else MotionShards(options.validation)
-    training.train(MotionShards(options.motion), held, pause_after=options.pause_after)
+    held = None if options.validation is None else MotionShards(options.validation, rows=options.rows)
+    training.train(MotionShards(options.motion, rows=options.rows), held, pause_after=options.pause_after)
+
+
+def _find_config(path: Path, asked: dict[str, int | None]) -> dict[str, Any]:
+    """Return the network's arguments: those of a checkpoint, or as asked for where there is none."""
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    if not path.exists():
+        return USUAL | wanted
+    found = read_config(path, *USUAL)
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise InputError(
+                f"{path}: its {name} is {found[name]}; leave --{name} out to go on, or give another --output"
+            )
+    return found
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 from configs.errors import InputError
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
 from dpmesh.training.motion.seen import SeenMotion
-from dpmesh.training.shards import join_arrays
+from dpmesh.training.shards import join_arrays, read_arrays
 from refine.motion_conditions import MotionConditions, describe_windows
 
 
@@ -27,24 +27,23 @@ class MotionBatch:
 class MotionShards:
     """Every clip of a folder filled by `python -m dpmesh.training.make_motion`."""
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
+    def __init__(self, folder: Path, seed: int = 0, rows: int | None = None) -> None:
         """
+        Args:
+            rows: of each window; clips are cut into windows that do not know of each other. None: whole clips.
+
         Raises:
-            InputError: the folder holds no shard, or one of another layout.
+            InputError: the folder holds no shard, a damaged one, one of another layout, or clips cannot be cut so.
         """
         paths = sorted(folder.glob("motion_*.npz"))
         if not paths:
             raise InputError(f"{folder}: no motion_*.npz there; make them with `python -m dpmesh.training.make_motion`")
-        names = [field.name for field in fields(SeenMotion)]
-        parts: list[SeenMotion] = []
-        for path in paths:
-            with np.load(path, allow_pickle=False) as stored:
-                for name in names:
-                    if name not in stored:
-                        raise InputError(f"{path}: lacks {name!r}; make the shards anew")
-                parts.append(SeenMotion(**{name: stored[name] for name in names}))
-        self._motion = join_arrays(parts)
+        self._motion = join_arrays([SeenMotion(**read_arrays(path, SeenMotion)) for path in paths])
         self._seed = seed
+        frames = self._motion.pose.shape[1]
+        self._rows = frames if rows is None else rows
+        if self._rows < 1 or frames % self._rows:
+            raise InputError(f"{folder}: clips of {frames} rows cannot be cut into windows of {self._rows}")
 
     def __len__(self) -> int:
         return len(self._motion.pose)
@@ -68,17 +67,28 @@ class MotionShards:
         observed = self._motion.is_observed[start:stop]
         return self._make(np.arange(start, start + len(observed)), observed, np.ones_like(observed))
 
-    def _make(self, rows: np.ndarray, is_observed: np.ndarray, is_row: np.ndarray) -> MotionBatch:
-        part = {field.name: torch.from_numpy(getattr(self._motion, field.name)[rows]) for field in fields(SeenMotion)}
-        count, frames = is_row.shape
+    def _make(self, clips: np.ndarray, is_observed: np.ndarray, is_row: np.ndarray) -> MotionBatch:
+        part = {field.name: torch.from_numpy(getattr(self._motion, field.name)[clips]) for field in fields(SeenMotion)}
+        windows = is_row.shape[1] // self._rows
+        has_rows = torch.from_numpy(is_row).unflatten(1, (windows, self._rows)).any(2).flatten()
+
+        def cut(values: Tensor) -> Tensor:
+            return values.unflatten(1, (windows, self._rows)).flatten(0, 1)[has_rows]
+
+        def per_window(values: Tensor) -> Tensor:
+            return values.repeat_interleave(windows, 0)[has_rows]
+
+        def per_row(values: Tensor) -> Tensor:
+            return per_window(values)[:, None].expand(-1, self._rows, *values.shape[1:])
+
         conditions = describe_windows(
-            axis_angle_to_matrix(part["recovered"]),
-            part["keypoints"],
-            part["focal_px"][:, None].expand(count, frames),
-            part["principal_px"][:, None].expand(count, frames, 2),
-            torch.from_numpy(is_observed),
-            torch.from_numpy(is_row),
-            part["time_s"],
+            cut(axis_angle_to_matrix(part["recovered"])),
+            cut(part["keypoints"]),
+            per_row(part["focal_px"]),
+            per_row(part["principal_px"]),
+            cut(torch.from_numpy(is_observed)),
+            cut(torch.from_numpy(is_row)),
+            cut(part["time_s"]),
         )
-        truth = matrix_to_six(axis_angle_to_matrix(part["pose"]))
-        return MotionBatch(conditions, conditions.to_window(truth), conditions.given, part["betas"])
+        truth = cut(matrix_to_six(axis_angle_to_matrix(part["pose"])))
+        return MotionBatch(conditions, conditions.to_window(truth), conditions.given, per_window(part["betas"]))

@@ -74,15 +74,16 @@ class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
             time = torch.full((len(noise),), TIME_COUNT - 1)
             made, spread = network.forward(noise, time, batch.conditions)
             seen, true = batch.conditions.is_observed, self._joints(batch.pose, batch.betas)
-            per_s = 1.0 / batch.conditions.time_s.diff(dim=1).mean(1)
+            steps = batch.conditions.time_s.diff(dim=1)
             for name, pose in (("", made), ("was_", batch.recovered)):
                 joints = self._joints(pose, batch.betas)
                 apart = (joints - true)[..., list(LIMBS), :].norm(dim=-1).mean(-1)
-                bend = (joints - true).diff(n=2, dim=1).norm(dim=-1).mean((1, 2)) * per_s.square()
                 found.setdefault(f"{name}joints_mm", []).append(1000 * apart[seen])
                 found.setdefault(f"{name}gaps_mm", []).append(1000 * apart[~seen])
                 found.setdefault(f"{name}aligned_mm", []).append(1000 * _aligned(joints[seen], true[seen]))
-                found.setdefault(f"{name}acceleration", []).append(bend)
+                if steps.shape[1] > 1:
+                    bend = (joints - true).diff(n=2, dim=1).norm(dim=-1).mean((1, 2)) / steps.mean(1).square()
+                    found.setdefault(f"{name}acceleration", []).append(bend)
             found.setdefault("surprise", []).append(_surprise(made, batch.pose, spread).flatten())
         return {name: round(float(torch.cat(values).mean()), 2) for name, values in found.items()}
 

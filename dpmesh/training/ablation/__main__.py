@@ -13,8 +13,10 @@ from dpmesh.training.ablation.runs import Ablation, Budget, RunResult
 from dpmesh.training.ablation.table import format_table, write_table
 from dpmesh.training.ablation.variants import VARIANTS
 from dpmesh.training.command import run_command
+from dpmesh.training.crops import Crops
+from dpmesh.training.option_types import positive_float, positive_int
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.shards import claim_folder
+from dpmesh.training.shards import claim_folder, digest
 
 
 def parse() -> argparse.Namespace:
@@ -24,16 +26,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards made by make_crops")
     parser.add_argument("--val", type=Path, required=True, help="folder of held-out shards")
     parser.add_argument("--output", type=Path, required=True, help="trainings and table; what is there is used")
-    parser.add_argument("--steps", type=int, required=True, help="of every variant, and of the autoencoder")
-    parser.add_argument("--prior-steps", type=int, help="of the diffusion prior; as many if not given")
-    parser.add_argument("--teacher-steps", type=int, help="of the teacher; as many if not given")
-    parser.add_argument("--seeds", type=int, default=2, help="trainings per variant")
+    parser.add_argument("--steps", type=positive_int, required=True, help="of every variant, and of the autoencoder")
+    parser.add_argument("--prior-steps", type=positive_int, help="of the diffusion prior; as many if not given")
+    parser.add_argument("--teacher-steps", type=positive_int, help="of the teacher; as many if not given")
+    parser.add_argument("--seeds", type=positive_int, default=2, help="trainings per variant")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--config", default="compact", help="network configuration of the full variant")
-    parser.add_argument("--batch-rows", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--batch-rows", type=positive_int, default=16)
+    parser.add_argument("--learning-rate", type=positive_float, default=5e-4)
     parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=positive_int, default=1)
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
 
@@ -53,7 +55,9 @@ def run(options: argparse.Namespace) -> None:
     train, held = CropShards(options.crops), CropShards([options.val])
     claim_folder(
         options.output,
-        asdict(budget) | {"config": options.config, "crops": len(train), "held_out_crops": len(held)},
+        asdict(budget)
+        | {"config": options.config, "crops": len(train), "held_out_crops": len(held)}
+        | {"crops_digest": _digest_of(train.crops), "held_out_digest": _digest_of(held.crops)},
     )
     body = load_body(None, device=options.device)
     ablation = Ablation(preset(options.config), body, budget, train, held, options.output, device=options.device)
@@ -64,6 +68,11 @@ def run(options: argparse.Namespace) -> None:
             results.append(ablation.result(variant, seed))
             write_table(results, _caption(budget, len(train)), options.output)
     sys.stdout.write(format_table(results, _caption(budget, len(train))))
+
+
+def _digest_of(crops: Crops) -> str:
+    """Return what tells sets of crops apart: their poses and places, and every 16th pixel both ways."""
+    return digest(*(part.numpy() for part in (crops.pose, crops.trans, crops.image[..., ::16, ::16])))
 
 
 def _caption(budget: Budget, crops: int) -> str:

@@ -13,9 +13,10 @@ from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.training.ablation.variants import FULL, Variant
 from dpmesh.training.autoencoder.trainer import Autoencoder, AutoencoderTraining
+from dpmesh.training.checkpoint import CHECKPOINT, read_checkpoint
 from dpmesh.training.crops import Crops
 from dpmesh.training.diffusion.trainer import DiffusionTraining, PoseDiffusion
-from dpmesh.training.loop import CHECKPOINT, Loop, LoopPlan, read_checkpoint
+from dpmesh.training.loop import Loop, LoopPlan
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import LEVELS, Errors, measure_errors
 from dpmesh.training.recovery.noise import CLEAN, KeypointNoise

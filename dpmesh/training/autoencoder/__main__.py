@@ -9,6 +9,7 @@ from dpmesh.training.autoencoder.trainer import Autoencoder, AutoencoderTraining
 from dpmesh.training.command import (
     add_crop_options,
     add_loop_options,
+    check_sources,
     open_crops,
     open_validation,
     run_command,
@@ -22,8 +23,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.autoencoder", description=__doc__)
     add_crop_options(parser)
     add_loop_options(parser, batch_rows=32, learning_rate=1e-3)
-    parser.add_argument("--config", default="compact", help="network configuration")
-    return parser.parse_args()
+    parser.add_argument("--config", help="network configuration; compact if not given")
+    return check_sources(parser, parser.parse_args())
 
 
 def run(options: argparse.Namespace) -> None:

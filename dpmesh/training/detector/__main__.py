@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 
 from dpmesh.body import load_body
-from dpmesh.training.command import run_command
+from dpmesh.training.checkpoint import CHECKPOINT, check_checkpoint
+from dpmesh.training.command import check_sources, run_command
 from dpmesh.training.live import add_live_options, open_live_studio
+from dpmesh.training.option_types import positive_float, positive_int
 from dpmesh.training.schedule import Schedule
 
 
@@ -18,17 +20,23 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.detector", description=__doc__)
     add_live_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="checkpoint and log go here")
-    parser.add_argument("--minutes", type=float, default=60.0, help="length of the training, in minutes of computing")
-    parser.add_argument("--pause-after", type=float, default=math.inf, help="end this call after so many minutes")
-    parser.add_argument("--batch-pixels", type=int, default=32 * 320 * 320)
-    parser.add_argument("--learning-rate", type=float, default=0.002)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--minutes", type=positive_float, default=60.0, help="length of the training, in minutes of computing"
+    )
+    parser.add_argument(
+        "--pause-after", type=positive_float, default=math.inf, help="end this call after so many minutes"
+    )
+    parser.add_argument("--batch-pixels", type=positive_int, default=32 * 320 * 320)
+    parser.add_argument("--learning-rate", type=positive_float, default=0.002)
+    parser.add_argument("--threads", type=positive_int, default=2)
     parser.add_argument("--export", type=Path, help="write the averaged weights here and stop")
-    return parser.parse_args()
+    return check_sources(parser, parser.parse_args())
 
 
 def run(options: argparse.Namespace) -> None:
     """Train or export."""
+    if options.export is not None:
+        check_checkpoint(options.output / CHECKPOINT)
     from dpmesh.training.detector.trainer import DetectorPlan, DetectorTrainer
 
     torch.set_num_threads(options.threads)

@@ -1,6 +1,5 @@
 """The detector's training loop: pictures made as they are needed, resumable, with an average of the weights."""
 
-import json
 import logging
 import math
 from dataclasses import dataclass
@@ -14,15 +13,19 @@ from ultralytics.cfg import get_cfg
 from ultralytics.nn.tasks import PoseModel
 
 from dpmesh.training.average import follow, start_average
+from dpmesh.training.checkpoint import CHECKPOINT, load_weights, of_another_training, read_checkpoint
+from dpmesh.training.curves import log_numbers
+from dpmesh.training.divergence import GradientWatch, check_finite
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.scenes import Scenes, make_scenes, sample_size
 from dpmesh.training.schedule import Schedule, Stopwatch
+from dpmesh.training.shards import write_whole
+from dpmesh.training.stopping import StopRequest, stopped_at
 from dpmesh.training.troupe import Studio
 
 log = logging.getLogger(__name__)
 
 ARCHITECTURE = Path(__file__).with_name("detector.yaml")
-CHECKPOINT = "checkpoint.pt"
 _LONGER_PX = (320, 448, 640)
 _LONGER_CHANCE = (0.35, 0.3, 0.35)
 
@@ -42,6 +45,7 @@ class DetectorPlan:
     """Share of the batches whose pictures start from three people or more."""
     report_steps: int = 50
     checkpoint_steps: int = 500
+    checkpoint_minutes: float = 3.0
 
 
 def labels_of(scenes: Scenes) -> dict[str, Tensor]:
@@ -67,6 +71,7 @@ class DetectorTrainer:
         self.step = 0
         self._minutes = 0.0
         self._output = output
+        self._gradients = GradientWatch(self.checkpoint_path)
         self._device = device
         self.network = build_detector().to(device)
         weights, others = _split(self.network)
@@ -75,19 +80,36 @@ class DetectorTrainer:
         self._average = start_average(self.network.state_dict())
         output.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the state for a later process lies."""
+        return self._output / CHECKPOINT
+
     def resume(self) -> bool:
-        """Continue from the checkpoint if there is one; return whether there was."""
-        path = self._output / CHECKPOINT
-        if not path.exists():
+        """Continue from the checkpoint if there is one; return whether there was.
+
+        Raises:
+            InputError: the checkpoint is damaged or of another training.
+        """
+        if not self.checkpoint_path.exists():
             return False
-        state = torch.load(path, map_location=self._device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        state = read_checkpoint(self.checkpoint_path, self._device)
+        load_weights(self.network, state["network"], self.checkpoint_path)
+        try:
+            self._optimizer.load_state_dict(state["optimizer"])
+        except ValueError as error:
+            raise of_another_training(self.checkpoint_path) from error
         self._average, self.step, self._minutes = state["average"], state["step"], state["minutes"]
+        log.info("%s: goes on at step %d", self._output, self.step)
         return True
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            RunError: the averaged weights are not finite; the checkpoint stays as it was.
+        """
+        check_finite(self._average, self.checkpoint_path)
         state = {
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -95,19 +117,29 @@ class DetectorTrainer:
             "step": self.step,
             "minutes": self._minutes,
         }
-        part = (self._output / CHECKPOINT).with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self._output / CHECKPOINT)
+        write_whole(self.checkpoint_path, lambda draft: torch.save(state, draft))
 
     def train(self, studio: Studio, *, pause_after: float = math.inf) -> None:
-        """Go on until the schedule ends or this call has lasted `pause_after` minutes."""
+        """Go on until the schedule ends or this call has lasted `pause_after` minutes.
+
+        Raises:
+            RunError: the training has diverged.
+            KeyboardInterrupt: it was asked to stop, and has saved.
+        """
+        with StopRequest() as stop:
+            self._train(studio, pause_after, stop)
+        if stop.is_asked:
+            raise stopped_at(self.step)
+
+    def _train(self, studio: Studio, pause_after: float, stop: StopRequest) -> None:
         plan = self.plan
         watch = Stopwatch(self._minutes)
         sums: dict[str, Tensor] = {}
         summed = 0
         pictures = 0
+        saved = self._minutes
         self.network.train()
-        while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after:
+        while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after and not stop.is_asked:
             chance = Chance((plan.seed, 5, self.step), self._device)
             longer = int(chance.numpy.choice(_LONGER_PX, p=_LONGER_CHANCE))
             width, height = sample_size(chance, longer)
@@ -123,12 +155,18 @@ class DetectorTrainer:
                 means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
                 self._report({"pictures_per_s": round(pictures / (60 * watch.here), 1), **means})
                 sums, summed = {}, 0
-            if self.step % plan.checkpoint_steps == 0:
+            if self.step % plan.checkpoint_steps == 0 or self._minutes - saved >= plan.checkpoint_minutes:
                 self.save()
+                saved = self._minutes
         self.save()
 
     def export(self, path: Path) -> None:
-        """Write the averaged weights as an Ultralytics checkpoint that names nothing of this machine."""
+        """Write the averaged weights as an Ultralytics checkpoint that names nothing of this machine.
+
+        Raises:
+            RunError: they are not finite.
+        """
+        check_finite(self._average, self.checkpoint_path)
         network = build_detector()
         network.load_state_dict({name: value.cpu() for name, value in self._average.items()})
         write_detector(network, path)
@@ -143,7 +181,7 @@ class DetectorTrainer:
         self._optimizer.zero_grad(set_to_none=True)
         (losses.sum() / len(batch["img"])).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
-        if torch.isfinite(norm):
+        if self._gradients.is_sound(norm, self.step):
             self._optimizer.step()
         self.step += 1
         follow(self._average, self.network.state_dict(), self.step, self.plan.average_decay)
@@ -151,8 +189,7 @@ class DetectorTrainer:
 
     def _report(self, values: dict[str, float]) -> None:
         values = {"step": self.step, "minutes": round(self._minutes, 2)} | values
-        with open(self._output / "log.jsonl", "a") as file:
-            file.write(json.dumps(values) + "\n")
+        log_numbers(self._output / "log.jsonl", values)
         log.info("%s", "  ".join(f"{name} {value}" for name, value in values.items()))
 
 

@@ -10,6 +10,7 @@ from dpmesh.training.autoencoder.trainer import Autoencoder
 from dpmesh.training.command import (
     add_crop_options,
     add_loop_options,
+    check_sources,
     open_crops,
     open_validation,
     run_command,
@@ -24,9 +25,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.diffusion", description=__doc__)
     add_crop_options(parser)
     add_loop_options(parser, batch_rows=32, learning_rate=3e-4)
-    parser.add_argument("--config", default="compact", help="network configuration")
+    parser.add_argument("--config", help="network configuration; compact if not given")
     parser.add_argument("--autoencoder", type=Path, required=True, help="checkpoint of the autoencoder's training")
-    return parser.parse_args()
+    return check_sources(parser, parser.parse_args())
 
 
 def run(options: argparse.Namespace) -> None:

@@ -10,7 +10,15 @@ from torch.nn import functional as F
 
 from dpmesh.keypoint_reader import CROP_PX, MAP_PX, KeypointNetwork
 from dpmesh.network.prompts import read_heatmaps
-from dpmesh.training.command import add_loop_options, run_command, start_process
+from dpmesh.training.checkpoint import CHECKPOINT, check_checkpoint
+from dpmesh.training.command import (
+    add_loop_options,
+    check_sources,
+    of_size,
+    open_validation,
+    run_command,
+    start_process,
+)
 from dpmesh.training.crops import Crops
 from dpmesh.training.loop import Loop, LoopPlan
 from dpmesh.training.map_loss import map_loss
@@ -89,11 +97,13 @@ def parse() -> argparse.Namespace:
     add_loop_options(parser, batch_rows=64, learning_rate=2e-3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
-    return parser.parse_args()
+    return check_sources(parser, parser.parse_args())
 
 
 def run(options: argparse.Namespace) -> None:
     """Train or export."""
+    if options.export is not None:
+        check_checkpoint(options.output / CHECKPOINT)
     plan = LoopPlan(
         start_process(options),
         batch_rows=options.batch_rows,
@@ -107,8 +117,8 @@ def run(options: argparse.Namespace) -> None:
     if options.export is not None:
         training.averaged().half().save_pretrained(options.export)
         return
-    validation = CropShards([options.validation], limit=1024) if options.validation else None
-    training.train(CropShards(options.crops), validation, pause_after=options.pause_after)
+    source, validation = of_size(CropShards(options.crops), CROP_PX), open_validation(options, CROP_PX)
+    training.train(source, validation, pause_after=options.pause_after)
 
 
 def main() -> int:

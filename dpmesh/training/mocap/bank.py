@@ -1,5 +1,7 @@
 """The pose bank: every converted frame in one compressed file, and reading from it."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,8 +169,10 @@ class PoseBank:
                         for field, own in zip(_PER_SEQUENCE, _SEQUENCE_FIELDS, strict=True)
                     },
                 )
-        except (KeyError, ValueError, OSError) as error:
-            raise InputError(f"{path}: not a pose bank: {error}") from error
+        except (KeyError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{path}: not a pose bank: {error}; make it anew with `python -m dpmesh.training.mocap`"
+            ) from error
 
 
 def _shares(names: list[str]) -> np.ndarray:

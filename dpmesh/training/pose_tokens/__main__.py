@@ -21,7 +21,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.pose_tokens", description=__doc__)
     parser.add_argument("--poses", type=Path, required=True, help="pose bank, from `python -m dpmesh.training.mocap`")
     add_loop_options(parser, batch_rows=256, learning_rate=1e-3, has_bfloat16=False)
-    parser.add_argument("--config", default="paper", help="network configuration")
+    parser.add_argument("--config", help="network configuration; paper if not given")
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     """Train."""
     # float32: bfloat16 cannot tell near codes apart
     plan = LoopPlan(start_process(options), batch_rows=options.batch_rows, is_bfloat16=False)
-    config = find_config(options.output, options.config)
+    config = find_config(options.output, options.config, "paper")
     network = PoseTokens(RegressorConfig(**config["regressor_config"]))
     body = load_body(None, device=options.device)
     training = TokenTraining(network, body, plan, options.output, device=options.device, config=config)

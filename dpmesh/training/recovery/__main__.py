@@ -9,15 +9,18 @@ from pathlib import Path
 from dpmesh.body import load_body
 from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
+from dpmesh.training.checkpoint import CHECKPOINT, check_checkpoint
 from dpmesh.training.command import (
     add_crop_options,
     add_loop_options,
+    check_sources,
     open_crops,
     open_validation,
     run_command,
     start_process,
 )
-from dpmesh.training.loop import CHECKPOINT, find_config
+from dpmesh.training.loop import find_config
+from dpmesh.training.option_types import share
 from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, NoiseMix, measured_noise, mixed_noise
 from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
@@ -29,13 +32,13 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery", description=__doc__)
     add_crop_options(parser)
     add_loop_options(parser, batch_rows=32, learning_rate=5e-4)
-    parser.add_argument("--config", default="compact", help="network configuration")
+    parser.add_argument("--config", help="network configuration; compact if not given")
     parser.add_argument(
         "--noise", choices=("own", "measured", "mixed", "posefix"), default="own", help="model of the keypoints' errors"
     )
     parser.add_argument("--clean-keypoints", action="store_true", help="true keypoints: how a teacher is trained")
     parser.add_argument("--teacher", type=Path, help="checkpoint of a teacher, whose features are followed")
-    parser.add_argument("--blind", type=float, default=0.0, help="share of crops without any keypoint, with own noise")
+    parser.add_argument("--blind", type=share, default=0.0, help="share of crops without any keypoint, with own noise")
     parser.add_argument(
         "--losses", choices=("own", "published"), default="own", help="published: for release and paper"
     )
@@ -52,11 +55,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tokens-from", type=Path, help="checkpoint of the pose tokenizer, for --config paper")
     parser.add_argument("--keep-lift", action="store_true", help="what joints alone tell is learned, and stays")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
-    return parser.parse_args()
+    options = check_sources(parser, parser.parse_args())
+    if options.controlnet is not None and options.stable_diffusion is None:
+        parser.error("--controlnet: needs --stable-diffusion, which it steers")
+    return options
 
 
 def run(options: argparse.Namespace) -> None:
     """Train or export."""
+    starts = (options.start_from, options.backbone_from, options.lift_from, options.stable_diffusion)
+    if options.export is not None and not any(starts):
+        check_checkpoint(options.output / CHECKPOINT)
     plan = TrainingPlan(
         start_process(options),
         batch_rows=options.batch_rows,

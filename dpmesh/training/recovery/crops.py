@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +11,7 @@ import torch
 from configs.errors import InputError
 from dpmesh.training.crops import Crops, make_crops
 from dpmesh.training.render.chance import Chance
+from dpmesh.training.shards import read_arrays
 from dpmesh.training.troupe import Studio
 from dpmesh.training.truths import make_truths
 
@@ -43,7 +43,7 @@ class CropShards:
     def __init__(self, folders: Sequence[Path], limit: int | None = None) -> None:
         """
         Raises:
-            InputError: the folders hold no shard.
+            InputError: the folders hold no shard, a damaged one, or crops of different sizes.
         """
         paths = sorted(path for folder in folders for path in folder.glob("crops_*.npz"))
         if not paths:
@@ -51,8 +51,11 @@ class CropShards:
             raise InputError(f"{names}: no shards (*.npz); make them with `python -m dpmesh.training.make_crops`")
         parts: list[Crops] = []
         for path in paths:
-            with np.load(path, allow_pickle=False) as arrays:
-                parts.append(Crops(**{field.name: torch.from_numpy(arrays[field.name]) for field in fields(Crops)}))
+            arrays = read_arrays(path, Crops)
+            parts.append(Crops(**{name: torch.from_numpy(array) for name, array in arrays.items()}))
+            if parts[-1].image.shape != (len(parts[-1]), *parts[0].image.shape[1:]):
+                found, wanted = (part.image.shape[-1] for part in (parts[-1], parts[0]))
+                raise InputError(f"{path}: its crops have {found} px, those of {paths[0]} {wanted}; give one size only")
             if limit is not None and sum(map(len, parts)) >= limit:
                 break
         self.crops = Crops.join(parts)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from configs.errors import DpmeshVideoError
 from dpmesh.body import BodyModel, load_body
 from dpmesh.geometry.align import find_similarity
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
 from dpmesh.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
+from dpmesh.training.command import of_size, run_command
+from dpmesh.training.option_types import positive_int
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, measured_noise
@@ -108,23 +109,24 @@ def measure_errors(
     return JointErrors(apart_mm, aligned_mm, np.concatenate(unseen), np.concatenate(lying))
 
 
-def main() -> int:
-    """Run the command."""
+def parse() -> argparse.Namespace:
+    """Return the command's options."""
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery.evaluate", description=__doc__)
     parser.add_argument("model", type=Path, help="folder with config and weights")
     parser.add_argument("--crops", type=Path, required=True, help="folder of held-out shards")
-    parser.add_argument("--limit", type=int, default=2000)
+    parser.add_argument("--limit", type=positive_int, default=2000)
     parser.add_argument(
         "--noise", choices=("own", "measured", "reader", "clean"), default="own", help="the keypoints' errors"
     )
     parser.add_argument("--as-they-are", action="store_true", help="do not turn people who lie or are upside down")
-    options = parser.parse_args()
-    try:
-        crops = CropShards([options.crops], limit=options.limit)
-    except DpmeshVideoError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure and print."""
+    crops = CropShards([options.crops], limit=options.limit)
     network = DPMesh.from_pretrained(options.model).float().eval()
+    of_size(crops, network.settings.backbone.image_px)
     body = load_body(None)
     noises = {
         "own": KeypointNoise(),
@@ -143,7 +145,11 @@ def main() -> int:
         for name, part in parts.items():
             told = {key: round(value, 1) for key, value in asdict(part.means()).items()}
             sys.stdout.write(f"  {name:<6} {len(part.apart_mm):>5} crops  {json.dumps(told)}\n")
-    return 0
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    return run_command(parse, run)
 
 
 if __name__ == "__main__":

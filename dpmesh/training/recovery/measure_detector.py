@@ -16,6 +16,7 @@ from configs.errors import InputError
 from dpmesh.keypoint_reader import KeypointNetwork, KeypointReader
 from dpmesh.training.command import run_command
 from dpmesh.training.crops import Crops
+from dpmesh.training.option_types import positive_int
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.keypoint_errors import (
     ErrorStatistics,
@@ -25,7 +26,7 @@ from dpmesh.training.recovery.keypoint_errors import (
     simulate,
     truth_of,
 )
-from dpmesh.training.recovery.noise import KeypointNoise
+from dpmesh.training.recovery.noise import CONFIDENCE_MIN, KeypointNoise
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.shards import write_whole
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 SCORE_MIN = 0.1
 OVERLAP_MIN = 0.3
 """Intersection over union above which a detection is the person that the crop is about; the best one counts."""
+PEOPLE_MIN = 20
+"""Fewer found people tell nothing that simulated errors could be fitted to."""
 BATCH = 16
 SEED = 54321
 
@@ -146,10 +149,10 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery.measure_detector", description=__doc__)
     parser.add_argument("weights", type=Path, help="Ultralytics pose weights, or a keypoint reader's folder")
     parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards, best of 256 px")
-    parser.add_argument("--limit", type=int, help="read no more crops than about so many")
-    parser.add_argument("--image-px", type=int, default=320, help="side to which the detector scales a crop")
+    parser.add_argument("--limit", type=positive_int, help="read no more crops than about so many")
+    parser.add_argument("--image-px", type=positive_int, default=320, help="side to which the detector scales a crop")
     parser.add_argument("--output", type=Path, help="file for the statistics and the noise that was fitted to them")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=positive_int, default=2)
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
 
@@ -161,6 +164,11 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     crops = CropShards(options.crops, options.limit)
     seen, is_found = sightings(_open(options), crops)
+    if len(seen.confidence) < PEOPLE_MIN or not bool((seen.confidence >= CONFIDENCE_MIN).any()):
+        raise InputError(
+            f"{options.weights}: {len(seen.confidence)} of {len(is_found)} people found, {PEOPLE_MIN} with some sure"
+            " keypoints are needed; give more crops, or weights that find people"
+        )
     told = crops.crops[is_found.nonzero().squeeze(1)]
     measured = error_statistics(seen)
     noise = fit_noise(told, measured, KeypointNoise())

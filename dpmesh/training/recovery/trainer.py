@@ -9,8 +9,9 @@ from torch import Tensor
 from configs.errors import InputError
 from dpmesh.body import BodyModel
 from dpmesh.network.model import DPMesh
+from dpmesh.training.checkpoint import read_config
 from dpmesh.training.crops import Crops
-from dpmesh.training.loop import Loop, LoopPlan, read_checkpoint, take_over
+from dpmesh.training.loop import Loop, LoopPlan, take_over
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
@@ -107,6 +108,6 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
 
 def read_teacher(checkpoint: Path) -> DPMesh:
     """Return the network of a recovery training with its averaged weights."""
-    network: DPMesh = DPMesh(**read_checkpoint(checkpoint)["config"])
+    network: DPMesh = DPMesh(**read_config(checkpoint, "backbone_config", "regressor_config"))
     take_over(network, checkpoint)
     return network

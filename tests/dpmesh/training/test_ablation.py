@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,9 @@ from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from dpmesh.network.config import COMPACT, PRESETS, NetworkConfig
 from dpmesh.training.ablation.__main__ import main
-from dpmesh.training.ablation.runs import ALL
+from dpmesh.training.ablation.runs import ALL, Ablation
 from dpmesh.training.ablation.variants import VARIANTS
-from dpmesh.training.loop import CHECKPOINT, read_checkpoint
+from dpmesh.training.checkpoint import CHECKPOINT, read_checkpoint
 
 TINY = NetworkConfig(
     TINY_BACKBONE,
@@ -94,3 +95,16 @@ def test_a_folder_of_another_budget_is_refused(
     torch.manual_seed(0)
     assert ablate(monkeypatch, crop_folder, tmp_path / "a", "--steps", "2", "--only", "lifter") == 1
     assert "holds data made with another" in capsys.readouterr().err
+
+
+def test_a_folder_of_other_crops_is_refused(
+    crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Ablation, "result", lambda *_: sys.exit(7))
+    words = ("--steps", "1", "--only", "lifter")
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="7"):
+            ablate(monkeypatch, crop_folder, tmp_path / "a", *words)
+    shutil.copy(crop_folder / "crops_0000000.npz", crop_folder / "crops_0000001.npz")
+    assert ablate(monkeypatch, crop_folder, tmp_path / "a", *words) == 1
+    assert "another crops_digest, held_out_digest" in capsys.readouterr().err

@@ -1,19 +1,25 @@
 """The loop of all trainings: checkpoints that go on, frozen parts, curves, several processes."""
 
+import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from configs.errors import InputError
+from configs.errors import InputError, RunError
+from dpmesh.training.checkpoint import read_checkpoint
+from dpmesh.training.command import run_command
 from dpmesh.training.curves import draw_curves
-from dpmesh.training.loop import Loop, LoopPlan, read_checkpoint, take_over
+from dpmesh.training.loop import Loop, LoopPlan, take_over
 from dpmesh.training.schedule import Schedule
 
 
@@ -79,6 +85,40 @@ def test_a_checkpoint_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     assert again.resume() and again.step == 2
 
 
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _forget_the_step(path: Path) -> None:
+    state = read_checkpoint(path)
+    torch.save({name: state[name] for name in state if name != "step"}, path)
+
+
+def _train_another(path: Path) -> None:
+    state = read_checkpoint(path)
+    torch.save(state | {"network": {"weight": torch.zeros(3)}}, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (_cut, "not a whole checkpoint"),
+        (lambda path: path.write_bytes(b""), "not a whole checkpoint"),
+        (lambda path: path.write_text("no checkpoint at all"), "not a whole checkpoint"),
+        (lambda path: torch.save([1, 2], path), "not the checkpoint of a training"),
+        (_forget_the_step, "not the checkpoint of a training"),
+        (_train_another, "is of another training; give another --output"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_gone_on_from_is_named(
+    tmp_path: Path, damage: Callable[[Path], object], told: str
+) -> None:
+    sums(tmp_path, 2).train(Draws(), None)
+    damage(tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match=rf"checkpoint\.pt: {told}"):
+        sums(tmp_path, 3).resume()
+
+
 def test_a_part_that_the_network_has_not_is_refused(tmp_path: Path) -> None:
     training = sums(tmp_path, 1)
     training.save()
@@ -87,9 +127,72 @@ def test_a_part_that_the_network_has_not_is_refused(tmp_path: Path) -> None:
 
 
 def test_curves_are_drawn_of_numbers_that_only_some_lines_have(tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").write_text('{"step": 1, "minutes": 0, "a": 1}\n{"step": 2, "minutes": 0, "b": 2}\n')
+    torn = '{"step": 3, "minu'
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "minutes": 0, "a": 1}\n{"step": 2, "minutes": 0, "b": 2}\n' + torn)
     draw_curves(tmp_path / "log.jsonl", tmp_path / "curves.png")
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["curves.png", "log.jsonl"]
+
+
+class _Interrupted(Draws):
+    """Batches during one of which somebody presses Ctrl-C."""
+
+    def __init__(self, name: signal.Signals) -> None:
+        self._name = name
+
+    def batch(self, size: int, step: int) -> Tensor:
+        if step == 3:
+            signal.raise_signal(self._name)
+        return super().batch(size, step)
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_finishes_its_step_and_goes_on_later(
+    tmp_path: Path, name: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(name)
+    code = run_command(argparse.Namespace, lambda _: sums(tmp_path, 9).train(_Interrupted(name), torch.randn(8, 4)))
+    assert code == 130 and capsys.readouterr().err == "stopped at step 4; give the same command again\n"
+    assert signal.getsignal(name) is before
+    again = sums(tmp_path, 9)
+    assert again.resume() and again.step == 4
+
+
+def test_a_checkpoint_is_written_after_some_minutes_as_well(tmp_path: Path) -> None:
+    training = sums(tmp_path, 2)
+    training.plan = replace(training.plan, checkpoint_minutes=0.0)
+    steps: list[int] = []
+    training.save = lambda: steps.append(training.step)  # type: ignore[method-assign]
+    training.train(Draws(), None)
+    assert steps == [1, 2, 2]
+
+
+class _Broken(Draws):
+    """Batches that are no numbers from a step on."""
+
+    def batch(self, size: int, step: int) -> Tensor:
+        return super().batch(size, step) if step < 10 else torch.full((size, 4), torch.nan)
+
+
+def test_a_training_that_diverged_ends_and_keeps_its_last_good_checkpoint(tmp_path: Path) -> None:
+    sums(tmp_path, 5).train(Draws(), None)
+    training = sums(tmp_path, 500)
+    assert training.resume()
+    with pytest.raises(RunError, match=r"step 29: the last 20 gradients were not finite; .*checkpoint.pt is as"):
+        training.train(_Broken(), None)
+    assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 5
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [("error" in line) for line in lines] == [True, False]
+
+
+def test_weights_that_are_no_numbers_are_neither_saved_nor_given_away(tmp_path: Path) -> None:
+    training = sums(tmp_path, 5)
+    training.save()
+    training._average["0.bias"][0] = torch.nan
+    with pytest.raises(RunError, match=r"not finite, 0\.bias among them"):
+        training.save()
+    with pytest.raises(RunError, match="lower --learning-rate"):
+        training.averaged()
+    assert read_checkpoint(tmp_path / "checkpoint.pt")["average"]["0.bias"].isfinite().all()
 
 
 @pytest.mark.slow

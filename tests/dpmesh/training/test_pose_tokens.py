@@ -11,7 +11,8 @@ import torch
 
 from dpmesh.body.model import BodyModel
 from dpmesh.network.config import PAPER
-from dpmesh.training.loop import LoopPlan, read_checkpoint
+from dpmesh.training.checkpoint import read_checkpoint
+from dpmesh.training.loop import LoopPlan
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.pose_tokens.__main__ import main
 from dpmesh.training.pose_tokens.trainer import PoseDraws, PoseTokens, TokenTraining, body_rotations, revive_codes

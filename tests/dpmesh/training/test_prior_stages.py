@@ -16,9 +16,10 @@ from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
 from dpmesh.training.autoencoder.__main__ import main as train_autoencoder
 from dpmesh.training.autoencoder.trainer import Autoencoder, AutoencoderTraining
+from dpmesh.training.checkpoint import CHECKPOINT, read_checkpoint
 from dpmesh.training.diffusion.__main__ import main as train_diffusion
 from dpmesh.training.diffusion.trainer import DiffusionTraining, PoseDiffusion
-from dpmesh.training.loop import CHECKPOINT, LoopPlan, read_checkpoint, take_over
+from dpmesh.training.loop import LoopPlan, take_over
 from dpmesh.training.recovery.__main__ import main as train_recovery
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.schedule import Schedule

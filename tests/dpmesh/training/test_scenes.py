@@ -139,6 +139,9 @@ def test_a_folder_of_other_settings_is_refused_by_name_of_the_setting(tmp_path: 
     claim_folder(tmp_path / "a", {"seed": 1, "split": "train"})
     with pytest.raises(RunError, match="another seed"):
         claim_folder(tmp_path / "a", {"seed": 2, "split": "train"})
+    (tmp_path / "a" / "settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"settings\.json: not readable as JSON; give another --output"):
+        claim_folder(tmp_path / "a", {"seed": 1, "split": "train"})
 
 
 def test_a_place_is_in_one_split_only_and_an_empty_split_says_so(tmp_path: Path) -> None:

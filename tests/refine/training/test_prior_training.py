@@ -56,6 +56,32 @@ def test_batches_repeat_with_the_step_and_have_further_gaps(folder: Path) -> Non
     assert drawn.is_observed.float().mean() < whole.is_observed.float().mean() and not drawn.is_row.all()
 
 
+def test_clips_cut_into_windows_are_the_same_rows_in_axes_of_their_own(folder: Path) -> None:
+    whole, alone = MotionShards(folder), MotionShards(folder, rows=1)
+    clips, rows = whole.rows(0, 3), alone.rows(0, 3)
+    frames = clips.pose.shape[1]
+    assert rows.pose.shape[:2] == (3 * frames, 1) and rows.betas.shape == (3 * frames, 10)
+    # In the camera's axes nothing has changed.
+    in_camera = clips.conditions.to_camera(clips.pose).flatten(0, 1)
+    torch.testing.assert_close(rows.conditions.to_camera(rows.pose)[:, 0], in_camera, atol=1e-5, rtol=0)
+    # Rows behind the end of a clip are in no window.
+    drawn, cut = whole.batch(64, 3).conditions, alone.batch(64, 3).conditions
+    assert bool(cut.is_row.all()) and len(cut.is_row) == int(drawn.is_row.sum())
+
+
+def test_a_prior_of_single_rows_is_trained(folder: Path, body: BodyModel, tmp_path: Path) -> None:
+    plan = LoopPlan(Schedule(3e-3, 2, warm_up_steps=1), batch_rows=6, is_bfloat16=False, average_decay=0.9)
+    training = PriorTraining(MotionPrior(**SMALL), body, plan, tmp_path, config=SMALL)
+    training.train(MotionShards(folder, rows=1), None)
+    found = training.measure(training.averaged(), MotionShards(folder, rows=1))
+    assert found["joints_mm"] > 0 and "acceleration" not in found
+
+
+def test_windows_that_do_not_fill_a_clip_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="cannot be cut into windows of 7"):
+        MotionShards(folder, rows=7)
+
+
 def test_a_training_goes_on_and_is_exported(
     folder: Path, body: BodyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +93,25 @@ def test_a_training_goes_on_and_is_exported(
     monkeypatch.setattr("sys.argv", ["training", "--output", str(run), "--export", str(export)])
     assert command.main() == 0
     assert MotionPrior.from_pretrained(export).config["width"] == 16
+
+
+def test_a_prior_of_another_size_is_not_gone_on_from(
+    folder: Path, body: BodyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(folder, body, tmp_path, 1)
+    words = ["--output", str(tmp_path), "--motion", str(folder), "--steps", "1", "--threads", "1"]
+    monkeypatch.setattr("sys.argv", ["training", *words, "--width", "32"])
+    assert command.main() == 1
+    assert "its width is 16; leave --width out to go on, or give" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["training", *words, "--width", "16"])
+    assert command.main() == 0
+
+
+def test_a_cut_shard_is_named(folder: Path, tmp_path: Path) -> None:
+    whole = (folder / "motion_0000000.npz").read_bytes()
+    (tmp_path / "motion_0000000.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"motion_0000000\.npz: not a whole shard"):
+        MotionShards(tmp_path)
 
 
 def test_a_folder_without_shards_is_named(tmp_path: Path) -> None:

@@ -27,6 +27,14 @@ def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
         PoseBank.read(tmp_path / "other.npz")
 
 
+def test_a_cut_bank_is_named(bank: PoseBank, tmp_path: Path) -> None:
+    bank.write(tmp_path / "poses.npz")
+    whole = (tmp_path / "poses.npz").read_bytes()
+    (tmp_path / "poses.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"poses\.npz: not a pose bank: .*make it anew"):
+        PoseBank.read(tmp_path / "poses.npz")
+
+
 def test_idle_does_not_dominate_a_draw(bank: PoseBank) -> None:
     pose = bank.sample(np.random.default_rng(0), 4000, augmentation=None)
     sequence = np.rint(pose[:, 3, 0] / 0.01).astype(int) - 1

@@ -9,6 +9,7 @@ import torch
 from configs.errors import InputError
 from dpmesh.training.crops import Crops
 from dpmesh.training.recovery.crops import CropShards, LiveCrops
+from dpmesh.training.shards import write_arrays
 from dpmesh.training.troupe import Studio
 
 
@@ -22,6 +23,17 @@ def test_shards_hold_what_was_written_in_order(crop_folder: Path, crop_batch: Cr
         assert found.dtype == getattr(crop_batch, field.name).dtype
         torch.testing.assert_close(found, getattr(shards.crops, field.name), rtol=0, atol=0, equal_nan=True)
     assert len(CropShards([crop_folder], limit=8)) == 8
+
+
+def test_a_cut_shard_and_one_of_another_size_are_named(crop_folder: Path, crop_batch: Crops) -> None:
+    path = crop_folder / "crops_0000001.npz"
+    small = {name: getattr(crop_batch, name) for name in crop_batch.__slots__}
+    write_arrays(path, Crops(**small | {"image": crop_batch.image[..., :64, :64].contiguous()}))
+    with pytest.raises(InputError, match=r"0000001.npz: its crops have 64 px, those of .*0000000.npz 128"):
+        CropShards([crop_folder])
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"0000001\.npz: not a whole shard: .*; delete it and make it anew"):
+        CropShards([crop_folder])
 
 
 def test_a_pass_takes_every_crop_once_and_the_next_in_another_order(crop_folder: Path) -> None:

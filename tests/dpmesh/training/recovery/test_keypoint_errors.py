@@ -1,16 +1,20 @@
 """Statistics of keypoint errors name what was done to the keypoints, and a noise can be fitted to them."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
+from configs.errors import InputError
 from configs.weights import resolve
 from dpmesh.keypoint_reader import KeypointNetwork, KeypointReader
 from dpmesh.keypoints import MIRRORED_17
 from dpmesh.training.crops import Crops
+from dpmesh.training.recovery import measure_detector
 from dpmesh.training.recovery.batches import as_annotated, prepare
 from dpmesh.training.recovery.keypoint_errors import Sighting, error_statistics, fit_noise, simulate, truth_of
 from dpmesh.training.recovery.measure_detector import DetectorEyes, ReaderEyes, format_statistics
@@ -163,3 +167,24 @@ def test_the_table_has_a_column_for_each(exact: Sighting) -> None:
     lines = format_statistics({"detector": found, "own noise": found}).splitlines()
     assert lines[0] == "|  | detector | own noise |"
     assert "| visible: missing | 0.0% | 0.0% |" in lines
+
+
+@pytest.mark.parametrize(("found", "confidence"), [(3, 1.0), (200, 0.1)])
+def test_too_few_found_people_leave_the_file_as_it_is(
+    many_crops: Crops, found: int, confidence: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Eyes:
+        def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+            is_found = torch.arange(len(crops)) < found
+            return torch.zeros(len(crops), 17, 2), torch.full((len(crops), 17), confidence), is_found
+
+    crops = SimpleNamespace(crops=many_crops, in_order=lambda _: [many_crops])
+    monkeypatch.setattr(measure_detector, "_open", lambda _: Eyes())
+    monkeypatch.setattr(measure_detector, "CropShards", lambda *_: crops)
+    output = tmp_path / "noise.json"
+    output.write_text("{}")
+    words = [str(tmp_path), "--crops", str(tmp_path), "--output", str(output), "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", ["measure_detector", *words])
+    with pytest.raises(InputError, match=f"{found} of 200 people found, 20 with some sure keypoints are needed"):
+        measure_detector.run(measure_detector.parse())
+    assert output.read_text() == "{}"

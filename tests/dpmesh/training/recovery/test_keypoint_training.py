@@ -12,6 +12,7 @@ from dpmesh.training.crops import Crops
 from dpmesh.training.keypoints.__main__ import main, prepare
 from dpmesh.training.map_loss import map_loss
 from dpmesh.training.render.chance import Chance
+from dpmesh.training.shards import write_arrays
 
 
 def test_a_keypoint_moves_with_the_picture(crop_batch: Crops) -> None:
@@ -63,6 +64,16 @@ def test_training_goes_on_and_its_weights_are_exported(
     assert 0 < steps[0] < steps[1]
     assert run(monkeypatch, "--output", str(tmp_path / "run"), "--export", str(tmp_path / "model")) == 0
     assert (tmp_path / "model" / "diffusion_pytorch_model.safetensors").is_file()
+
+
+def test_crops_of_another_size_are_refused(
+    crop_batch: Crops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {name: getattr(crop_batch, name) for name in crop_batch.__slots__}
+    small = Crops(**columns | {"image": crop_batch.image[..., :64, :64].contiguous()})
+    write_arrays(tmp_path / "crops_0000000.npz", small)
+    assert run(monkeypatch, "--crops", str(tmp_path), "--output", str(tmp_path / "run"), "--threads", "1") == 1
+    assert "the crops have 64 px, the network takes 128" in capsys.readouterr().err
 
 
 def test_a_folder_without_crops_is_named_in_one_line(

@@ -13,8 +13,8 @@ from configs.errors import InputError
 from dpmesh.body.model import BodyModel
 from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
+from dpmesh.training.checkpoint import CHECKPOINT
 from dpmesh.training.crops import Crops
-from dpmesh.training.loop import CHECKPOINT
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.noise import CLEAN
 from dpmesh.training.recovery.reasoning import reasoning_losses

@@ -16,8 +16,9 @@ from dpmesh.body.model import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import COMPACT, NetworkConfig
 from dpmesh.network.model import DPMesh
+from dpmesh.training.checkpoint import CHECKPOINT
 from dpmesh.training.crops import Crops
-from dpmesh.training.loop import CHECKPOINT, find_config
+from dpmesh.training.loop import find_config
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import JointErrors, measure_errors
 from dpmesh.training.recovery.noise import KeypointNoise
@@ -37,7 +38,7 @@ def plan_of(steps: int, **options: object) -> TrainingPlan:
 
 def make_trainer(output: Path, body: BodyModel, steps: int, **options: object) -> Trainer:
     torch.manual_seed(0)
-    config = find_config(output, "compact") if (output / CHECKPOINT).exists() else TINY.to_mappings()
+    config = find_config(output, None) if (output / CHECKPOINT).exists() else TINY.to_mappings()
     return Trainer(DPMesh(**config), body, plan_of(steps, **options), output)
 
 
@@ -87,7 +88,14 @@ def test_training_killed_and_continued_gives_the_weights_of_training_in_one_go(
 
 
 def test_a_folder_without_checkpoint_gives_the_preset(tmp_path: Path) -> None:
-    assert find_config(tmp_path, "compact") == COMPACT.to_mappings()
+    assert find_config(tmp_path, "compact") == find_config(tmp_path, None) == COMPACT.to_mappings()
+
+
+def test_a_checkpoint_of_another_configuration_is_not_gone_on_from(body: BodyModel, tmp_path: Path) -> None:
+    make_trainer(tmp_path, body, 1).save()
+    assert find_config(tmp_path, None) == TINY.to_mappings()
+    with pytest.raises(InputError, match="is not of --config compact; leave --config out to go on"):
+        find_config(tmp_path, "compact")
 
 
 def test_a_call_without_time_left_takes_no_step_and_leaves_a_checkpoint(
