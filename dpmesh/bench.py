@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, PRESETS
 from dpmesh.network.dtypes import computing_in
 from dpmesh.network.model import DPMesh, DPMeshOutput
-from dpmesh.network.packing import can_pack, pack
+from dpmesh.network.packing import can_pack, pack, packed_parts
 from dpmesh.network.prompts import heatmaps
 from dpmesh.network.unet import MapAttention, ascend, descend, time_embedding
 from dpmesh.weights.lora import merge_lora
@@ -114,6 +114,7 @@ class Bench:
             if "lora_B" in name:  # peft starts it at zero, which would hide a wrong merge
                 torch.nn.init.normal_(parameter, std=0.01)
         self.image_px = self.network.settings.backbone.image_px
+        self._forward = self.network.forward
 
     def make_plain(self) -> None:
         """Let every attention of the U-Net and the control branch write its map out, as diffusers' own processor."""
@@ -137,20 +138,44 @@ class Bench:
         else:
             self.network.to(memory_format=torch.channels_last)
 
+    def make_compiled(self) -> None:
+        """Let torch's compiler have the network; it works at the first call."""
+        for net in (self.network.backbone.unet, self.network.backbone.control.net):
+            net.set_attn_processor(MapAttention())
+        merge_lora(self.network)
+        options: dict[str, Any] | None = {"freezing": True} if self.device.type == "cpu" else None
+        self._forward = torch.compile(self.network.forward, dynamic=False, options=options)
+
+    def round_weights(self, dtype: torch.dtype) -> None:
+        """Give the layers that would be packed the weights that a number format can hold; they stay float32."""
+        merge_lora(self.network)
+        for part in packed_parts(self.network):
+            for layer in part.modules():
+                if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+                    layer.weight.copy_(layer.weight.to(dtype))
+
     def run(self, inputs: Inputs, dtype: torch.dtype) -> DPMeshOutput:
         """Return the network's output, computed in a number format."""
         with computing_in(dtype, self.device):
-            return self.network.forward(inputs.image, inputs.joints, inputs.mask)
+            return self._forward(inputs.image, inputs.joints, inputs.mask)
 
     def measure(self, rows: int, dtype: torch.dtype) -> "Measured":
         """Return figures of a batch of this size, computed in a number format."""
         inputs = Inputs.draw(rows, self.image_px, self.device)
-        seconds = seconds_of(lambda: self.run(inputs, dtype), self.device, calls=self._calls)
+        seconds = self.seconds_of_run(inputs, dtype)
         with computing_in(dtype, self.device):
             parts = parts_of(self.network, inputs)
             shares = {part: seconds_of(call, self.device, calls=self._calls) for part, call in parts.items()}
-        output = self.run(inputs, dtype)
-        return Measured(rows, seconds, shares, {head: getattr(output, head).float() for head in _HEADS})
+        return Measured(rows, seconds, shares, self.heads_of(rows, dtype))
+
+    def seconds_of_run(self, inputs: Inputs, dtype: torch.dtype) -> float:
+        """Return the mean seconds of the network."""
+        return seconds_of(lambda: self.run(inputs, dtype), self.device, calls=self._calls)
+
+    def heads_of(self, rows: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+        """Return what the heads say of a batch of this size."""
+        output = self.run(Inputs.draw(rows, self.image_px, self.device), dtype)
+        return {head: getattr(output, head).float() for head in _HEADS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +203,11 @@ class Measured:
 
 
 def errors_of(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """Return the largest difference of each output over the wanted one's standard deviation."""
-    told = (f"{name} {float((found[name] - wanted[name]).abs().max() / wanted[name].std()):.1e}" for name in wanted)
+    """Return the largest and the root mean square difference of each output over the wanted one's deviation."""
+    told = []
+    for name, right in wanted.items():
+        apart = (found[name] - right).abs() / right.std()
+        told.append(f"{name} {float(apart.max()):.1e} ({float(apart.square().mean().sqrt()):.1e})")
     return "  ".join(told)
 
 
@@ -210,11 +238,16 @@ def forget_peak(device: torch.device) -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-@torch.inference_mode()
-def bench(preset: str, device: torch.device, types: list[str], batches: list[int], calls: int) -> None:
+@torch.no_grad()
+def bench(
+    preset: str, device: torch.device, types: list[str], batches: list[int], calls: int, *, is_compiled: bool = False
+) -> None:
     """Print crops per second plain and fast, their errors, and the share of every part.
 
     Every batch size has a network of its own, as packed weights are laid out for one.
+
+    Args:
+        is_compiled: also measure what `torch.compile` makes of the network.
     """
     _say(f"{preset} on {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     ceilings = {name: ceiling(device, _TYPES[name]) for name in dict.fromkeys(["float32", *types])}
@@ -242,8 +275,30 @@ def bench(preset: str, device: torch.device, types: list[str], batches: list[int
             found = fast.measure(rows, dtype)
             _say(found.line(f"{kind} {name}", flops_per_crop, ceilings[name], peak_of(device)))
             won, errors = found.pace / wanted[rows].pace, errors_of(found.heads, wanted[rows].heads)
-            _say(f"  {won:.2f} times the plain network; errors {errors}")
+            _say(f"  {won:.2f} times the plain network; errors, largest (root mean square): {errors}")
             del fast
+            if is_compiled:
+                bench_compiled(_fresh(preset, device, calls), rows, name, found)
+        if dtype != torch.float32:
+            rounded = _fresh(preset, device, calls)
+            rounded.round_weights(dtype)
+            for rows in batches:
+                errors = errors_of(rounded.heads_of(rows), wanted[rows].heads)
+                _say(f"weights rounded to {name}, all else float32, batch {rows}: errors {errors}")
+            del rounded
+
+
+def bench_compiled(compiled: Bench, rows: int, name: str, packed: Measured) -> None:
+    """Print what compiling costs, what it gives, and from how many crops on it pays."""
+    compiled.make_compiled()
+    inputs, dtype = Inputs.draw(rows, compiled.image_px, compiled.device), _TYPES[name]
+    start = time.perf_counter()
+    compiled.run(inputs, dtype)
+    spent = time.perf_counter() - start
+    pace = rows / compiled.seconds_of_run(inputs, dtype)
+    saved = 1.0 / packed.pace - 1.0 / pace
+    pays = f"pays from {spent / saved:.0f} crops on" if saved > 0 else "never pays"
+    _say(f"compiled {name} batch {rows}: {pace:.3f} crops/s after {spent:.0f} s of compiling, which {pays}")
 
 
 def _fresh(preset: str, device: torch.device, calls: int) -> Bench:
@@ -266,10 +321,12 @@ def main() -> int:
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 8])
     parser.add_argument("--calls", type=int, default=2, help="timed calls per figure")
     parser.add_argument("--threads", type=int, help="of torch; all cores by default")
+    parser.add_argument("--compile", action="store_true", help="also measure torch.compile, which takes minutes")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    bench(options.preset, torch.device(options.device), options.types, options.batches, options.calls)
+    device = torch.device(options.device)
+    bench(options.preset, device, options.types, options.batches, options.calls, is_compiled=options.compile)
     return 0
 
 

@@ -19,7 +19,6 @@ from dpmesh.network.prompts import heatmaps, read_heatmaps
 CROP_PX = 128
 MAP_PX = 32
 KEYPOINTS = 17
-"""The keypoint that each one becomes in a mirror."""
 GUESS_SHARE = 0.09
 """By how much of the crop's side the bundled detector's keypoints err."""
 LOST_RATE = 0.1

@@ -27,10 +27,15 @@ def pack(network: DPMesh, dtype: torch.dtype) -> DPMesh:
         network: on the CPU, in float32, its LoRA layers merged.
         dtype: number format inside the packed layers.
     """
-    backbone = network.backbone
-    for part in (backbone.latents, backbone.control, backbone.unet, backbone.fusion, network.volume):
+    for part in packed_parts(network):
         _pack_layers(part, dtype)
     return network
+
+
+def packed_parts(network: DPMesh) -> tuple[nn.Module, ...]:
+    """Return the parts whose layers are packed."""
+    backbone = network.backbone
+    return backbone.latents, backbone.control, backbone.unet, backbone.fusion, network.volume
 
 
 def _pack_layers(module: nn.Module, dtype: torch.dtype) -> None:

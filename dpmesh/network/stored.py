@@ -21,6 +21,7 @@ RANDOM_FILLS = {
     "xavier_normal_",
 }  # fmt: skip
 PRIOR = "pose_prior."
+SCORE_MODELS = {"Denoiser", "MotionPrior"}  # what folders of `refine` are marked with
 
 Network = TypeVar("Network")
 
@@ -75,8 +76,13 @@ def read_config(folder: Path) -> dict[str, Mapping[str, Any]]:
     path = folder / CONFIG_FILE
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
+        if config.get("_class_name") in SCORE_MODELS:
+            raise WeightsError(
+                f"{folder}: is a score model for refinement, no recovery network; name it with --set refine.prior=..., "
+                "and for --model one that `dpmesh-video weights list` shows for recovery"
+            )
         return {name: dict(config[name]) for name in ("backbone_config", "regressor_config")}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise WeightsError(
             f"{folder}: not a DPMesh folder ({one_line(error)}); it needs the {CONFIG_FILE} and the {WEIGHTS_FILE} of"
             " `DPMesh.save_pretrained` or `dpmesh-video weights import dpmesh`"

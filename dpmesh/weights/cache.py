@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from configs.errors import InputError, WeightsError
@@ -15,8 +15,10 @@ from configs.weights import (
     WeightsEntry,
     WeightsFile,
     cache_folder,
+    find_import_record,
     imports_folder,
     read_catalogue,
+    read_import_record,
     read_sha256,
 )
 
@@ -25,20 +27,28 @@ WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 SPARE_BYTES = 64 << 20
 
 
-def check_name(name: str, *, is_replaced: bool) -> Path:
-    """Return the folder that a model called `name` is imported into.
+def check_name(name: str, importer: Importer, *, is_replaced: bool) -> Path:
+    """Return the folder that `importer` puts a model called `name` into.
 
     Raises:
-        InputError: it is no name, belongs to something that is not imported, or is taken and `is_replaced` is false.
+        InputError: it is no name, belongs to another kind of model, or is taken and `is_replaced` is false.
     """
     if not NAME.fullmatch(name):
         raise InputError(f"{name!r} is no name for a model; use letters, digits, '.', '_' and '-'")
     entry = read_catalogue().find(name)
-    if entry is not None and entry.importer is None:
-        raise InputError(f"{name} is the name of a {entry.kind} model; choose another with --name")
+    if entry is not None and entry.importer != importer:
+        raise InputError(f"{name} is the name of a {entry.kind} model for {entry.role}; choose another with --name")
+    record = find_import_record(name)
+    with suppress(WeightsError):  # a record that cannot be read stands for no model
+        if record is not None and (other := read_import_record(record)).importer != importer:
+            raise InputError(
+                f"{name} is a model that `weights import {other.importer}` made, for {other.role}; choose another with "
+                f"--name, or delete {record.parent} first"
+            )
     folder = imports_folder() / name
     if folder.exists() and not is_replaced:
-        raise InputError(f"{folder} exists; give --replace to import it anew, or another --name")
+        another = "" if importer == "vposer" else ", or another --name"
+        raise InputError(f"{folder} exists; give --replace to import it anew{another}")
     return folder
 
 

@@ -3,6 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def export_dpmesh(folder: Path, target: Path, *, template: Path | None = None) -
             fits a non-strict load.
 
     Raises:
-        WeightsError: the network is none of the published layout, or the template is none of it.
+        WeightsError: the network is none of the published layout, or the template is none of it or damaged.
         InputError: the target exists or cannot be written.
     """
     if target.exists():
@@ -56,7 +57,9 @@ def export_dpmesh(folder: Path, target: Path, *, template: Path | None = None) -
             for alias in names_of(name):
                 written[PARALLEL_PREFIX + alias] = tensor
     else:
-        for name, tensor in read_checkpoint(template).tensors.items():
+        lender = read_checkpoint(template)
+        lender.check_content()
+        for name, tensor in lender.tensors.items():
             canonical = canonical_name(name)
             mine = own.get(canonical)
             if mine is not None and mine.shape != tensor.shape:
@@ -76,7 +79,8 @@ def export_dpmesh(folder: Path, target: Path, *, template: Path | None = None) -
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         raise InputError(f"{target}: cannot be written ({one_line(error)})") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the error above tells more
+            part.unlink()
     return ExportReport(target, len(own), template_count, template is not None)
 
 

@@ -19,7 +19,7 @@ from dpmesh.network.official_names import official_name, official_shape
 from dpmesh.network.stored import PRIOR
 from dpmesh.weights.cache import CONFIG_FILE, WEIGHTS_FILE, check_name, check_space, whole_folder, write_record
 from dpmesh.weights.checkpoint import listing, read_checkpoint
-from dpmesh.weights.lora import BASE, DOWN, UP, merged_weight, without_lora, write_adapter
+from dpmesh.weights.lora import BASE, DOWN, UP, merged_weight, with_rank, without_lora, write_adapter
 from dpmesh.weights.tensor_file import PlannedTensor, write_tensors
 from dpmesh.weights.vposer import NAME as VPOSER_NAME
 from dpmesh.weights.vposer import check_decoder, find_snapshot, read_decoder, write_decoder
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 LICENCE = "MIT (code); trained on research data, see the authors' page"
 ADAPTER_FOLDER = "lora"
+OFFICIAL_DOWN = "lora_down.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def import_dpmesh(
     written; VPoser's decoder only as the imported `vposer-v1`, and only where asked for.
 
     Args:
-        config: the file's network.
+        config: the file's network; the rank of its LoRA layers is taken from the file.
         vposer: a VPoser v1 file or folder that is imported first.
         is_vposer_taken: whether to import VPoser's decoder from the checkpoint itself.
         is_lora_kept: whether to store base weights and LoRA layers unmerged, bit for bit as in the file.
@@ -65,10 +66,11 @@ def import_dpmesh(
         WeightsError: the file is not such a checkpoint; nothing was written.
         InputError: the name is taken, or the disk is full.
     """
-    folder = check_name(name, is_replaced=is_replaced)
+    folder = check_name(name, "dpmesh", is_replaced=is_replaced)
     if vposer is not None and is_vposer_taken:
         raise InputError("VPoser was given as a file and asked from the checkpoint; choose --vposer or --with-vposer")
     checkpoint = read_checkpoint(source)
+    config = with_rank(config, _rank_in(checkpoint.tensors, config.backbone.lora_rank))
     official = read_official(checkpoint.tensors, config, source)
     decoder, decoder_source = {}, source
     if is_vposer_taken:
@@ -174,6 +176,12 @@ def _is_same(one: Tensor, other: Tensor) -> bool:
         return False
     is_shared = one.data_ptr() == other.data_ptr() and one.stride() == other.stride()
     return is_shared or torch.equal(one, other)
+
+
+def _rank_in(tensors: Mapping[str, Tensor], usual: int) -> int:
+    """Return the rank of a file's LoRA layers; the usual one where they are of none or of several."""
+    ranks = {t.shape[0] for name, t in tensors.items() if name.endswith(OFFICIAL_DOWN) and t.ndim == 2}
+    return ranks.pop() if usual and len(ranks) == 1 else usual
 
 
 def _planned(tensor: Tensor, name: str, path: Path) -> PlannedTensor:

@@ -37,7 +37,12 @@ def lora_config(rank: int) -> LoraConfig:
 
 def without_lora(config: NetworkConfig) -> NetworkConfig:
     """Return the configuration of the same network with its LoRA layers merged."""
-    return replace(config, backbone=replace(config.backbone, lora_rank=0))
+    return with_rank(config, 0)
+
+
+def with_rank(config: NetworkConfig, rank: int) -> NetworkConfig:
+    """Return the configuration of the same network with LoRA layers of another rank; 0: without them."""
+    return replace(config, backbone=replace(config.backbone, lora_rank=rank))
 
 
 def merged_weight(base: Tensor, down: Tensor, up: Tensor, *, sign: int = 1) -> Tensor:
@@ -109,7 +114,7 @@ def read_adapter(folder: Path, config: NetworkConfig) -> dict[str, Tensor]:
         raise WeightsError(f"{folder}: is no plain LoRA adapter of scale 1 (alpha = rank), as the published network's")
     named = {_own_name(name): tensor for name, tensor in tensors.items()}
     with torch.device("meta"):
-        wanted = adapter_tensors(DPMesh(**_with_rank(config, found.r).to_mappings()))
+        wanted = adapter_tensors(DPMesh(**with_rank(config, found.r).to_mappings()))
     missing, unknown = wanted.keys() - named.keys(), named.keys() - wanted.keys()
     if missing or unknown:
         problem = f"lacks {listing(missing)}" if missing else f"holds {listing(unknown)}, which the network has not"
@@ -131,7 +136,7 @@ def add_adapter(network: DPMesh, folder: Path) -> DPMesh:
         raise WeightsError(f"{folder}: the network has LoRA layers already; merge them before adding others")
     tensors = read_adapter(folder, network.settings)
     rank = next(tensor.shape[0] for name, tensor in tensors.items() if name.endswith(DOWN))
-    config = _with_rank(network.settings, rank)
+    config = with_rank(network.settings, rank)
     state = split_names(network.state_dict(), tensors) | tensors
     with WithoutRandomFill():
         grown = DPMesh(**config.to_mappings())
@@ -154,7 +159,3 @@ def _own_name(name: str) -> str:
     for part in ("lora_A", "lora_B"):
         inner = inner.replace(f".{part}.weight", f".{part}.default.weight")
     return UNET + inner
-
-
-def _with_rank(config: NetworkConfig, rank: int) -> NetworkConfig:
-    return replace(config, backbone=replace(config.backbone, lora_rank=rank))

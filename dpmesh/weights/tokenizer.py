@@ -90,7 +90,7 @@ def import_tokenizer(
         WeightsError: the file holds another tokenizer.
         InputError: the name is taken.
     """
-    folder = check_name(name, is_replaced=is_replaced)
+    folder = check_name(name, "tokenizer", is_replaced=is_replaced)
     tokenizer = read_tokenizer(source, config)
     layers = 0 if tokenizer.attention is None else len(tokenizer.attention.layers)
     config, state = replace(config, token_attention_layers=layers), tokenizer.state_dict()

@@ -40,7 +40,7 @@ def import_vposer(source: Path, *, is_replaced: bool = False) -> Path:
         WeightsError: the file is no VPoser v1.
         InputError: one was imported before and `is_replaced` is false.
     """
-    folder = check_name(NAME, is_replaced=is_replaced)
+    folder = check_name(NAME, "vposer", is_replaced=is_replaced)
     path = find_snapshot(source)
     return write_decoder(folder, read_decoder(path), path)
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ def test_the_imported_network_is_the_published_one(
     assert again.settings.backbone.lora_rank == (4 if is_lora_kept else 0)
     assert (folder / "lora/adapter_model.safetensors").is_file() is not is_lora_kept
     assert is_near(bodies(again, rows), wanted)
+
+
+def test_the_rank_of_the_lora_layers_is_that_of_the_file(
+    checkpoint: Path, network: DPMesh, rows: Rows, config: NetworkConfig
+) -> None:
+    wider = replace(config, backbone=replace(config.backbone, lora_rank=64))
+    folder = import_dpmesh(checkpoint, "mine", config=wider, is_vposer_taken=True)
+    assert is_near(bodies(DPMesh.from_pretrained(folder), rows), bodies(network, rows))
+    assert json.loads((folder / "lora/adapter_config.json").read_text())["r"] == 4
+
+
+def test_lora_layers_of_two_ranks_are_refused(official: State, tmp_path: Path, config: NetworkConfig) -> None:
+    name = next(name for name in official if name.endswith("lora_down.weight"))
+    with pytest.raises(WeightsError, match=r"lora_down.weight has shape \(2, "):
+        import_dpmesh(save(official | {name: official[name][:2]}, tmp_path), "mine", config=config)
 
 
 def test_nothing_licence_gated_is_in_the_imported_folder(checkpoint: Path, config: NetworkConfig) -> None:
@@ -306,6 +322,23 @@ def test_a_merged_import_comes_back_to_the_last_bit_of_float32(
 def DPMesh_tensors(folder: Path) -> list[Tensor]:
     with safe_open(folder / "diffusion_pytorch_model.safetensors", "pt") as stored:
         return [stored.get_tensor(name) for name in sorted(stored.keys())]
+
+
+def test_a_template_with_one_changed_byte_is_refused(checkpoint: Path, tmp_path: Path, config: NetworkConfig) -> None:
+    folder = import_dpmesh(checkpoint, "mine", config=config)
+    template = tmp_path / "template.pth.tar"
+    data = bytearray(checkpoint.read_bytes())
+    data[len(data) // 2] ^= 1
+    template.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"template\.pth\.tar: is damaged: .* does not fit its checksum"):
+        export_dpmesh(folder, tmp_path / "out.pth.tar", template=template)
+    assert not (tmp_path / "out.pth.tar").exists()
+
+
+def test_a_target_below_a_file_cannot_be_written(checkpoint: Path, tmp_path: Path, config: NetworkConfig) -> None:
+    folder = import_dpmesh(checkpoint, "mine", config=config)
+    with pytest.raises(InputError, match="cannot be written"):
+        export_dpmesh(folder, checkpoint / "out.pth.tar")
 
 
 def test_only_networks_of_the_published_layout_are_exported(tmp_path: Path, checkpoint: Path) -> None:

@@ -55,7 +55,7 @@ def test_only_the_decoder_is_kept(vposer_folder: Path) -> None:
 
 def test_a_second_import_must_be_wished(vposer_folder: Path) -> None:
     import_vposer(vposer_folder)
-    with pytest.raises(InputError, match="give --replace"):
+    with pytest.raises(InputError, match=r"give --replace to import it anew$"):  # it has no --name
         import_vposer(vposer_folder)
     import_vposer(vposer_folder, is_replaced=True)
     assert resolve("vposer-v1").is_file()
