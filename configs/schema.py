@@ -4,20 +4,49 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 
 def _read_rate(value: Any) -> Any:
-    return Fraction(str(value)) if isinstance(value, str | int | float) else value
+    if not isinstance(value, str | int | float):
+        return value
+    try:
+        return Fraction(str(value)).limit_denominator(1001)  # of 24000/1001; containers hold no long ones
+    except ZeroDivisionError as error:
+        raise ValueError("a rate cannot be divided by 0") from error
 
 
-Rate = Annotated[Fraction, BeforeValidator(_read_rate), PlainSerializer(str, return_type=str)]
+def _check_rate(rate: Fraction) -> Fraction:
+    if rate <= 0:
+        raise ValueError("a rate is above 0")
+    return rate
+
+
+def _read_off(value: Any) -> Any:
+    return "off" if value is False else value  # what YAML makes of the word
+
+
+Rate = Annotated[
+    Fraction, BeforeValidator(_read_rate), AfterValidator(_check_rate), PlainSerializer(str, return_type=str)
+]
+
+
+def _check_whole(rate: Fraction) -> Fraction:
+    if rate.denominator != 1:
+        raise ValueError(
+            "motion files carry a whole number of frames per second, as readers cut off the rest "
+            "(29.97 is read as 29); ask for 30 or 60"
+        )
+    return rate
+
+
+WholeRate = Annotated[Rate, AfterValidator(_check_whole)]
 
 
 class Settings(BaseModel):
-    """A frozen group of settings; an unknown key is an error."""
+    """A frozen group of settings; an unknown key is an error, and so is a number that is not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 class DecodeSettings(Settings):
@@ -39,8 +68,11 @@ class DetectSettings(Settings):
     score_min: float = Field(0.1, ge=0, le=1, description="people below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes are one person")
     people_max: int = Field(100, ge=1, description="at most this many people per frame")
+    is_read_again: bool | None = Field(
+        None, description="read keypoints again from a crop round each person; none: for the bundled detector"
+    )
     is_mirrored: bool | None = Field(
-        None, description="look at every frame in a mirror, too; none: where keypoints are not read again from crops"
+        None, description="look at every frame in a mirror, too; none: where keypoints are not read again"
     )
     batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
 
@@ -53,7 +85,7 @@ class TrackSettings(Settings):
     score_new: float = Field(0.45, ge=0, le=1, description="detections from here on may start a track")
     score_sure: float = Field(0.75, ge=0, le=1, description="detections from here on start a track at once")
     hits_min: int = Field(3, ge=1, description="any other track is shown once it was seen this often")
-    lost_max_s: float = Field(1.0, ge=0, description="an unseen track ends after this time")
+    lost_max_s: float = Field(2.0, ge=0, description="an unseen track ends after this time")
     distance_max: float = Field(0.85, gt=0, description="largest association cost that is still a match")
     is_cut_detection_on: bool = Field(True, description="end all tracks at a shot cut")
 
@@ -68,10 +100,6 @@ class RecoverSettings(Settings):
     """One body for every crop."""
 
     model: str = Field("compact", description="name in the weights catalogue, or a folder with config and weights")
-    keypoints: Literal["auto", "detector", "reader"] = Field(
-        "auto",
-        description="'reader' reads the 2D keypoints again from each crop; 'auto' does so for the bundled detector",
-    )
     focal_px: float | None = Field(None, gt=0, description="focal length in pixels; else read, else the diagonal")
     box_scale: float = Field(1.2, gt=0, description="side of the square crop over the longer side of the person")
     keypoint_score_min: float = Field(0.3, ge=0, le=1, description="keypoints below this are masked")
@@ -97,7 +125,7 @@ class LinkSettings(Settings):
 class RefineSettings(Settings):
     """How a person's rows become one motion. Trust is a standard deviation: what is trusted more has a smaller one."""
 
-    mode: Literal["off", "smooth", "fit", "published"] = Field(
+    mode: Annotated[Literal["off", "smooth", "fit", "published"], BeforeValidator(_read_off)] = Field(
         "fit",
         description="'fit' solves for keypoints and smooth motion, 'smooth' only smooths, 'off' leaves the rows;"
         " 'published' samples as ScoreHMR does, to compare with",
@@ -112,11 +140,7 @@ class RefineSettings(Settings):
     batch_rows: int = Field(1024, ge=64, description="rows of all people that are solved at once")
     shape_rows: int = Field(24, ge=1, description="frames per person from which the body shape is solved")
     shape_steps: int = Field(60, ge=1, description="steps of the solver for the body shape")
-    steps: int = Field(150, ge=1, description="steps of the solver without a score model")
-    iterations: int = Field(10, ge=1, description="rounds of inversion and sampling with a score model")
-    sample_start: int = Field(50, ge=1, lt=1000, description="diffusion time that a round goes up to")
-    sample_step: int = Field(2, ge=1, description="diffusion time between two steps")
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="number format of the score model's products")
+    steps: int = Field(150, ge=1, description="steps of the solver")
     step_rad: float = Field(0.03, gt=0, description="largest first step of the solver, in rotations")
     step_m: float = Field(0.02, gt=0, description="largest first step of the solver, in places")
     keypoint_score_min: float = Field(0.2, ge=0, le=1, description="keypoints below this are left out")
@@ -136,11 +160,21 @@ class RefineSettings(Settings):
     is_collision_on: bool = Field(False, description="people do not pass through each other")
     smooth_cutoff_hz: float = Field(5.0, gt=0, description="faster motion is damped by the smoothing without weights")
 
+    @model_validator(mode="after")
+    def _windows_are_longer_than_their_overlap(self) -> "RefineSettings":
+        if self.overlap_frames >= self.window_frames:
+            raise ValueError(
+                f"overlap_frames {self.overlap_frames} must lie below window_frames {self.window_frames}; lower it, too"
+            )
+        return self
+
 
 class ExportSettings(Settings):
     """What is written per person."""
 
-    rate_hz: Rate | None = Field(Fraction(30), description="constant rate of the motion files; none keeps the frames")
+    rate_hz: WholeRate | None = Field(
+        Fraction(30), description="constant rate of the motion files, a whole number; none keeps the frames"
+    )
     is_smplx_written: bool = Field(False, description="also write the SMPL-X layout (165 numbers)")
 
 

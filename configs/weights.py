@@ -117,10 +117,14 @@ def find_entry(name: str) -> WeightsEntry | None:
     Raises:
         WeightsError: its import record cannot be read.
     """
+    record = find_import_record(name)
+    return read_catalogue().find(name) if record is None else read_import_record(record)
+
+
+def find_import_record(name: str) -> Path | None:
+    """Return the record of what was imported under a name, or None."""
     record = imports_folder() / name / IMPORT_RECORD
-    if NAME.fullmatch(name) and record.is_file():
-        return read_import_record(record)
-    return read_catalogue().find(name)
+    return record if NAME.fullmatch(name) and record.is_file() else None
 
 
 def read_import_record(path: Path) -> WeightsEntry:
@@ -150,18 +154,24 @@ def locate(entry: WeightsEntry) -> Path:
 
 def list_weights() -> list[WeightsStatus]:
     """Return every entry, imported ones last, and whether its files are there with the right size; hashes nothing."""
-    records = {path.parent.name: path for path in sorted(imports_folder().glob(f"*/{IMPORT_RECORD}"))}
+    found = sorted(imports_folder().glob(f"*/{IMPORT_RECORD}"))
+    records = {path.parent.name: path for path in found if NAME.fullmatch(path.parent.name)}  # not of a broken import
     known = [entry for entry in read_catalogue().weights if entry.name not in records]
-    return [_inspect(entry, is_hashed=False) for entry in known] + [_inspect_import(path) for path in records.values()]
+    return [_inspect(entry, is_hashed=False) for entry in known] + [
+        _inspect_import(path, is_hashed=False) for path in records.values()
+    ]
 
 
 def verify(name: str) -> WeightsStatus:
-    """Return the state of one entry after hashing its files.
+    """Return the state of one entry after hashing its files; an import whose record cannot be read is corrupt.
 
     Raises:
         WeightsError: the catalogue has no such name.
     """
-    entry = find_entry(name)
+    record = find_import_record(name)
+    if record is not None:
+        return _inspect_import(record, is_hashed=True)
+    entry = read_catalogue().find(name)
     if entry is None:
         raise _unknown(name)
     return _inspect(entry, is_hashed=True)
@@ -194,6 +204,8 @@ def how_to_get(entry: WeightsEntry) -> str:
         if entry.kind == "imported":
             return f"run `dpmesh-video weights import {entry.importer} FILE{named} --replace` again"
         return f"get the file at {entry.source}, then run `dpmesh-video weights import {entry.importer} FILE{named}`"
+    if entry.kind == "imported":
+        return "`dpmesh-video weights import --help` lists the ways to import"
     place = ", ".join(str(cache_folder() / file.path) for file in entry.files)
     if entry.kind == "download":
         return f"fetch it from {entry.source} and put it at {place}"
@@ -242,9 +254,9 @@ def _unknown(name: str) -> WeightsError:
     return WeightsError(f"{name}: no such file, and no weights of that name; known names: {known}")
 
 
-def _inspect_import(record: Path) -> WeightsStatus:
+def _inspect_import(record: Path, *, is_hashed: bool) -> WeightsStatus:
     try:
-        return _inspect(read_import_record(record), is_hashed=False)
+        return _inspect(read_import_record(record), is_hashed=is_hashed)
     except WeightsError as error:
         lost = WeightsFile(path=str(record.relative_to(cache_folder())))
         entry = WeightsEntry(

@@ -3,12 +3,15 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from trackers.types import COCO_KEYPOINTS, Detections, select_detections
+
 # Spread of each keypoint relative to sqrt(area). Source: COCO keypoint evaluation (cocoapi, cocoeval.py).
 KEYPOINT_SIGMAS = np.array(
     [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
 ) / np.float64(10.0)
 KEYPOINT_SCORE_MIN = 0.3
-FORBIDDEN = 1e6
+DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
+DUPLICATE_SHARE = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
 
 
 def box_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
@@ -37,6 +40,13 @@ def buffered(boxes_xyxy: np.ndarray, share: float | np.ndarray) -> np.ndarray:
     return np.concatenate([boxes_xyxy[:, :2] - grow, boxes_xyxy[:, 2:] + grow], axis=1)
 
 
+def box_around(points: np.ndarray, margin_share: float) -> np.ndarray:
+    """Return the box (4,) round points (N, 2), grown by a share of its longer side, and by a pixel at least."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = np.maximum(margin_share * (high - low).max(), 1.0)
+    return np.concatenate([low - margin, high + margin])
+
+
 def keypoint_similarities(
     first: np.ndarray, second: np.ndarray, areas_px: np.ndarray, spread: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -57,19 +67,34 @@ def keypoint_similarities(
 
 
 def assign(costs: np.ndarray, cost_max: float) -> list[tuple[int, int]]:
-    """Return (row, column) pairs of least total cost among those not above `cost_max`, by row.
+    """Return (row, column) pairs of least total cost, by row; to leave a pair out costs `cost_max`.
+
+    So a match that is certain is not given up for two that are poor.
 
     Args:
         costs: (A, B); an infinite one is never chosen.
     """
     if costs.size == 0:
         return []
-    # Capped so that pairs which are not allowed all cost the same and cannot push allowed ones aside.
-    capped = np.where(costs <= cost_max, costs, FORBIDDEN)
-    rows, columns = linear_sum_assignment(capped)
+    rows, columns = linear_sum_assignment(np.minimum(costs, cost_max))
     return [
         (int(row), int(column)) for row, column in zip(rows, columns, strict=True) if costs[row, column] <= cost_max
     ]
+
+
+def without_duplicates(people: Detections) -> Detections:
+    """Return the people, best first, without those whose keypoints are those of a better one."""
+    people = select_detections(people, np.argsort(-people.scores, kind="stable"))
+    if len(people) < 2:
+        return people
+    sides = people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
+    similarity, share = keypoint_similarities(people.keypoints, people.keypoints, sides[:, 0] * sides[:, 1])
+    is_same = (np.minimum(similarity, similarity.T) >= DUPLICATE_SIMILARITY) & (share >= DUPLICATE_SHARE)
+    kept: list[int] = []
+    for row in range(len(people)):
+        if not any(is_same[row, better] for better in kept):
+            kept.append(row)
+    return select_detections(people, kept)
 
 
 def _areas(boxes_xyxy: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
+from trackers.association import box_around
 from trackers.keypoint_layouts import openpose_to_coco
 from trackers.types import COCO_KEYPOINTS, Detections, no_detections
 
@@ -23,11 +24,13 @@ NORMALISED_PX = 2.0  # OpenPose writes pixels, or with --keypoint_scale 3 and 4 
 class KeypointRecord:
     """Detections by frame index, from a file or folder. Frames that it does not name have nobody in them."""
 
-    def __init__(self, path: Path, *, first_number: int | None = None) -> None:
+    def __init__(self, path: Path, *, first_number: int | None = None, pictures: Sequence[str] = ()) -> None:
         """Read a COCO file, or list an OpenPose folder (its files are read when asked for).
 
         Args:
             path: `.json` (COCO results, or COCO ground truth), or a folder of `*_keypoints.json`.
+            pictures: file names of the frames, of a video made of pictures. Where any of them is named in `path`, names
+                tell the frames; else numbers do.
             first_number: number in a file name that stands for frame 0. By default 1 where file names count from 1,
                 else 0. Whole-number image ids are frame indices as they stand.
 
@@ -37,9 +40,9 @@ class KeypointRecord:
         self._files: dict[int, Path] = {}
         self._people: dict[int, Detections] = {}
         if path.is_dir():
-            self._files = _list_openpose(path, first_number)
+            self._files = _list_openpose(path, first_number, pictures)
         elif path.is_file():
-            self._people = _read_coco(path, first_number)
+            self._people = _read_coco(path, first_number, pictures)
         else:
             raise InputError(f"{path}: no such file or folder; give a COCO keypoint .json or an OpenPose folder")
 
@@ -69,10 +72,16 @@ def _read_json(path: Path) -> Any:
         raise InputError(f"{path}: not readable as JSON ({error}); write it again") from error
 
 
+def _without_ending(name: str) -> str:
+    """Return a file name without folder and ending. What holds a digit is no ending, e.g. of my.clip_000012."""
+    path = Path(name)
+    return path.name if any(map(str.isdecimal, path.suffix)) else path.stem
+
+
 def _find_number(name: str) -> int | None:
     """Return the last whole number in a file name without its ending, e.g. 12 of walk_000012.jpg."""
     digits = ""
-    for character in reversed(Path(name).name.split(".", 1)[0]):
+    for character in reversed(_without_ending(name)):
         if character.isdecimal():
             digits = character + digits
         elif digits:
@@ -80,21 +89,24 @@ def _find_number(name: str) -> int | None:
     return int(digits) if digits else None
 
 
-def _index_names(names: Sequence[str], source: Path, first_number: int | None) -> dict[str, int]:
-    """Return the frame index of each file name."""
+def _index_names(
+    names: Sequence[str], source: Path, first_number: int | None, pictures: Sequence[str]
+) -> dict[str, int]:
+    """Return the frame index of each file name; names without a picture are left out where others have one."""
+    place_of = {_without_ending(picture): place for place, picture in enumerate(pictures)}
+    of_picture = {name: place_of[_without_ending(name)] for name in names if _without_ending(name) in place_of}
+    if of_picture and len(place_of) == len(pictures):
+        if missing := sorted(set(names) - set(of_picture)):
+            log.warning("%s: %d names, e.g. %r, are not among the pictures; left out", source, len(missing), missing[0])
+        _refuse_doubles(of_picture, source)
+        return of_picture
     numbers: dict[str, int] = {}
     for name in names:
         number = _find_number(name)
         if number is None:
             raise InputError(f"{source}: {name!r} has no number; a frame's file name must end in its number")
         numbers[name] = number
-    taken: dict[int, str] = {}
-    for name, number in numbers.items():
-        if number in taken:
-            raise InputError(
-                f"{source}: {taken[number]!r} and {name!r} are both frame {number}; keep one video's files"
-            )
-        taken[number] = name
+    taken = _refuse_doubles(numbers, source)
     smallest = min(taken, default=0)
     first = (1 if smallest == 1 else 0) if first_number is None else first_number
     if first_number is None and first == 1:
@@ -104,11 +116,23 @@ def _index_names(names: Sequence[str], source: Path, first_number: int | None) -
     return {name: number - first for name, number in numbers.items()}
 
 
-def _list_openpose(folder: Path, first_number: int | None) -> dict[int, Path]:
+def _refuse_doubles(numbers: Mapping[str, int], source: Path) -> dict[int, str]:
+    """Return the name of each number; raise where two names have the same."""
+    taken: dict[int, str] = {}
+    for name, number in numbers.items():
+        if number in taken:
+            raise InputError(
+                f"{source}: {taken[number]!r} and {name!r} are both frame {number}; keep one video's files"
+            )
+        taken[number] = name
+    return taken
+
+
+def _list_openpose(folder: Path, first_number: int | None, pictures: Sequence[str]) -> dict[int, Path]:
     files = {path.name.removesuffix(OPENPOSE_ENDING): path for path in sorted(folder.glob(f"*{OPENPOSE_ENDING}"))}
     if not files:
         raise InputError(f"{folder}: holds no *{OPENPOSE_ENDING}; give the folder that OpenPose wrote (--write_json)")
-    return {index: files[name] for name, index in _index_names(list(files), folder, first_number).items()}
+    return {index: files[name] for name, index in _index_names(list(files), folder, first_number, pictures).items()}
 
 
 def _read_openpose(path: Path) -> Detections:
@@ -130,11 +154,11 @@ def _read_openpose(path: Path) -> Detections:
             raise InputError(
                 f"{entry} lies within {NORMALISED_PX:.0f} px; run OpenPose with --keypoint_scale 0 (pixels)"
             )
-        rows.append((_box_around(seen[:, :2]), float(seen[:, 2].mean()), keypoints))
+        rows.append((box_around(seen[:, :2], BOX_MARGIN), float(seen[:, 2].mean()), keypoints))
     return _to_detections(rows)
 
 
-def _read_coco(path: Path, first_number: int | None) -> dict[int, Detections]:
+def _read_coco(path: Path, first_number: int | None, pictures: Sequence[str]) -> dict[int, Detections]:
     data = _read_json(path)
     person: Any = PERSON_CATEGORY
     names_by_id: dict[Any, str | int] = {}
@@ -143,8 +167,8 @@ def _read_coco(path: Path, first_number: int | None) -> dict[int, Detections]:
         categories = _objects(data, "categories", path)
         person = next((category.get("id") for category in categories if category.get("name") == "person"), person)
         for image in _objects(data, "images", path):
-            index = image.get("frame_id", image.get("frame_index"))
-            names_by_id[image.get("id")] = index if isinstance(index, int) else str(image.get("file_name", ""))
+            frame = image.get("frame_id", image.get("frame_index"))
+            names_by_id[image.get("id")] = frame if isinstance(frame, int) else str(image.get("file_name", ""))
     elif isinstance(data, list):
         entries, where = data, "entry"
     else:
@@ -159,17 +183,21 @@ def _read_coco(path: Path, first_number: int | None) -> dict[int, Detections]:
             raise InputError(f"{label} has no 'image_id'; COCO keypoint entries are needed")
         if entry.get("category_id", person) != person or ("keypoints" not in entry and where == "annotation"):
             continue
-        image_id = names_by_id.get(entry["image_id"], entry["image_id"])
+        image_id = entry["image_id"]
+        if isinstance(image_id, int | str):
+            image_id = names_by_id.get(image_id, image_id)
         if isinstance(image_id, bool) or not isinstance(image_id, int | str):
             raise InputError(f"{label} has image_id {image_id!r}; a frame index or a file name is needed")
         found = _read_entry(entry, label, is_truth=where == "annotation")
         if found is not None:
             people.setdefault(image_id, []).append(found)
     named = {name for name in [*names_by_id.values(), *people] if isinstance(name, str)}
-    indices: Mapping[str, int] = _index_names(sorted(named), path, first_number)
+    indices: Mapping[str, int] = _index_names(sorted(named), path, first_number, pictures)
     by_index: dict[int, list[tuple[np.ndarray, float, np.ndarray]]] = {}
     for key, rows in people.items():
-        by_index.setdefault(indices[key] if isinstance(key, str) else key, []).extend(rows)
+        index = indices.get(key) if isinstance(key, str) else key
+        if index is not None:  # else of a picture that is not there
+            by_index.setdefault(index, []).extend(rows)
     if by_index and min(by_index) < 0:
         raise InputError(f"{path}: has frame index {min(by_index)}; frames count from 0")
     return {index: _to_detections(rows) for index, rows in by_index.items()}
@@ -204,7 +232,7 @@ def _read_entry(entry: Mapping[str, Any], label: str, *, is_truth: bool) -> tupl
         return None
     box = entry.get("bbox", entry.get("box"))
     if box is None:
-        box_xyxy = _box_around(seen[:, :2])
+        box_xyxy = box_around(seen[:, :2], BOX_MARGIN)
     else:
         numbers = _numbers(box, label, "bbox")
         if len(numbers) != 4 or (numbers[2:] <= 0).any():
@@ -224,12 +252,6 @@ def _numbers(values: Any, label: str, key: str) -> np.ndarray:
     if numbers.ndim != 1 or not np.isfinite(numbers).all():
         raise InputError(f"{label} has {key} {str(values)[:40]!r}; a flat list of finite numbers is needed")
     return numbers
-
-
-def _box_around(points: np.ndarray) -> np.ndarray:
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = np.maximum(BOX_MARGIN * (high - low).max(), 1.0)
-    return np.concatenate([low - margin, high + margin])
 
 
 def _to_detections(rows: list[tuple[np.ndarray, float, np.ndarray]]) -> Detections:

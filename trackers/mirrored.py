@@ -17,7 +17,7 @@ def mirrored_back(people: np.ndarray, width_px: int) -> np.ndarray:
     back[:, [0, 2]] = width_px - people[:, [2, 0]]
     keypoints = people[:, 6:].reshape(-1, COCO_KEYPOINTS, 3)[:, MIRRORED_KEYPOINTS].copy()
     keypoints[..., 0] = width_px - keypoints[..., 0]
-    back[:, 6:] = keypoints.reshape(len(people), -1)
+    back[:, 6:] = keypoints.reshape(back[:, 6:].shape)
     return back
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from configs.schema import TrackSettings
-from trackers.association import assign, box_overlaps, buffered, covered_shares, keypoint_similarities
+from trackers.association import (
+    assign,
+    box_overlaps,
+    buffered,
+    covered_shares,
+    keypoint_similarities,
+    without_duplicates,
+)
 from trackers.kalman import (
     BoxState,
     centre_uncertainty,
@@ -28,8 +35,6 @@ UNSEEN_COST = 0.1  # per second: of two tracks that fit alike, the one seen last
 LOW_COST_MAX = 0.6  # a weak detection must lie well on its track
 LOW_UNSEEN_MAX_S = 0.25  # weak detections carry on people in sight, they do not bring back people who were lost
 SIZE_RATIO_MAX = 2.0  # between the heights of the two
-DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
-DUPLICATE_SHARE = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
 TENTATIVE_MISSES_MAX = 1
 
 
@@ -74,7 +79,7 @@ class Tracker:
             )
         step_s = 0.0 if np.isnan(self._time_s) else time_s - self._time_s
         self._time_s, self._frame_index = time_s, frame_index
-        people = _without_duplicates(select_detections(detections, detections.scores >= self._settings.score_low))
+        people = without_duplicates(select_detections(detections, detections.scores >= self._settings.score_low))
         covered = covered_shares(people.boxes_xyxy)
         self._tracks = [track for track in self._tracks if self._is_alive(track)]
         for track in self._tracks:
@@ -245,18 +250,3 @@ def _moved(track: _Track, box_xyxy: np.ndarray) -> np.ndarray:
     size = box_xyxy[2:] - box_xyxy[:2]
     points = (track.keypoints[:, :2] - was_low) / was_size * size + box_xyxy[:2]
     return np.concatenate([points, track.keypoints[:, 2:]], axis=1)
-
-
-def _without_duplicates(people: Detections) -> Detections:
-    """Return the people, best first, without those whose keypoints are those of a better one."""
-    people = select_detections(people, np.argsort(-people.scores, kind="stable"))
-    if len(people) < 2:
-        return people
-    sides = people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
-    similarity, share = keypoint_similarities(people.keypoints, people.keypoints, sides[:, 0] * sides[:, 1])
-    is_same = (np.minimum(similarity, similarity.T) >= DUPLICATE_SIMILARITY) & (share >= DUPLICATE_SHARE)
-    kept: list[int] = []
-    for row in range(len(people)):
-        if not any(is_same[row, better] for better in kept):
-            kept.append(row)
-    return select_detections(people, kept)

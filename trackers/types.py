@@ -68,6 +68,17 @@ def select_detections(detections: Detections, rows: np.ndarray | Sequence[int]) 
     return Detections(detections.boxes_xyxy[chosen], detections.scores[chosen], detections.keypoints[chosen])
 
 
+def concatenate_detections(parts: Sequence[Detections]) -> Detections:
+    """Return all people of `parts`, one after the other."""
+    if not parts:
+        return no_detections()
+    return Detections(
+        boxes_xyxy=np.concatenate([part.boxes_xyxy for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        keypoints=np.concatenate([part.keypoints for part in parts]),
+    )
+
+
 def select_tracks(tracks: Tracks, rows: np.ndarray | Sequence[int]) -> Tracks:
     """Return the people of `rows` (indices or a mask), in that order."""
     chosen = _as_rows(rows, len(tracks))

@@ -85,8 +85,12 @@ def download_asset(name: str, path: Path) -> str:
     """
     if not _is_reachable():
         return f"{DOWNLOAD_HOST[0]} cannot be reached"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        place = tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-")
+    except OSError as error:
+        return f"{path.parent} cannot be written ({error.strerror})"
+    with place as folder:
         target = Path(folder).resolve() / name
         program = (
             "import sys; from ultralytics.utils.downloads import attempt_download_asset as fetch; "

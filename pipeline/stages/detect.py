@@ -1,9 +1,11 @@
-"""Detection: fills `Chunk.detections` from a detector or from a keypoint file."""
+"""Detection: fills `Chunk.detections` from a detector, closer where it is rough, or from a keypoint file."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
+from dpmesh.keypoint_reader import KeypointReader
 from pipeline.line import Stage
+from pipeline.stages.closer_look import look_closer
 from pipeline.types import Chunk
 from trackers.detector import PeopleFinder
 
@@ -13,25 +15,34 @@ class DetectStage(Stage):
 
     name = "detect"
 
-    def __init__(self, make_finder: Callable[[], PeopleFinder]) -> None:
+    def __init__(
+        self, make_finder: Callable[[], PeopleFinder], make_reader: Callable[[], KeypointReader | None]
+    ) -> None:
         """
         Args:
             make_finder: loads the detector or reads the keypoint file; called in `open`.
+            make_reader: loads what reads the keypoints again from each crop, or says that nothing does.
         """
         self._make_finder = make_finder
+        self._make_reader = make_reader
         self._finder: PeopleFinder | None = None
+        self._reader: KeypointReader | None = None
 
     def open(self) -> None:
-        """Load the detector."""
+        """Load the networks."""
         self._finder = self._make_finder()
+        self._reader = self._make_reader()
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with one `Detections` per frame."""
         if self._finder is None:
             raise ValueError("detect: the stage was not opened")
-        found = self._finder.find([frame.image for frame in chunk.frames], [frame.index for frame in chunk.frames])
+        images = [frame.image for frame in chunk.frames]
+        found = self._finder.find(images, [frame.index for frame in chunk.frames])
+        if self._reader is not None:
+            found = look_closer(self._reader, images, found)
         return replace(chunk, detections=tuple(found))
 
     def close(self) -> None:
-        """Let go of the detector."""
-        self._finder = None
+        """Let go of the networks."""
+        self._finder = self._reader = None

@@ -6,13 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from configs.schema import RecoverSettings
-from dpmesh.keypoint_reader import KeypointReader
 from dpmesh.recovery import BodyRecovery, PeopleInImages
 from pipeline.line import Stage
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
 
-COPY_SHARE = 0.05  # of the box's height: keypoints closer than this on average are one person's
-COPY_KEYPOINTS_MIN = 6
 VISIBLE_FROM = 0.5  # a joint whose witness keypoints reach this confidence counts as visible
 
 
@@ -46,35 +43,6 @@ def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
     return concatenate_observations(parts)
 
 
-def without_copies(seen: Observations, score_min: float) -> Observations:
-    """Return the rows without younger tracks whose keypoints are those of an older track in the same frame.
-
-    A detector that boxes one person twice starts two tracks; once keypoints are read from crops, both tell the same.
-
-    Args:
-        seen: rows of a chunk.
-        score_min: keypoints from this certainty on are compared.
-    """
-    kept = np.ones(len(seen.frame_index), np.bool_)
-    for frame in np.unique(seen.frame_index):
-        rows = np.flatnonzero(seen.frame_index == frame)
-        rows = rows[np.argsort(seen.track_id[rows])]
-        for place, row in enumerate(rows.tolist()):
-            older = rows[:place][kept[rows[:place]]]
-            kept[row] = not _is_copy(seen, row, older, score_min).any()
-    return select_rows(seen, kept)
-
-
-def _is_copy(seen: Observations, row: int, others: np.ndarray, score_min: float) -> np.ndarray:
-    """Return which other rows (M,) have the keypoints of `row`: the mean distance is a small share of its box."""
-    both = (seen.keypoints[others, :, 2] >= score_min) & (seen.keypoints[row, :, 2] >= score_min)
-    apart = np.linalg.norm(seen.keypoints[others, :, :2] - seen.keypoints[row, :, :2], axis=-1)
-    count = both.sum(axis=1)
-    mean = (apart * both).sum(axis=1) / np.maximum(count, 1)
-    height = seen.boxes_xyxy[row, 3] - seen.boxes_xyxy[row, 1]
-    return (count >= COPY_KEYPOINTS_MIN) & (mean < COPY_SHARE * height)
-
-
 class RecoverStage(Stage):
     """Batches the people of a chunk over frames and recovers a body for each."""
 
@@ -83,28 +51,23 @@ class RecoverStage(Stage):
     def __init__(
         self,
         make_recovery: Callable[[], BodyRecovery],
-        make_reader: Callable[[], KeypointReader | None],
         settings: RecoverSettings,
         focal_px: float | None,
     ) -> None:
         """
         Args:
             make_recovery: loads the network; called in `open`.
-            make_reader: loads what reads the keypoints again from each crop, or says that nothing does.
             settings: thresholds.
             focal_px: focal length of the video in pixels; None takes the diagonal of each frame.
         """
         self._make_recovery = make_recovery
-        self._make_reader = make_reader
         self._settings = settings
         self._focal_px = focal_px
         self._recovery: BodyRecovery | None = None
-        self._reader: KeypointReader | None = None
 
     def open(self) -> None:
-        """Load the networks."""
+        """Load the network."""
         self._recovery = self._make_recovery()
-        self._reader = self._make_reader()
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with observations; people with too few usable keypoints get none."""
@@ -113,10 +76,6 @@ class RecoverStage(Stage):
         seen = tracked_rows(chunk, self._focal_px)
         images = [frame.image for frame in chunk.frames]
         indices = [frame.index for frame in chunk.frames]
-        if self._reader is not None:
-            rows = np.searchsorted(indices, seen.frame_index)
-            seen = replace(seen, keypoints=self._reader.read(images, rows, seen.boxes_xyxy, seen.keypoints))
-            seen = without_copies(seen, self._settings.keypoint_score_min)
         usable = (seen.keypoints[..., 2] >= self._settings.keypoint_score_min).sum(axis=1)
         seen = select_rows(seen, usable >= self._settings.keypoints_min)
         if not len(seen.frame_index):
@@ -142,5 +101,5 @@ class RecoverStage(Stage):
         return replace(chunk, observations=observations)
 
     def close(self) -> None:
-        """Let go of the networks."""
-        self._recovery = self._reader = None
+        """Let go of the network."""
+        self._recovery = None

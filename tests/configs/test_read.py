@@ -22,7 +22,8 @@ def test_an_assignment_wins_over_an_option_and_an_option_over_a_preset(tmp_path:
 
 
 def test_a_rate_is_kept_as_a_fraction() -> None:
-    assert read_settings(None, {}, ["export.rate_hz=30000/1001"]).export.rate_hz == Fraction(30000, 1001)
+    chosen = read_settings(None, {}, ["decode.folder_rate_hz=30000/1001"])
+    assert chosen.decode.folder_rate_hz == Fraction(30000, 1001)
 
 
 def test_settings_survive_their_own_dump() -> None:
@@ -38,6 +39,8 @@ def test_settings_survive_their_own_dump() -> None:
         (["detect.image_px"], "has no '='"),
         (["detect.image_px.x=3"], "not a section"),
         (["nothing.at_all=3"], "nothing"),
+        (["export.rate_hz=29.97"], r"export.rate_hz.*ask for 30 or 60, got 29.97"),
+        (["export.rate_hz=0"], "export.rate_hz"),
     ],
 )
 def test_a_wrong_setting_is_named(words: list[str], wanted: str) -> None:
@@ -48,3 +51,25 @@ def test_a_wrong_setting_is_named(words: list[str], wanted: str) -> None:
 def test_an_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="accurate, fast"):
         read_settings("quick", {}, [])
+
+
+def test_off_is_a_word_also_where_yaml_reads_it_as_a_truth_value() -> None:
+    assert read_settings(None, {}, ["refine.mode=off"]).refine.mode == "off"
+
+
+@pytest.mark.parametrize("word", ["decode.folder_rate_hz=0", "decode.folder_rate_hz=1/0", "refine.window_frames=8"])
+def test_values_that_nothing_can_be_made_of_are_refused_at_once(word: str) -> None:
+    with pytest.raises(SettingsError, match=r"rate|window_frames"):
+        read_settings(None, {}, [word])
+
+
+def test_a_long_decimal_rate_is_the_one_it_was_cut_from() -> None:
+    assert read_settings(None, {}, ["decode.folder_rate_hz=23.976023976023976"]).decode.folder_rate_hz == Fraction(
+        24000, 1001
+    )
+
+
+@pytest.mark.parametrize("word", ["refine.pose_trust_rad=.inf", "link.gap_max_s=inf", "decode.start_s=1e999"])
+def test_a_number_without_end_is_refused(word: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{word.split('=')[0]}: .*finite"):
+        read_settings(None, {}, [word])

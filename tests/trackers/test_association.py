@@ -68,5 +68,9 @@ def test_a_forbidden_pair_is_left_out_and_takes_nobody_s_place() -> None:
     assert assign(np.array([[np.inf]]), 0.8) == []
 
 
+def test_a_certain_pair_is_not_given_up_for_two_poor_ones() -> None:
+    assert assign(np.array([[0.05, 0.8], [0.8, np.inf]]), 0.85) == [(0, 0)]
+
+
 def test_nobody_is_assigned_where_there_is_nobody() -> None:
     assert assign(np.zeros((0, 3)), 1.0) == assign(np.zeros((3, 0)), 1.0) == []

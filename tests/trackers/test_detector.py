@@ -119,7 +119,9 @@ def test_at_most_the_asked_number_of_people_is_given(test_data: Path, frames: li
     assert [len(people) for people in two.detect(frames[:2])] == [2, 2]
 
 
-def test_a_flat_picture_has_nobody_in_it(detector: PoseDetector) -> None:
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_a_flat_picture_has_nobody_in_it(test_data: Path, *, is_mirrored: bool) -> None:
+    detector = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_mirrored=is_mirrored)
     assert len(detector.detect([np.full((32, 32, 3), 127, np.uint8)])[0]) == 0
 
 

@@ -83,6 +83,23 @@ def test_file_names_that_count_from_one_begin_with_frame_zero(tmp_path: Path) ->
     assert len(KeypointRecord(path, first_number=0).detect_indices([0])[0]) == 0
 
 
+def test_names_of_pictures_tell_the_frames_where_there_are_any(tmp_path: Path, caplog: Any) -> None:
+    pictures = ["shot_0101.jpg", "shot_0103.jpg", "last.jpg"]
+    for name in ("shot_0101", "shot_0102", "shot_0103", "last"):
+        _openpose(tmp_path / "op", name, *([_pose().ravel().tolist() + [0.0] * 24] * (1 if name == "last" else 2)))
+    record = KeypointRecord(tmp_path / "op", pictures=pictures)
+    assert [len(people) for people in record.detect_indices([0, 1, 2, 3])] == [2, 2, 1, 0]
+    assert "1 names, e.g. 'shot_0102', are not among the pictures" in caplog.text
+    coco = _write(tmp_path / "a.json", [_entry("x/shot_0102.jpg"), _entry("x/shot_0103.jpg", 7)])
+    assert [len(people) for people in KeypointRecord(coco, pictures=pictures).detect_indices([0, 1, 2])] == [0, 1, 0]
+    by_number = KeypointRecord(coco, pictures=["101.jpg", "102.jpg"])
+    assert by_number.frame_count == 104
+    with pytest.raises(InputError, match=r"'a/shot_0101.jpg' and 'b/shot_0101.jpg' are both frame 0"):
+        KeypointRecord(
+            _write(tmp_path / "b.json", [_entry("a/shot_0101.jpg"), _entry("b/shot_0101.jpg")]), pictures=pictures
+        )
+
+
 def test_whole_number_image_ids_are_frame_indices(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.json", [_entry(1), _entry(3, score=0.2), _entry(3, 5, score=0.9)])
     people = KeypointRecord(path).detect_indices([0, 1, 3])
@@ -174,3 +191,16 @@ def test_a_folder_without_openpose_files_and_a_path_to_nothing_are_refused(tmp_p
         KeypointRecord(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         KeypointRecord(tmp_path / "nothing")
+
+
+def test_names_with_dots_keep_their_numbers(tmp_path: Path) -> None:
+    for number in range(2):
+        _openpose(tmp_path / "op", f"take2.final_{number:012d}", [1.0] * 75 if number else [])
+    assert KeypointRecord(tmp_path / "op").frame_count == 2
+    coco = _write(tmp_path / "coco.json", [_entry("my.clip_000000.png"), _entry("my.clip_000003.png")])
+    assert KeypointRecord(coco).frame_count == 4
+
+
+def test_an_image_id_that_is_a_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"image_id \[1\]"):
+        KeypointRecord(_write(tmp_path / "coco.json", [_entry([1])]))

@@ -52,3 +52,9 @@ def test_people_of_one_look_alone_stay_as_they_are() -> None:
     assert np.array_equal(join_looks(first, people_at((400, 0))), first)
     assert np.array_equal(join_looks(first, people_at()), first)
     assert len(join_looks(people_at(), first)) == 0
+
+
+def test_pictures_in_which_a_look_finds_nobody() -> None:
+    nobody = people_at()
+    assert mirrored_back(nobody, 640).shape == (0, 57)
+    assert join_looks(nobody, mirrored_back(nobody, 640)).shape == (0, 57)

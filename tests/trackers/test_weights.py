@@ -5,7 +5,7 @@ import pytest
 
 import configs.weights
 from configs.errors import WeightsError
-from trackers.weights import find_detector
+from trackers.weights import download_asset, find_detector
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +102,8 @@ def test_a_name_asked_for_is_never_replaced_by_the_bundled_detector(
 def test_a_path_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(WeightsError, match=r"nowhere/mine\.pt: no such file"):
         find_detector("nowhere/mine.pt", download=_must_not_be_asked)
+
+
+def test_a_cache_that_cannot_be_written_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trackers.weights._is_reachable", lambda: True)
+    assert "/proc/nothere cannot be written" in download_asset("yolo11n-pose.pt", Path("/proc/nothere/yolo11n-pose.pt"))
