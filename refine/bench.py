@@ -22,7 +22,7 @@ from dpmesh.body import BodyModel, load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix, six_to_matrix
 from refine.denoiser import POSE_NUMBERS, Denoiser
 from refine.guidance import keypoint_loss, smoothness_loss
-from refine.motion_fit import refine_tracks
+from refine.motion_fit import Sampling, refine_tracks
 from refine.published import (
     CAMERA_RATE_M,
     KEYPOINT_WEIGHT,
@@ -153,8 +153,8 @@ def bench(frames: int, tracks: Sequence[int], rounds: int, plain_rounds: int, hi
     regressor = torch.rand(EXTRA_POINTS, len(body.structure.v_template))
     subjects = [draw_subject(frames, seed, denoiser.condition, body) for seed in range(max(tracks))]
     published = PublishedSettings(has_keypoints=True, has_smoothness=True, iterations=rounds)
-    ours = RefineSettings(iterations=rounds, window_frames=max(frames, 96))
-    half = ours.model_copy(update={"dtype": "bfloat16"})
+    ours = RefineSettings(window_frames=max(frames, 96))
+    whole, half = Sampling(rounds), Sampling(rounds, dtype=torch.bfloat16)
     _say(f"{frames} frames, {rounds} rounds, {torch.get_num_threads()} threads, torch {torch.__version__}")
     one = cpu_seconds(lambda: refine_plainly(subjects[0], body, regressor, denoiser, schedule, plain_rounds))
     one *= rounds / plain_rounds
@@ -170,8 +170,8 @@ def bench(frames: int, tracks: Sequence[int], rounds: int, plain_rounds: int, hi
         rows = [subject.track for subject in chosen]
         for name, run in (
             ("published mode", as_published),
-            ("our mode, score model", lambda rows=rows: refine_tracks(rows, body, ours, denoiser)),
-            ("our mode, score model in bfloat16", lambda rows=rows: refine_tracks(rows, body, half, denoiser)),
+            ("our mode, score model", lambda rows=rows: refine_tracks(rows, body, ours, denoiser, whole)),
+            ("our mode, score model in bfloat16", lambda rows=rows: refine_tracks(rows, body, ours, denoiser, half)),
             ("our mode, no score model", lambda rows=rows: refine_tracks(rows, body, ours)),
         ):
             spent = cpu_seconds(run)

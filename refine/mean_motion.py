@@ -16,6 +16,7 @@ from refine.types import TrackRows
 from refine.windows import Joiner, Window, plan_windows
 
 WINDOW_ROWS, OVERLAP_ROWS = 64, 24  # as trained
+RATE_HZ = 45.0  # trained on 20 to 60
 KEYPOINT_SCORE_MIN = 0.3  # the prior has seen no keypoints less sure
 COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"])
 
@@ -26,11 +27,21 @@ def follow_prior(
 ) -> list[TrackRows]:
     """Return the tracks with the prior's mean motion in place of the recovered poses, and how sure it is of them.
 
+    Of video with more frames a second than the prior was trained on, every k-th row goes in as a track of its own.
+
     Args:
         break_s: windows do not span a longer time without rows.
         batch_rows: rows of all tracks at once.
     """
-    prior = prior.to(device)
+    steps = [_step(track.time_s) for track in tracks]
+    parts = [_every(track, step, first) for track, step in zip(tracks, steps, strict=True) for first in range(step)]
+    made = iter(_follow(parts, prior.to(device), break_s, batch_rows, device))
+    return [_woven(track, [next(made) for _ in range(step)]) for track, step in zip(tracks, steps, strict=True)]
+
+
+def _follow(
+    tracks: Sequence[TrackRows], prior: MotionPrior, break_s: float, batch_rows: int, device: torch.device
+) -> list[TrackRows]:
     joiners = [Joiner(track.pose, np.zeros_like(track.trans)) for track in tracks]
     spreads = [np.zeros(track.joint_confidence.shape, np.float32) for track in tracks]
     for group in _groups(tracks, break_s, batch_rows):
@@ -42,13 +53,58 @@ def follow_prior(
         told = spread.exp().cpu().numpy()
         for row, window in enumerate(group):
             place = np.arange(window.start, window.stop)
-            own = _turned(tracks[window.track], pose[row, : len(window)], is_back=True)
+            track = tracks[window.track]
+            own = track.pose[place]
+            if track.is_observed[place].any():  # else the prior was told nothing
+                own = _turned(track, pose[row, : len(window)], is_back=True)
             joiners[window.track].add(window, own, np.zeros((len(window), 3), np.float32))
             spreads[window.track][place] = np.maximum(spreads[window.track][place], told[row, : len(window)])
     return [
         replace(track, pose=joiner.pose, pose_spread_rad=spread)
         for track, joiner, spread in zip(tracks, joiners, spreads, strict=True)
     ]
+
+
+def _step(time_s: np.ndarray) -> int:
+    """Return which row after a row is about as far away in time as neighbours were in training."""
+    if len(time_s) < 2:
+        return 1
+    return min(len(time_s), max(1, round(1.0 / (RATE_HZ * float(np.median(np.diff(time_s)))))))
+
+
+def _every(track: TrackRows, step: int, first: int) -> TrackRows:
+    """Return every `step`-th row of a track, from row `first` on."""
+    if step == 1:
+        return track
+    rows = slice(first, None, step)
+    views = tuple(
+        replace(
+            view,
+            keypoints=view.keypoints[rows],
+            focal_px=view.focal_px[rows],
+            principal_px=view.principal_px[rows],
+            pose=None if view.pose is None else view.pose[rows],
+        )
+        for view in track.views
+    )
+    return replace(
+        track,
+        time_s=track.time_s[rows],
+        pose=track.pose[rows],
+        trans=track.trans[rows],
+        joint_confidence=track.joint_confidence[rows],
+        is_observed=track.is_observed[rows],
+        views=views,
+        features=None if track.features is None else track.features[rows],
+    )
+
+
+def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:
+    """Return the track with the poses of its parts, which are every k-th row of it."""
+    pose, spread = np.empty_like(track.pose), np.empty_like(track.joint_confidence)
+    for first, part in enumerate(parts):
+        pose[first :: len(parts)], spread[first :: len(parts)] = part.pose, part.pose_spread_rad
+    return replace(track, pose=pose, pose_spread_rad=spread)
 
 
 def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: torch.device) -> MotionConditions:

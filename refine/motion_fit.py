@@ -6,7 +6,7 @@ them back, and the energy of what was seen corrects the clean poses at each step
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,11 +33,22 @@ JUDGED_AT = 0.35  # of the steps; from there on all keypoints guide
 STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How poses are sampled with a score model of poses."""
+
+    rounds: int = 10  # of inversion and sampling
+    start: int = 50  # diffusion time that a round goes up to
+    step: int = 2  # diffusion time between two steps
+    dtype: torch.dtype = torch.float32  # of the score model's products
+
+
 def refine_tracks(
     tracks: Sequence[TrackRows],
     body: BodyModel,
     settings: RefineSettings,
     score: ScoreModel | None = None,
+    sampling: Sampling = Sampling(),
     *,
     prior: MotionPrior | None = None,
     device: torch.device | str = "cpu",
@@ -47,6 +58,8 @@ def refine_tracks(
     Args:
         body: on `device`.
         score: of poses alone, conditioned on the tracks' `features`; None takes the recovered poses for the prior.
+            With it the keypoints that are held out for the gate never guide.
+        sampling: with `score`.
         prior: its mean motion takes the place of the recovered poses, but in the gate's eyes.
 
     Raises:
@@ -78,7 +91,7 @@ def refine_tracks(
         if score is None:
             solver.run(settings.steps, stop=judged_at)
         else:
-            solver.sample(score, schedule, _features(pieces, place))
+            solver.sample(score, schedule, _features(pieces, place), sampling)
         # The gate measures from the rows as they were, not from what a prior made of them.
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
         unsolved = [_unsolved(piece, body, place) for piece in pieces]
@@ -150,18 +163,17 @@ class Solver:
         return ways[0]
 
     @torch.no_grad()
-    def sample(self, score: ScoreModel, schedule: Schedule, condition: Tensor) -> None:
-        """Take the poses up to noise and sample them back, guided, as often as the settings say.
+    def sample(self, score: ScoreModel, schedule: Schedule, condition: Tensor, sampling: Sampling) -> None:
+        """Take the poses up to noise and sample them back, guided, round after round.
 
         Args:
             condition: (R, C) what the score model is told of each row.
         """
-        settings = self.settings
-        times = time_grid(settings.sample_start, settings.sample_step)
-        prepared = score.prepare(condition, times, getattr(torch, settings.dtype))
+        times = time_grid(sampling.start, sampling.step)
+        prepared = score.prepare(condition, times, sampling.dtype)
         x, start = self.x, self.x
-        for turn in range(settings.iterations):
-            guidance = _EnergyGuidance(self, schedule, times[-1], 1.0 - turn / settings.iterations)
+        for turn in range(sampling.rounds):
+            guidance = _EnergyGuidance(self, schedule, times[-1], 1.0 - turn / sampling.rounds)
             x = invert(prepared, schedule, x, times)
             x, start = descend(prepared, schedule, x, times[::-1], guidance)
         self.x = start
@@ -262,10 +274,12 @@ def _guides(settings: RefineSettings) -> Keypoints:
 
 
 def _middle(piece: Piece, settings: RefineSettings) -> Piece:
-    """Return a window in the middle of a piece's track."""
+    """Return a window in the middle of a piece's track; where breaks lie in it, its longest stretch."""
     count = len(piece.track.time_s)
     first = max(0, (count - settings.window_frames) // 2)
-    return Piece(piece.track, piece.start, np.arange(first, min(count, first + settings.window_frames)))
+    rows = np.arange(first, min(count, first + settings.window_frames))
+    breaks = np.flatnonzero(np.diff(piece.track.time_s[rows]) > settings.break_s) + 1
+    return Piece(piece.track, piece.start, max(np.split(rows, breaks), key=len))
 
 
 def _unsolved(piece: Piece, body: BodyModel, device: torch.device) -> tuple[Rows, Rows]:

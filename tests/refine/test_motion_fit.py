@@ -12,7 +12,7 @@ from configs.schema import RefineSettings
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
 from refine.denoiser import Denoiser
 from refine.motion_evidence import Piece
-from refine.motion_fit import Solver, refine_tracks
+from refine.motion_fit import Sampling, Solver, refine_tracks
 from refine.schedule import make_schedule
 from refine.smooth import smooth_track
 
@@ -80,9 +80,9 @@ def test_a_score_model_that_knows_fills_the_gap(make_scene: Callable) -> None:
     scene = make_scene(40, gap=slice(15, 25))
     with torch.no_grad():
         truth = matrix_to_six(axis_angle_to_matrix(torch.tensor(scene.pose, dtype=torch.float32))).flatten(1).numpy()
-    track, settings = replace(scene.track, features=truth), SETTINGS.model_copy(update={"iterations": 2})
-    (without,) = refine_tracks([track], scene.body, settings)
-    (found,) = refine_tracks([track], scene.body, settings, Knowing())
+    track = replace(scene.track, features=truth)
+    (without,) = refine_tracks([track], scene.body, SETTINGS)
+    (found,) = refine_tracks([track], scene.body, SETTINGS, Knowing(), Sampling(rounds=2))
     gap = found.is_filled
     still = np.zeros((40, 3))
     errors = [scene.error_m(fit.pose, scene.trans + still)[gap].mean() for fit in (found, without)]
@@ -94,9 +94,10 @@ def test_a_denoiser_guides_and_bfloat16_gives_nearly_the_same(make_scene: Callab
     torch.manual_seed(0)
     denoiser = Denoiser(condition=8, hidden=16).eval().requires_grad_(False)
     track = replace(scene.track, features=np.zeros((12, 8), np.float32))
-    settings = SETTINGS.model_copy(update={"iterations": 1, "sample_step": 10})
-    (exact,) = refine_tracks([track], scene.body, settings, denoiser)
-    (rough,) = refine_tracks([track], scene.body, settings.model_copy(update={"dtype": "bfloat16"}), denoiser)
+    exact, rough = (
+        refine_tracks([track], scene.body, SETTINGS, denoiser, Sampling(rounds=1, step=10, dtype=dtype))[0]
+        for dtype in (torch.float32, torch.bfloat16)
+    )
     assert np.isfinite(exact.pose).all()
     assert 0 < np.abs(exact.pose - rough.pose).max() < 0.1
 

@@ -127,6 +127,33 @@ def test_an_untrained_prior_leaves_a_track_as_it_is_in_any_camera(make_scene: Ca
         np.testing.assert_allclose(found.pose_spread_rad, 0.2, atol=1e-4)
 
 
+def test_rows_of_fast_video_are_seen_at_a_rate_that_the_prior_knows(prior: MotionPrior, make_scene: Callable) -> None:
+    track = make_scene(100).track
+    fast = replace(track, time_s=track.time_s * 30 / 135)
+    (found,) = follow_prior([fast], prior, break_s=1.0, batch_rows=128, device=CPU)
+    for first in range(3):
+        rows = slice(first, None, 3)
+        view = replace(
+            track.views[0],
+            keypoints=track.views[0].keypoints[rows],
+            focal_px=track.views[0].focal_px[rows],
+            principal_px=track.views[0].principal_px[rows],
+        )
+        third = replace(
+            fast,
+            time_s=fast.time_s[rows],
+            pose=track.pose[rows],
+            trans=track.trans[rows],
+            joint_confidence=track.joint_confidence[rows],
+            is_observed=track.is_observed[rows],
+            views=(view,),
+        )
+        (alone,) = follow_prior([third], prior, break_s=1.0, batch_rows=128, device=CPU)
+        np.testing.assert_allclose(found.pose[rows], alone.pose, atol=1e-5)
+        assert found.pose_spread_rad is not None and alone.pose_spread_rad is not None
+        np.testing.assert_allclose(found.pose_spread_rad[rows], alone.pose_spread_rad, atol=1e-5)
+
+
 def test_weights_come_back_from_a_folder_and_a_damaged_folder_is_named(prior: MotionPrior, tmp_path: Path) -> None:
     prior.to(torch.float16).save_pretrained(tmp_path / "prior")
     found = MotionPrior.from_pretrained(tmp_path / "prior")
@@ -135,3 +162,11 @@ def test_weights_come_back_from_a_folder_and_a_damaged_folder_is_named(prior: Mo
     (tmp_path / "prior" / "config.json").unlink()
     with pytest.raises(WeightsError, match=r"prior: holds no score model .*refine.training"):
         MotionPrior.from_pretrained(tmp_path / "prior")
+
+
+def test_where_a_window_saw_nobody_the_line_between_its_ends_stays(prior: MotionPrior, make_scene: Callable) -> None:
+    track = make_scene(260, gap=slice(100, 240)).track
+    (found,) = follow_prior([track], prior, break_s=9.0, batch_rows=128, device=CPU)
+    unseen = slice(150, 195)  # in windows without an observed row alone
+    np.testing.assert_allclose(found.pose[unseen], track.pose[unseen], atol=1e-5)
+    assert np.abs(found.pose[:100] - track.pose[:100]).max() > 1e-2
