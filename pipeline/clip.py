@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from pipeline.graph import Graph, Node, fingerprint_of
 from pipeline.identity import program_version, video_identity, weights_identity
 from pipeline.line import StageClock, chunk_frames, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
+from pipeline.media.images import plan_images
 from pipeline.memory import give_back
 from pipeline.models import Models
 from pipeline.motion import motion_name, write_motion
@@ -100,11 +102,16 @@ class Clip:
 
     def _run_line(self, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None) -> Journal:
         chosen, models = self.settings, self.models
-        focal_px = chosen.recover.focal_px or self._focal_from_file()
+        if chosen.detect.keypoints is not None and self._shrunk < 1.0:
+            raise InputError(
+                f"{self.info.path}: decode.max_side_px {chosen.decode.max_side_px} would make its frames smaller, and "
+                "keypoints of a file are in the pixels of the video; leave the setting out"
+            )
+        pictures = [file.name for file in plan_images(self.info.path).files] if self.info.kind == "images" else []
         stages = [
-            DetectStage(models.people_finder),
+            DetectStage(partial(models.people_finder, pictures), models.keypoint_reader),
             TrackStage(chosen.track),
-            RecoverStage(models.recovery, models.keypoint_reader, chosen.recover, focal_px),
+            RecoverStage(models.recovery, chosen.recover, self.focal_px()),
         ]
         source = _Frames(self._read(journal))
         with closing(prefetch(iter(source), chosen.runtime.prefetch_frames)) as frames:
@@ -143,6 +150,7 @@ class Clip:
                 paths.append(path)
                 self.progress.advance(len(paths), "")
             give_back()
+        _sweep(folder, paths)
         return sorted(paths)
 
     def _export(self) -> Sequence[Path]:
@@ -167,6 +175,7 @@ class Clip:
                     )
                     paths.append(path)
                 self.progress.advance(number, "")
+        _sweep(self.folder / "tracks", paths)
         return paths
 
     def _overlay(self) -> Sequence[Path]:
@@ -210,11 +219,16 @@ class Clip:
             image_rate=decode.folder_rate_hz,
         )
 
-    def _focal_from_file(self) -> float | None:
+    @property
+    def _shrunk(self) -> float:
+        """How much smaller frames are read than they are."""
         limit = self.settings.decode.max_side_px
-        side = max(self.info.width, self.info.height)
-        shrunk = 1.0 if limit is None else min(1.0, limit / side)
-        return None if self.info.focal_px is None else self.info.focal_px * shrunk
+        return 1.0 if limit is None else min(1.0, limit / max(self.info.width, self.info.height))
+
+    def focal_px(self) -> float | None:
+        """Return the focal length in pixels of the frames as they are read: the one given, or the file's own."""
+        known = self.settings.recover.focal_px or self.info.focal_px
+        return None if known is None else known * self._shrunk
 
     def _frame_total(self) -> int | None:
         total, decode = self.info.frame_count, self.settings.decode
@@ -223,6 +237,12 @@ class Clip:
         length_s = total / float(self.info.rate)
         seconds = min(decode.end_s or length_s, length_s) - (decode.start_s or 0.0)
         return max(0, round(seconds * float(self.info.rate)))
+
+
+def _sweep(folder: Path, paths: Sequence[Path]) -> None:
+    """Remove people of an earlier run that was stopped before it knew of them."""
+    for stale in set(folder.glob("person_*.npz")) - set(paths):
+        stale.unlink()
 
 
 class _EncodedBehind:

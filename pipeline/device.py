@@ -19,7 +19,10 @@ def choose_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda"):
-        number = int(wanted.partition(":")[2] or 0)
+        told = wanted.partition(":")[2] or "0"
+        if not told.isdecimal():
+            raise SettingsError(f"device {wanted!r} is not known; use auto, cpu, cuda or cuda:N")
+        number = int(told)
         if not torch.cuda.is_available() or number >= torch.cuda.device_count():
             found = torch.cuda.device_count() if torch.cuda.is_available() else 0
             raise SettingsError(f"device {wanted!r} is not there ({found} CUDA devices found); use --device cpu")
@@ -53,10 +56,17 @@ def choose_rows(row_bytes: int, device: str) -> int:
     return min(CUDA_ROWS_MAX, max(1, total // 4 // row_bytes))
 
 
+def core_count() -> int:
+    """Return how many cores this process may use; where the system does not tell, how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def set_threads(threads: int | None) -> int:
     """Let torch use this many CPU threads (all cores by default); return the number."""
     import torch
 
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or core_count()
     torch.set_num_threads(count)
     return count

@@ -45,9 +45,10 @@ class Graph:
         path = self.folder / RECORD_NAME
         if path.exists():
             try:
-                self.record = json.loads(path.read_text())
+                record = json.loads(path.read_bytes())
             except ValueError:
-                self.record = {}  # an unreadable record proves nothing, so everything runs again
+                record = {}
+            self.record = record if _is_record(record) else {}  # one that is damaged proves nothing: all runs again
 
     def ordered(self) -> list[Node]:
         """Return the nodes in an order in which they can run."""
@@ -90,7 +91,18 @@ class Graph:
             sizes = {str(path.relative_to(self.folder)): path.stat().st_size for path in files}
             self.record[planned.name] = {"fingerprint": planned.fingerprint, "files": sizes}
             write_json(self.folder / RECORD_NAME, self.record)
+        if not all(planned.is_current for planned in plan):
+            self._forget(self.record.keys() - by_name.keys())
         return plan
+
+    def _forget(self, names: set[str]) -> None:
+        """Remove what nodes made that are not part of this run: it shows something else now."""
+        for name in names:
+            for stale in self._files(name):
+                stale.unlink(missing_ok=True)
+            del self.record[name]
+        if names:
+            write_json(self.folder / RECORD_NAME, self.record)
 
     def _files(self, name: str) -> set[Path]:
         return {self.folder / path for path in self.record.get(name, {}).get("files", {})}
@@ -103,6 +115,13 @@ class Graph:
             if path.stat().st_size != size:
                 return f"{name} was changed"
         return ""
+
+
+def _is_record(record: Any) -> bool:
+    return isinstance(record, dict) and all(
+        isinstance(entry, dict) and isinstance(entry.get("fingerprint"), str) and isinstance(entry.get("files"), dict)
+        for entry in record.values()
+    )
 
 
 def fingerprint_of(settings: Mapping[str, Any], inputs: Sequence[str] = ()) -> str:

@@ -1,6 +1,7 @@
 """Short names for content: which video, which weights, which version of the program."""
 
 import hashlib
+import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,7 +23,10 @@ def video_identity(path: Path) -> str:
     digest = hashlib.sha256()
     if path.is_dir():
         for item in sorted(path.iterdir()):
-            digest.update(f"{item.name}:{item.stat().st_size}\n".encode())
+            if item.is_file():  # not a link to nowhere
+                state = item.stat()
+                # Pictures without compression keep their size when they change.
+                digest.update(os.fsencode(item.name) + f":{state.st_size}:{state.st_mtime_ns}\n".encode())
         return digest.hexdigest()[:16]
     size = path.stat().st_size
     digest.update(str(size).encode())
@@ -34,9 +38,10 @@ def video_identity(path: Path) -> str:
 
 
 def weights_identity(path: Path) -> str:
-    """Return 16 hexadecimal digits of the content of a weights file or folder."""
+    """Return 16 hexadecimal digits of the content of a weights file or folder, names in the folder included."""
     digest = hashlib.sha256()
     for item in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if item.is_file():
+            digest.update(os.fsencode(item.relative_to(path)))
             digest.update(bytes.fromhex(read_sha256(item)))
     return digest.hexdigest()[:16]

@@ -44,7 +44,10 @@ def find_clips(given: Sequence[str]) -> list[ClipInput]:
         if all(Path(match).suffix.lower() in IMAGE_SUFFIXES for match in matches):
             raise InputError(f"{text}: matches {len(matches)} images; give their folder as one clip")
         paths += [video for match in matches for video in _videos_of(Path(match))]
-    unique = list(dict.fromkeys(path.resolve() for path in paths))
+    own: dict[Path, Path] = {}
+    for path in paths:
+        own.setdefault(path.resolve(), path.absolute())  # a link keeps its own name
+    unique = list(own.values())
     return [ClipInput(path, name) for path, name in zip(unique, _names(unique), strict=True)]
 
 

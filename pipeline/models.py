@@ -1,5 +1,6 @@
 """The models of a run: found once, loaded when first needed, shared by all clips."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,8 +76,8 @@ class Models:
     @cached_property
     def is_reader_used(self) -> bool:
         """Whether keypoints are read again from each crop."""
-        wanted, found = self._settings.recover.keypoints, self.detector_weights
-        return wanted == "reader" or (wanted == "auto" and found is not None and found.is_bundled)
+        wanted, found = self._settings.detect.is_read_again, self.detector_weights
+        return wanted if wanted is not None else found is not None and found.is_bundled
 
     @cached_property
     def motion_prior_path(self) -> Path | None:
@@ -108,8 +109,12 @@ class Models:
             self._body = load_body(self.body_path, device=self.device)
         return self._body
 
-    def people_finder(self) -> PeopleFinder:
-        """Return the detector, or the keypoint file in its place."""
+    def people_finder(self, pictures: Sequence[str] = ()) -> PeopleFinder:
+        """Return the detector, or the keypoint file in its place.
+
+        Args:
+            pictures: file names of the frames, of a video made of pictures.
+        """
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
             if found is not None:
@@ -117,7 +122,7 @@ class Models:
                     detect = detect.model_copy(update={"is_mirrored": not self.is_reader_used})
                 self._finder = PoseDetector.from_settings(detect, found.path, device=self.device)
             elif detect.keypoints is not None:
-                self._finder = KeypointRecord(detect.keypoints)
+                self._finder = KeypointRecord(detect.keypoints, pictures=pictures)
         if self._finder is None:
             raise WeightsError("no detector and no keypoint file; give --detector or detect.keypoints")
         return self._finder

@@ -5,7 +5,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipeline.inputs import ClipInput
 from pipeline.line import StageClock
 from pipeline.media import probe
 from pipeline.models import Models, describe
+from pipeline.record import RECORD_NAME
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def run_clips(
 
 
 def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Models, progress: Progress) -> ClipResult:
-    """Process one clip; an input that cannot be read becomes a failed result, any other error goes up."""
+    """Process one clip; what is wrong with it or its folder becomes a failed result, any other error goes up."""
     started, clock, folder = time.monotonic(), StageClock(), output / clip.name
     record: dict[str, Any] = {"input": clip.path.name, "settings": settings.model_dump(mode="json")}
     try:
@@ -84,14 +85,22 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
         record["models"] = describe(models)
         work = Clip(info, folder, settings, models, progress, clock)
         with _claimed(folder):
+            write_json(folder / RECORD_NAME, record | {"status": "running"})  # stays there when the run is stopped
             plan = work.graph().run()
-    except InputError as error:
-        if folder.is_dir():
-            write_json(folder / "run.json", record | {"status": "failed", "problem": str(error)})
+    except (InputError, RunError) as error:
+        if isinstance(error, InputError) and folder.is_dir():  # at a RunError the folder may be another run's
+            with suppress(OSError):  # where the folder is what is wrong
+                write_json(folder / RECORD_NAME, record | {"status": "failed", "problem": str(error)})
         return ClipResult(clip.name, folder, 0, 0, time.monotonic() - started, str(error), True)
     state = work.store.read_state()
     journal = state[0] if state else None
     people = len(work.motion_paths())
+    if not people:
+        log.warning(
+            "%s: nobody was found for %d frames (link.frames_min); try another --detector or a larger detect.image_px, "
+            "see what was found with overlay.is_box_drawn=true, and check that a keypoint file counts frames from 0",
+            clip.name, settings.link.frames_min,
+        )  # fmt: skip
     seconds = time.monotonic() - started
     record |= {
         "status": "partial" if journal and journal.warning else "done",
@@ -104,7 +113,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
         "program": program_version(),
         "python": platform.python_version(),
     }
-    write_json(folder / "run.json", record)
+    write_json(folder / RECORD_NAME, record)
     problem = journal.warning if journal else ""
     return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem, False)
 

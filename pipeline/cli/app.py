@@ -20,17 +20,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-evaluate_app = typer.Typer(help="Measure a run.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure a run, or ways to refine.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="each clip's results get a folder in here")]
-Preset = Annotated[str | None, typer.Option(help="named settings, or a .yaml file")]
+Preset = Annotated[str | None, typer.Option(help="named settings (accurate, fast), or a .yaml file")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")]
 Detector = Annotated[str | None, typer.Option(help="pose weights: a path, an Ultralytics name, 'bundled' or 'auto'")]
-Model = Annotated[str | None, typer.Option(help="recovery network: a name or a folder")]
+Model = Annotated[str | None, typer.Option(help="recovery network: a name of `weights list`, or a folder")]
 Refines = Annotated[
-    list[str] | None, typer.Option(help="off, smooth or fit, as for run; give several to compare, the first against")
+    list[str] | None, typer.Option(help="as for run; the first one given is what the others are compared with")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one line per chunk")]
 
@@ -43,14 +43,16 @@ def run(
     assignments: Assignments = None,
     detector: Detector = None,
     keypoints: Annotated[
-        Path | None, typer.Option(help="COCO result JSON or OpenPose folder in place of a detector")
+        Path | None, typer.Option(help="COCO result JSON or OpenPose folder of one clip, in place of a detector")
     ] = None,
     body: Annotated[str | None, typer.Option(help="'open', or a path to a SMPL .pkl or .npz")] = None,
     model: Model = None,
-    refine: Annotated[str | None, typer.Option(help="off, smooth or fit: what is done to the motion")] = None,
-    focal: Annotated[float | None, typer.Option(help="focal length in pixels")] = None,
+    refine: Annotated[
+        str | None, typer.Option(help="off, smooth, fit (the default) or published: what is done to the motion")
+    ] = None,
+    focal: Annotated[float | None, typer.Option(help="focal length in pixels of the video")] = None,
     fps: Annotated[
-        str | None, typer.Option(help="constant rate of the motion files; 'source' keeps the frames")
+        str | None, typer.Option(help="constant rate of the motion files, a whole number; 'source' keeps the frames")
     ] = None,
     start: Annotated[float | None, typer.Option(help="first second to read")] = None,
     end: Annotated[float | None, typer.Option(help="second to stop before")] = None,

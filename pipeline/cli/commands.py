@@ -1,32 +1,37 @@
 """What the commands do: run, demo, evaluate."""
 
-import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
 
-from configs.errors import InputError
-from configs.schema import RunSettings
+from configs.errors import InputError, SettingsError
+from configs.schema import RecoverSettings, RunSettings
 from configs.weights import resolve
 from pipeline.cli.tables import print_table
 from pipeline.device import choose_device, set_threads
 from pipeline.inputs import find_clips
 from pipeline.motion.library import read_track
 from pipeline.progress import TerminalProgress, make_bar
+from pipeline.record import read_finished
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
 from pipeline.types import MotionTrack
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
+    from pipeline.evaluation.capture import CaptureCamera
     from pipeline.evaluation.comparison import Comparison
+
+    Measured = tuple[Comparison | None, int]  # None where the run failed; the exit code
 
 log = logging.getLogger(__name__)
 
+FAILED, PARTLY = 1, 3  # exit codes
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 
 
@@ -36,8 +41,18 @@ def print_settings(settings: RunSettings) -> None:
 
 
 def run(inputs: Sequence[str], output: Path, settings: RunSettings, *, is_plan: bool = False) -> int:
-    """Process the inputs, or print what would be done; return the exit code."""
+    """Process the inputs, or print what would be done; return the exit code.
+
+    Raises:
+        InputError: an input does not exist or holds nothing to read.
+        SettingsError: there is one keypoint file for several clips.
+    """
     clips = find_clips(inputs)
+    if settings.detect.keypoints is not None and len(clips) > 1:
+        raise SettingsError(
+            f"{settings.detect.keypoints}: a keypoint file belongs to one clip, and these are {len(clips)}; "
+            "run the clips one by one, each with its own --keypoints"
+        )
     device = choose_device(settings.runtime.device)
     set_threads(settings.runtime.threads)
     if is_plan:
@@ -114,30 +129,36 @@ def evaluate_capture(
 ) -> int:
     """Run each camera of a capture alone, with its true focal length, and print the errors; return the exit code.
 
+    A camera that cannot be measured costs only itself.
+
     Args:
         modes: ways to refine, compared at the same rows.
 
     Raises:
-        InputError: the folder is no capture, or a camera's run failed.
+        InputError: the folder is no capture.
     """
     from pipeline.evaluation.capture import compare_with_capture, read_capture
 
     capture = read_capture(folder, calibration)
-    results, codes = [], []
-    for chosen in capture.choose(camera):
-        done, runs = output / chosen.video.stem, {}
+
+    def measure(chosen: "CaptureCamera") -> "Measured":
+        chosen.check_video()
+        done, runs, codes = output / chosen.video.stem, {}, []
         for mode in modes:  # what comes before refinement runs once
             codes.append(run([str(chosen.video)], output, with_mode(with_focal(settings, chosen.focal_px), mode)))
+            if codes[-1] == FAILED:
+                return None, FAILED
             runs[mode] = list(run_tracks(done))
-        results.append(compare_with_capture(runs, run_body(done), chosen, capture.joints_m))
-    _print_comparison(results)
-    return max(codes)
+        return compare_with_capture(runs, run_body(done), chosen, capture.joints_m), max(codes)
+
+    return _measure_each(partial(measure, chosen) for chosen in capture.choose(camera))
 
 
 def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes: Sequence[str]) -> int:
     """Run rendered clips, each with its true focal length, and print the errors; return the exit code.
 
-    People are told apart by the truth, so that gaps are as long as somebody is gone.
+    People are told apart by the truth, so that gaps are as long as somebody is gone. A clip that cannot be measured
+    costs only itself.
 
     Args:
         modes: ways to refine, compared at the same rows.
@@ -151,18 +172,36 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     from pipeline.store import ObservationStore
     from pipeline.types import concatenate_observations
 
-    results, codes = [], []
-    for video, path in find_sequences(folder):
+    def measure(video: Path, path: Path) -> "Measured":
         truth = read_truth(path)
         known = with_focal(settings, float(truth.focal_px[0]))
-        codes.append(run([str(video)], output, with_mode(known, "off")))
+        code = run([str(video)], output, with_mode(known, "off"))
+        if code == FAILED:
+            return None, FAILED
         body = run_body(output / video.stem)
         rows = concatenate_observations(list(ObservationStore(output / video.stem / "observations").read_shards()))
         tracks = [refine_person(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
-        runs = _refined(tracks, body, settings, modes)
-        results.append(compare_with_truth(video.stem, runs, body, truth))
+        return compare_with_truth(video.stem, _refined(tracks, body, settings, modes), body, truth), code
+
+    return _measure_each(partial(measure, video, path) for video, path in find_sequences(folder))
+
+
+def _measure_each(clips: "Iterable[Callable[[], Measured]]") -> int:
+    """Print the errors of the clips that can be measured, and why the others cannot; return the exit code."""
+    results, codes = [], []
+    for measure in clips:
+        try:
+            result, code = measure()
+        except InputError as error:
+            sys.stderr.write(f"error: {error}\n")
+            result, code = None, FAILED
+        if result is not None:
+            results.append(result)
+        codes.append(code)
+    if not results:
+        return FAILED
     _print_comparison(results)
-    return max(codes)
+    return PARTLY if any(codes) else 0
 
 
 def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Sequence[str]) -> int:
@@ -211,8 +250,9 @@ def _refined(
 
 
 def with_focal(settings: RunSettings, focal_px: float) -> RunSettings:
-    """Return settings with a known focal length."""
-    return settings.model_copy(update={"recover": settings.recover.model_copy(update={"focal_px": focal_px})})
+    """Return settings with a known focal length, which has to be finite and above 0."""
+    recover = RecoverSettings.model_validate(settings.recover.model_dump() | {"focal_px": focal_px})
+    return settings.model_copy(update={"recover": recover})
 
 
 def with_mode(settings: RunSettings, mode: str) -> RunSettings:
@@ -232,28 +272,16 @@ def run_tracks(folder: Path) -> Iterator[MotionTrack]:
     """Yield the motion of every person of a run, in camera axes, at the frames of the video.
 
     Raises:
-        InputError: the folder holds no finished run.
+        InputError: the folder holds no finished run, or a motion in it is damaged.
     """
-    read_run(folder)
+    read_finished(folder)
     for path in sorted((folder / "motion").glob("person_*.npz")):
         yield read_track(path)
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """Return what a finished run says of itself.
-
-    Raises:
-        InputError: the folder holds no finished run.
-    """
-    path = folder / "run.json"
-    if not path.is_file():
-        raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def run_body(folder: Path) -> "BodyModel":
     """Return the body model that a run was made with."""
     from dpmesh.body import load_body
 
-    source = read_run(folder)["settings"]["body"]["source"]
+    source = read_finished(folder).settings.body.source
     return load_body(None if source == "open" else resolve(source))

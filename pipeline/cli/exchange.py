@@ -56,15 +56,17 @@ def import_scorehmr(file: Path, name: str, replace: bool) -> None:
     """Import a score model and print where it is.
 
     Raises:
-        WeightsError: the file is no such checkpoint.
+        WeightsError: the file is no such checkpoint, or damaged.
         InputError: the name is taken.
     """
     from dpmesh.weights import cache
-    from dpmesh.weights.checkpoint import read_pickled
+    from dpmesh.weights.checkpoint import Checkpoint, read_pickled
     from refine.official import denoiser_of
 
-    folder = cache.check_name(name, is_replaced=replace)
-    denoiser = denoiser_of(read_pickled(file)[0], file)
+    folder = cache.check_name(name, "scorehmr", is_replaced=replace)
+    content, is_zip = read_pickled(file)
+    Checkpoint(file, {}, is_zip).check_content()
+    denoiser = denoiser_of(content, file)
     with cache.whole_folder(folder) as part:
         denoiser.save_pretrained(part)
         cache.write_record(

@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
@@ -15,6 +14,8 @@ from configs.weights import WeightsStatus, cache_folder, find_entry, how_to_get,
 from configs.weights import list_weights as weights_states
 from configs.weights import verify as verify_entry
 from pipeline.cli.tables import print_table
+from pipeline.device import core_count
+from pipeline.record import RECORD_NAME, read_record
 
 
 def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> None:
@@ -24,9 +25,9 @@ def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> Non
         sheet: where to write a picture with `frame_count` frames of the run's overlay.
 
     Raises:
-        InputError: the path is neither, or a picture is asked for and there is no overlay.
+        InputError: the path is neither, what it holds is damaged, or a picture is asked for and there is no overlay.
     """
-    if path.is_dir() and (path / "run.json").is_file():
+    if path.is_dir() and (path / RECORD_NAME).is_file():
         _inspect_run(path)
         if sheet is not None:
             _write_sheet(path / "overlay.mp4", sheet, frame_count)
@@ -37,16 +38,15 @@ def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> Non
 
 
 def _inspect_run(folder: Path) -> None:
-    try:
-        record = json.loads((folder / "run.json").read_text())
-    except ValueError as error:
-        raise InputError(f"{folder / 'run.json'}: not JSON ({error}); run again to write it anew") from error
-    video = record.get("video", {})
-    size = f"{video.get('width')}x{video.get('height')} at {video.get('rate')} frames/s"
-    print(f"{folder}: {record['status']}, {record.get('people', 0)} people in {record.get('frames', 0)} frames, {size}")
-    if record.get("problem"):
-        print(f"problem: {record['problem']}")
-    for name, value in record.get("models", {}).items():
+    record = read_record(folder)
+    if record.status == "running":
+        print(f"{folder}: not finished, the run goes on or was stopped; what lies there may be of the run before")
+    else:
+        size = f"{record.video.get('width')}x{record.video.get('height')} at {record.video.get('rate')} frames/s"
+        print(f"{folder}: {record.status}, {record.people} people in {record.frames} frames, {size}")
+    if record.problem:
+        print(f"problem: {record.problem}")
+    for name, value in record.models.items():
         if not name.endswith("_sha256"):
             print(f"{name}: {value}")
     rows = [_motion_row(path) for path in sorted((folder / "tracks").glob("*.npz"))]
@@ -94,7 +94,7 @@ def doctor() -> int:
     problems = 0
     print(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    print(f"machine   {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB of memory")
+    print(f"machine   {core_count()} cores, {memory:.0f} GiB of memory")
     print(f"disk      {shutil.disk_usage('.').free / 2**30:.0f} GiB free here")
     cuda = f"CUDA, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "no CUDA device; the CPU is used"
     print(f"torch     {torch.__version__}, {cuda}")

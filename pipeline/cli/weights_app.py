@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-weights_app = typer.Typer(help="The models: which exist, whether they are intact, how to import and export them.")
+weights_app = typer.Typer(
+    help="The models: which exist, whether they are intact, how to import and export them.", no_args_is_help=True
+)
 import_app = typer.Typer(help="Convert models of others into the cache folder.", no_args_is_help=True)
 export_app = typer.Typer(help="Write models in the layout of others.", no_args_is_help=True)
 weights_app.add_typer(import_app, name="import")
@@ -35,7 +37,7 @@ def weights_verify(
 
 
 @weights_app.command("where")
-def weights_where(name: Annotated[str, typer.Argument()]) -> None:
+def weights_where(name: Annotated[str, typer.Argument(help="a name of `weights list`")]) -> None:
     """Say where a model comes from, under which licence, and where it lies."""
     from pipeline.cli import inspection
 

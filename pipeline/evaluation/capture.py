@@ -2,8 +2,9 @@
 
 A capture is a folder with `calibration*.json`, one video per camera, named after it, and `reference_3d_coco17.npz`.
 The calibration is a JSON object: `cameras` is a list with `name`, `size` [width, height], `K` (3, 3), `R` (3, 3) and
-`t` (3,) metres, world to camera as OpenCV has it. The reference holds `kp3d_smooth` (or `kp3d_raw`)
-(people, frames, 17, 3) in world metres, COCO order, NaN where unknown; its frame t is frame t of every video.
+`t` (3,) metres, world to camera as OpenCV has it; `size` may be left out. The reference holds `kp3d_smooth` (or
+`kp3d_raw`) (people, frames, 17, 3) in world metres, COCO order, NaN where unknown; its frame t is frame t of every
+video.
 """
 
 import json
@@ -20,10 +21,12 @@ from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.inputs import VIDEO_SUFFIXES
+from pipeline.media import probe
 from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack
 
 BODY_JOINTS = tuple(range(5, 17))  # of COCO-17: shoulders to ankles; a face is not where a body model has it
+ROTATION_SLACK = 1e-3  # of R R^T: calibrations are written with few digits
 COCO_CHOICE = JointChoice("coco17", BODY_JOINTS, root=(11, 12), feet=(15, 16))
 
 
@@ -36,16 +39,36 @@ class CaptureCamera:
     matrix: np.ndarray  # (3, 3) pixels
     rotation: np.ndarray  # (3, 3) world to camera
     translation_m: np.ndarray  # (3,)
+    size_px: tuple[int, int] | None = None  # width, height that the matrix is for; None = not told
 
     def __post_init__(self) -> None:
         check_shape("K", self.matrix, (3, 3))
         check_shape("R", self.rotation, (3, 3))
         check_shape("t", self.translation_m, (3,))
+        focal = self.matrix[[0, 1], [0, 1]]
+        if not (np.isfinite(self.matrix).all() and (focal > 0).all()):
+            raise InputError(
+                f"camera {self.name}: K is {self.matrix.tolist()}; give it finite, its focal lengths above 0"
+            )
+        off = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max()
+        if not (off <= ROTATION_SLACK and np.linalg.det(self.rotation) > 0):
+            raise InputError(f"camera {self.name}: R {self.rotation.tolist()} is no rotation; give it world to camera")
+        if not np.isfinite(self.translation_m).all():
+            raise InputError(f"camera {self.name}: t is {self.translation_m.tolist()}; give three finite metres")
 
     @property
     def focal_px(self) -> float:
         """Mean of the two focal lengths."""
         return float(self.matrix[[0, 1], [0, 1]].mean())
+
+    def check_video(self) -> None:
+        """Raise `InputError` if the video cannot be read or has another size than the calibration says."""
+        info = probe(self.video)
+        if self.size_px not in (None, (info.width, info.height)):
+            raise InputError(
+                f"camera {self.name}: calibrated for size {list(self.size_px or ())}, but {self.video} has "
+                f"{info.width}x{info.height}; give the video that was calibrated, or scale K and size"
+            )
 
     def to_camera(self, world: np.ndarray) -> np.ndarray:
         """Return world points (..., 3) in this camera's axes."""
@@ -81,28 +104,33 @@ def read_capture(folder: Path, calibration: Path | None = None) -> Capture:
     Raises:
         InputError: something is missing or not as described.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
     calibration = calibration or _find_calibration(folder)
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
     try:
-        entries = json.loads(calibration.read_text())["cameras"]
         cameras = []
-        for entry in entries:
+        for entry in json.loads(calibration.read_text())["cameras"]:
             video = next((path for path in videos if path.stem == entry["name"]), None)
             if video is not None:
                 matrix, turn, shift = (np.array(entry[key], np.float64) for key in ("K", "R", "t"))
-                cameras.append(CaptureCamera(entry["name"], video, matrix, turn, shift.reshape(-1)))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+                width, height = entry.get("size") or (0, 0)
+                size = (int(width), int(height)) if width else None
+                cameras.append(CaptureCamera(entry["name"], video, matrix, turn, shift.reshape(-1), size))
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             f"{calibration}: no calibration of this layout ({error!r}); it needs a list 'cameras' with name, K, R, t"
         ) from error
     if not cameras:
         raise InputError(f"{folder}: no video is named after a camera of {calibration.name}; name them cam01.mp4 ...")
+    names = [camera.name for camera in cameras]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{calibration}: camera {', '.join(twice)} is there twice; give every camera its own name")
     return Capture(tuple(cameras), _read_reference(folder / "reference_3d_coco17.npz"))
 
 
 def _find_calibration(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
     found = sorted(folder.glob("calibration*.json"), key=lambda path: ("refined" not in path.name, path.name))
     if not found:
         raise InputError(f"{folder}: holds no calibration*.json; give the folder of one capture, or --calibration")
@@ -112,13 +140,22 @@ def _find_calibration(folder: Path) -> Path:
 def _read_reference(path: Path) -> np.ndarray:
     try:
         arrays = read_npz(path)
-        joints = arrays["kp3d_smooth" if "kp3d_smooth" in arrays else "kp3d_raw"]
+        joints = arrays["kp3d_smooth" if "kp3d_smooth" in arrays else "kp3d_raw"].astype(np.float64)
         check_shape("kp3d", joints, ("P", "T", 17, 3))
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{path}: no 3D reference ({error}); it needs kp3d_smooth or kp3d_raw (P, T, 17, 3)"
         ) from error
+    if not known_frames(joints).any():
+        raise InputError(
+            f"{path}: the reference holds nothing to compare: no frame has all joints from shoulders to ankles"
+        )
     return joints
+
+
+def known_frames(joints_m: np.ndarray) -> np.ndarray:
+    """Return in which frames (P, T) all joints of `BODY_JOINTS` are known."""
+    return np.isfinite(joints_m[:, :, BODY_JOINTS]).all(axis=(2, 3))
 
 
 def compare_with_capture(
@@ -135,6 +172,5 @@ def compare_with_capture(
     people, frames = truth.shape[:2]
     focal, principal = np.full(frames, camera.focal_px), np.tile(camera.matrix[:2, 2], (frames, 1))
     boxes = np.array([joint_boxes(project_rows(points, focal, principal)) for points in truth])
-    known = np.isfinite(truth[:, :, BODY_JOINTS]).all(axis=(2, 3))
-    reference = Reference(truth, boxes.reshape(people, frames, 4), known, COCO_CHOICE)
+    reference = Reference(truth, boxes.reshape(people, frames, 4), known_frames(truth), COCO_CHOICE)
     return compare_runs(camera.name, runs, body, reference)

@@ -18,6 +18,7 @@ COLUMNS = (
 )
 
 WORSE = 0.01  # share
+NOTHING = 1e-3  # of every unit in the table: an error this small is rounding, and has no percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _row(result: Comparison, mode: str) -> tuple[str, ...]:
 
 def _change(result: Comparison, first: str, mode: str, measure: Callable[[MotionErrors], float]) -> float:
     before, after = (measure(result.by_mode[name]) for name in (first, mode))
-    return after / before - 1.0 if before > 0 else np.nan
+    return after / before - 1.0 if before > NOTHING else np.nan
 
 
 def _mean(values: np.ndarray) -> float:

@@ -57,7 +57,7 @@ def measure_motion(
     move while the true foot moves less than a centimetre in a frame), as a speed and of joints, not of vertices.
     """
     places = zip(sightings.track, sightings.row, strict=True)
-    count = len(truth[0, 0]) if truth.size else 0
+    count = truth.shape[2]
     ours = np.array([joints[track][row] for track, row in places], np.float64).reshape(-1, count, 3)
     real = truth[sightings.person, sightings.frame].astype(np.float64)
     limbs, root, feet = list(choice.measured), list(choice.root), list(choice.feet)

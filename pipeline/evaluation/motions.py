@@ -44,7 +44,7 @@ def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[Simulated
             shard = read_npz(path)
             people = [_person(f"{path.stem}[{row}]", {k: v[row] for k, v in shard.items()}, body)
                       for row in range(min(limit - count, len(shard["pose"])))]  # fmt: skip
-        except (OSError, KeyError, ValueError, IndexError) as error:
+        except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(f"{path}: not a shard of simulated motion ({error}); make the shards anew") from error
         yield from people
         count += len(people)
@@ -53,6 +53,7 @@ def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[Simulated
 
 
 def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPerson:
+    _check(name, clip)
     frames = len(clip["pose"])
     joints = joint_positions(body, clip["pose"], clip["betas"], np.zeros((frames, 3), np.float32), "smpl24")
     truth = Truth(
@@ -83,3 +84,16 @@ def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPers
         principal_px=np.tile(clip["principal_px"].astype(np.float32), (count, 1)),
     )
     return SimulatedPerson(name, rows, truth)
+
+
+def _check(name: str, clip: dict[str, np.ndarray]) -> None:
+    """Raise `ValueError` unless a clip has frames, finite numbers, a focal length above 0 and times that rise."""
+    if not len(clip["pose"]):
+        raise ValueError(f"{name}: holds no frame")
+    if not clip["focal_px"] > 0:
+        raise ValueError(f"{name}: focal_px: is {clip['focal_px']}, not above 0")
+    broken = [key for key, value in clip.items() if not np.isfinite(value).all()]
+    if broken:
+        raise ValueError(f"{name}: {', '.join(broken)} is not finite")
+    if not (np.diff(clip["time_s"]) > 0).all():
+        raise ValueError(f"{name}: time_s does not rise from frame to frame")

@@ -36,6 +36,7 @@ def pair_people(
     true_boxes: np.ndarray,
     *,
     is_filled_left_out: bool = False,
+    is_first: np.ndarray | None = None,
 ) -> Pairing:
     """Assign bodies one to one to people, by the overlap of the boxes around their projected joints.
 
@@ -44,6 +45,7 @@ def pair_people(
         joints: their joints (rows, J, 3) in camera axes, metres.
         true_boxes: (P, T, 4) boxes of the people, pixels; NaN where somebody is not in front of the camera.
         is_filled_left_out: only rows that were seen stand for somebody.
+        is_first: (P, T) who is assigned before all others, who share the bodies that are left; None = everybody.
     """
     people, frames = true_boxes.shape[:2]
     present = _rows_by_frame(tracks, frames, is_filled_left_out)
@@ -58,7 +60,14 @@ def pair_people(
         here = np.array([boxes[number][row] for number, row in rows]).reshape(-1, 4)
         overlap = box_overlaps(true_boxes[:, frame], here)
         kept = np.array([[holder[p] == number for number, _ in rows] for p in range(people)], bool)
-        chosen = assign_boxes(overlap, KEEP_BONUS * kept.reshape(overlap.shape))
+        bonus = KEEP_BONUS * kept.reshape(overlap.shape)
+        if is_first is None:
+            chosen = assign_boxes(overlap, bonus)
+        else:
+            first = is_first[:, frame, None]
+            chosen = assign_boxes(np.where(first, overlap, 0.0), bonus)
+            is_left = ~np.isin(np.arange(len(rows)), [column for _, column in chosen])
+            chosen += assign_boxes(np.where(~first & is_left, overlap, 0.0), bonus)
         extra += len(rows) - len(chosen)
         for person, column in chosen:
             number, row = rows[column]

@@ -37,6 +37,10 @@ class Truth:
         check_shape("visible_share", self.visible_share, (people, frames))
         check_shape("focal_px", self.focal_px, (frames,))
         check_shape("principal_px", self.principal_px, (frames, 2))
+        if not frames:
+            raise ValueError("visible_share: holds no frame; give a clip with at least one")
+        if not (np.isfinite(self.focal_px).all() and (self.focal_px > 0).all()):
+            raise ValueError(f"focal_px: is {self.focal_px.min()}; give finite pixels above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def read_truth(path: Path) -> Truth:
     try:
         arrays = read_npz(path)
         frames = arrays["visible_share"].shape[1]
-        return Truth(
+        truth = Truth(
             joints_m=arrays["joints_smpl24"],
             visible_share=arrays["visible_share"],
             focal_px=np.full(frames, arrays["focal_px"]),
@@ -102,6 +106,9 @@ def read_truth(path: Path) -> Truth:
         )
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise InputError(f"{path}: not the truth of a clip ({error}); build it again with the demo clip") from error
+    if not np.isfinite(truth.joints_m).all(axis=(2, 3)).any():
+        raise InputError(f"{path}: the reference holds nothing to compare: nobody is there, or no joint is known")
+    return truth
 
 
 def measure_against_truth(
@@ -117,14 +124,13 @@ def measure_against_truth(
     joints = [joint_positions(body, track.pose, track.betas, track.trans) for track in tracks]
     true_boxes = [joint_boxes(project_rows(points, truth.focal_px, truth.principal_px)) for points in truth.joints_m]
     # Someone hidden takes a body away from nobody: bodies of people who cannot be seen are neither found nor extra.
-    pairing = pair_people(tracks, joints, np.array(true_boxes).reshape(people, -1, 4))
-    pairs = [
-        [pair for pair in found if truth.visible_share[person, pair.frame] >= visible_min]
-        for person, found in enumerate(pairing.pairs)
-    ]
+    is_visible = truth.visible_share >= visible_min
+    boxes = np.array(true_boxes).reshape(*is_visible.shape, 4)
+    pairing = pair_people(tracks, joints, boxes, is_first=is_visible)
+    pairs = [[pair for pair in found if is_visible[person, pair.frame]] for person, found in enumerate(pairing.pairs)]
     errors = np.array([_errors(pairs[p], joints, truth.joints_m[p]) for p in range(people)]).reshape(people, 3)
     return TruthReport(
-        visible=(truth.visible_share >= visible_min).sum(axis=1).astype(np.int64),
+        visible=is_visible.sum(axis=1).astype(np.int64),
         found=np.array([len(found) for found in pairs], np.int64),
         switches=np.array([_switches(found) for found in pairs], np.int64),
         mpjpe_mm=errors[:, 0],

@@ -40,7 +40,7 @@ def is_glob(path: Path) -> bool:
 def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
     """Return a sort key that puts 2 before 10."""
     parts = re.split(r"(\d+)", name.lower())
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts if part)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 def plan_images(path: Path) -> ImagePlan:

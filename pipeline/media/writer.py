@@ -1,5 +1,6 @@
 """H.264 files that browsers play, written whole or not at all."""
 
+import math
 import os
 from contextlib import suppress
 from fractions import Fraction
@@ -48,7 +49,7 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._reformatter = VideoReformatter()
         self._is_timed = False
-        self._last_pts = -1
+        self._last_pts, self._last_s = -1, -math.inf
 
     def write(self, image: np.ndarray, time_s: float | None = None) -> None:
         """Append a frame.
@@ -70,12 +71,13 @@ class VideoWriter:
         if time_s is None:
             pts = self.frames_written
         else:
-            pts = round((time_s - self._start_s) * TICKS_PER_S)
-            if pts <= self._last_pts:
+            if time_s <= self._last_s:
                 raise ValueError(
-                    f"frame {self.frames_written}: time {time_s} s is not after the last, "
-                    f"{self._start_s + self._last_pts / TICKS_PER_S:.6f} s"
+                    f"frame {self.frames_written}: time {time_s} s is not after the last, {self._last_s} s"
                 )
+            # Frames nearer to each other than a tick come one tick apart.
+            pts = max(round((time_s - self._start_s) * TICKS_PER_S), self._last_pts + 1)
+            self._last_s = time_s
         self._last_pts = pts
         self._encode(self._to_frame(image, pts))
         self.frames_written += 1

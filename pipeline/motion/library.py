@@ -1,5 +1,6 @@
 """The people of one clip, of whom only those near the frames at hand are in memory."""
 
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from configs.errors import InputError, RunError
 from pipeline.atomic import read_npz, write_npz
 from pipeline.types import MotionTrack
 
@@ -73,11 +75,28 @@ def _read_numbered(path: Path, number: int) -> MotionTrack:
 
 
 def write_track(path: Path, track: MotionTrack) -> None:
-    """Write the camera-frame motion of one person."""
+    """Write the camera-frame motion of one person.
+
+    Raises:
+        RunError: the motion holds numbers that are not finite.
+    """
+    for name in ("pose", "betas", "trans"):
+        if not np.isfinite(getattr(track, name)).all():
+            raise RunError(
+                f"{path}: {path.stem} came out with a {name} that is not finite, so it was not written; "
+                "take back what you set of refine.*, or check the weights of the models"
+            )
     write_npz(path, {item.name: getattr(track, item.name) for item in fields(MotionTrack)})
 
 
 def read_track(path: Path) -> MotionTrack:
-    """Return what `write_track` wrote."""
-    arrays: dict[str, Any] = read_npz(path)
-    return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
+    """Return what `write_track` wrote.
+
+    Raises:
+        InputError: the file is damaged, or of another version.
+    """
+    try:
+        arrays: dict[str, Any] = read_npz(path)
+        return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a motion of this version ({error}); run the clip again") from error

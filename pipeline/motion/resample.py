@@ -50,7 +50,7 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
     """Return the motion at a constant rate, from the first timestamp of the track to the last.
 
     Rotations follow the shortest arc; the pelvis moves on a straight line. A sample is observed where the rows it
-    lies between are observed and at most `gap_max_s` apart.
+    lies between are observed and neighbouring frames of the video, or at most `gap_max_s` apart.
 
     Args:
         pelvis: (3,) pelvis of the shaped template.
@@ -68,6 +68,7 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
     brackets = find_brackets(track.time_s, times)
     before, after, weight = brackets.before, brackets.after, brackets.weight
     gap_s = track.time_s[after] - track.time_s[before]
+    is_near = (gap_s <= gap_max_s) | (track.frame_index[after] - track.frame_index[before] <= 1)
     pelvis_path = blend(pelvis + track.trans.astype(np.float64), brackets)
     return SampledMotion(
         rate_hz=mean_rate(track.time_s) if rate is None else float(rate),
@@ -76,7 +77,7 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
         pose=slerp(track.pose, brackets),
         trans=pelvis_path - pelvis,
         joint_confidence=blend(track.joint_confidence, brackets).astype(np.float32),
-        is_observed=track.is_observed[before] & track.is_observed[after] & (gap_s <= gap_max_s),
+        is_observed=track.is_observed[before] & track.is_observed[after] & is_near,
         focal_px=blend(track.focal_px, brackets),
         principal_px=blend(track.principal_px, brackets),
     )

@@ -5,10 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from configs.errors import InputError
 from pipeline.media import RandomFrames
 
 COLUMNS = 4
 TILE_WIDTH = 480
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
@@ -18,9 +20,10 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
         picture: its ending decides the format, such as .png or .jpg.
 
     Raises:
-        InputError: the video cannot be read.
-        ValueError: OpenCV cannot write the picture's format.
+        InputError: the video cannot be read, or the picture not written.
     """
+    if picture.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{picture}: is no name of a picture; end it in .png or .jpg")
     with RandomFrames(video) as frames:
         chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)).tolist()
         images = [frame.image for frame in frames.many(chosen)]
@@ -36,5 +39,5 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
         sheet[top : top + size[1], left : left + size[0]] = tile
     picture.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(picture), sheet[..., ::-1]):
-        raise ValueError(f"{picture}: cannot be written as a picture; end its name in .png or .jpg")
+        raise InputError(f"{picture}: cannot be written; choose another place")
     return chosen

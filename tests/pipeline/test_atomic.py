@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.atomic import npz_bytes, read_npz, write_bytes, write_npz
+from pipeline.atomic import npz_bytes, read_npz, write_bytes, write_json, write_npz
 
 
 def test_arrays_come_back_and_the_bytes_depend_on_them_alone(tmp_path: Path) -> None:
@@ -30,3 +31,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="no space"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("kept", [0, 100, -1])
+def test_a_damaged_archive_is_a_value_error(tmp_path: Path, kept: int) -> None:
+    write_npz(tmp_path / "a.npz", {"x": np.arange(1000)})
+    data = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(data[:kept])
+    with pytest.raises(ValueError):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_a_name_that_is_no_text_can_be_written_down(tmp_path: Path) -> None:
+    name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "a.json", {"input": name})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"input": name}

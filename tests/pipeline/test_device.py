@@ -32,3 +32,8 @@ def test_rows_at_once_shrink_with_the_network_and_stay_within_bounds() -> None:
     assert choose_rows(released.row_bytes, "cpu") == 1
     assert choose_rows(2**27, "cpu") == 2
     assert choose_rows(2**40, "cpu") == 1
+
+
+def test_a_cuda_device_without_a_number_is_refused() -> None:
+    with pytest.raises(SettingsError, match="cuda:x"):
+        choose_device("cuda:x")

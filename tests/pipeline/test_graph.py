@@ -61,6 +61,14 @@ def test_a_file_without_a_record_proves_nothing(tmp_path: Path) -> None:
     assert ran(tmp_path) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("text", ["[1]", "{", "3", '{"a": 1}', '{"a": {"fingerprint": "x"}}', "\udcff"])
+def test_a_damaged_record_proves_nothing(tmp_path: Path, text: str) -> None:
+    ran(tmp_path)
+    (tmp_path / "nodes.json").write_bytes(text.encode(errors="surrogateescape"))
+    assert ran(tmp_path) == ["a", "b", "c"]
+    assert ran(tmp_path) == []
+
+
 def test_a_node_that_fails_stays_undone_and_the_others_stay_done(tmp_path: Path) -> None:
     kitchen = Kitchen(tmp_path)
 
@@ -91,3 +99,17 @@ def test_files_that_a_node_no_longer_makes_are_removed(tmp_path: Path) -> None:
 def test_a_fingerprint_depends_on_settings_and_inputs_alone() -> None:
     assert fingerprint_of({"a": 1, "b": 2}) == fingerprint_of({"b": 2, "a": 1})
     assert len({fingerprint_of({"a": 1}), fingerprint_of({"a": 2}), fingerprint_of({"a": 1}, ["x"])}) == 3
+
+
+def test_files_of_a_node_that_is_left_out_go_once_they_show_something_else(tmp_path: Path) -> None:
+    ran(tmp_path)
+    kitchen = Kitchen(tmp_path)
+    without = kitchen.graph()
+    without.nodes = [node for node in without.nodes if node.name != "c"]
+    without.run()
+    assert (tmp_path / "c.txt").exists()  # nothing has changed, so it is still right
+    changed = Kitchen(tmp_path, a=1).graph()
+    changed.nodes = [node for node in changed.nodes if node.name != "c"]
+    changed.run()
+    assert not (tmp_path / "c.txt").exists()
+    assert ran(tmp_path, a=1) == ["c"]

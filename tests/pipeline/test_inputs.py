@@ -34,3 +34,10 @@ def test_what_is_not_there_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=text.replace("*", r"\*")):
         find_clips([str(tmp_path / text)])
+
+
+def test_a_link_keeps_its_own_name_and_a_video_counts_once(tmp_path: Path) -> None:
+    touch(tmp_path / "real" / "recording.mp4")
+    (tmp_path / "cam01.mp4").symlink_to(tmp_path / "real" / "recording.mp4")
+    [clip] = find_clips([str(tmp_path / "cam01.mp4"), str(tmp_path / "real" / "recording.mp4")])
+    assert clip.name == "cam01"

@@ -1,6 +1,7 @@
 """The whole line on a tiny video with random weights and the real classes."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,14 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from configs.errors import RunError
+from configs.errors import InputError, SettingsError
 from configs.schema import RunSettings
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
+from pipeline.clip import Clip
+from pipeline.identity import video_identity
 from pipeline.inputs import find_clips
-from pipeline.media import VideoWriter
+from pipeline.line import StageClock
+from pipeline.media import VideoWriter, probe
+from pipeline.models import Models
 from pipeline.motion import joint_positions, read_motion
 from pipeline.motion.library import read_track
+from pipeline.record import read_finished
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
 
 FRAMES, WIDTH, HEIGHT = 22, 96, 64
@@ -172,6 +178,27 @@ def test_a_part_of_the_clip_keeps_its_own_frame_numbers(clip_folder: Path, model
     assert track.frame_index.tolist() == list(range(5, 15))
 
 
+def test_a_given_focal_length_is_in_the_pixels_of_the_video(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    settings = make_settings(
+        clip_folder, model_folder, decode={"max_side_px": WIDTH // 2}, recover={"focal_px": 100.0},
+        detect={"keypoints": None, "weights": "bundled"},
+    )  # fmt: skip
+    info = probe(clip_folder / "walk.mp4")
+    clip = Clip(info, tmp_path, settings, Models(settings, "cpu"), Silent(), StageClock())
+    assert clip.focal_px() == 50.0
+
+
+def test_keypoints_of_a_file_and_smaller_frames_do_not_go_together(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    settings = make_settings(clip_folder, model_folder, decode={"max_side_px": WIDTH // 2})
+    result = run(clip_folder / "walk.mp4", tmp_path, settings)
+    assert result.is_failed and "keypoints of a file are in the pixels of the video" in result.problem
+    assert not run(clip_folder / "walk.mp4", tmp_path, make_settings(clip_folder, model_folder)).is_failed
+
+
 def test_nobody_in_the_video_is_a_finished_run_without_people(
     clip_folder: Path, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -208,8 +235,9 @@ def test_two_runs_cannot_write_into_one_folder(clip_folder: Path, model_folder: 
     (tmp_path / "walk").mkdir()
     with open(tmp_path / "walk" / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match="another run"):
-            run(clip_folder / "walk.mp4", tmp_path, make_settings(clip_folder, model_folder))
+        result = run(clip_folder / "walk.mp4", tmp_path, make_settings(clip_folder, model_folder))
+    assert result.is_failed and "another run" in result.problem
+    assert [path.name for path in (tmp_path / "walk").iterdir()] == [".lock"]
 
 
 @pytest.mark.slow
@@ -241,3 +269,49 @@ def test_kill_9_at_random_moments_changes_no_byte(
             shutil.rmtree(tmp_path / "walk")
     subprocess.run(command, check=True, capture_output=True)
     assert motion_bytes(tmp_path / "walk") == motion_bytes(finished.folder)
+
+
+def test_people_of_a_run_that_was_stopped_are_gone(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
+    clip = clip_folder / "walk.mp4"
+    first = run(clip, tmp_path, make_settings(clip_folder, model_folder))
+    with pytest.raises(SettingsError):
+        run(clip, tmp_path, make_settings(clip_folder, model_folder, refine={"mode": "published", "prior": "none"}))
+    fewer = run(clip, tmp_path, make_settings(clip_folder, model_folder, link={"frames_min": FRAMES}))
+    assert first.person_count == 2 and fewer.person_count == 1
+    assert sorted(motion_bytes(fewer.folder)) == ["person_001.npz"]
+
+
+def test_a_failed_run_is_not_measured(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
+    clip = clip_folder / "walk.mp4"
+    done = run(clip, tmp_path, make_settings(clip_folder, model_folder))
+    assert read_finished(done.folder).status == "done"
+    assert run(clip, tmp_path, make_settings(clip_folder, model_folder, decode={"start_s": 50.0})).is_failed
+    with pytest.raises(InputError, match="the last run there failed"):
+        read_finished(done.folder)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_motion_of_no_numbers_ends_the_run_and_is_not_measured(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    clip, settings = clip_folder / "walk.mp4", make_settings(clip_folder, model_folder)
+    done = run(clip, tmp_path, settings)
+    wild = {"keypoint_trust_m": 1e-30, "pose_trust_rad": 1e-30, "is_gated": False}
+    for _ in range(2):  # nothing of it counts as made
+        failed = run(clip, tmp_path, make_settings(clip_folder, model_folder, refine=wild))
+        assert failed.is_failed and "person_001 came out with a pose that is not finite" in failed.problem
+        with pytest.raises(InputError, match="the run there goes on or was stopped"):
+            read_finished(done.folder)
+    run(clip, tmp_path, settings)
+    assert read_finished(done.folder).status == "done"
+    unchanged = run(clip, tmp_path, settings)
+    assert read_finished(unchanged.folder).status == "done"
+
+
+def test_pictures_that_change_are_another_video(tmp_path: Path) -> None:
+    (tmp_path / "1.bmp").write_bytes(b"old")
+    (tmp_path / ".#1").symlink_to(tmp_path / "nowhere")
+    before = video_identity(tmp_path)
+    (tmp_path / "1.bmp").write_bytes(b"new")
+    os.utime(tmp_path / "1.bmp", ns=(1, 1))
+    assert video_identity(tmp_path) != before

@@ -1,13 +1,21 @@
 """`dpmesh-video weights import` and `export` as a user types them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+
+from configs.errors import InputError, WeightsError
+from pipeline.cli.exchange import import_scorehmr, import_tokenizer
+from pipeline.cli.inspection import verify_weights
+
+if TYPE_CHECKING:
+    from refine.denoiser import Denoiser
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +58,8 @@ def test_vposer_is_imported_listed_and_verified(tmp_path: Path) -> None:
     assert cli(cache, "verify", "vposer-v1").stdout == "vposer-v1  ok\n"
 
 
-def test_a_score_model_is_imported_listed_and_verified(tmp_path: Path) -> None:
+def write_score_model(path: Path) -> "Denoiser":
+    """Write a tiny score model as the authors do; return the network in it."""
     from refine.denoiser import Denoiser
     from refine.official import official_name
     from refine.schedule import make_schedule
@@ -58,7 +67,14 @@ def test_a_score_model_is_imported_listed_and_verified(tmp_path: Path) -> None:
     network = Denoiser(condition=12, hidden=4)
     averaged = {f"ema_model.{name}": table for name, table in make_schedule().tables().items()}
     averaged |= {f"ema_model.model.{official_name(name)}": t for name, t in network.state_dict().items()}
-    torch.save({"step": 1, "opt": {}, "model": {}, "ema": averaged}, tmp_path / "model-100.pt")
+    torch.save({"step": 1, "opt": {}, "model": {}, "ema": averaged}, path)
+    return network
+
+
+def test_a_score_model_is_imported_listed_and_verified(tmp_path: Path) -> None:
+    from refine.denoiser import Denoiser
+
+    network = write_score_model(tmp_path / "model-100.pt")
     cache = tmp_path / "cache"
     done = cli(cache, "import", "scorehmr", str(tmp_path / "model-100.pt"))
     assert done.returncode == 0, done.stderr
@@ -66,6 +82,59 @@ def test_a_score_model_is_imported_listed_and_verified(tmp_path: Path) -> None:
     assert cli(cache, "verify", "scorehmr").stdout == "scorehmr  ok\n"
     found = Denoiser.from_pretrained(cache / "models/scorehmr").state_dict()
     assert all(torch.equal(tensor, found[name]) for name, tensor in network.state_dict().items())
+
+
+def test_a_name_of_another_kind_of_model_is_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "model-100.pt"
+    monkeypatch.setenv("DPMESH_VIDEO_CACHE", str(cache))
+    write_score_model(file)
+    for name in ("dpmesh-3dpw", "vposer-v1", "compact"):
+        with pytest.raises(InputError, match=f"{name} is the name of a .* model for .*; choose another with --name"):
+            import_scorehmr(file, name, replace=True)
+    assert not cache.exists()
+    for _ in range(2):
+        import_scorehmr(file, "mine", replace=True)
+    with pytest.raises(InputError, match="mine is a model that `weights import scorehmr` made, for score; choose"):
+        import_tokenizer(file, "mine", replace=True)
+
+
+def test_verify_goes_on_past_a_record_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "cache" / "models"
+    monkeypatch.setenv("DPMESH_VIDEO_CACHE", str(models.parent))
+    write_score_model(tmp_path / "model-100.pt")
+    for name in ("a", "b"):
+        import_scorehmr(tmp_path / "model-100.pt", name, replace=False)
+    shutil.copytree(models / "a", models / ".c.part")
+    (models / "a/import.json").write_text("{")
+    capsys.readouterr()
+    assert verify_weights([]) == 1
+    verdicts = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert verdicts["a"].startswith("corrupt: ") and "not the record of an import" in verdicts["a"]
+    assert verdicts["b"] == "ok" and ".c.part" not in verdicts
+    assert verify_weights(["a"]) == 1
+
+
+def test_a_score_model_is_no_recovery_network(tmp_path: Path) -> None:
+    from dpmesh.network.stored import read_config
+    from refine.denoiser import Denoiser
+
+    Denoiser(condition=12, hidden=4).save_pretrained(tmp_path)
+    for folder in (tmp_path, ROOT / "refine/data/motion_prior"):
+        with pytest.raises(WeightsError, match="is a score model for refinement, no recovery network"):
+            read_config(folder)
+
+
+def test_a_score_model_with_one_changed_byte_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model-100.pt"
+    write_score_model(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    done = cli(tmp_path / "cache", "import", "scorehmr", str(path))
+    assert done.returncode == 1 and "is damaged: " in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize(

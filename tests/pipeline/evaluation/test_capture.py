@@ -1,4 +1,5 @@
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from configs.errors import InputError
 from pipeline.atomic import write_npz
 from pipeline.evaluation.capture import compare_with_capture, read_capture
 from pipeline.evaluation.comparison import comparison_rows
+from pipeline.media import VideoWriter
 from pipeline.motion.posing import joint_positions
 from pipeline.types import MotionTrack
 
@@ -92,4 +94,55 @@ def test_what_is_no_capture_is_refused_with_its_reason(folder: Path, tmp_path: P
     (folder / "left.mp4").rename(folder / "cam01.mp4")
     (folder / "reference_3d_coco17.npz").unlink()
     with pytest.raises(InputError, match="no 3D reference"):
+        read_capture(folder)
+
+
+def change_camera(folder: Path, **changes: object) -> None:
+    path = folder / "calibration_refined.json"
+    cameras = json.loads(path.read_text())["cameras"]
+    cameras[0] |= changes
+    path.write_text(json.dumps({"cameras": cameras}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"K": [[-500, 0, 320], [0, 510, 180], [0, 0, 1]]}, "camera cam01: K is .*-500"),
+        ({"K": [[float("nan"), 0, 320], [0, 510, 180], [0, 0, 1]]}, "camera cam01: K is .*nan"),
+        ({"R": (-np.eye(3)).tolist()}, "camera cam01: R .* is no rotation"),
+        ({"R": (1.01 * np.eye(3)).tolist()}, "camera cam01: R .* is no rotation"),
+        ({"R": np.full((3, 3), np.nan).tolist()}, "camera cam01: R .* is no rotation"),
+        ({"t": [0, 0, float("inf")]}, "camera cam01: t is .*inf"),
+        ({"size": [640]}, "no calibration of this layout"),
+    ],
+)
+def test_a_camera_that_cannot_be_is_named(folder: Path, changes: dict[str, object], said: str) -> None:
+    change_camera(folder, **changes)
+    with pytest.raises(InputError, match=said):
+        read_capture(folder)
+
+
+def test_a_camera_that_is_there_twice_is_refused(folder: Path) -> None:
+    path = folder / "calibration_refined.json"
+    cameras = json.loads(path.read_text())["cameras"]
+    path.write_text(json.dumps({"cameras": [*cameras, cameras[0]]}))
+    with pytest.raises(InputError, match="camera cam01 is there twice"):
+        read_capture(folder)
+
+
+def test_a_video_of_another_size_than_calibrated_is_refused(folder: Path) -> None:
+    with VideoWriter(folder / "cam01.mp4", 96, 64, Fraction(25)) as video:
+        video.write(np.zeros((64, 96, 3), np.uint8), 0.0)
+    read_capture(folder).cameras[0].check_video()  # the calibration does not tell its size
+    change_camera(folder, size=[96, 64])
+    read_capture(folder).cameras[0].check_video()
+    change_camera(folder, size=[192, 128])
+    with pytest.raises(InputError, match=r"camera cam01: calibrated for size \[192, 128\], but .*cam01.mp4 has 96x64"):
+        read_capture(folder).cameras[0].check_video()
+
+
+@pytest.mark.parametrize("shape", [(0, 20, 17, 3), (1, 0, 17, 3), (1, 20, 17, 3)])
+def test_a_reference_that_knows_nothing_is_refused(folder: Path, shape: tuple[int, ...]) -> None:
+    write_npz(folder / "reference_3d_coco17.npz", {"kp3d_smooth": np.full(shape, np.nan)})
+    with pytest.raises(InputError, match="the reference holds nothing to compare"):
         read_capture(folder)

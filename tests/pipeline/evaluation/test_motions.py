@@ -54,3 +54,33 @@ def test_shards_that_are_missing_or_of_another_layout_are_named(body: BodyModel,
     np.savez(tmp_path / "motion_0000000.npz", pose=np.zeros((1, 2, 24, 3), np.float32))
     with pytest.raises(InputError, match=r"motion_0000000.npz: not a shard of simulated motion .*make the shards anew"):
         list(simulated_people(tmp_path, body, limit=9))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("recovered", np.nan, "recovered is not finite"),
+        ("keypoints", np.inf, "keypoints is not finite"),
+        ("time_s", 0.0, "time_s does not rise"),
+        ("focal_px", 0.0, "focal_px: is 0.0"),
+    ],
+)
+def test_a_clip_that_cannot_be_is_named(body: BodyModel, tmp_path: Path, key: str, value: float, said: str) -> None:
+    path = tmp_path / "motion_0000000.npz"
+    write_swaying_people(path, body)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays[key][1] = value
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=rf"motion_0000000\.npz: not a shard .*motion_0000000\[1\]: {said}"):
+        list(simulated_people(tmp_path, body, limit=9))
+
+
+def test_a_clip_without_frames_is_refused(body: BodyModel, tmp_path: Path) -> None:
+    path = tmp_path / "motion_0000000.npz"
+    write_swaying_people(path, body)
+    with np.load(path) as stored:
+        arrays = {name: array[:, :0] if array.shape[1:2] == (16,) else array for name, array in stored.items()}
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=r"motion_0000000\.npz: not a shard .*motion_0000000\[0\]: holds no frame"):
+        list(simulated_people(tmp_path, body, limit=9))

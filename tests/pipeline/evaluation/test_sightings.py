@@ -110,3 +110,9 @@ def test_clips_count_by_their_rows_and_the_worst_clip_is_named() -> None:
     changes = ["-14.0 %"] * 3 + ["-"] + ["-14.0 %"] + ["-20.0 %"] * 2
     assert change_rows(results)[1] == ("fit", *changes, "+4.0 %", "1 of 2")
     assert comparison_rows(results[:1])[-1][0] == "a"
+
+
+@pytest.mark.parametrize("before_mm", [0.0, 1e-9])
+def test_a_change_from_about_nothing_has_no_percentage(before_mm: float) -> None:
+    result = Comparison("a", 40, 30, {"off": errors_of(before_mm, 30), "fit": errors_of(80.0, 30)})
+    assert change_rows([result])[1] == ("fit", *["-"] * 8, "0 of 0")

@@ -84,6 +84,16 @@ def test_hidden_frames_neither_count_nor_hurt(people, stick_body) -> None:
     assert report.visible.tolist() == [30, 20] and report.found.tolist() == [30, 20]
 
 
+def test_someone_hidden_takes_a_body_away_from_nobody(make_track, stick_body) -> None:
+    person, behind, track = (make_track(TIMES, shift_m=(0, 0, 5.0 + depth)) for depth in (0.0, 0.1, 0.06))
+    truth = truth_of([person, behind], stick_body)
+    share = np.stack([np.ones(30), np.zeros(30)])
+    report = measure_against_truth([track], stick_body, replace(truth, visible_share=share))
+    assert report.found.tolist() == [30, 0] and report.extra == 0
+    report = measure_against_truth([track, behind], stick_body, replace(truth, visible_share=share))
+    assert report.found.tolist() == [30, 0] and report.extra == 0
+
+
 def test_one_body_cannot_stand_for_two_people(people, stick_body) -> None:
     report = measure_against_truth(people[:1], stick_body, truth_of([people[0], people[0]], stick_body))
     assert report.found.sum() == 30
@@ -138,3 +148,22 @@ def test_a_truth_file_is_read_back_and_a_wrong_one_refused(tmp_path: Path, peopl
     for name in ("half.npz", "none.npz"):
         with pytest.raises(InputError, match="not the truth of a clip"):
             read_truth(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"focal_px": 0.0}, r"focal_px: is 0.0; give finite pixels above 0"),
+        ({"focal_px": np.nan}, r"focal_px: is nan"),
+        ({"joints_smpl24": np.zeros((2, 0, 24, 3)), "visible_share": np.zeros((2, 0))}, "holds no frame"),
+        ({"joints_smpl24": np.zeros((0, 30, 24, 3)), "visible_share": np.zeros((0, 30))}, "nothing to compare"),
+        ({"joints_smpl24": np.full((2, 30, 24, 3), np.nan)}, "nothing to compare"),
+    ],
+)
+def test_a_truth_that_cannot_be_measured_against_is_refused(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    arrays = {"joints_smpl24": np.zeros((2, 30, 24, 3)), "visible_share": np.ones((2, 30)), "focal_px": 500.0}
+    write_npz(tmp_path / "truth.npz", arrays | {"principal_px": np.array([320.0, 180.0])} | changes)
+    with pytest.raises(InputError, match=said):
+        read_truth(tmp_path / "truth.npz")

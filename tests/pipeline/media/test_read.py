@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from configs.errors import InputError, SettingsError, TruncatedError
 from pipeline.media import RandomFrames, probe, read_frames
 from pipeline.media import read as read_module
+from pipeline.media.decode import Damage
 from pipeline.media.packet_index import index_packets
 from pipeline.types import Frame
 
@@ -321,20 +323,28 @@ def test_cut_interlaced_file_keeps_its_last_good_frame(make_clip: ClipMaker) -> 
     assert message is not None and len(frames) == decoded > 20
 
 
-@pytest.mark.parametrize("place", [29, 31, 50])
 def test_damage_after_the_seek_gives_the_bytes_of_reading_from_the_start(
-    make_clip: ClipMaker, place: int, monkeypatch: pytest.MonkeyPatch
+    make_clip: ClipMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read_module, "SEEK_WORTH_FRAMES", 0)
     path = make_clip(size=(160, 96), options={"x264-params": "bframes=2:scenecut=0:threads=1"})
+    whole_file = path.read_bytes()
     with av.open(str(path)) as container:
-        start, size = [(entry.pos, entry.size) for entry in container.streams.video[0].index_entries][place]
-    data = bytearray(path.read_bytes())
-    data[start + size // 2 : start + size] = b"\xaa" * (size - size // 2)
-    path.write_bytes(data)
-    flagged = [p.index for p in read_module.pictures_from(probe(path), 0) if p.raw.is_corrupt]
-    assert flagged and min(flagged) > 25
-    whole, message = read_until_damage(path)
-    rest, message_of_rest = read_until_damage(path, from_index=25, after_time_s=whole[24].time_s)
-    assert same(rest, whole[25:])
-    assert message_of_rest == message
+        packets = [(entry.pos, entry.size) for entry in container.streams.video[0].index_entries]
+    noticed = 0
+    for start, size in packets[29:56:3]:
+        data = bytearray(whole_file)
+        data[start + size // 4 : start + size] = b"\xaa" * (size - size // 4)
+        path.write_bytes(data)
+        whole, message = read_until_damage(path)
+        flagged: list[int] = []
+        with suppress(Damage):
+            flagged.extend(p.index for p in read_module.pictures_from(probe(path), 0) if p.raw.is_corrupt)
+        if not flagged and message is None:
+            continue  # now and then the decoder takes damaged bytes for good ones; which, depends on the encoder
+        noticed += 1
+        assert min(flagged, default=len(whole)) > 25
+        rest, message_of_rest = read_until_damage(path, from_index=25, after_time_s=whole[24].time_s)
+        assert same(rest, whole[25:])
+        assert message_of_rest == message
+    assert noticed >= 3

@@ -131,3 +131,12 @@ def test_frame_buffers_do_not_pile_up(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3e6
+
+
+def test_frames_nearer_than_a_tick_come_one_tick_apart(tmp_path: Path) -> None:
+    times = [0.0, 0.033333, 0.033338, 0.033339, 0.1]
+    with VideoWriter(tmp_path / "a.mp4", 32, 32, Fraction(30)) as video:
+        for time in times:
+            video.write(picture(0, 32, 32), time)
+    found = [frame.time_s for frame in read_frames(tmp_path / "a.mp4")]
+    assert len(found) == 5 and np.allclose(found, times, atol=1e-4) and (np.diff(found) > 0).all()

@@ -1,7 +1,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from configs.errors import InputError, RunError
+from pipeline.atomic import read_npz, write_npz
 from pipeline.motion.library import MotionLibrary, TrackEntry, read_track, write_track
 
 
@@ -29,3 +32,44 @@ def test_a_track_comes_back_from_its_file_and_is_numbered_by_place(tmp_path: Pat
     assert found.track_id == track.track_id
     library = MotionLibrary.of_files([tmp_path / "person_001.npz", tmp_path / "person_002.npz"])
     assert [person.track_id for person in library] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["pose", "trans", "betas"])
+def test_motion_that_is_not_finite_is_not_written(tmp_path: Path, make_track, name: str) -> None:
+    track = make_track(np.arange(5) / 10)
+    getattr(track, name)[1] = np.nan
+    with pytest.raises(RunError, match=rf"person_001 came out with a {name} that is not finite"):
+        write_track(tmp_path / "person_001.npz", track)
+    assert not list(tmp_path.iterdir())
+
+
+def damaged_motion(path: Path, how: str) -> None:
+    """Spoil a file of `write_track`."""
+    arrays = read_npz(path)
+    if how == "a key too few":
+        del arrays["pose"]
+    elif how == "no track_id":
+        del arrays["track_id"]
+    elif how == "a key too many":
+        arrays["colour"] = np.zeros(3)
+    elif how == "a wrong length":
+        arrays["trans"] = arrays["trans"][:-1]
+    write_npz(path, arrays)
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-40])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "gone":
+        path.unlink()
+
+
+HOW = ("a key too few", "no track_id", "a key too many", "a wrong length", "cut", "empty", "gone")
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_damaged_motion_is_refused_with_what_to_do(tmp_path: Path, make_track, how: str) -> None:
+    path = tmp_path / "person_001.npz"
+    write_track(path, make_track(np.arange(5) / 10))
+    damaged_motion(path, how)
+    with pytest.raises(InputError, match=r"person_001\.npz: not a motion of this version .*; run the clip again"):
+        read_track(path)

@@ -57,13 +57,18 @@ def test_samples_on_frames_keep_the_frames(make_track) -> None:
 
 def test_samples_in_a_long_gap_are_not_observed(make_track) -> None:
     times = np.concatenate([np.arange(4) / 10, 1.3 + np.arange(4) / 10])
-    motion = resample(make_track(times), np.zeros(3), Fraction(10), 0.5)
+    frames = np.array([0, 1, 2, 3, 13, 14, 15, 16])
+    motion = resample(make_track(times, frame_index=frames), np.zeros(3), Fraction(10), 0.5)
     np.testing.assert_allclose(motion.time_s[~motion.is_observed], np.arange(4, 13) / 10)
 
 
 def test_samples_in_a_short_gap_are_observed(make_track) -> None:
     times = np.array([0.0, 0.1, 0.5, 0.6])
     assert resample(make_track(times), np.zeros(3), Fraction(10), 0.5).is_observed.all()
+
+
+def test_the_distance_of_neighbouring_frames_is_no_gap(make_track) -> None:
+    assert resample(make_track(np.arange(5.0)), np.zeros(3), RATE, 0.5).is_observed.all()
 
 
 def test_samples_beside_a_filled_frame_are_not_observed(make_track) -> None:

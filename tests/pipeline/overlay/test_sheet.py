@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from configs.errors import InputError
 from pipeline.media import VideoWriter
 from pipeline.overlay.sheet import write_contact_sheet
 
@@ -19,3 +20,8 @@ def test_the_sheet_shows_frames_spread_over_the_video(tmp_path: Path, count: int
     columns = min(4, len(wanted))
     assert sheet.shape == (-(-len(wanted) // columns) * 360, columns * 480, 3)
     assert abs(int(sheet[10, 10, 0]) - 20 * wanted[0]) < 8
+
+
+def test_a_name_that_is_no_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"end it in \.png or \.jpg"):
+        write_contact_sheet(tmp_path / "a.mp4", tmp_path / "sheet", 1)

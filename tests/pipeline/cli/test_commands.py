@@ -1,0 +1,64 @@
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from configs.errors import SettingsError
+from configs.schema import RunSettings
+from pipeline.atomic import write_npz
+from pipeline.cli import commands
+from pipeline.cli.app import app
+from pipeline.cli.commands import evaluate_sequences, run, with_focal
+from pipeline.media import VideoWriter
+
+
+@pytest.mark.parametrize("is_plan", [True, False])
+def test_a_keypoint_file_is_refused_for_more_than_one_clip(tmp_path: Path, is_plan: bool) -> None:
+    clips = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for clip in clips:
+        clip.write_text("not a video")
+    settings = RunSettings.model_validate({"detect": {"keypoints": str(tmp_path / "k.json")}})
+    with pytest.raises(SettingsError, match=r"k\.json: a keypoint file belongs to one clip, and these are 2; run the"):
+        run([str(clip) for clip in clips], tmp_path / "out", settings, is_plan=is_plan)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--focal", "--start", "--end"])
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_an_option_that_is_no_finite_number_is_refused(option: str, value: str) -> None:
+    told = CliRunner().invoke(app, ["run", "a.mp4", option, value])
+    assert isinstance(told.exception, SettingsError) and "should be a finite number" in str(told.exception)
+
+
+@pytest.mark.parametrize("focal_px", [0.0, -500.0, float("nan")])
+def test_a_known_focal_length_is_checked_as_a_given_one_is(focal_px: float) -> None:
+    assert with_focal(RunSettings(), 500.0).recover.focal_px == 500.0
+    with pytest.raises(ValidationError, match="focal_px"):
+        with_focal(RunSettings(), focal_px)
+
+
+def test_a_sequence_that_cannot_be_measured_costs_only_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "nobody.json").write_text("[]")
+    settings = RunSettings.model_validate(
+        {"detect": {"keypoints": str(tmp_path / "nobody.json")}, "overlay": {"is_written": False}}
+    )
+    truth = {"joints_smpl24": np.ones((1, 3, 24, 3)), "visible_share": np.ones((1, 3)), "focal_px": 90.0}
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.mp4").write_text("not a video")
+        write_npz(tmp_path / f"{name}.truth.npz", truth | {"principal_px": np.array([48.0, 32.0])})
+    (tmp_path / "b.truth.npz").write_text("no truth")
+    assert evaluate_sequences(tmp_path, tmp_path / "out", settings, ["off"]) == commands.FAILED
+    capsys.readouterr()
+    with VideoWriter(tmp_path / "c.mp4", 96, 64, Fraction(25)) as video:
+        for index in range(3):
+            video.write(np.zeros((64, 96, 3), np.uint8), index / 25)
+    assert evaluate_sequences(tmp_path, tmp_path / "out", settings, ["off"]) == commands.PARTLY
+    said = capsys.readouterr()
+    errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 2 and "a.mp4" in errors[0] and "b.truth.npz" in errors[1]
+    assert "c" in said.out and "0.0 %" in said.out
