@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from configs.errors import InputError
+from dpmesh.weights.cache import WEIGHTS_FILE
+from dpmesh.weights.checkpoint import read_safetensors
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -32,6 +34,23 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     if not isinstance(state, dict) or not state.keys() >= _PARTS:
         raise InputError(f"{path}: not the checkpoint of a training; give the {CHECKPOINT} that one left")
     return state
+
+
+def read_averaged(source: Path) -> dict[str, Tensor]:
+    """Return the averaged weights that a training left, as float32 where they are numbers with a point.
+
+    Args:
+        source: the checkpoint of a training, or a folder of weights as `save_pretrained` and `--export` write it.
+
+    Raises:
+        InputError: it is neither, or damaged.
+    """
+    if not source.is_dir():
+        return read_checkpoint(source)["average"]
+    if not (source / WEIGHTS_FILE).is_file():
+        raise InputError(f"{source}: holds no {WEIGHTS_FILE}; give a folder of weights, or a training's {CHECKPOINT}")
+    stored = read_safetensors(source / WEIGHTS_FILE)
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
 
 
 def read_config(path: Path, *needed: str) -> dict[str, Any]:

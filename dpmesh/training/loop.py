@@ -19,7 +19,7 @@ from torchvision.utils import save_image
 from configs.errors import InputError
 from dpmesh.network.config import preset as network_preset
 from dpmesh.training.average import follow, start_average
-from dpmesh.training.checkpoint import CHECKPOINT, load_weights, read_checkpoint, read_config
+from dpmesh.training.checkpoint import CHECKPOINT, load_weights, read_averaged, read_checkpoint, read_config
 from dpmesh.training.curves import draw_curves, log_numbers
 from dpmesh.training.divergence import GradientWatch, check_finite
 from dpmesh.training.render.chance import Chance
@@ -79,15 +79,18 @@ def find_config(output: Path, preset: str | None, usual: str = "compact") -> dic
     return found
 
 
-def take_over(network: Any, checkpoint: Path, part: str = "") -> None:
-    """Give a network, or a part of it, the averaged weights of a checkpoint, in place.
+def take_over(network: Any, start: Path, part: str = "") -> None:
+    """Give a network, or a part of it, the averaged weights of a training, in place.
 
-    LoRA layers that the checkpoint's network has not keep their values.
+    LoRA layers that the other network has not keep their values.
+
+    Args:
+        start: a checkpoint, or a folder of weights; see `read_averaged`.
 
     Raises:
-        InputError: the checkpoint's network has other tensors there, or this one has no such part.
+        InputError: the other network has other tensors there, or this one has no such part.
     """
-    stored = read_checkpoint(checkpoint)["average"]
+    stored = read_averaged(start)
     wanted = network.state_dict()
     found = {}
     for name, value in wanted.items():
@@ -97,9 +100,9 @@ def take_over(network: Any, checkpoint: Path, part: str = "") -> None:
         if source in stored and stored[source].shape == value.shape:
             found[name] = stored[source]
         elif source in stored or ".lora_" not in name:
-            raise InputError(f"{checkpoint}: is of another network, {name} differs; train it with this --config")
+            raise InputError(f"{start}: is of another network, {name} differs; start from one of the same sizes")
     if not found:
-        raise InputError(f"{checkpoint}: this network has no {part} to take from it; leave it out or change --config")
+        raise InputError(f"{start}: this network has no {part} to take from it; leave it out or change --config")
     network.load_state_dict(wanted | found)
 
 
@@ -214,17 +217,17 @@ class Loop(Generic[Network, Batch, Held]):
         log.info("%s: goes on at step %d, not at what a new training would start from", self._output, self.step)
         return True
 
-    def start_from(self, checkpoint: Path, part: str = "") -> None:
+    def start_from(self, start: Path, part: str = "") -> None:
         """Take over the averaged weights of another training, and begin a schedule of our own.
 
         Args:
-            checkpoint: of another `Loop`.
+            start: the checkpoint of another `Loop`, or a folder of weights such as `dpmesh/data/compact`.
             part: only this part of the network ("backbone"); all of it when empty.
 
         Raises:
-            InputError: the checkpoint's network has other tensors there.
+            InputError: the other network has other tensors there.
         """
-        take_over(self.network, checkpoint, part)
+        take_over(self.network, start, part)
         self._average = start_average(self.network.state_dict(), self._frozen)
 
     def save(self) -> None:

@@ -33,6 +33,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--width", type=positive_int, help=f"{USUAL['width']} if not given")
     parser.add_argument("--layers", type=positive_int, help=f"{USUAL['layers']} if not given")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--start-from", type=Path, help="checkpoint of another training, or a folder of weights")
     parser.add_argument("--export", type=Path, help="do not train; write the weights of --output there, as float16")
     options = parser.parse_args()
     if options.export is None and options.motion is None:
@@ -59,7 +60,8 @@ def run(options: argparse.Namespace) -> None:
     body = load_body(None, device=options.device)
     network = MotionPrior(**config)
     training = PriorTraining(network, body, plan, options.output, device=options.device, config=config)
-    training.resume()
+    if not training.resume() and options.start_from is not None:
+        training.start_from(options.start_from)
     held = None if options.validation is None else MotionShards(options.validation, rows=options.rows)
     training.train(MotionShards(options.motion, rows=options.rows), held, pause_after=options.pause_after)
 

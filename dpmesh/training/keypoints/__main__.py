@@ -96,6 +96,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--validation", type=Path, help="folder of held-out shards")
     add_loop_options(parser, batch_rows=64, learning_rate=2e-3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--start-from", type=Path, help="checkpoint of another training, or a folder of weights")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     return check_sources(parser, parser.parse_args())
 
@@ -113,7 +114,8 @@ def run(options: argparse.Namespace) -> None:
         is_bfloat16=not options.float32,
     )
     training = ReaderTraining(KeypointNetwork(), plan, options.output, device=options.device)
-    training.resume()
+    if not training.resume() and options.start_from is not None:
+        training.start_from(options.start_from)
     if options.export is not None:
         training.averaged().half().save_pretrained(options.export)
         return

@@ -47,11 +47,9 @@ def parse() -> argparse.Namespace:
         "--stable-diffusion", type=Path, help="diffusers folder or single file to start U-Net and encoder from"
     )
     parser.add_argument("--controlnet", type=Path, help="with it, an openpose ControlNet's folder or single file")
-    parser.add_argument("--start-from", type=Path, help="checkpoint of an earlier stage")
-    parser.add_argument("--backbone-from", type=Path, help="checkpoint of this command or of the diffusion prior")
-    parser.add_argument(
-        "--lift-from", type=Path, help="checkpoint of this command: what joints alone tell, of that one"
-    )
+    parser.add_argument("--start-from", type=Path, help="an earlier stage: its checkpoint, or a folder of weights")
+    parser.add_argument("--backbone-from", type=Path, help="the same, or the diffusion prior: the U-Net of it")
+    parser.add_argument("--lift-from", type=Path, help="the same, of this command: what joints alone tell")
     parser.add_argument("--tokens-from", type=Path, help="checkpoint of the pose tokenizer, for --config paper")
     parser.add_argument("--keep-lift", action="store_true", help="what joints alone tell is learned, and stays")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")

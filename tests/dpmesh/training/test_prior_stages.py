@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from configs.errors import InputError
@@ -23,6 +24,7 @@ from dpmesh.training.loop import LoopPlan, take_over
 from dpmesh.training.recovery.__main__ import main as train_recovery
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.schedule import Schedule
+from dpmesh.weights.cache import WEIGHTS_FILE
 
 BACKBONE = replace(TINY_BACKBONE, vae_channels=(16,), joint_drop=0.0)
 TINY = NetworkConfig(BACKBONE, TINY_REGRESSOR)
@@ -117,6 +119,20 @@ def test_weights_of_other_widths_are_refused(tmp_path: Path) -> None:
         take_over(network, tmp_path / CHECKPOINT, "backbone")
     with pytest.raises(InputError, match="no such checkpoint"):
         take_over(network, tmp_path / "absent.pt")
+
+
+def test_a_training_starts_from_a_folder_of_weights(tmp_path: Path) -> None:
+    exported = PoseDiffusion(BACKBONE).half()
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_file(exported.state_dict(), folder / WEIGHTS_FILE)
+    training = DiffusionTraining(PoseDiffusion(BACKBONE), plan_of(1), tmp_path)
+    training.start_from(folder)
+    wanted = {name: tensor.float() for name, tensor in exported.state_dict().items()}
+    for state in (training.network.state_dict(), training.averaged().state_dict()):
+        assert all(torch.equal(tensor, wanted[name]) for name, tensor in state.items())
+    with pytest.raises(InputError, match=r"holds no diffusion_pytorch_model\.safetensors; give a folder of weights"):
+        training.start_from(tmp_path)
 
 
 def test_the_commands_follow_each_other(crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Training of the motion prior on a handful of clips."""
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from swaying_people import CLIPS, write_swaying_people
 
 from configs.errors import InputError
 from dpmesh.body import BodyModel, load_body
+from dpmesh.training.checkpoint import CHECKPOINT, read_averaged
 from dpmesh.training.loop import LoopPlan
 from dpmesh.training.schedule import Schedule
 from refine.motion_prior import MotionPrior
@@ -15,6 +17,7 @@ from refine.training import __main__ as command
 from refine.training.shards import MotionShards
 from refine.training.trainer import PriorTraining
 
+BUNDLED = Path(str(files("refine"))) / "data" / "motion_prior"
 SMALL = {"width": 16, "layers": 1, "heads": 2}
 
 
@@ -105,6 +108,21 @@ def test_a_prior_of_another_size_is_not_gone_on_from(
     assert "its width is 16; leave --width out to go on, or give" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["training", *words, "--width", "16"])
     assert command.main() == 0
+
+
+def test_the_bundled_prior_can_be_trained_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--output", str(tmp_path), "--motion", str(folder), "--start-from", str(BUNDLED)]
+    words += ["--steps", "1", "--threads", "1", "--batch-rows", "2"]
+    monkeypatch.setattr("sys.argv", ["training", *words, "--width", "16"])
+    assert command.main() == 1
+    assert f"{BUNDLED}: is of another network" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["training", *words])
+    assert command.main() == 0
+    made, bundled = read_averaged(tmp_path / CHECKPOINT), read_averaged(BUNDLED)
+    moved = torch.stack([(made[name] - bundled[name]).abs().max() for name in bundled])
+    assert 0 < moved.max() < 1e-2, "one step from where the bundled weights are"
 
 
 def test_a_cut_shard_is_named(folder: Path, tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ def test_training_goes_on_and_its_weights_are_exported(
     assert 0 < steps[0] < steps[1]
     assert run(monkeypatch, "--output", str(tmp_path / "run"), "--export", str(tmp_path / "model")) == 0
     assert (tmp_path / "model" / "diffusion_pytorch_model.safetensors").is_file()
+    words[words.index("--output") + 1] = str(tmp_path / "further")
+    assert run(monkeypatch, *words, "--start-from", str(tmp_path / "model")) == 0
+    assert run(monkeypatch, *words, "--start-from", str(tmp_path / "absent")) == 0, "a training that goes on needs none"
 
 
 def test_crops_of_another_size_are_refused(
