@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ PERSON_CATEGORY = 1  # in COCO
 OPENPOSE_ENDING = "_keypoints.json"
 BOX_MARGIN = 0.1  # the head and the feet reach beyond the outermost keypoints, by about this share of the extent
 NORMALISED_PX = 2.0  # OpenPose writes pixels, or with --keypoint_scale 3 and 4 numbers within [-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """One person of a frame, as the file has it."""
+
+    keypoints: np.ndarray  # (17, 3) float32 x, y in pixels of the video, confidence
+    box_xyxy: np.ndarray | None = None  # (4,) float32; None = goes round the keypoints
+    score: float | None = None  # None = the mean confidence of the keypoints that are seen
 
 
 class KeypointRecord:
@@ -38,7 +48,9 @@ class KeypointRecord:
             InputError: not such a file or folder; names the file, the entry, what it holds and what is needed.
         """
         self._files: dict[int, Path] = {}
-        self._people: dict[int, Detections] = {}
+        self._people: dict[int, list[_Person]] = {}
+        self._path = path
+        self._is_warned = False
         if path.is_dir():
             self._files = _list_openpose(path, first_number, pictures)
         elif path.is_file():
@@ -52,17 +64,25 @@ class KeypointRecord:
         return max([*self._files, *self._people], default=-1) + 1
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
-        """Return `detect_indices(frame_indices)`; the pictures are not looked at."""
-        return self.detect_indices(frame_indices)
+        """Return the people of each frame, best score first.
 
-    def detect_indices(self, frame_indices: Sequence[int]) -> list[Detections]:
-        """Return the people of each frame, best score first."""
-        return [self._detect(int(index)) for index in frame_indices]
+        Of a picture only its size matters: a keypoint that lies farther outside than the longer side is long counts as
+        not seen, and a box that reaches as far is replaced by one round the keypoints.
+        """
+        return [self._detect(int(index), image) for image, index in zip(images, frame_indices, strict=True)]
 
-    def _detect(self, index: int) -> Detections:
-        if index in self._files:
-            return _read_openpose(self._files[index])
-        return self._people.get(index, no_detections())
+    def _detect(self, index: int, image: np.ndarray) -> Detections:
+        people = _read_openpose(self._files[index]) if index in self._files else self._people.get(index, [])
+        height, width = image.shape[:2]
+        near = [_leave_out_far(person, width, height) for person in people]
+        if not self._is_warned and any(kept is not person for kept, person in zip(near, people, strict=True)):
+            self._is_warned = True
+            log.warning(
+                "%s: in frame %d keypoints or a box lie more than %d px outside the picture of %d x %d; such are left "
+                "out, here and in later frames; check that the file is of this video and in its pixels",
+                self._path, index, max(width, height), width, height,
+            )  # fmt: skip
+        return _to_detections(near)
 
 
 def _read_json(path: Path) -> Any:
@@ -135,12 +155,12 @@ def _list_openpose(folder: Path, first_number: int | None, pictures: Sequence[st
     return {index: files[name] for name, index in _index_names(list(files), folder, first_number, pictures).items()}
 
 
-def _read_openpose(path: Path) -> Detections:
+def _read_openpose(path: Path) -> list[_Person]:
     data = _read_json(path)
     people = data.get("people") if isinstance(data, dict) else None
     if not isinstance(people, list):
         raise InputError(f"{path}: has no list 'people'; OpenPose's own output is needed")
-    rows = []
+    found = []
     for row, person in enumerate(people):
         entry = f"{path}: person {row}"
         if not isinstance(person, dict):
@@ -154,11 +174,11 @@ def _read_openpose(path: Path) -> Detections:
             raise InputError(
                 f"{entry} lies within {NORMALISED_PX:.0f} px; run OpenPose with --keypoint_scale 0 (pixels)"
             )
-        rows.append((box_around(seen[:, :2], BOX_MARGIN), float(seen[:, 2].mean()), keypoints))
-    return _to_detections(rows)
+        found.append(_Person(keypoints))
+    return found
 
 
-def _read_coco(path: Path, first_number: int | None, pictures: Sequence[str]) -> dict[int, Detections]:
+def _read_coco(path: Path, first_number: int | None, pictures: Sequence[str]) -> dict[int, list[_Person]]:
     data = _read_json(path)
     person: Any = PERSON_CATEGORY
     names_by_id: dict[Any, str | int] = {}
@@ -176,7 +196,7 @@ def _read_coco(path: Path, first_number: int | None, pictures: Sequence[str]) ->
             f"{path}: holds neither a list of COCO keypoint results nor an object with 'annotations'; "
             "give one of them, or an OpenPose folder"
         )
-    people: dict[str | int, list[tuple[np.ndarray, float, np.ndarray]]] = {}
+    people: dict[str | int, list[_Person]] = {}
     for row, entry in enumerate(entries):
         label = f"{path}: {where} {row}"
         if not isinstance(entry, dict) or "image_id" not in entry:
@@ -193,14 +213,14 @@ def _read_coco(path: Path, first_number: int | None, pictures: Sequence[str]) ->
             people.setdefault(image_id, []).append(found)
     named = {name for name in [*names_by_id.values(), *people] if isinstance(name, str)}
     indices: Mapping[str, int] = _index_names(sorted(named), path, first_number, pictures)
-    by_index: dict[int, list[tuple[np.ndarray, float, np.ndarray]]] = {}
+    by_index: dict[int, list[_Person]] = {}
     for key, rows in people.items():
         index = indices.get(key) if isinstance(key, str) else key
         if index is not None:  # else of a picture that is not there
             by_index.setdefault(index, []).extend(rows)
     if by_index and min(by_index) < 0:
         raise InputError(f"{path}: has frame index {min(by_index)}; frames count from 0")
-    return {index: _to_detections(rows) for index, rows in by_index.items()}
+    return by_index
 
 
 def _objects(data: Mapping[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
@@ -213,8 +233,8 @@ def _objects(data: Mapping[str, Any], key: str, path: Path) -> list[dict[str, An
     return rows
 
 
-def _read_entry(entry: Mapping[str, Any], label: str, *, is_truth: bool) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """Return (box, score, keypoints) of one person, or None for one without a single keypoint."""
+def _read_entry(entry: Mapping[str, Any], label: str, *, is_truth: bool) -> _Person | None:
+    """Return one person, or None for one without a single keypoint."""
     values = _numbers(entry.get("keypoints"), label, "keypoints")
     if len(values) != COCO_KEYPOINTS * 3:
         raise InputError(
@@ -227,21 +247,20 @@ def _read_entry(entry: Mapping[str, Any], label: str, *, is_truth: bool) -> tupl
         keypoints[:, 2] = third / 2  # COCO's flags: 0 not labelled, 1 hidden, 2 visible
     keypoints[:, 2] = keypoints[:, 2].clip(0, 1)
     keypoints[keypoints[:, 2] == 0] = 0
-    seen = keypoints[keypoints[:, 2] > 0]
-    if not len(seen):
+    if not keypoints[:, 2].any():
         return None
-    box = entry.get("bbox", entry.get("box"))
-    if box is None:
-        box_xyxy = box_around(seen[:, :2], BOX_MARGIN)
-    else:
+    box, box_xyxy = entry.get("bbox", entry.get("box")), None
+    if box is not None:
         numbers = _numbers(box, label, "bbox")
         if len(numbers) != 4 or (numbers[2:] <= 0).any():
             raise InputError(f"{label} has bbox {box}; x, y, width and height are needed, both sizes above 0")
         box_xyxy = np.concatenate([numbers[:2], numbers[:2] + numbers[2:]])
-    score = entry.get("score", 1.0 if is_truth else float(seen[:, 2].mean()))
+    if "score" not in entry:
+        return _Person(keypoints, box_xyxy, 1.0 if is_truth else None)
+    score = entry["score"]
     if not isinstance(score, int | float) or isinstance(score, bool) or not np.isfinite(score):
         raise InputError(f"{label} has score {score!r}; a number is needed")
-    return box_xyxy, float(np.clip(score, 0, 1)), keypoints
+    return _Person(keypoints, box_xyxy, float(np.clip(score, 0, 1)))
 
 
 def _numbers(values: Any, label: str, key: str) -> np.ndarray:
@@ -254,12 +273,31 @@ def _numbers(values: Any, label: str, key: str) -> np.ndarray:
     return numbers
 
 
-def _to_detections(rows: list[tuple[np.ndarray, float, np.ndarray]]) -> Detections:
+def _leave_out_far(person: _Person, width: int, height: int) -> _Person:
+    """Return a person without what lies farther outside the picture than its longer side; the same one if nothing."""
+    reach, size = max(width, height), np.array([width, height], np.float32)
+    is_kept = np.maximum(-person.keypoints[:, :2], person.keypoints[:, :2] - size).max(axis=1) <= reach
+    box = person.box_xyxy
+    is_box_kept = box is None or bool(np.maximum(-box, box - np.tile(size, 2)).max() <= reach)
+    if is_kept.all() and is_box_kept:
+        return person
+    keypoints = np.where(is_kept[:, None], person.keypoints, np.float32(0))
+    return _Person(keypoints, box if is_box_kept else None, person.score)
+
+
+def _to_detections(people: Sequence[_Person]) -> Detections:
+    """Return the people of whom a keypoint is seen, best score first."""
+    rows: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for person in people:
+        seen = person.keypoints[person.keypoints[:, 2] > 0]
+        if len(seen):
+            box = box_around(seen[:, :2], BOX_MARGIN) if person.box_xyxy is None else person.box_xyxy
+            rows.append((float(seen[:, 2].mean()) if person.score is None else person.score, box, person.keypoints))
     if not rows:
         return no_detections()
-    order = sorted(range(len(rows)), key=lambda row: -rows[row][1])
+    scores, boxes, keypoints = zip(*sorted(rows, key=lambda row: -row[0]), strict=True)
     return Detections(
-        boxes_xyxy=np.stack([rows[row][0] for row in order]).astype(np.float32),
-        scores=np.array([rows[row][1] for row in order], np.float32),
-        keypoints=np.stack([rows[row][2] for row in order]).astype(np.float32),
+        boxes_xyxy=np.stack(boxes).astype(np.float32),
+        scores=np.array(scores, np.float32),
+        keypoints=np.stack(keypoints).astype(np.float32),
     )

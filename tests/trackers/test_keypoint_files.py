@@ -8,6 +8,10 @@ import pytest
 from configs.errors import InputError
 from trackers.keypoint_files import KeypointRecord
 from trackers.keypoint_layouts import BODY_25_ROWS, OPENPOSE_COCO_18_ROWS
+from trackers.types import Detections
+
+WIDTH, HEIGHT = 640, 720
+LONGER = max(WIDTH, HEIGHT)
 
 
 def _words(text: str) -> list[str]:
@@ -43,6 +47,10 @@ def _write(path: Path, content: Any) -> Path:
     return path
 
 
+def _find(record: KeypointRecord, frame_indices: list[int]) -> list[Detections]:
+    return record.find([np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * len(frame_indices), frame_indices)
+
+
 def _openpose(folder: Path, name: str, *people: list[float]) -> None:
     folder.mkdir(exist_ok=True)
     rows = [{"pose_keypoints_2d": person} for person in people]
@@ -59,7 +67,7 @@ def test_an_openpose_person_keeps_every_coco_keypoint(tmp_path: Path, names: lis
     pose = dict(zip(COCO_17_NAMES, _pose(), strict=True))
     flat = np.array([pose.get(name, (5000, 5000, 1)) for name in names]).ravel().tolist()
     _openpose(tmp_path / "op", "clip_000000000000", flat)
-    (people,) = KeypointRecord(tmp_path / "op").detect_indices([0])
+    (people,) = _find(KeypointRecord(tmp_path / "op"), [0])
     assert np.allclose(people.keypoints[0], _pose())
     assert people.scores == pytest.approx([0.8])
     x1, y1, x2, y2 = people.boxes_xyxy[0]
@@ -71,16 +79,15 @@ def test_frames_are_found_by_number_and_others_are_empty(tmp_path: Path) -> None
     for number in (0, 2, 10):
         _openpose(tmp_path / "op", f"take2_{number:012d}", *([flat.ravel().tolist()] * (number + 1)))
     record = KeypointRecord(tmp_path / "op")
-    assert [len(people) for people in record.detect_indices([10, 0, 1, 2, 99])] == [11, 1, 0, 3, 0]
+    assert [len(people) for people in _find(record, [10, 0, 1, 2, 99])] == [11, 1, 0, 3, 0]
     assert record.frame_count == 11
-    assert [len(people) for people in record.find([np.zeros((2, 2, 3), np.uint8)], [2])] == [3]
 
 
 def test_file_names_that_count_from_one_begin_with_frame_zero(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.json", [_entry("img_0001.jpg"), _entry("img_0002.jpg", 7)])
-    people = KeypointRecord(path).detect_indices([0, 1])
+    people = _find(KeypointRecord(path), [0, 1])
     assert [float(p.keypoints[0, 0, 0]) for p in people] == [100, 107]
-    assert len(KeypointRecord(path, first_number=0).detect_indices([0])[0]) == 0
+    assert len(_find(KeypointRecord(path, first_number=0), [0])[0]) == 0
 
 
 def test_names_of_pictures_tell_the_frames_where_there_are_any(tmp_path: Path, caplog: Any) -> None:
@@ -88,10 +95,10 @@ def test_names_of_pictures_tell_the_frames_where_there_are_any(tmp_path: Path, c
     for name in ("shot_0101", "shot_0102", "shot_0103", "last"):
         _openpose(tmp_path / "op", name, *([_pose().ravel().tolist() + [0.0] * 24] * (1 if name == "last" else 2)))
     record = KeypointRecord(tmp_path / "op", pictures=pictures)
-    assert [len(people) for people in record.detect_indices([0, 1, 2, 3])] == [2, 2, 1, 0]
+    assert [len(people) for people in _find(record, [0, 1, 2, 3])] == [2, 2, 1, 0]
     assert "1 names, e.g. 'shot_0102', are not among the pictures" in caplog.text
     coco = _write(tmp_path / "a.json", [_entry("x/shot_0102.jpg"), _entry("x/shot_0103.jpg", 7)])
-    assert [len(people) for people in KeypointRecord(coco, pictures=pictures).detect_indices([0, 1, 2])] == [0, 1, 0]
+    assert [len(people) for people in _find(KeypointRecord(coco, pictures=pictures), [0, 1, 2])] == [0, 1, 0]
     by_number = KeypointRecord(coco, pictures=["101.jpg", "102.jpg"])
     assert by_number.frame_count == 104
     with pytest.raises(InputError, match=r"'a/shot_0101.jpg' and 'b/shot_0101.jpg' are both frame 0"):
@@ -102,16 +109,48 @@ def test_names_of_pictures_tell_the_frames_where_there_are_any(tmp_path: Path, c
 
 def test_whole_number_image_ids_are_frame_indices(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.json", [_entry(1), _entry(3, score=0.2), _entry(3, 5, score=0.9)])
-    people = KeypointRecord(path).detect_indices([0, 1, 3])
+    people = _find(KeypointRecord(path), [0, 1, 3])
     assert [len(p) for p in people] == [0, 1, 2]
     assert people[2].scores.tolist() == pytest.approx([0.9, 0.2])
 
 
 def test_a_given_box_is_used_and_a_missing_one_goes_around_the_keypoints(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.json", [_entry(0, bbox=[10, 20, 30, 40]), _entry(1)])
-    given, made = KeypointRecord(path).detect_indices([0, 1])
+    given, made = _find(KeypointRecord(path), [0, 1])
     assert given.boxes_xyxy.tolist() == [[10, 20, 40, 60]]
     assert (made.boxes_xyxy[0, :2] < [100, 200]).all() and (made.boxes_xyxy[0, 2:] > [260, 520]).all()
+
+
+@pytest.mark.parametrize("far_px", [1e6, -1e6, HEIGHT + LONGER + 1, -LONGER - 1])
+@pytest.mark.parametrize("is_coco", [True, False])
+def test_a_keypoint_far_outside_the_picture_is_not_seen_and_bounds_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, far_px: float, is_coco: bool
+) -> None:
+    wild = _pose()
+    wild[9, 1:] = far_px, 1.0
+    if is_coco:
+        path = _write(tmp_path / "a.json", [{"image_id": k, "keypoints": wild.ravel().tolist()} for k in range(2)])
+    else:
+        path, pose = tmp_path / "op", dict(zip(COCO_17_NAMES, wild, strict=True))
+        flat = np.array([pose.get(name, (0, 0, 0)) for name in COCO_18_NAMES]).ravel().tolist()
+        for name in ("x_000000000000", "x_000000000001"):
+            _openpose(path, name, flat)
+    for people in _find(KeypointRecord(path), [0, 1]):
+        assert people.keypoints[0, 9].tolist() == [0, 0, 0]
+        assert np.allclose(np.delete(people.keypoints[0], 9, axis=0), np.delete(_pose(), 9, axis=0))
+        assert people.scores == pytest.approx([0.8])
+        assert (people.boxes_xyxy > 0).all() and (people.boxes_xyxy < HEIGHT).all()
+    assert caplog.text.count(f"in frame 0 keypoints or a box lie more than {LONGER} px outside the picture") == 1
+
+
+def test_keypoints_a_little_outside_the_picture_stay_and_who_is_far_outside_is_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = _write(tmp_path / "a.json", [_entry(0, -LONGER), _entry(1, 1e6), _entry(2, bbox=[-1e6, 0, 2e6, 9])])
+    outside, nobody, boxed = _find(KeypointRecord(path), [0])[0], *_find(KeypointRecord(path), [1, 2])
+    assert np.allclose(outside.keypoints[0], _pose(-LONGER)) and "frame 0" not in caplog.text
+    assert len(nobody) == 0
+    assert (boxed.boxes_xyxy > 0).all() and (boxed.boxes_xyxy < HEIGHT).all()
 
 
 def test_coco_ground_truth_is_placed_by_file_name_and_its_flags_become_confidence(tmp_path: Path) -> None:
@@ -124,7 +163,7 @@ def test_coco_ground_truth_is_placed_by_file_name_and_its_flags_become_confidenc
     other = {"image_id": 78, "category_id": 18, "bbox": [1, 2, 3, 4]}  # a dog
     content = {"images": images, "annotations": [annotation, other], "categories": [{"id": 1, "name": "person"}]}
     record = KeypointRecord(_write(tmp_path / "gt.json", content))
-    empty, people = record.detect_indices([0, 12])
+    empty, people = _find(record, [0, 12])
     assert len(empty) == 0
     assert people.keypoints[0, :5, 2].tolist() == [1, 1, 1, 0.5, 0]
     assert people.scores.tolist() == [1]
@@ -132,9 +171,9 @@ def test_coco_ground_truth_is_placed_by_file_name_and_its_flags_become_confidenc
 
 def test_a_person_without_any_keypoint_is_nobody(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.json", [{"image_id": 0, "keypoints": [0.0] * 51, "score": 0.9}])
-    assert len(KeypointRecord(path).detect_indices([0])[0]) == 0
+    assert len(_find(KeypointRecord(path), [0])[0]) == 0
     _openpose(tmp_path / "op", "x_000000000000", [0.0] * 75)
-    assert len(KeypointRecord(tmp_path / "op").detect_indices([0])[0]) == 0
+    assert len(_find(KeypointRecord(tmp_path / "op"), [0])[0]) == 0
 
 
 @pytest.mark.parametrize(
@@ -183,7 +222,7 @@ def test_a_wrong_openpose_file_says_which_person_and_what_is_needed(
 ) -> None:
     _openpose(tmp_path / "op", "x_000000000003", person)
     with pytest.raises(InputError, match=rf"x_000000000003_keypoints\.json: .*{message}"):
-        KeypointRecord(tmp_path / "op").detect_indices([3])
+        _find(KeypointRecord(tmp_path / "op"), [3])
 
 
 def test_a_folder_without_openpose_files_and_a_path_to_nothing_are_refused(tmp_path: Path) -> None:
