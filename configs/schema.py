@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+RATE_MAX_HZ = 1000  # beyond it a slip of the keyboard is likelier than a camera or a motion file
+
 
 def _read_rate(value: Any) -> Any:
     if not isinstance(value, str | int | float):
@@ -19,6 +21,8 @@ def _read_rate(value: Any) -> Any:
 def _check_rate(rate: Fraction) -> Fraction:
     if rate <= 0:
         raise ValueError("a rate is above 0")
+    if rate > RATE_MAX_HZ:
+        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; ask for 30 or 60")
     return rate
 
 

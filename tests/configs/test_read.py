@@ -63,6 +63,15 @@ def test_values_that_nothing_can_be_made_of_are_refused_at_once(word: str) -> No
         read_settings(None, {}, [word])
 
 
+@pytest.mark.parametrize("name", ["export.rate_hz", "decode.folder_rate_hz"])
+def test_a_rate_of_more_than_a_thousand_is_refused(name: str) -> None:
+    chosen = read_settings(None, {}, [f"{name}=1000"])
+    assert 1000 in (chosen.export.rate_hz, chosen.decode.folder_rate_hz)
+    for value in ("1001", "100000", "1e300"):
+        with pytest.raises(SettingsError, match=rf"{name}: .*a rate is at most 1000 frames per second.*, got '?1"):
+            read_settings(None, {}, [f"{name}={value}"])
+
+
 def test_a_long_decimal_rate_is_the_one_it_was_cut_from() -> None:
     assert read_settings(None, {}, ["decode.folder_rate_hz=23.976023976023976"]).decode.folder_rate_hz == Fraction(
         24000, 1001
