@@ -172,6 +172,12 @@ class RefineSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _the_published_way_has_a_score_model(self) -> "RefineSettings":
+        if self.mode == "published" and self.prior == "none":
+            raise ValueError("mode published samples from a score model and prior is none; name one, or take mode fit")
+        return self
+
 
 class ExportSettings(Settings):
     """What is written per person."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
-from pipeline.graph import Graph, Node, fingerprint_of
+from pipeline.graph import Graph, Node, PlannedNode, fingerprint_of
 from pipeline.identity import program_version, video_identity, weights_identity
 from pipeline.line import StageClock, chunk_frames, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
@@ -75,6 +75,18 @@ class Clip:
         if chosen.overlay.is_written:
             nodes.append(Node("overlay", ("motion",), _dump(chosen, "overlay"), self._overlay))
         return Graph(self.folder, nodes)
+
+    def plan(self) -> list[PlannedNode]:
+        """Return what a run would do.
+
+        Raises:
+            WeightsError: motion would be made, and what `refine.prior` names cannot be used. Detection and recovery,
+                which come first, would not find out.
+        """
+        plan = self.graph().plan()
+        if any(node.name == "motion" and not node.is_current for node in plan):
+            self.models.motion_prior()
+        return plan
 
     @property
     def store(self) -> ObservationStore:

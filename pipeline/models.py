@@ -33,6 +33,7 @@ class Models:
         self._body: BodyModel | None = None
         self._finder: PeopleFinder | None = None
         self._recovery: BodyRecovery | None = None
+        self._motion_prior: MotionPrior | None = None
 
     @cached_property
     def detector_weights(self) -> ResolvedWeights | None:
@@ -88,9 +89,11 @@ class Models:
 
     def motion_prior(self) -> "MotionPrior | None":
         """Return the score model of motion, or None where refinement asks none."""
-        from refine.motion_prior import MotionPrior
+        if self._motion_prior is None and self.motion_prior_path is not None:
+            from refine.motion_prior import MotionPrior
 
-        return MotionPrior.from_pretrained(self.motion_prior_path) if self.motion_prior_path else None
+            self._motion_prior = MotionPrior.from_pretrained(self.motion_prior_path)
+        return self._motion_prior
 
     def keypoint_reader(self) -> "KeypointReader | None":
         """Return the network that reads keypoints from crops, or None where the detector's are taken."""

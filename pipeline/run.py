@@ -84,6 +84,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
         }  # fmt: skip
         record["models"] = describe(models)
         work = Clip(info, folder, settings, models, progress, clock)
+        work.plan()  # refuses wrong models before anything of an earlier run is cleared
         with _claimed(folder):
             write_json(folder / RECORD_NAME, record | {"status": "running"})  # stays there when the run is stopped
             plan = work.graph().run()
@@ -119,14 +120,14 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
 
 
 def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, device: str) -> list[ClipPlan]:
-    """Return what a run would do; reads the videos' headers and the models' hashes, writes nothing."""
+    """Return what a run would do; reads videos' headers, models' hashes and the motion prior, writes nothing."""
     models = Models(settings, device)
     plans = []
     for clip in clips:
         try:
             info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
             work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
-            plans.append(ClipPlan(clip.name, tuple(work.graph().plan()), ""))
+            plans.append(ClipPlan(clip.name, tuple(work.plan()), ""))
         except InputError as error:
             plans.append(ClipPlan(clip.name, (), str(error)))
     return plans

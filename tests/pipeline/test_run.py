@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from configs.errors import InputError, SettingsError
+from configs.errors import InputError, WeightsError
 from configs.schema import RunSettings
+from configs.weights import resolve
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from pipeline.clip import Clip
@@ -271,14 +272,44 @@ def test_kill_9_at_random_moments_changes_no_byte(
     assert motion_bytes(tmp_path / "walk") == motion_bytes(finished.folder)
 
 
-def test_people_of_a_run_that_was_stopped_are_gone(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
-    clip = clip_folder / "walk.mp4"
-    first = run(clip, tmp_path, make_settings(clip_folder, model_folder))
-    with pytest.raises(SettingsError):
-        run(clip, tmp_path, make_settings(clip_folder, model_folder, refine={"mode": "published", "prior": "none"}))
-    fewer = run(clip, tmp_path, make_settings(clip_folder, model_folder, link={"frames_min": FRAMES}))
+def test_people_of_a_run_that_was_stopped_are_gone(
+    clip_folder: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, smooth = clip_folder / "walk.mp4", {"mode": "smooth"}
+    first = run(clip, tmp_path, make_settings(clip_folder, model_folder, refine=smooth))
+
+    def dying(*arguments: object) -> None:
+        raise MemoryError("died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.clip.refine_people", dying)
+        with pytest.raises(MemoryError):
+            run(clip, tmp_path, make_settings(clip_folder, model_folder, refine={"mode": "off"}))
+    fewer = run(clip, tmp_path, make_settings(clip_folder, model_folder, refine=smooth, link={"frames_min": FRAMES}))
     assert first.person_count == 2 and fewer.person_count == 1
     assert sorted(motion_bytes(fewer.folder)) == ["person_001.npz"]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_wrong_motion_prior_is_refused_before_a_frame_is_read(
+    clip_folder: Path, model_folder: Path, finished: ClipResult, tmp_path: Path, is_damaged: bool
+) -> None:
+    clip, out = clip_folder / "walk.mp4", tmp_path / "out"
+    shutil.copytree(finished.folder, out / "walk")
+    prior = model_folder  # of a recovery network
+    if is_damaged:
+        prior = Path(shutil.copytree(resolve("motion-prior"), tmp_path / "prior"))
+        weights = prior / "diffusion_pytorch_model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+    before = {path: path.read_bytes() for path in out.rglob("*.*")}
+    settings = make_settings(clip_folder, model_folder, refine={"prior": str(prior)}, track={"lost_max_s": 0.1})
+    with pytest.raises(WeightsError, match=rf"{prior}: holds no score model"):
+        run(clip, out, settings)
+    with pytest.raises(WeightsError, match=rf"{prior}: holds no score model"):
+        plan_clips(find_clips([str(clip)]), out, settings, "cpu")
+    assert {path: path.read_bytes() for path in out.rglob("*.*")} == before
+    unasked = make_settings(clip_folder, model_folder, refine={"prior": str(prior), "mode": "off"})
+    assert not run(clip, out, unasked).is_failed
 
 
 def test_a_failed_run_is_not_measured(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
