@@ -52,7 +52,8 @@ def read_frames(
     """Return the frames of a video, GIF, image folder or glob in presentation order, one at a time.
 
     Frames are upright, with square pixels, deinterlaced, all of one size. `Frame.index` counts decoded frames of the
-    whole video from 0; reading from `from_index` gives the same bytes as reading from the start and leaving frames out.
+    whole video from 0; of images it is the place in `ImagePlan`, where one that is left out keeps its own. Reading from
+    `from_index` gives the same bytes as reading from the start and leaving frames out.
 
     Args:
         source: a path, or what `probe` said about it.
@@ -158,27 +159,23 @@ def _is_as_before(index: PacketIndex, first: int, after_time_s: float | None) ->
 def _read_images(
     info: VideoInfo, first: int, start_s: float | None, end_s: float | None, size: tuple[int, int], *, is_skipping: bool
 ) -> Generator[Frame, None, None]:
-    place = 0
     time_s = 0.0
     for number, path in enumerate(plan_images(info.path).files):
         time_s = float(number / info.rate)
         if end_s is not None and time_s >= end_s:
             return
-        is_wanted = place >= first and (start_s is None or time_s >= start_s)
-        # Skipping numbers only the good images, so the ones before the wanted must be opened to be counted.
-        if is_wanted or is_skipping:
-            try:
-                image = read_image(path)
-                if image.shape != (info.stored_height, info.stored_width, 3):
-                    raise InputError(f"{path}: the image has another size than its header says; replace it")
-            except InputError as error:
-                if not is_skipping:
-                    raise TruncatedError(f"{error}; {place} images before it are good") from error
-                log.warning("%s; left out", error)
-                continue
-            if is_wanted:
-                yield Frame(place, time_s, _shrink(image, size))
-        place += 1
+        if number < first or (start_s is not None and time_s < start_s):
+            continue
+        try:
+            image = read_image(path)
+            if image.shape != (info.stored_height, info.stored_width, 3):
+                raise InputError(f"{path}: the image has another size than its header says; replace it")
+        except InputError as error:
+            if not is_skipping:
+                raise TruncatedError(f"{error}; {number} images before it are good") from error
+            log.warning("%s; left out", error)
+            continue
+        yield Frame(number, time_s, _shrink(image, size))
     if start_s is not None and time_s < start_s:
         raise InputError(_late_start(info, start_s, time_s))
 

@@ -16,6 +16,7 @@ from configs.errors import InputError, SettingsError, TruncatedError
 from pipeline.media import RandomFrames, probe, read_frames
 from pipeline.media import read as read_module
 from pipeline.media.decode import Damage
+from pipeline.media.images import plan_images
 from pipeline.media.packet_index import index_packets
 from pipeline.types import Frame
 
@@ -282,6 +283,21 @@ def test_broken_picture_in_a_folder_is_left_out_by_name(tmp_path: Path) -> None:
     assert [round(f.image.mean() / 50) for f in read_frames(info)] == [0, 1, 3]
     assert [f.index for f in read_frames(info, from_index=1)] == [1, 2]
     assert [f.time_s for f in read_frames(probe(tmp_path, image_rate=Fraction(10)))] == [0.0, 0.1, 0.2]
+
+
+def test_images_after_one_that_is_skipped_keep_their_places(tmp_path: Path) -> None:
+    for number in range(4):
+        Image.fromarray(np.full((20, 30, 3), 50 * number, np.uint8)).save(tmp_path / f"{number}.bmp")
+    whole = (tmp_path / "1.bmp").read_bytes()
+    (tmp_path / "1.bmp").write_bytes(whole[: len(whole) // 2])  # its header is whole
+    frames = list(read_frames(tmp_path, on_corrupt="skip"))
+    assert [plan_images(tmp_path).files[f.index].name for f in frames] == ["0.bmp", "2.bmp", "3.bmp"]
+    assert [round(f.image.mean() / 50) for f in frames] == [f.index for f in frames] == [0, 2, 3]
+    for first, kept in ((1, 1), (2, 1), (3, 2)):
+        assert same(list(read_frames(tmp_path, on_corrupt="skip", from_index=first)), frames[kept:])
+    assert [f.index for f in read_frames(tmp_path, on_corrupt="skip", start_s=0.05)] == [2, 3]
+    found, message = read_until_damage(tmp_path)
+    assert [f.index for f in found] == [0] and message is not None and "1 images before it are good" in message
 
 
 @pytest.mark.parametrize(("degrees", "mirrored"), [(0, False), (90, False), (180, False), (270, False), (90, True)])
