@@ -139,6 +139,8 @@ class Clip:
                     self.progress.advance(journal.frame_count, f"{people} people")
         if source.warning and not journal.frame_count:
             raise InputError(source.warning)
+        if (frame_count := self._whole_count(journal)) is not None:
+            models.warn_of_frames_beyond(frame_count)
         journal = replace(journal, is_complete=True, warning=source.warning)
         store.write_state(journal, latest)
         return journal
@@ -241,6 +243,13 @@ class Clip:
         """Return the focal length in pixels of the frames as they are read: the one given, or the file's own."""
         known = self.settings.recover.focal_px or self.info.focal_px
         return None if known is None else known * self._shrunk
+
+    def _whole_count(self, journal: Journal) -> int | None:
+        """Return how many frames the whole video has, by its header or by what was read; None = not known."""
+        declared = self.info.frame_count
+        if declared is None and self.settings.decode.end_s is not None:
+            return None
+        return max(declared or 0, journal.next_frame or 0)
 
     def _frame_total(self) -> int | None:
         total, decode = self.info.frame_count, self.settings.decode

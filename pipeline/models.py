@@ -130,6 +130,11 @@ class Models:
             raise WeightsError("no detector and no keypoint file; give --detector or detect.keypoints")
         return self._finder
 
+    def warn_of_frames_beyond(self, frame_count: int) -> None:
+        """Warn where the keypoint file, if there is one, names frames that a video of this many does not have."""
+        if isinstance(self._finder, KeypointRecord):
+            self._finder.warn_beyond(frame_count)
+
     def recovery(self) -> "BodyRecovery":
         """Return the network with what stands before and after it."""
         import torch

@@ -63,6 +63,21 @@ class KeypointRecord:
         """Return the number of frames up to the last one that is named."""
         return max([*self._files, *self._people], default=-1) + 1
 
+    def warn_beyond(self, frame_count: int) -> None:
+        """Warn where frames are named that a video of this many frames does not have."""
+        named = sorted({*self._files, *self._people})
+        beyond = sum(index >= frame_count for index in named)
+        if not beyond:
+            return
+        if beyond == len(named):
+            found = f"none of its {beyond} frames ({named[0]} to {named[-1]}) is in the video"
+        else:
+            found = f"{beyond} of its {len(named)} frames lie beyond the end of the video"
+        log.warning(
+            "%s: %s, which has %d frames; check that the file is of this very clip and counts its frames from 0",
+            self._path, found, frame_count,
+        )  # fmt: skip
+
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return the people of each frame, best score first.
 

@@ -212,6 +212,28 @@ def test_nobody_in_the_video_is_a_finished_run_without_people(
     assert (result.folder / "overlay.mp4").exists()
 
 
+@pytest.mark.parametrize(("end_s", "shift"), [(None, 0), (None, 3), (0.4, 3)])
+def test_a_keypoint_file_that_goes_on_after_the_video_is_told(
+    clip_folder: Path,
+    model_folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    end_s: float | None,
+    shift: int,
+) -> None:
+    people = json.loads((clip_folder / "keypoints.json").read_text())
+    moved = [person | {"image_id": person["image_id"] + shift} for person in people]
+    (tmp_path / "moved.json").write_text(json.dumps(moved))
+    settings = make_settings(
+        clip_folder, model_folder, detect={"keypoints": str(tmp_path / "moved.json")}, refine={"mode": "off"},
+        decode={"end_s": end_s}, link={"frames_min": FRAMES + 1},
+    )  # fmt: skip
+    assert not run(clip_folder / "walk.mp4", tmp_path / "out", settings).is_failed
+    told = [record.getMessage() for record in caplog.records if "beyond the end" in record.getMessage()]
+    assert len(told) == (1 if shift else 0)
+    assert all(f"{shift} of its {FRAMES} frames lie beyond the end of the video, which has {FRAMES}" in t for t in told)
+
+
 def test_an_unreadable_clip_costs_only_itself(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("not a video")
     (tmp_path / "b.mp4").write_bytes((clip_folder / "walk.mp4").read_bytes())

@@ -107,6 +107,25 @@ def test_names_of_pictures_tell_the_frames_where_there_are_any(tmp_path: Path, c
         )
 
 
+@pytest.mark.parametrize(
+    ("frame_count", "message"),
+    [
+        (13, ""),
+        (12, "1 of its 3 frames lie beyond the end of the video, which has 12 frames; check that"),
+        (11, "2 of its 3 frames lie beyond"),
+        (10, r"none of its 3 frames (10 to 12) is in the video, which has 10 frames; check that"),
+    ],
+)
+def test_frames_beyond_the_end_of_the_video_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, frame_count: int, message: str
+) -> None:
+    KeypointRecord(_write(tmp_path / "a.json", [_entry(10), _entry(11), _entry(12)])).warn_beyond(frame_count)
+    assert message in caplog.text and bool(message) == bool(caplog.records)
+    caplog.clear()
+    KeypointRecord(_write(tmp_path / "b.json", [])).warn_beyond(frame_count)
+    assert not caplog.records
+
+
 def test_whole_number_image_ids_are_frame_indices(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.json", [_entry(1), _entry(3, score=0.2), _entry(3, 5, score=0.9)])
     people = _find(KeypointRecord(path), [0, 1, 3])
