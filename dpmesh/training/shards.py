@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import time
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -24,6 +25,12 @@ from dpmesh.body.structure import BodyStructure
 log = logging.getLogger(__name__)
 
 Noun = TypeVar("Noun", bound=Any)
+
+DAMAGE = (
+    *(EOFError, LookupError, OSError, RuntimeError, SyntaxError, ValueError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy and zipfile raise where bits of an .npz are wrong."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -49,17 +56,29 @@ def write_arrays(path: Path, noun: Any) -> None:
     write_whole(path, save)
 
 
-def read_arrays(path: Path, kind: type) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz that `write_arrays` wrote of a dataclass of this kind, by name.
+def read_arrays(path: Path, kind: type[Noun], convert: Callable[[np.ndarray], Any] = np.asarray) -> Noun:
+    """Return the dataclass of this kind that `write_arrays` wrote.
+
+    Args:
+        convert: makes a field of an array, such as `torch.from_numpy`.
 
     Raises:
         InputError: the file is damaged, or of another layout.
     """
+    names = [field.name for field in fields(kind)]
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {field.name: stored[field.name] for field in fields(kind)}
-    except (LookupError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a whole shard: {error}; delete it and make it anew") from error
+            missing = [name for name in names if name not in stored.files]
+            if not missing:
+                return kind(**{name: convert(stored[name]) for name in names})
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: not a whole shard: {error}; delete this file and give the command that made the folder again: "
+            "it makes what is missing and nothing else"
+        ) from error
+    raise InputError(
+        f"{path}: lacks {', '.join(missing)}, so another version made it; make the folder anew, with another --output"
+    )
 
 
 def join_arrays(parts: Sequence[Noun]) -> Noun:
@@ -84,7 +103,10 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
     try:
         found = json.loads(note.read_text())
     except ValueError as error:
-        raise InputError(f"{note}: not readable as JSON; give another --output, or delete the folder") from error
+        raise InputError(
+            f"{note}: not readable as JSON; delete this file if the command is the one that made the folder, "
+            "else give another --output"
+        ) from error
     # A note of an older version may lack a setting: then there is nothing to compare.
     differing = sorted(key for key in settings.keys() & found.keys() if found[key] != settings[key])
     if differing:

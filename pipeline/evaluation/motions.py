@@ -45,7 +45,10 @@ def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[Simulated
             people = [_person(f"{path.stem}[{row}]", {k: v[row] for k, v in shard.items()}, body)
                       for row in range(min(limit - count, len(shard["pose"])))]  # fmt: skip
         except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
-            raise InputError(f"{path}: not a shard of simulated motion ({error}); make the shards anew") from error
+            raise InputError(
+                f"{path}: not a shard of simulated motion ({error}); delete this file and give the command that made "
+                "the folder again: it makes what is missing and nothing else"
+            ) from error
         yield from people
         count += len(people)
         if count >= limit:

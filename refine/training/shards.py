@@ -38,7 +38,7 @@ class MotionShards:
         paths = sorted(folder.glob("motion_*.npz"))
         if not paths:
             raise InputError(f"{folder}: no motion_*.npz there; make them with `python -m dpmesh.training.make_motion`")
-        self._motion = join_arrays([SeenMotion(**read_arrays(path, SeenMotion)) for path in paths])
+        self._motion = join_arrays([read_arrays(path, SeenMotion) for path in paths])
         self._seed = seed
         frames = self._motion.pose.shape[1]
         self._rows = frames if rows is None else rows

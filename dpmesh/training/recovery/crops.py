@@ -51,8 +51,7 @@ class CropShards:
             raise InputError(f"{names}: no shards (*.npz); make them with `python -m dpmesh.training.make_crops`")
         parts: list[Crops] = []
         for path in paths:
-            arrays = read_arrays(path, Crops)
-            parts.append(Crops(**{name: torch.from_numpy(array) for name, array in arrays.items()}))
+            parts.append(read_arrays(path, Crops, torch.from_numpy))
             if parts[-1].image.shape != (len(parts[-1]), *parts[0].image.shape[1:]):
                 found, wanted = (part.image.shape[-1] for part in (parts[-1], parts[0]))
                 raise InputError(f"{path}: its crops have {found} px, those of {paths[0]} {wanted}; give one size only")

@@ -1,6 +1,6 @@
 """Detector pictures and their labels agree; generated folders survive a kill."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -8,15 +8,29 @@ import numpy as np
 import pytest
 import torch
 
+from configs.checks import check_shape
 from configs.errors import InputError, RunError
 from dpmesh.training.make_detector_images import label_lines, write_pictures
 from dpmesh.training.render.backgrounds import list_backgrounds, place_of
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.scenes import Scenes, make_scenes, sample_size
-from dpmesh.training.shards import claim_folder, digest, fill, write_whole
+from dpmesh.training.shards import claim_folder, digest, fill, read_arrays, write_arrays, write_whole
 from dpmesh.training.troupe import Studio
 
 WIDTH, HEIGHT = 160, 128
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    values: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    values: np.ndarray  # (N,)
+
+    def __post_init__(self) -> None:
+        check_shape("values", self.values, ("N",))
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +148,59 @@ def test_only_missing_shards_are_made(tmp_path: Path) -> None:
     assert paths[1].read_text() == "old"
 
 
+def test_a_damaged_shard_that_was_deleted_is_the_only_one_made_again(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{k}.npz" for k in range(3)]
+
+    def make(k: int) -> None:
+        write_arrays(paths[k], Numbers(np.full(5, k)))
+
+    fill(paths, make, "test")
+    whole = [path.read_bytes() for path in paths]
+    paths[1].write_bytes(whole[1][:50])
+    with pytest.raises(InputError, match=r"1\.npz: not a whole shard: .*; delete this file and give the command"):
+        [read_arrays(path, Numbers) for path in paths]
+    paths[1].unlink()
+    kept = [path.stat().st_mtime_ns for path in (paths[0], paths[2])]
+    fill(paths, make, "test")
+    assert [path.read_bytes() for path in paths] == whole
+    assert [path.stat().st_mtime_ns for path in (paths[0], paths[2])] == kept
+    assert [int(read_arrays(path, Numbers).values[0]) for path in paths] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"(5000,), }", b"(5000,),  ", "not a whole shard"),  # of the header, which NumPy reads as Python
+        (b"(5000,)", b"(6000,)", "not a whole shard"),
+        (b"PK\x01\x02-\x03-", b"PK\x01\x02-\x03\xff", "not a whole shard: zip file version"),
+        (b"values.npy", b"houses.npy", "lacks values, so another version made it; make the folder anew"),
+    ],
+)
+def test_damage_of_any_kind_is_told_with_the_name_of_the_shard(
+    tmp_path: Path, old: bytes, new: bytes, message: str
+) -> None:
+    path = tmp_path / "a.npz"
+    write_arrays(path, Numbers(np.arange(5000)))
+    whole = path.read_bytes()
+    assert old in whole
+    path.write_bytes(whole.replace(old, new))
+    with pytest.raises(InputError, match=rf"a\.npz: {message}"):
+        read_arrays(path, Numbers)
+
+
+def test_a_shard_of_another_shape_is_told_with_its_name(tmp_path: Path) -> None:
+    write_arrays(tmp_path / "a.npz", Loose(np.zeros((2, 2))))
+    with pytest.raises(InputError, match=r"a\.npz: not a whole shard: values: got shape \(2, 2\)"):
+        read_arrays(tmp_path / "a.npz", Numbers)
+
+
 def test_a_folder_of_other_settings_is_refused_by_name_of_the_setting(tmp_path: Path) -> None:
     claim_folder(tmp_path / "a", {"seed": 1, "split": "train"})
     claim_folder(tmp_path / "a", {"seed": 1, "split": "train"})
     with pytest.raises(RunError, match="another seed"):
         claim_folder(tmp_path / "a", {"seed": 2, "split": "train"})
     (tmp_path / "a" / "settings.json").write_text("{")
-    with pytest.raises(InputError, match=r"settings\.json: not readable as JSON; give another --output"):
+    with pytest.raises(InputError, match=r"settings\.json: not readable as JSON; delete this file if the command is"):
         claim_folder(tmp_path / "a", {"seed": 1, "split": "train"})
 
 

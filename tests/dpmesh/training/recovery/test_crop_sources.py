@@ -32,7 +32,7 @@ def test_a_cut_shard_and_one_of_another_size_are_named(crop_folder: Path, crop_b
     with pytest.raises(InputError, match=r"0000001.npz: its crops have 64 px, those of .*0000000.npz 128"):
         CropShards([crop_folder])
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"0000001\.npz: not a whole shard: .*; delete it and make it anew"):
+    with pytest.raises(InputError, match=r"0000001\.npz: not a whole shard: .*; delete this file and give the command"):
         CropShards([crop_folder])
 
 
