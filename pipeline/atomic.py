@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -74,5 +75,5 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, SyntaxError, tokenize.TokenError, zlib.error) as error:
         raise ValueError(f"damaged: {error}") from error

@@ -1,4 +1,5 @@
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,23 @@ def test_a_damaged_archive_is_a_value_error(tmp_path: Path, kept: int) -> None:
     write_npz(tmp_path / "a.npz", {"x": np.arange(1000)})
     data = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(data[:kept])
+    with pytest.raises(ValueError):
+        read_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"(4000,), }", b"(4000,),  "),  # of an array's header, which NumPy reads as Python
+        (b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"),  # the version of the archive
+    ],
+)
+def test_damage_of_any_kind_is_a_value_error(tmp_path: Path, old: bytes, new: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("x.npy", "w") as member:
+        np.save(member, np.arange(4000))
+    whole = (tmp_path / "a.npz").read_bytes()
+    assert old in whole
+    (tmp_path / "a.npz").write_bytes(whole.replace(old, new))
     with pytest.raises(ValueError):
         read_npz(tmp_path / "a.npz")
 
