@@ -1,24 +1,11 @@
 import numpy as np
 from scipy.spatial import procrustes
-from scipy.spatial.transform import Rotation
 
 from pipeline.evaluation.alignment import procrustes_errors, root_errors
 
 
 def joints_of(rows: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.4, (rows, 14, 3))
-
-
-def test_a_turned_scaled_moved_copy_has_no_error() -> None:
-    truth = joints_of(20)
-    turns = Rotation.random(20, rng=np.random.default_rng(1)).as_matrix()
-    copy = 1.7 * truth @ turns.transpose(0, 2, 1) + np.array([3.0, -2.0, 9.0])
-    assert procrustes_errors(copy, truth).max() < 1e-12
-
-
-def test_a_mirror_image_is_not_aligned_away() -> None:
-    truth = joints_of(5)
-    assert procrustes_errors(truth * (-1, 1, 1), truth).mean(axis=1).min() > 0.05
 
 
 def test_errors_agree_with_scipy() -> None:
