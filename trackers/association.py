@@ -15,10 +15,10 @@ DUPLICATE_SHARE = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
 
 
 def box_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
-    """Return the IoU (A, B) of boxes (A, 4) and (B, 4)."""
+    """Return the IoU (A, B) of boxes (A, 4) and (B, 4); 0 where a box is NaN."""
     shared = _intersections(first_xyxy, second_xyxy)
     united = _areas(first_xyxy)[:, None] + _areas(second_xyxy)[None] - shared
-    return shared / np.maximum(united, 1e-9)
+    return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
 
 
 def covered_shares(boxes_xyxy: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.evaluation.projection import box_overlaps, joint_boxes, project_rows
+from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.types import MotionTrack
+from trackers.association import box_overlaps
 
 OVERLAP_MIN = 0.25  # IoU of the boxes around the projected joints from which a body may stand for a person
 KEEP_BONUS = 0.2  # of IoU, for staying with the track of the frame before: crossing people are not swapped

@@ -22,14 +22,3 @@ def joint_boxes(pixels: np.ndarray) -> np.ndarray:
     boxes = np.full((len(pixels), 4), np.nan)
     boxes[some] = np.concatenate([np.nanmin(pixels[some], axis=1), np.nanmax(pixels[some], axis=1)], axis=-1)
     return boxes
-
-
-def box_overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return intersection over union (A, B) of boxes (A, 4) and (B, 4); 0 where a box is NaN."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=-1)
-    areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None).prod(axis=-1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nan_to_num(shared / union, nan=0.0)

@@ -13,10 +13,11 @@ from configs.errors import InputError
 from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.pairing import assign_boxes
-from pipeline.evaluation.projection import box_overlaps, joint_boxes, project_rows
+from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.evaluation.truth import LIMB_JOINTS, Truth
 from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack, Observations, select_rows
+from trackers.association import box_overlaps
 
 SMPL_CHOICE = JointChoice("smpl24", LIMB_JOINTS, root=(0,), feet=(7, 8, 10, 11))  # feet: ankles and balls
 SEEN_MIN = 0.1  # share of a person's surface from which somebody can be seen at all

@@ -15,6 +15,7 @@ from trackers.association import assign, box_overlaps, buffered, covered_shares,
         ([2, 2, 4, 4], 0.04),  # one inside the other
         ([50, 50, 60, 60], 0.0),
         ([5, 5, 5, 5], 0.0),  # no area
+        ([np.nan] * 4, 0.0),  # nobody in front of the camera
     ],
 )
 def test_overlap_of_known_boxes(second: list[float], wanted: float) -> None:
