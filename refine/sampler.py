@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from refine.denoiser import PreparedScore
@@ -87,8 +86,3 @@ def sample_unguided(score: PreparedScore, schedule: Schedule, x: Tensor, times: 
 def vanilla_times() -> list[int]:
     """Return the descending times of `sample_unguided`."""
     return time_grid(VANILLA_START, VANILLA_STEP)[::-1]
-
-
-def repeat_rows(values: Tensor, samples: int) -> Tensor:
-    """Return (R * samples, ...): each row so many times, one after the other."""
-    return torch.repeat_interleave(values, samples, dim=0)

@@ -79,12 +79,6 @@ def concatenate_detections(parts: Sequence[Detections]) -> Detections:
     )
 
 
-def select_tracks(tracks: Tracks, rows: np.ndarray | Sequence[int]) -> Tracks:
-    """Return the people of `rows` (indices or a mask), in that order."""
-    chosen = _as_rows(rows, len(tracks))
-    return Tracks(tracks.track_ids[chosen], tracks.boxes_xyxy[chosen], tracks.scores[chosen], tracks.keypoints[chosen])
-
-
 def identified(detections: Detections, track_ids: np.ndarray) -> Tracks:
     """Return `detections` as people whose identities are `track_ids` (N,), row by row."""
     return Tracks(np.asarray(track_ids, np.int64), detections.boxes_xyxy, detections.scores, detections.keypoints)

@@ -1,5 +1,5 @@
 """Rotations, cameras, crops and the alignment of point sets."""
 
-from dpmesh.geometry.types import Camera, default_focal
+from dpmesh.geometry.types import default_focal
 
-__all__ = ["Camera", "default_focal"]
+__all__ = ["default_focal"]

@@ -1,4 +1,4 @@
-"""How far predicted joints lie from true ones, in millimetres, as 3D pose papers measure it."""
+"""The similarity that takes one set of points onto another."""
 
 from dataclasses import dataclass
 
@@ -41,20 +41,3 @@ def find_similarity(source: np.ndarray, target: np.ndarray, has_scale: bool = Tr
         scale = np.where(spread > 0, (singular * sign).sum(1) / np.where(spread > 0, spread, 1.0), 1.0)
     shift = target_mean[:, 0] - scale[:, None] * (source_mean @ rotation.transpose(0, 2, 1))[:, 0]
     return Similarity(scale=scale, rotation=rotation, shift=shift)
-
-
-def mpjpe_mm(predicted: np.ndarray, true: np.ndarray, root: int | None = None) -> np.ndarray:
-    """Return the mean joint error (R,) in millimetres of joints (R, K, 3) in metres.
-
-    Args:
-        root: joint that is moved to the origin in both first; None compares positions as they are.
-    """
-    if root is not None:
-        predicted = predicted - predicted[:, root : root + 1]
-        true = true - true[:, root : root + 1]
-    return 1000.0 * np.linalg.norm(predicted - true, axis=-1).mean(-1)
-
-
-def pa_mpjpe_mm(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Return the mean joint error (R,) in millimetres after each row's best similarity; joints (R, K, 3), metres."""
-    return mpjpe_mm(find_similarity(predicted, true).apply(np.asarray(predicted, dtype=np.float64)), true)

@@ -53,15 +53,6 @@ def translation_from_crop(
     return torch.cat([offset_m + centre_m, depth[:, None]], dim=-1)
 
 
-def crop_from_translation(
-    trans: Tensor, box_centre_px: Tensor, box_px: Tensor, focal_px: Tensor, principal_px: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return scale (R,) and offset_m (R, 2) of a crop: the inverse of `translation_from_crop`."""
-    depth = trans[:, 2]
-    centre_m = (box_centre_px - principal_px) * (depth / focal_px)[:, None]
-    return 2.0 * focal_px / (box_px * depth), trans[:, :2] - centre_m
-
-
 def ray_rotation(box_centre_px: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
     """Return `camera_from_crop` (R, 3, 3): the smallest turn that takes the optical axis onto the crop centre's ray.
 

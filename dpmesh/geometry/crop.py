@@ -75,8 +75,3 @@ def move_points(matrices: np.ndarray, points_px: np.ndarray) -> np.ndarray:
 def to_crop(points_px: np.ndarray, centres_px: np.ndarray, sides_px: np.ndarray, crop_px: int) -> np.ndarray:
     """Return picture points (R, K, 2) in their rows' crops; centres (R, 2), sides (R,)."""
     return (points_px - centres_px[:, None]) * (crop_px / sides_px)[:, None, None] + crop_px / 2
-
-
-def from_crop(points_px: np.ndarray, centres_px: np.ndarray, sides_px: np.ndarray, crop_px: int) -> np.ndarray:
-    """Return crop points (R, K, 2) in the picture: the inverse of `to_crop`."""
-    return (points_px - crop_px / 2) * (sides_px / crop_px)[:, None, None] + centres_px[:, None]

@@ -34,16 +34,6 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
 
-def axis_angle_to_quaternion(axis_angle: Tensor) -> Tensor:
-    """Return unit quaternions (..., 4), w first, of axis-angles (..., 3)."""
-    squared = (axis_angle * axis_angle).sum(-1, keepdim=True)
-    is_small = squared < SMALL_SQUARED
-    angle = torch.where(is_small, torch.ones_like(squared), squared).sqrt()
-    real = torch.where(is_small, 1.0 - squared / 8.0, (0.5 * angle).cos())
-    scale = torch.where(is_small, 0.5 - squared / 48.0, (0.5 * angle).sin() / angle)
-    return torch.cat([real, axis_angle * scale], dim=-1)
-
-
 def quaternion_to_axis_angle(quaternion: Tensor) -> Tensor:
     """Return axis-angles (..., 3) of length at most pi of unit quaternions (..., 4), w first."""
     real, imaginary = quaternion[..., :1], quaternion[..., 1:]
@@ -96,21 +86,6 @@ def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
     """Return axis-angles (..., 3) of length at most pi of rotation matrices (..., 3, 3)."""
     return quaternion_to_axis_angle(matrix_to_quaternion(matrix))
-
-
-def multiply_quaternions(left: Tensor, right: Tensor) -> Tensor:
-    """Return the quaternions (..., 4) that turn by `right` first and by `left` after."""
-    lw, lx, ly, lz = left.unbind(-1)
-    rw, rx, ry, rz = right.unbind(-1)
-    return torch.stack(
-        [
-            lw * rw - lx * rx - ly * ry - lz * rz,
-            lw * rx + lx * rw + ly * rz - lz * ry,
-            lw * ry - lx * rz + ly * rw + lz * rx,
-            lw * rz + lx * ry - ly * rx + lz * rw,
-        ],
-        dim=-1,
-    )
 
 
 def matrix_to_six(matrix: Tensor) -> Tensor:
@@ -168,24 +143,3 @@ class _NearestRotation(torch.autograd.Function):
         pairs = singular[..., :, None] + singular[..., None, :]
         pairs = torch.where(pairs.abs() < SMALL_SQUARED, SMALL_SQUARED, pairs)
         return left @ ((turned - turned.mT) / pairs) @ right
-
-
-def geodesic_distance(left: Tensor, right: Tensor) -> Tensor:
-    """Return the angle (...,) in radians, 0 to pi, between rotation matrices (..., 3, 3).
-
-    Measured by chord, not by the trace's arc cosine, which has no digits left near 0 and near pi.
-    """
-    difference = left.transpose(-1, -2) @ right
-    quaternion = matrix_to_quaternion(difference)
-    imaginary = quaternion[..., 1:]
-    squared = (imaginary * imaginary).sum(-1)
-    is_zero = squared == 0
-    length = torch.where(is_zero, torch.ones_like(squared), squared).sqrt()
-    return torch.where(is_zero, torch.zeros_like(length), 2.0 * torch.atan2(length, quaternion[..., 0]))
-
-
-def slerp(start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
-    """Return axis-angles (..., 3) on the shortest turn from `start` to `end` (..., 3), at `fraction` (...,) of it."""
-    start_matrix = axis_angle_to_matrix(start)
-    turn = matrix_to_axis_angle(start_matrix.transpose(-1, -2) @ axis_angle_to_matrix(end))
-    return matrix_to_axis_angle(start_matrix @ axis_angle_to_matrix(turn * fraction[..., None]))

@@ -31,17 +31,6 @@ class MotionLibrary:
         self._held: dict[int, MotionTrack] = {}
 
     @classmethod
-    def of_tracks(cls, tracks: Sequence[MotionTrack]) -> "MotionLibrary":
-        """Return a library of motions that are in memory anyway; those without a frame are left out."""
-        return cls(
-            [
-                TrackEntry(int(track.frame_index[0]), int(track.frame_index[-1]), partial(_same, track))
-                for track in tracks
-                if len(track.frame_index)
-            ]
-        )
-
-    @classmethod
     def of_files(cls, paths: Sequence[Path]) -> "MotionLibrary":
         """Return a library over files of `write_track`; people are numbered from 1 in the order of the files."""
         entries = []
@@ -64,10 +53,6 @@ class MotionLibrary:
     def __iter__(self) -> Iterator[MotionTrack]:
         """Yield everybody, one motion in memory at a time."""
         return (entry.load() for entry in self._entries)
-
-
-def _same(track: MotionTrack) -> MotionTrack:
-    return track
 
 
 def _read_numbered(path: Path, number: int) -> MotionTrack:

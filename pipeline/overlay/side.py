@@ -39,11 +39,6 @@ class SideView:
         """Return points (..., 3) of the real camera's axes in the axes of this one."""
         return points @ self.side_from_cam[:3, :3].T + self.side_from_cam[:3, 3]
 
-    def projected(self, points: np.ndarray) -> np.ndarray:
-        """Return where points (..., 3) in front of this camera, in the real camera's axes, lie in pixels (..., 2)."""
-        moved = self.moved(points)
-        return self.focal_px * moved[..., :2] / moved[..., 2:] + self.principal_px
-
 
 def plan_side_view(pelvis_m: np.ndarray, lowest_m: np.ndarray, width: int, height: int) -> SideView:
     """Return a view that holds nearly all positions of a clip.

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from configs.schema import RecoverSettings
+from dpmesh.geometry import default_focal
 from dpmesh.recovery import BodyRecovery, PeopleInImages
 from pipeline.line import Stage
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
@@ -36,7 +37,7 @@ def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
                 trans=np.zeros((people, 3), np.float32),
                 joint_confidence=np.zeros((people, 24), np.float32),
                 joint_visible=np.zeros((people, 24), np.bool_),
-                focal_px=np.full(people, focal_px or np.hypot(width, height), np.float32),
+                focal_px=np.full(people, focal_px or default_focal(height, width), np.float32),
                 principal_px=np.tile(np.array([width / 2, height / 2], np.float32), (people, 1)),
             )
         )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trackers.types import Detections, identified, no_detections, no_tracks, select_detections, select_tracks
+from trackers.types import Detections, no_detections, no_tracks, select_detections
 
 
 def _people(count: int) -> Detections:
@@ -27,9 +27,10 @@ def test_eighteen_keypoints_are_refused() -> None:
 
 
 def test_a_mask_and_the_same_indices_choose_the_same_people() -> None:
-    tracks = identified(_people(4), np.array([7, 2, 9, 4]))
-    by_mask = select_tracks(tracks, np.array([False, True, False, True]))
-    assert by_mask.track_ids.tolist() == select_tracks(tracks, [1, 3]).track_ids.tolist() == [2, 4]
+    people = _people(4)
+    by_mask = select_detections(people, np.array([False, True, False, True]))
+    wanted = people.scores[[1, 3]].tolist()
+    assert by_mask.scores.tolist() == select_detections(people, [1, 3]).scores.tolist() == wanted
 
 
 def test_an_empty_list_chooses_nobody() -> None:

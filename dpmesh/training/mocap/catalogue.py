@@ -8,8 +8,6 @@ from dpmesh.training.mocap import rigs
 from dpmesh.training.mocap.rigs import Rig
 
 Format = Literal["bvh", "amc", "expmap", "humanoid3d"]
-SPLITS = ("train", "val", "test")
-CATEGORIES = ("idle", "walk", "run", "dance", "climb", "sport", "gesture", "fight", "acrobatics", "floor", "other")
 
 
 @dataclass(frozen=True, slots=True)

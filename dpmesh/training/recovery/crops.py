@@ -1,6 +1,5 @@
 """Where training takes its crops from: shards on disk, or a studio that makes them as they are needed."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +13,6 @@ from dpmesh.training.render.chance import Chance
 from dpmesh.training.shards import read_arrays
 from dpmesh.training.troupe import Studio
 from dpmesh.training.truths import make_truths
-
-log = logging.getLogger(__name__)
 
 
 class CropSource(Protocol):

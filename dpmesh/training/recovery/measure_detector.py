@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,8 +28,6 @@ from dpmesh.training.recovery.keypoint_errors import (
 from dpmesh.training.recovery.noise import CONFIDENCE_MIN, KeypointNoise
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.shards import write_whole
-
-log = logging.getLogger(__name__)
 
 SCORE_MIN = 0.1
 OVERLAP_MIN = 0.3

@@ -1,4 +1,4 @@
-"""Alignment and joint errors."""
+"""Alignment."""
 
 from pathlib import Path
 
@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dpmesh.geometry.align import find_similarity, mpjpe_mm, pa_mpjpe_mm
+from dpmesh.geometry.align import find_similarity
 
 EVALUATED = (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16)  # H36M joints of the published protocol
 
 
 def bodies(rows: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(rows, 14, 3))
+
+
+def left_over(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(find_similarity(source, target).apply(source) - target, axis=-1)
 
 
 def test_a_moved_turned_and_scaled_body_is_found_again() -> None:
@@ -24,14 +28,14 @@ def test_a_moved_turned_and_scaled_body_is_found_again() -> None:
     np.testing.assert_allclose(found.rotation, rotation, atol=1e-12)
     np.testing.assert_allclose(found.scale, scale)
     np.testing.assert_allclose(found.shift, shift, atol=1e-12)
-    assert pa_mpjpe_mm(source, target).max() < 1e-9
+    assert left_over(source, target).max() < 1e-12
 
 
 def test_a_mirror_image_is_not_reached_by_a_reflection() -> None:
     source = bodies(4)
     found = find_similarity(source, source * [-1.0, 1.0, 1.0])
     np.testing.assert_allclose(np.linalg.det(found.rotation), 1.0)
-    assert pa_mpjpe_mm(source, source * [-1.0, 1.0, 1.0]).min() > 100.0
+    assert left_over(source, source * [-1.0, 1.0, 1.0]).mean(axis=1).min() > 0.1
 
 
 def test_without_scale_size_stays_in_the_error() -> None:
@@ -53,22 +57,15 @@ def test_no_small_change_of_the_found_similarity_is_better() -> None:
         assert ((moved - target) ** 2).sum() > best
 
 
-def test_error_counts_in_millimetres_relative_to_the_root() -> None:
-    true = bodies(2)
-    predicted = true + np.array([0.5, 0.0, 0.0])
-    np.testing.assert_allclose(mpjpe_mm(predicted, true), 500.0)
-    np.testing.assert_allclose(mpjpe_mm(predicted, true, root=0), 0.0, atol=1e-9)
-
-
 def test_a_body_collapsed_to_a_point_gives_a_finite_error() -> None:
-    assert np.isfinite(pa_mpjpe_mm(np.ones((1, 14, 3)), bodies(1))).all()
+    assert np.isfinite(left_over(np.ones((1, 14, 3)), bodies(1))).all()
 
 
 def test_no_rows_give_no_errors() -> None:
-    assert pa_mpjpe_mm(np.zeros((0, 14, 3)), np.zeros((0, 14, 3))).shape == (0,)
+    assert left_over(np.zeros((0, 14, 3)), np.zeros((0, 14, 3))).shape == (0, 14)
 
 
-def test_the_published_alignment_and_errors_are_the_same(test_data: Path) -> None:
+def test_the_published_alignment_and_what_it_leaves_are_the_same(test_data: Path) -> None:
     golden = np.load(test_data / "golden" / "dpmesh" / "metrics_golden.npz")
     found = find_similarity(golden["rigid_align/A"], golden["rigid_align/B"])
     np.testing.assert_allclose(found.apply(golden["rigid_align/A"]), golden["rigid_align/aligned"], atol=1e-10)
@@ -79,5 +76,5 @@ def test_the_published_alignment_and_errors_are_the_same(test_data: Path) -> Non
             "kv,rvc->rkc", golden["evaluate/h36m_regressor"].astype(np.float64), golden[f"evaluate/{name}"]
         )
         joints[name] = (all_joints - all_joints[:, :1])[:, EVALUATED]
-    assert mpjpe_mm(joints["mesh_pred"], joints["mesh_gt"]) == pytest.approx(golden["evaluate/mpjpe"], abs=1e-3)
-    assert pa_mpjpe_mm(joints["mesh_pred"], joints["mesh_gt"]) == pytest.approx(golden["evaluate/pa_mpjpe"], abs=1e-3)
+    left_mm = 1000.0 * left_over(joints["mesh_pred"], joints["mesh_gt"]).mean(axis=-1)
+    assert left_mm == pytest.approx(golden["evaluate/pa_mpjpe"], abs=1e-3)

@@ -1,12 +1,8 @@
 """Cameras: projection, depth from size, and the way between crop and full image."""
 
-import numpy as np
-import pytest
 import torch
 
-from dpmesh.geometry import Camera, default_focal
 from dpmesh.geometry.camera import (
-    crop_from_translation,
     depth_from_scale,
     project,
     ray_rotation,
@@ -49,14 +45,6 @@ def test_a_body_without_offset_is_seen_at_the_crop_centre() -> None:
     torch.testing.assert_close(project(trans[:, None], FOCAL, PRINCIPAL)[:, 0], CENTRE)
 
 
-def test_scale_and_offset_return_from_the_translation() -> None:
-    scale, offset = numbers(ROWS, low=0.4, high=1.5, seed=7), numbers(ROWS, 2, low=-0.5, high=0.5, seed=8)
-    trans = translation_from_crop(scale, offset, CENTRE, SIDE, FOCAL, PRINCIPAL)
-    scale_back, offset_back = crop_from_translation(trans, CENTRE, SIDE, FOCAL, PRINCIPAL)
-    torch.testing.assert_close(scale_back, scale)
-    torch.testing.assert_close(offset_back, offset)
-
-
 def test_the_same_person_in_a_looser_crop_stands_at_the_same_place() -> None:
     scale, offset = numbers(ROWS, low=0.8, high=1.5, seed=7), numbers(ROWS, 2, low=-0.5, high=0.5, seed=8)
     tight = translation_from_crop(scale, offset, CENTRE, SIDE, FOCAL, PRINCIPAL)
@@ -81,24 +69,6 @@ def test_ray_rotation_of_a_centred_crop_is_the_identity() -> None:
     )
 
 
-def test_assumed_camera_looks_through_the_middle_with_the_diagonal_as_focal_length() -> None:
-    camera = Camera.of_image(height_px=300, width_px=400, rows=2)
-    assert camera.focal_px.tolist() == [500.0, 500.0] == [default_focal(300, 400)] * 2
-    assert camera.principal_px.tolist() == [[200.0, 150.0]] * 2
-
-
-@pytest.mark.parametrize("focal", [0.0, -5.0, float("nan"), float("inf")])
-def test_a_focal_length_that_cannot_be_is_refused(focal: float) -> None:
-    with pytest.raises(ValueError, match="focal_px"):
-        Camera(np.array([focal], np.float32), np.zeros((1, 2), np.float32))
-
-
-def test_a_camera_without_rows_is_a_camera() -> None:
+def test_no_rows_give_no_rotations() -> None:
     empty = torch.zeros(0, dtype=torch.float64)
-    assert len(Camera(np.zeros(0, np.float32), np.zeros((0, 2), np.float32)).focal_px) == 0
     assert ray_rotation(empty.reshape(0, 2), empty, empty.reshape(0, 2)).shape == (0, 3, 3)
-
-
-def test_rows_that_do_not_match_are_refused() -> None:
-    with pytest.raises(ValueError, match="principal_px"):
-        Camera(np.ones(2, np.float32), np.zeros((3, 2), np.float32))

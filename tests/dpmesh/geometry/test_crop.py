@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dpmesh.geometry.crop import crop_images, from_crop, to_crop
+from dpmesh.geometry.crop import crop_images, to_crop
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -36,12 +36,6 @@ def test_a_bright_spot_is_where_its_point_is_in_the_crop(side: float) -> None:
     rows, columns = np.mgrid[0:64, 0:64]
     found = np.array([(crop * columns).sum(), (crop * rows).sum()]) / crop.sum()
     np.testing.assert_allclose(found, to_crop(spot[None, None], centre, np.array([side]), 64)[0, 0], atol=0.25)
-
-
-def test_points_return_from_the_crop() -> None:
-    rng = np.random.default_rng(3)
-    points, centres, sides = rng.uniform(0, 500, (4, 17, 2)), rng.uniform(0, 500, (4, 2)), rng.uniform(20, 300, 4)
-    np.testing.assert_allclose(from_crop(to_crop(points, centres, sides, 256), centres, sides, 256), points)
 
 
 def test_a_batch_of_rows_from_several_pictures_is_the_rows_one_by_one() -> None:

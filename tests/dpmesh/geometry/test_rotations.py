@@ -9,18 +9,14 @@ from torch import Tensor
 
 from dpmesh.geometry.rotations import (
     axis_angle_to_matrix,
-    axis_angle_to_quaternion,
-    geodesic_distance,
     interleaved_six_to_matrix,
     matrix_to_axis_angle,
     matrix_to_quaternion,
     matrix_to_six,
-    multiply_quaternions,
     nearest_rotation,
     quaternion_to_axis_angle,
     quaternion_to_matrix,
     six_to_matrix,
-    slerp,
 )
 
 ANGLES = (0.0, 1e-12, 1e-8, 1e-5, 9.99e-4, 1.001e-3, 0.1, 1.0, 2.5, np.pi - 1e-3, np.pi - 1e-6, np.pi)
@@ -50,15 +46,12 @@ def test_matrix_of_an_axis_angle_is_its_matrix_exponential(angle: float, dtype: 
 
 
 @pytest.mark.parametrize("angle", ANGLES)
-def test_axis_angle_returns_from_matrix_and_quaternion(angle: float) -> None:
+def test_axis_angle_returns_from_its_matrix(angle: float) -> None:
     axis_angle = random_axes(50) * angle
-    for back in (
-        matrix_to_axis_angle(axis_angle_to_matrix(axis_angle)),
-        quaternion_to_axis_angle(axis_angle_to_quaternion(axis_angle)),
-    ):
-        if np.pi - angle < 1e-7:  # the axis of a half turn may point either way
-            back = back * torch.sign((back * axis_angle).sum(-1, keepdim=True))
-        torch.testing.assert_close(back, axis_angle, atol=1e-9, rtol=0)
+    back = matrix_to_axis_angle(axis_angle_to_matrix(axis_angle))
+    if np.pi - angle < 1e-7:  # the axis of a half turn may point either way
+        back = back * torch.sign((back * axis_angle).sum(-1, keepdim=True))
+    torch.testing.assert_close(back, axis_angle, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("axis", [(1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0), (-1.0, 0, 0), (0, -1.0, 0), (0, 0, -1.0)])
@@ -72,14 +65,7 @@ def test_angles_beyond_a_half_turn_come_back_as_the_shorter_turn() -> None:
     axis = random_axes(10)
     back = matrix_to_axis_angle(axis_angle_to_matrix(axis * 4.0))
     torch.testing.assert_close(back, axis * (4.0 - 2 * np.pi), atol=1e-12, rtol=0)
-    torch.testing.assert_close(quaternion_to_axis_angle(axis_angle_to_quaternion(axis * 4.0)), back)
-
-
-def test_quaternions_multiply_as_their_matrices_do() -> None:
-    left, right = random_matrices(40, 1), random_matrices(40, 2)
-    product = multiply_quaternions(matrix_to_quaternion(left), matrix_to_quaternion(right))
-    torch.testing.assert_close(quaternion_to_matrix(product), left @ right)
-    torch.testing.assert_close(product.norm(dim=-1), torch.ones(40, dtype=torch.float64))
+    torch.testing.assert_close(quaternion_to_axis_angle(-matrix_to_quaternion(axis_angle_to_matrix(axis * 4.0))), back)
 
 
 def test_quaternion_of_every_branch_keeps_its_rotation() -> None:
@@ -104,34 +90,14 @@ def test_six_numbers_hold_the_first_column_before_the_second() -> None:
     assert matrix_to_six(matrix).tolist() == [*matrix[:, 0].tolist(), *matrix[:, 1].tolist()]
 
 
-@pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-4, 1.0, 3.0, np.pi - 1e-9])
-def test_distance_between_rotations_is_the_angle_of_the_turn_between_them(angle: float) -> None:
-    start = random_matrices(25)
-    end = start @ axis_angle_to_matrix(random_axes(25, 7) * angle)
-    wanted = torch.full((25,), angle, dtype=torch.float64)
-    torch.testing.assert_close(geodesic_distance(start, end), wanted, atol=1e-14 if angle == 1e-9 else 1e-7, rtol=1e-6)
-    torch.testing.assert_close(geodesic_distance(end, start), geodesic_distance(start, end), atol=1e-12, rtol=0)
-
-
-def test_slerp_goes_from_start_to_end_at_a_constant_rate() -> None:
-    start, end = matrix_to_axis_angle(random_matrices(12, 1)), matrix_to_axis_angle(random_matrices(12, 2))
-    first, last = axis_angle_to_matrix(start), axis_angle_to_matrix(end)
-    whole = geodesic_distance(first, last)
-    for fraction in (0.0, 0.25, 0.5, 1.0):
-        between = axis_angle_to_matrix(slerp(start, end, torch.full((12,), fraction, dtype=torch.float64)))
-        torch.testing.assert_close(geodesic_distance(first, between), fraction * whole, atol=1e-9, rtol=0)
-        torch.testing.assert_close(geodesic_distance(between, last), (1 - fraction) * whole, atol=1e-9, rtol=0)
-
-
 @pytest.mark.parametrize("angle", [0.0, 1e-7, 1e-3, 1.3, np.pi - 1e-4])
 def test_gradients_agree_with_differences_and_are_finite(angle: float) -> None:
     axis_angle = (random_axes(3) * angle).requires_grad_()
     assert torch.autograd.gradcheck(axis_angle_to_matrix, axis_angle)
-    assert torch.autograd.gradcheck(axis_angle_to_quaternion, axis_angle)
     if angle > 1e-5:  # off the rotations the inverse is not defined; its gradient there is only asked to be finite
         assert torch.autograd.gradcheck(lambda v: matrix_to_axis_angle(axis_angle_to_matrix(v)), axis_angle, atol=1e-4)
     matrix = axis_angle_to_matrix(axis_angle.detach()).requires_grad_()
-    (matrix_to_axis_angle(matrix).sum() + geodesic_distance(matrix, torch.eye(3, dtype=torch.float64)).sum()).backward()
+    matrix_to_axis_angle(matrix).sum().backward()
     assert torch.isfinite(matrix.grad).all()
 
 

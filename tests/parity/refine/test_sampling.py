@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from refine.published import POINTS, PublishedSettings, refine_published
-from refine.sampler import repeat_rows, sample_unguided, vanilla_times
+from refine.sampler import sample_unguided, vanilla_times
 from refine.schedule import make_schedule
 
 VERTEX_STEP = 53
@@ -107,7 +107,7 @@ def test_plain_sampling_gives_the_published_poses(vanilla_file: Path, helpers: A
     arrays = helpers.read_arrays(vanilla_file)
     size = vanilla_file.stem.partition("_")[0]
     denoiser = helpers.read_denoiser(vanilla_file.parent, size)
-    condition = repeat_rows(helpers.tensor(arrays["in__cond_feats"]), int(arrays["meta__num_samples"]))
+    condition = helpers.tensor(arrays["in__cond_feats"]).repeat_interleave(int(arrays["meta__num_samples"]), dim=0)
     assert vanilla_times()[:-1] == arrays["trace__calls_t"].tolist()
     with torch.no_grad():
         prepared = denoiser.prepare(condition, vanilla_times())

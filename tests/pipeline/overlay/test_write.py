@@ -8,7 +8,7 @@ import pytest
 from configs.schema import OverlaySettings
 from dpmesh.body import load_body
 from pipeline.media import VideoWriter
-from pipeline.motion.library import MotionLibrary
+from pipeline.motion.library import MotionLibrary, TrackEntry
 from pipeline.overlay.palette import identity_colours
 from pipeline.overlay.write import write_overlay
 from pipeline.types import Frame
@@ -43,9 +43,15 @@ def frames_of(count: int, width: int = 640, height: int = 360, start: int = 0):
     return (Frame(start + t, t / 10, np.full((height, width, 3), 60, np.uint8)) for t in range(count))
 
 
+def library_of(tracks) -> MotionLibrary:
+    return MotionLibrary(
+        [TrackEntry(track.frame_index[0], track.frame_index[-1], lambda track=track: track) for track in tracks]
+    )
+
+
 def overlay(tracks, body, frames, **settings) -> Sink:
     sink = Sink()
-    library = MotionLibrary.of_tracks(tracks)
+    library = library_of(tracks)
     count = write_overlay(frames, library, body, Path("unused.mp4"), OverlaySettings(**settings), sink.open)
     assert count == len(sink.images)
     return sink
@@ -140,7 +146,7 @@ def test_frames_are_taken_as_they_come(make_track, stick_body) -> None:
             assert len(taken) - len(self.images) <= 16  # memory holds a few frames, not the clip
 
     sink = Watching()
-    tracks = MotionLibrary.of_tracks([make_track(np.arange(40) / 10)])
+    tracks = library_of([make_track(np.arange(40) / 10)])
     write_overlay(counted(), tracks, stick_body, Path("x.mp4"), OverlaySettings(), sink.open)
     assert len(sink.images) == 40
 
@@ -155,7 +161,7 @@ def test_the_video_has_every_frame_at_its_time(tmp_path: Path, make_track) -> No
     def open_writer(target: Path, width: int, height: int) -> VideoWriter:
         return VideoWriter(target, width, height, Fraction(25))
 
-    assert write_overlay(frames, MotionLibrary.of_tracks([track]), body, path, OverlaySettings(), open_writer) == 5
+    assert write_overlay(frames, library_of([track]), body, path, OverlaySettings(), open_writer) == 5
     with av.open(path) as container:
         shown = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     np.testing.assert_allclose([time - shown[0][0] for time, _ in shown], times, atol=1e-3)

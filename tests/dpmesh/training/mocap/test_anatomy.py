@@ -1,4 +1,5 @@
 import numpy as np
+from adult_skeleton import rest_joints
 from scipy.spatial.transform import Rotation
 
 from dpmesh.training.mocap.anatomy import mend_ankle, settle_elbows, straighten_knees
@@ -7,7 +8,6 @@ from dpmesh.training.mocap.skeleton import (
     global_from_local,
     joint_positions,
     local_from_global,
-    rest_joints,
 )
 
 

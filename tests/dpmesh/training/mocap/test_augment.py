@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from adult_skeleton import rest_joints
 from scipy.spatial.transform import Rotation
 
 from dpmesh.training.mocap.augment import (
@@ -22,7 +23,7 @@ from dpmesh.training.mocap.augment import (
 )
 from dpmesh.training.mocap.limits import clamp_to_limits, count_violations, limit_table
 from dpmesh.training.mocap.retarget import posed_joints
-from dpmesh.training.mocap.skeleton import JOINT_INDEX, JOINT_NAMES, rest_joints
+from dpmesh.training.mocap.skeleton import JOINT_INDEX, JOINT_NAMES
 
 
 def random_poses(count: int, seed: int = 0) -> np.ndarray:

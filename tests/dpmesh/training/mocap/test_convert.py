@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from adult_skeleton import rest_joints
 
 from configs.errors import InputError
 from dpmesh.training.mocap.__main__ import main
@@ -21,7 +22,7 @@ from dpmesh.training.mocap.convert import (
 )
 from dpmesh.training.mocap.limits import count_violations
 from dpmesh.training.mocap.retarget import posed_joints, retarget
-from dpmesh.training.mocap.skeleton import JOINT_INDEX, rest_joints
+from dpmesh.training.mocap.skeleton import JOINT_INDEX
 
 Writer = Callable[[list[dict]], str]
 

@@ -1,8 +1,8 @@
 import numpy as np
+from adult_skeleton import rest_joints
 
 from dpmesh.training.mocap.glitches import find_glitches
 from dpmesh.training.mocap.retarget import SmplMotion
-from dpmesh.training.mocap.skeleton import rest_joints
 
 
 def motion(knee: np.ndarray) -> SmplMotion:

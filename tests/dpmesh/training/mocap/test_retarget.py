@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from adult_skeleton import rest_joints
 from scipy.spatial.transform import Rotation
 
 from dpmesh.training.mocap.bvh import parse_bvh
@@ -12,7 +13,6 @@ from dpmesh.training.mocap.skeleton import (
     JOINT_INDEX,
     global_from_local,
     local_from_global,
-    rest_joints,
 )
 
 Writer = Callable[[list[dict]], str]

@@ -1,8 +1,9 @@
 import numpy as np
+from adult_skeleton import rest_joints
 
 from dpmesh.training.mocap.check import LIMBS, angle_between
 from dpmesh.training.mocap.retarget import LIMB_CHILD
-from dpmesh.training.mocap.skeleton import JOINT_INDEX, rest_joints
+from dpmesh.training.mocap.skeleton import JOINT_INDEX
 from dpmesh.training.mocap.target import body_rest_joints
 
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from dpmesh.body.model import BodyModel
-from dpmesh.geometry.camera import crop_from_translation
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.heads import rot6d_to_matrix
 from dpmesh.network.model import DPMesh
@@ -33,9 +32,10 @@ def test_the_truth_itself_has_no_loss(batch: TrainingBatch, body: BodyModel) -> 
     wanted[:, 0] = truth.camera_from_crop.mT @ wanted[:, 0]
     raw = wanted[..., :2].flatten(-2)
     assert torch.allclose(rot6d_to_matrix(raw), wanted, atol=1e-5)
-    scale, shift = crop_from_translation(
-        truth.joints30_cam[:, 0], truth.box_centre_px, truth.box_px, truth.focal_px, truth.principal_px
-    )
+    pelvis = truth.joints30_cam[:, 0]
+    metre_px = truth.focal_px / pelvis[:, 2]
+    scale = 2.0 * metre_px / truth.box_px
+    shift = pelvis[:, :2] - (truth.box_centre_px - truth.principal_px) / metre_px[:, None]
     camera = torch.cat([torch.log(torch.expm1(scale))[:, None] - 0.5413248, shift], dim=-1)
     layers = output.layers
     exact = replace(
