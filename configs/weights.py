@@ -15,6 +15,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from configs.command import exit_code_of
 from configs.errors import WeightsError
 
 CATALOGUE_PATH = Path(__file__).with_name("weights.yaml")
@@ -297,4 +298,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(exit_code_of(lambda: main(sys.argv[1:])))

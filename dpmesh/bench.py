@@ -20,6 +20,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from configs.command import exit_code_of
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, PRESETS
 from dpmesh.network.dtypes import computing_in
 from dpmesh.network.model import DPMesh, DPMeshOutput
@@ -331,4 +332,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

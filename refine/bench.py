@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.command import exit_code_of
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel, load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix, six_to_matrix
@@ -201,4 +202,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

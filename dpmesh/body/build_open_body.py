@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from configs.command import exit_code_of
 from dpmesh.body.build_landmarks import find_landmarks, label_parts
 from dpmesh.body.build_skeleton import fit_regressor, gather_weights, place_joints
 from dpmesh.body.build_source import SourceBody, read_source
@@ -127,4 +129,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

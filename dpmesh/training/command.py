@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from configs.errors import DpmeshVideoError, InputError, SettingsError
+from configs.command import exit_code_of
+from configs.errors import InputError, SettingsError
 from dpmesh.body import BodyModel
 from dpmesh.body.load import read_structure
 from dpmesh.training.live import add_live_options, open_live_studio
@@ -28,21 +29,14 @@ STEPS = 4000
 
 def run_command(parse: Callable[[], argparse.Namespace], run: Callable[[argparse.Namespace], object]) -> int:
     """Run a command and return its exit code; what a user can act on is one line on stderr."""
-    options = parse()
-    log_to_stderr()
-    try:
+
+    def command() -> None:
+        options = parse()
+        log_to_stderr()
         _check_device(vars(options).get("device", "cpu"))
         run(options)
-    except DpmeshVideoError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"{error.filename}: {error.strerror}\n" if error.filename else f"{error}\n")
-        return 1
-    except KeyboardInterrupt as error:
-        sys.stderr.write(f"{str(error) or 'stopped; give the same command again'}\n")
-        return 130
-    return 0
+
+    return exit_code_of(command)
 
 
 def _check_device(name: str) -> None:

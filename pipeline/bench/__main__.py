@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from configs.command import exit_code_of
 from pipeline.bench.line import bench_line
 from pipeline.bench.precision import bench_precision
 from pipeline.bench.refine import bench_refine_memory
@@ -43,4 +44,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

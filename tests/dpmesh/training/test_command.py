@@ -35,6 +35,7 @@ COMMANDS = (
     "make_detector_images",
     "make_motion",
     "make_sequences",
+    "mocap.__main__",
     "pose_tokens.__main__",
     "recovery.__main__",
     "recovery.evaluate",
