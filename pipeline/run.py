@@ -1,15 +1,15 @@
 """A run over clips: each to its own folder, one failing clip never costs the others."""
 
-import fcntl
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from configs.claim import claimed
 from configs.errors import InputError, RunError
 from configs.schema import RunSettings
 from pipeline.atomic import write_json
@@ -85,7 +85,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
         record["models"] = describe(models)
         work = Clip(info, folder, settings, models, progress, clock)
         work.plan()  # refuses wrong models before anything of an earlier run is cleared
-        with _claimed(folder):
+        with claimed(folder):
             write_json(folder / RECORD_NAME, record | {"status": "running"})  # stays there when the run is stopped
             plan = work.graph().run()
     except (InputError, RunError) as error:
@@ -139,26 +139,6 @@ class _Silent:
 
     def advance(self, done: int, note: str) -> None:
         """Say nothing."""
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; the lock ends with the process, however it ends.
-
-    Raises:
-        RunError: another process writes there, or the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "w")  # noqa: SIM115 - the `with` below closes it
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another --output") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(f"{folder}: another run is writing here; wait for it, or choose another --output") from error
-        yield
 
 
 def exit_code(results: Sequence[ClipResult]) -> int:

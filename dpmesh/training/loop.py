@@ -6,6 +6,7 @@ Processes started together by `accelerate launch` train one network: each takes 
 import copy
 import logging
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,6 +17,7 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
+from configs.claim import claimed
 from configs.errors import InputError
 from dpmesh.network.config import preset as network_preset
 from dpmesh.training.average import follow, start_average
@@ -254,15 +256,16 @@ class Loop(Generic[Network, Batch, Held]):
         """Go on until the schedule ends or this call has lasted `pause_after` minutes.
 
         Raises:
-            RunError: the training has diverged.
+            RunError: the training has diverged, or another one writes into the same folder.
             KeyboardInterrupt: it was asked to stop, and has saved.
         """
-        with StopRequest() as stop:
-            is_stopped = self._train(source, validation, pause_after, stop)
-        if is_stopped:
-            raise stopped_at(self.step)
-        self._look_back(validation)
-        self._accelerator.wait_for_everyone()
+        with claimed(self._output) if self._accelerator.is_main_process else nullcontext():
+            with StopRequest() as stop:
+                is_stopped = self._train(source, validation, pause_after, stop)
+            if is_stopped:
+                raise stopped_at(self.step)
+            self._look_back(validation)
+            self._accelerator.wait_for_everyone()
 
     def _train(self, source: Source[Batch], validation: Held | None, pause_after: float, stop: StopRequest) -> bool:
         """Take steps and save; return whether that was asked to stop."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from ultralytics.cfg import get_cfg
 from ultralytics.nn.tasks import PoseModel
 
+from configs.claim import claimed
 from dpmesh.training.average import follow, start_average
 from dpmesh.training.checkpoint import CHECKPOINT, load_weights, of_another_training, read_checkpoint
 from dpmesh.training.curves import log_numbers
@@ -123,10 +124,10 @@ class DetectorTrainer:
         """Go on until the schedule ends or this call has lasted `pause_after` minutes.
 
         Raises:
-            RunError: the training has diverged.
+            RunError: the training has diverged, or another one writes into the same folder.
             KeyboardInterrupt: it was asked to stop, and has saved.
         """
-        with StopRequest() as stop:
+        with claimed(self._output), StopRequest() as stop:
             self._train(studio, pause_after, stop)
         if stop.is_asked:
             raise stopped_at(self.step)

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from configs.claim import claimed
 from configs.errors import InputError, RunError
 from dpmesh.training.checkpoint import read_checkpoint
 from dpmesh.training.command import run_command
@@ -155,6 +156,15 @@ def test_a_training_that_is_stopped_finishes_its_step_and_goes_on_later(
     assert signal.getsignal(name) is before
     again = sums(tmp_path, 9)
     assert again.resume() and again.step == 4
+
+
+def test_two_trainings_cannot_write_into_one_folder(tmp_path: Path) -> None:
+    with claimed(tmp_path), pytest.raises(RunError, match="another run is writing here; wait for it, or choose anoth"):
+        sums(tmp_path, 2).train(Draws(), None)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    sums(tmp_path, 2).train(Draws(), None)
+    with claimed(tmp_path):
+        assert sums(tmp_path, 2).resume()  # so that weights can be exported while a training runs
 
 
 def test_a_checkpoint_is_written_after_some_minutes_as_well(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""An output folder has one writer at a time."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from configs.errors import RunError
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the lock ends with the process, however it ends.
+
+    Raises:
+        RunError: another process writes there, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")  # noqa: SIM115 - the `with` below closes it
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another --output") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{folder}: another run is writing here; wait for it, or choose another --output") from error
+        yield

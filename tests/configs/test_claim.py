@@ -1,0 +1,38 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs.claim import claimed
+from configs.errors import RunError
+
+HOLD = """
+import sys, pathlib, configs.claim
+with configs.claim.claimed(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    input()
+"""
+
+
+def test_a_folder_is_free_again_when_its_writer_was_killed(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLD, str(tmp_path / "out")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(RunError, match="out: another run is writing here; wait for it, or choose"),
+            claimed(tmp_path / "out"),
+        ):
+            pytest.fail("two writers")
+        writer.kill()
+    with claimed(tmp_path / "out"):
+        assert (tmp_path / "out").is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(RunError, match=r"file/out: cannot be written \(Not a directory\); choose another"),
+        claimed(tmp_path / "file" / "out"),
+    ):
+        pytest.fail("no folder")
