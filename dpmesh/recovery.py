@@ -157,7 +157,10 @@ class BodyRecovery:
 
 
 def mirrored_joints(joints: Tensor) -> Tensor:
-    """Return joints (R, 30, 2) in grid cells as they lie in the mirrored crop."""
+    """Return joints (R, 30, 2) in grid cells as they lie in the mirrored crop.
+
+    Keypoints count pixels from corner to corner, so the axis is the middle of the crop, 16, as that of `flip` is.
+    """
     flipped = torch.stack([LATENT_PX - joints[..., 0], joints[..., 1]], dim=-1)
     return flipped[:, list(MIRRORED_30)]
 

@@ -8,12 +8,13 @@ import torch
 from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from dpmesh.body import load_body
+from dpmesh.crop_inputs import crop_inputs
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.keypoints import MIRRORED_17
-from dpmesh.network.config import NetworkConfig
+from dpmesh.network.config import LATENT_PX, NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.quarter_turns import quarter_turns, turn_matrices
-from dpmesh.recovery import BodyRecovery, PeopleInImages, mirrored_rotations
+from dpmesh.recovery import BodyRecovery, PeopleInImages, mirrored_joints, mirrored_rotations
 
 WIDTH = 120
 
@@ -54,6 +55,26 @@ def test_seen_in_a_mirror_as_well_a_body_and_its_mirror_image_are_recovered_alik
         assert np.isfinite(straight.pose).all() and straight.pose.shape == (1, 24, 3)
     assert apart[False] > 0.1
     assert apart[True] < 0.02
+
+
+@pytest.mark.parametrize("side", [64.0, 128.0, 200.0])
+def test_a_drawn_spot_and_its_joint_are_mirrored_about_one_axis(side: float) -> None:
+    """Other scales shift the picture a little, as crops know no half pixel; in a mirror they do so the other way."""
+    image, crop_px = np.zeros((300, 300, 3), np.uint8), 128
+    image[144:152, 156:164] = 255
+    joints, square = np.tile([160.0, 148.0], (1, 30, 1)), np.array([[150.0, 150.0, side]])
+    given = crop_inputs([image], np.zeros(1, np.int64), joints, np.ones((1, 30), bool), square, crop_px)
+    place = torch.arange(crop_px) + 0.5
+
+    def apart(crop: torch.Tensor, grid: torch.Tensor) -> list[float]:
+        light = crop[..., 0].float() / crop[..., 0].sum()
+        x, y = (light.sum(0) * place).sum(), (light.sum(1) * place).sum()
+        return (grid[0, 0] * crop_px / LATENT_PX - torch.stack([x, y])).tolist()
+
+    crop, grid = torch.from_numpy(given.image[0]), torch.from_numpy(given.joints)
+    straight, other = apart(crop, grid), apart(crop.flip(1), mirrored_joints(grid))
+    assert straight == pytest.approx([0.5 * (crop_px / side - 1)] * 2, abs=0.1)
+    assert other == pytest.approx([-straight[0], straight[1]], abs=1e-3)
 
 
 def turned(people: PeopleInImages, quarters: int) -> PeopleInImages:
