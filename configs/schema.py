@@ -35,16 +35,17 @@ Rate = Annotated[
 ]
 
 
-def _check_whole(rate: Fraction) -> Fraction:
-    if rate.denominator != 1:
+def check_whole_rate(rate: Fraction) -> Fraction:
+    """Return a rate that motion files can carry; `ValueError` for any other."""
+    if rate <= 0 or rate.denominator != 1:
         raise ValueError(
-            "motion files carry a whole number of frames per second, as readers cut off the rest "
+            f"rate {rate}: motion files carry a whole number of frames per second, as readers cut off the rest "
             "(29.97 is read as 29); ask for 30 or 60"
         )
     return rate
 
 
-WholeRate = Annotated[Rate, AfterValidator(_check_whole)]
+WholeRate = Annotated[Rate, AfterValidator(check_whole_rate)]
 
 
 class Settings(BaseModel):

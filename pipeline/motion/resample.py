@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from configs.checks import check_shape
-from configs.errors import SettingsError
+from configs.schema import check_whole_rate
 from pipeline.types import MotionTrack
 
 TIME_SLACK = 1e-6  # of a sample: keeps the last frame when its timestamp was rounded down
@@ -57,8 +57,7 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
         rate: samples per second, a whole number; None keeps the frames of the track as they are.
 
     Raises:
-        SettingsError: the rate is not a whole positive number.
-        ValueError: the track is empty, or its timestamps do not increase.
+        ValueError: the rate is not a whole positive number, the track is empty, or its timestamps do not increase.
     """
     if len(track.time_s) == 0:
         raise ValueError(f"track {track.track_id} has no frames; leave it out")
@@ -85,11 +84,7 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
 
 def uniform_times(time_s: np.ndarray, rate: Fraction) -> np.ndarray:
     """Return times (N,) from the first of `time_s` to the last, `1 / rate` apart and free of accumulated error."""
-    if rate <= 0 or rate.denominator != 1:
-        raise SettingsError(
-            f"rate {rate}: motion files carry a whole number of frames per second, as readers cut off the rest "
-            "(29.97 is read as 29); ask for 30 or 60"
-        )
+    check_whole_rate(rate)
     steps = int(np.floor((time_s[-1] - time_s[0]) * float(rate) + TIME_SLACK))
     return np.minimum(time_s[0] + np.arange(steps + 1) / float(rate), time_s[-1])
 

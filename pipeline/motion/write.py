@@ -43,7 +43,8 @@ def write_motion(
         version: version of the program.
 
     Raises:
-        SettingsError: the layout is unknown or the rate is not a whole number.
+        SettingsError: the layout is unknown.
+        ValueError: as of `resample`.
     """
     if layout not in LAYOUTS:
         raise SettingsError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
