@@ -16,7 +16,7 @@ from configs.errors import InputError, SettingsError
 from dpmesh.body import BodyModel
 from dpmesh.body.load import read_structure
 from dpmesh.training.live import add_live_options, open_live_studio
-from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.mocap.bank import check_bank
 from dpmesh.training.option_types import positive_float, positive_int, whole
 from dpmesh.training.recovery.crops import CropShards, CropSource, LiveCrops
 from dpmesh.training.render.backgrounds import list_backgrounds
@@ -104,9 +104,10 @@ def picture_settings(options: argparse.Namespace) -> dict[str, int | str]:
     """Return what the pictures depend on, for `claim_folder`.
 
     Raises:
-        InputError: there are no poses or no backgrounds of the split: no folder is to be claimed for such a command.
+        InputError: there is no pose bank, or no background of the split: no folder is to be claimed for such a
+            command.
     """
-    PoseBank.read(options.poses)
+    check_bank(options.poses)
     backgrounds = list_backgrounds(options.backgrounds, options.split)
     return {
         "seed": options.seed,

@@ -2,6 +2,8 @@
 
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,25 +156,35 @@ class PoseBank:
     @classmethod
     def read(cls, path: Path | str) -> "PoseBank":
         """Read a bank; raises InputError when the file is none."""
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no pose bank there; make one with `python -m dpmesh.training.mocap`")
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                if str(stored["format"]) != _FORMAT:
-                    raise InputError(f"{path}: format is {stored['format']}, expected {_FORMAT}; convert it anew")
-                return cls(
-                    **{field: stored[field] for field in ("pose", "trans", "sequence", "time_s")},
-                    rate_hz=float(stored["rate_hz"]),
-                    **{
-                        own: stored[f"sequence_{field}"]
-                        for field, own in zip(_PER_SEQUENCE, _SEQUENCE_FIELDS, strict=True)
-                    },
-                )
-        except (KeyError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path}: not a pose bank: {error}; make it anew with `python -m dpmesh.training.mocap`"
-            ) from error
+        with _opened(Path(path)) as stored:
+            return cls(
+                **{field: stored[field] for field in ("pose", "trans", "sequence", "time_s")},
+                rate_hz=float(stored["rate_hz"]),
+                **{
+                    own: stored[f"sequence_{field}"] for field, own in zip(_PER_SEQUENCE, _SEQUENCE_FIELDS, strict=True)
+                },
+            )
+
+
+def check_bank(path: Path) -> None:
+    """Raise InputError unless the file is a pose bank by its table of contents; poses are not read."""
+    with _opened(path):
+        pass
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no pose bank there; make one with `python -m dpmesh.training.mocap`")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if str(stored["format"]) != _FORMAT:
+                raise InputError(f"{path}: format is {stored['format']}, expected {_FORMAT}; convert it anew")
+            yield stored
+    except (KeyError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: not a pose bank: {error}; make it anew with `python -m dpmesh.training.mocap`"
+        ) from error
 
 
 def _shares(names: list[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError
-from dpmesh.training import option_types
+from dpmesh.training import command, option_types
 from dpmesh.training.command import (
     STEPS,
     add_loop_options,
@@ -21,7 +21,6 @@ from dpmesh.training.command import (
     start_process,
 )
 from dpmesh.training.detector import calibrate
-from dpmesh.training.mocap.bank import PoseBank
 
 COMMANDS = (
     "ablation.__main__",
@@ -129,7 +128,7 @@ def test_a_folder_is_not_claimed_by_a_command_without_poses_or_backgrounds(
 
 
 def test_pictures_of_other_backgrounds_are_other_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PoseBank, "read", lambda _: None)
+    monkeypatch.setattr(command, "check_bank", lambda _: None)
     (tmp_path / "poses.npz").write_bytes(b"poses")
     parser = argparse.ArgumentParser()
     add_picture_options(parser)

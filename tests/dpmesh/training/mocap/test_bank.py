@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from configs.errors import InputError
 from dpmesh.training.mocap import PoseBank
-from dpmesh.training.mocap.bank import CATEGORY_SHARES
+from dpmesh.training.mocap.bank import CATEGORY_SHARES, check_bank
 
 
 def test_a_bank_comes_back_from_its_file_without_pickle(bank: PoseBank, tmp_path: Path) -> None:
@@ -19,20 +20,26 @@ def test_a_bank_comes_back_from_its_file_without_pickle(bank: PoseBank, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["poses.npz"]
 
 
-def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [PoseBank.read, check_bank])
+def test_missing_and_foreign_files_are_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
     with pytest.raises(InputError, match=r"poses\.npz.*no pose bank"):
-        PoseBank.read(tmp_path / "poses.npz")
+        read(tmp_path / "poses.npz")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(InputError, match=r"other\.npz: not a pose bank"):
-        PoseBank.read(tmp_path / "other.npz")
+        read(tmp_path / "other.npz")
+    np.savez(tmp_path / "old.npz", format=np.array("dpmesh-pose-bank-0"))
+    with pytest.raises(InputError, match=r"old\.npz: format is dpmesh-pose-bank-0, expected .*; convert it anew"):
+        read(tmp_path / "old.npz")
 
 
-def test_a_cut_bank_is_named(bank: PoseBank, tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [PoseBank.read, check_bank])
+def test_a_cut_bank_is_named(bank: PoseBank, tmp_path: Path, read: Callable[[Path], object]) -> None:
     bank.write(tmp_path / "poses.npz")
+    check_bank(tmp_path / "poses.npz")
     whole = (tmp_path / "poses.npz").read_bytes()
     (tmp_path / "poses.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"poses\.npz: not a pose bank: .*make it anew"):
-        PoseBank.read(tmp_path / "poses.npz")
+        read(tmp_path / "poses.npz")
 
 
 def test_idle_does_not_dominate_a_draw(bank: PoseBank) -> None:
