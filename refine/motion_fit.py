@@ -16,6 +16,7 @@ from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
 from refine.denoiser import ScoreModel
+from refine.descent import Moments, Neighbours
 from refine.gate import choose, shakes
 from refine.mean_motion import follow_prior
 from refine.motion_energy import MotionEnergy
@@ -27,7 +28,6 @@ from refine.smooth import smooth_track
 from refine.types import Rows, TrackFit, TrackRows
 from refine.windows import Joiner, group_windows, plan_windows
 
-MOMENTUM, SPREAD_MEMORY = 0.9, 0.99
 SOLVED = 2  # steps from the rows as they were: smoothed, solved
 JUDGED_AT = 0.35  # of the steps; from there on all keypoints guide
 STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
@@ -112,7 +112,7 @@ def refine_tracks(
 
 
 class Solver:
-    """Rows on their way to the least energy, each number by steps of its own size (Adam)."""
+    """Rows on their way to the least energy; neighbours step together, each number by a size of its own."""
 
     def __init__(
         self,
@@ -132,7 +132,8 @@ class Solver:
         self.x = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(pose).to(device))).flatten(1)
         self.trans = self.evidence.trans.clone()
         self.betas = self.evidence.betas.clone()
-        self._moments = [_Moments(value) for value in (self.x, self.trans, self.betas)]
+        self._moments = [Moments(value) for value in (self.x, self.trans, self.betas)]
+        self._neighbours = Neighbours(self.evidence.time_s, self.evidence.window)
 
     def see(self, keypoints: Keypoints) -> None:
         """Go on with these keypoints."""
@@ -154,7 +155,8 @@ class Solver:
         with torch.enable_grad():
             values = [value.detach() for value in (x, self.trans, self.betas)]
             free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
-            gradients = torch.autograd.grad(self._energy(*values), free)
+            of_pose, of_place, *of_shape = torch.autograd.grad(self._energy(*values), free)
+        gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_place), *of_shape]
         ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
         size = share * self.settings.step_m
         self.trans = self.trans - size * ways[1]
@@ -212,23 +214,6 @@ class _EnergyGuidance:
     def _noise_share(self, time: int) -> float:
         factors = self._schedule.step_of(time)
         return factors.noise_to_start * factors.guidance * factors.to_start
-
-
-class _Moments:
-    """Running means of a gradient and of its square. Source: Kingma and Ba 2015, algorithm 1."""
-
-    def __init__(self, like: Tensor) -> None:
-        self._first, self._second = torch.zeros_like(like), torch.zeros_like(like)
-        self._count = 0
-
-    def way(self, gradient: Tensor) -> Tensor:
-        """Return the direction of a step; most of its numbers lie within -1 and 1."""
-        self._count += 1
-        self._first.lerp_(gradient, 1.0 - MOMENTUM)
-        self._second.lerp_(gradient.square(), 1.0 - SPREAD_MEMORY)
-        first = self._first / (1.0 - MOMENTUM**self._count)
-        second = self._second / (1.0 - SPREAD_MEMORY**self._count)
-        return first / (second.sqrt() + 1e-8)
 
 
 def _with_shapes(
