@@ -34,6 +34,7 @@ CLEAR_GAIN, CLEAR_LOSS = 2.0, 3.0  # standard errors
 # that differ from frame to frame, 180 to 310 with 4 degrees; what the network makes of real video has 120 to 600.
 SHAKY = 120.0
 RESTLESS = 30.0  # from here on smoothing needs no leave from the keypoints
+CALM = 15.0  # true motion stays below; at few frames a second, poses that shake do so, too
 # What has to be left of the prior's energy. Smoothing lowers it also in true motion, to 0.5 (0.24 to 0.62 in four of
 # five windows of motion capture), and to 0.06 and less where poses shake by a degree and more.
 SMOOTHED_PRIOR = 0.25
@@ -77,7 +78,7 @@ def choose(
 
     chosen, best = 0, judged(steps[0])
     haste = _haste(piece, energy, device)
-    is_restless, is_shaky = haste > RESTLESS, is_shaky or haste > SHAKY
+    is_restless, is_shaky = haste > _limit(RESTLESS, piece), is_shaky or haste > _limit(SHAKY, piece)
     for number, rows in enumerate(steps[1:], start=1):
         found = judged(rows)
         is_last = number == len(steps) - 1
@@ -99,6 +100,17 @@ def _haste(piece: Piece, energy: MotionEnergy, device: torch.device) -> float:
     rows = Rows(piece.track.pose[piece.rows], piece.track.trans[piece.rows], piece.track.betas)
     with torch.no_grad():
         return float(energy.parts(*_numbers(rows, device)).prior) / _span(piece)
+
+
+def _limit(haste: float, piece: Piece) -> float:
+    """Return which haste is as much as `haste` is at the usual rate, for errors that differ from frame to frame.
+
+    An acceleration made of such errors grows with the square of the rate, its energy with the fourth power. Faster
+    video is judged as video of the usual rate: there, errors of neighbouring frames are alike.
+    """
+    time = piece.track.time_s[piece.rows]
+    step_s = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    return max(CALM, haste / max(1.0, step_s * REFERENCE_HZ) ** 4)
 
 
 def _span(piece: Piece) -> float:
