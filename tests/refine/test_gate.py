@@ -44,10 +44,15 @@ def badly_detected(track: TrackRows, share: float, seed: int) -> TrackRows:
 
 
 def moved_mm(
-    make_scene: Callable, share: float, seed: int, settings: RefineSettings, prior: MotionPrior | None = None
+    make_scene: Callable,
+    share: float,
+    seed: int,
+    settings: RefineSettings,
+    prior: MotionPrior | None = None,
+    rate_hz: float = 30.0,
 ) -> float:
     """Return how far true poses move when keypoints are wrong by a share of the height."""
-    scene = make_scene(96, seed=seed)
+    scene = make_scene(96, seed=seed, rate_hz=rate_hz)
     true = replace(
         scene.track,
         pose=scene.pose.astype(np.float32),
@@ -62,6 +67,18 @@ def moved_mm(
 def test_true_poses_stay_although_the_keypoints_are_wrong(make_scene: Callable, share: float, seed: int) -> None:
     assert moved_mm(make_scene, share, seed, SETTINGS) < 2.0
     assert moved_mm(make_scene, share, seed, FREE) > 6.0
+
+
+def test_at_few_frames_a_second_true_poses_stay_and_those_that_shake_are_smoothed(
+    make_scene: Callable, watched: Callable
+) -> None:
+    assert moved_mm(make_scene, 0.02, 1, SETTINGS, rate_hz=20.0) < 2.0
+    scene, rng = make_scene(96, seed=1, rate_hz=20.0), np.random.default_rng(1)
+    shaken = scene.pose + rng.normal(0.0, 0.03, scene.pose.shape)
+    view = watched(scene.body, shaken, scene.betas, scene.trans, rng)  # keypoints that the shaken poses follow
+    track = replace(scene.track, pose=shaken.astype(np.float32), trans=scene.trans.astype(np.float32), views=(view,))
+    (found,) = refine_tracks([track], scene.body, SETTINGS)
+    assert found.is_refined.all()
 
 
 def test_wrong_poses_are_refined_nearly_as_well_as_without_the_gate(make_scene: Callable) -> None:
