@@ -1,5 +1,7 @@
 """How rows that follow each other go down an energy together."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -40,8 +42,8 @@ class Neighbours:
         """
         _, number, count = torch.unique_consecutive(window, return_inverse=True, return_counts=True)
         first = count.cumsum(0) - count
-        self._longest = int(count.max())
-        self._place = number * self._longest + torch.arange(len(window), device=window.device) - first[number]
+        self._shape = len(count), int(count.max())
+        self._place = number * self._shape[1] + torch.arange(len(window), device=window.device) - first[number]
         is_row = self._padded(torch.ones_like(time_s)[:, None])
         time = self._padded(time_s[:, None])
         near = torch.exp(-0.5 * ((time - time.mT) / NEAR_S).square()) * is_row.mT
@@ -54,7 +56,6 @@ class Neighbours:
 
     def _padded(self, values: Tensor) -> Tensor:
         """Return values (R, C) by window (N, T, C), with zeros behind the last row of each."""
-        windows = -(-(int(self._place[-1]) + 1) // self._longest)
-        padded = values.new_zeros(windows * self._longest, values.shape[1])
+        padded = values.new_zeros(math.prod(self._shape), values.shape[1])
         padded[self._place] = values
-        return padded.unflatten(0, (windows, self._longest))
+        return padded.unflatten(0, self._shape)
