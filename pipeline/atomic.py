@@ -3,14 +3,14 @@
 import io
 import json
 import os
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from configs.damage import NPZ_DAMAGE
 
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip entry can carry; a real date would change the bytes
 
@@ -75,5 +75,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, RuntimeError, SyntaxError, tokenize.TokenError, zlib.error) as error:
+    except (OSError, ValueError):
+        raise
+    except NPZ_DAMAGE as error:
         raise ValueError(f"damaged: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from configs.damage import NPZ_DAMAGE
 from configs.errors import WeightsError
 from dpmesh.body.joint_sets import SMPL_PARENTS
 from dpmesh.body.model import BodyModel
@@ -60,7 +60,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in NEEDED + OPTIONAL if name in arrays}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except NPZ_DAMAGE as error:
         raise WeightsError(f"{path}: cannot be read as .npz ({error}); {ABOUT_SMPL}") from error
 
 

@@ -9,9 +9,6 @@ import multiprocessing
 import os
 import signal
 import time
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -19,18 +16,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from configs.damage import NPZ_DAMAGE
 from configs.errors import InputError, RunError
 from dpmesh.body.structure import BodyStructure
 
 log = logging.getLogger(__name__)
 
 Noun = TypeVar("Noun", bound=Any)
-
-DAMAGE = (
-    *(EOFError, LookupError, OSError, RuntimeError, SyntaxError, ValueError),
-    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
-)
-"""What NumPy and zipfile raise where bits of an .npz are wrong."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -71,7 +63,7 @@ def read_arrays(path: Path, kind: type[Noun], convert: Callable[[np.ndarray], An
             missing = [name for name in names if name not in stored.files]
             if not missing:
                 return kind(**{name: convert(stored[name]) for name in names})
-    except DAMAGE as error:
+    except NPZ_DAMAGE as error:
         raise InputError(
             f"{path}: not a whole shard: {error}; delete this file and give the command that made the folder again: "
             "it makes what is missing and nothing else"

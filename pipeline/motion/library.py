@@ -1,6 +1,5 @@
 """The people of one clip, of whom only those near the frames at hand are in memory."""
 
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -83,5 +82,5 @@ def read_track(path: Path) -> MotionTrack:
     try:
         arrays: dict[str, Any] = read_npz(path)
         return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: not a motion of this version ({error}); run the clip again") from error

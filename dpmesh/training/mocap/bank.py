@@ -1,7 +1,5 @@
 """The pose bank: every converted frame in one compressed file, and reading from it."""
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from configs.checks import check_shape
+from configs.damage import NPZ_DAMAGE
 from configs.errors import InputError
 from dpmesh.training.mocap.augment import Augmentation, augment, turn_root
 from dpmesh.training.mocap.retarget import SmplMotion
@@ -181,7 +180,7 @@ def _opened(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
             if str(stored["format"]) != _FORMAT:
                 raise InputError(f"{path}: format is {stored['format']}, expected {_FORMAT}; convert it anew")
             yield stored
-    except (KeyError, ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except NPZ_DAMAGE as error:
         raise InputError(
             f"{path}: not a pose bank: {error}; make it anew with `python -m dpmesh.training.mocap`"
         ) from error
