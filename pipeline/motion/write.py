@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from configs.errors import SettingsError
+from dpmesh.body.joint_sets import SMPL24
 from pipeline.atomic import write_npz
 from pipeline.motion.layouts import LAYOUTS, Layout, LayoutName, full_poses
-from pipeline.motion.posing import Body, pelvis_of
+from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.motion.resample import SampledMotion, resample
 from pipeline.motion.world import WORLD_FROM_CAM, camera_matrices, move_root
 from pipeline.types import MotionTrack
@@ -52,6 +53,7 @@ def write_motion(
     motion = resample(track, pelvis, rate, gap_max_s)
     arrays = amass_arrays(motion, track.betas, pelvis, LAYOUTS[layout])
     arrays |= extra_arrays(motion, track, pelvis)
+    arrays |= joint_arrays(motion, track.betas, body)
     arrays |= {
         "body_model": np.array(body.structure.name),
         "source": np.array(source),
@@ -113,3 +115,10 @@ def extra_arrays(motion: SampledMotion, track: MotionTrack, pelvis: np.ndarray) 
         "original_keypoints": track.keypoints,
         "original_camera_k": camera_matrices(track.focal_px, track.principal_px),
     }
+
+
+def joint_arrays(motion: SampledMotion, betas: np.ndarray, body: Body) -> dict[str, np.ndarray]:
+    """Return the joints in metres, in the upright world frame: readers without the body model cannot work them out."""
+    joints = joint_positions(body, motion.pose, betas, motion.trans).astype(np.float64)
+    world = joints @ WORLD_FROM_CAM[:3, :3].T + WORLD_FROM_CAM[:3, 3]
+    return {"joints_world": world.astype(np.float32), "joint_names": np.array(SMPL24)}

@@ -44,6 +44,20 @@ def test_joints_on_the_original_timestamps_survive_resampling(tmp_path: Path, ma
     np.testing.assert_array_equal(motion.original_timestamps, track.time_s)
 
 
+@pytest.mark.parametrize("layout", ["smplh", "smplx"])
+def test_joints_in_metres_are_those_that_a_reader_with_the_body_finds(
+    tmp_path: Path, make_track, stick_body, layout: str
+) -> None:
+    track = make_track(np.array([0.0, 0.2, 0.3, 0.6, 1.0]))
+    write_motion(tmp_path / "a.npz", track, stick_body, layout=layout, rate=RATE, gap_max_s=0.5)
+    motion = read_motion(tmp_path / "a.npz")
+    wanted = joint_positions(stick_body, motion.smpl_pose(), motion.betas[:10], motion.trans)
+    with np.load(tmp_path / "a.npz") as data:
+        assert data["joints_world"].shape == (len(motion.trans), 24, 3) and data["joints_world"].dtype == np.float32
+        np.testing.assert_allclose(data["joints_world"], wanted, atol=1e-4)
+        assert list(data["joint_names"][[0, 7, 15, 23]]) == ["pelvis", "left_ankle", "head", "right_hand"]
+
+
 def test_feet_are_below_the_head_in_the_world(tmp_path: Path, make_track, stick_body) -> None:
     track = make_track(np.array([0.0, 0.1]), pose=np.tile(np.float32([np.pi, 0, 0]), (2, 24, 1)) * np.eye(24, 1)[None])
     write_motion(tmp_path / "a.npz", track, stick_body, rate=RATE, gap_max_s=0.5)
