@@ -194,7 +194,11 @@ class OverlaySettings(Settings):
 
     is_written: bool = True
     max_side_px: int = Field(960, ge=64, description="longer side of the overlay")
-    opacity: float = Field(0.75, ge=0, le=1)
+    opacity: float = Field(0.75, ge=0, le=1, description="of the bodies over the frames")
+    background: Literal["video", "black", "gray", "white", "green"] = Field(
+        "video", description="what the bodies are drawn over: the frames, or one colour, where they are opaque"
+    )
+    is_sound_kept: bool = Field(True, description="the overlay has the sound of the clip")
     is_side_view_on: bool = Field(False, description="add a panel with a view from the side")
     is_box_drawn: bool = Field(False, description="draw the boxes of the tracks")
     is_skeleton_drawn: bool = Field(False, description="draw the detected 2D keypoints")

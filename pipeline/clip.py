@@ -16,6 +16,7 @@ from pipeline.identity import program_version, video_identity, weights_identity
 from pipeline.line import StageClock, chunk_frames, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.media.images import plan_images
+from pipeline.media.sound import Sound
 from pipeline.memory import give_back
 from pipeline.models import Models
 from pipeline.motion import motion_name, write_motion
@@ -195,12 +196,14 @@ class Clip:
     def _overlay(self) -> Sequence[Path]:
         path = self.folder / "overlay.mp4"
         tracks = MotionLibrary.of_files(self.motion_paths())
+        has_sound = self.settings.overlay.is_sound_kept
         self.progress.start("overlay", self._frame_total())
 
         @contextmanager
         def open_writer(target: Path, width: int, height: int) -> Iterator[_EncodedBehind]:
             with (
-                VideoWriter(target, width, height, self.info.rate) as video,
+                Sound(self.info) as sound,
+                VideoWriter(target, width, height, self.info.rate, sound=sound if has_sound else None) as video,
                 WriteBehind[tuple[np.ndarray, float]](lambda shot: video.write(*shot), WRITE_BEHIND_FRAMES) as behind,
             ):
                 yield _EncodedBehind(behind)

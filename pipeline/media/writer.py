@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from configs.checks import check_shape
 from configs.errors import InputError
 from pipeline.media.container import reason_of
+from pipeline.media.sound import Sound
 
 TICKS_PER_S = 90_000  # the clock of MPEG systems: exact for 24, 25, 30, 50, 60 and 30000/1001 frames per second
 QUALITY_CRF = 20
@@ -31,13 +32,23 @@ class VideoWriter:
     written. An odd side gets its last row or column twice, as 4:2:0 wants even sides.
     """
 
-    def __init__(self, path: str | Path, width: int, height: int, rate: Fraction, *, crf: int = QUALITY_CRF) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        rate: Fraction,
+        *,
+        crf: int = QUALITY_CRF,
+        sound: Sound | None = None,
+    ) -> None:
         """Prepare a file; nothing is opened before the first frame.
 
         Args:
             width, height: size of the frames that will come.
             rate: frames per second, used where frames come without a time.
             crf: x264's constant quality: 0 lossless, 51 worst.
+            sound: what is heard beside frames that carry times; closed by whoever opened it.
         """
         if width < 1 or height < 1 or rate <= 0:
             raise ValueError(f"a video of {width}x{height} at {rate} frames/s cannot be written; all must be above 0")
@@ -47,6 +58,7 @@ class VideoWriter:
         self.frames_written = 0
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._sound = sound
         self._reformatter = VideoReformatter()
         self._is_timed = False
         self._last_pts, self._last_s = -1, -math.inf
@@ -80,6 +92,8 @@ class VideoWriter:
             self._last_s = time_s
         self._last_pts = pts
         self._encode(self._to_frame(image, pts))
+        if self._sound is not None and time_s is not None:
+            self._sound.write_until(time_s)
         self.frames_written += 1
 
     def close(self) -> None:
@@ -87,6 +101,8 @@ class VideoWriter:
         if self._container is None or self._stream is None:
             return
         try:
+            if self._sound is not None and self._is_timed:
+                self._sound.finish(self._last_s + float(1 / self.rate))
             self._encode(None)
             self._container.close()
             self._container = self._stream = None
@@ -133,6 +149,8 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
         self._stream = stream
+        if self._sound is not None and self._is_timed:
+            self._sound.start(self._container, self._start_s)
 
     def _to_frame(self, image: np.ndarray, pts: int) -> VideoFrame:
         if self.width % 2 or self.height % 2:

@@ -21,6 +21,7 @@ from pipeline.overlay.side import SideView, draw_ground, plan_side_view
 from pipeline.types import Frame, MotionTrack
 
 FRAMES_TOGETHER = 8  # bodies of this many frames are skinned in one call
+BACKGROUNDS = {"black": (0, 0, 0), "gray": (128, 128, 128), "white": (255, 255, 255), "green": (0, 177, 64)}
 FILLED_OPACITY = 0.6  # of the usual opacity: a body that was filled in looks like a ghost
 
 
@@ -118,14 +119,18 @@ class OverlayPainter:
     def paint(self, image: np.ndarray, people: PeopleInFrame) -> np.ndarray:
         """Return the picture (height, width, 3) uint8 of one frame."""
         full_height, full_width = image.shape[:2]
-        if (full_width, full_height) != self._size:
+        is_plain = self._settings.background in BACKGROUNDS
+        if is_plain:
+            image = np.full((*self._size[::-1], 3), BACKGROUNDS[self._settings.background], np.uint8)
+        elif (full_width, full_height) != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         scale = np.array(self._size) / (full_width, full_height)
         colours = identity_colours(people.track_ids)
         paints = np.where(people.is_observed[:, None], colours, dimmed(colours))
         focal, principal = people.focal_px * scale.mean(), people.principal_px * scale
         rendering = self._renderer.render(people.vertices, paints, focal, principal)
-        opacities = self._settings.opacity * np.where(people.is_observed, 1.0, FILLED_OPACITY)
+        opacity = 1.0 if is_plain else self._settings.opacity
+        opacities = opacity * np.where(people.is_observed, 1.0, FILLED_OPACITY)
         result = blend_bodies(image, rendering, opacities)
         if self._settings.is_box_drawn:
             draw_boxes(result, people.boxes_xyxy * np.tile(scale, 2), paints)

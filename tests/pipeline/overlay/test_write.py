@@ -74,6 +74,18 @@ def test_a_clip_that_starts_later_keeps_its_frame_numbers(make_track, stick_body
     assert [is_changed(image) for image in sink.images] == [False, True, True, False]
 
 
+@pytest.mark.parametrize(("background", "colour"), [("black", 0), ("white", 255)])
+def test_on_a_plain_background_bodies_are_all_that_is_seen(
+    make_track, stick_body, background: str, colour: int
+) -> None:
+    track = make_track(np.array([0.0]), frame_index=np.array([1]))
+    sink = overlay([track], stick_body, frames_of(2), background=background)
+    assert np.all(sink.images[0] == colour)
+    over_video = overlay([track], stick_body, frames_of(2), opacity=1.0).images[1]
+    x, y = np.round(track.keypoints[0, 15, :2]).astype(int)
+    np.testing.assert_array_equal(sink.images[1][y, x], over_video[y, x])  # opaque, whatever the opacity over frames
+
+
 def test_the_body_lies_on_the_keypoints_in_its_colour(make_track, stick_body) -> None:
     track = make_track(np.array([0.0]), track_id=3)
     image = overlay([track], stick_body, frames_of(1), opacity=1.0).images[0]
