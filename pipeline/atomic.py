@@ -19,7 +19,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that a crash at any moment leaves the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
+    part.unlink(missing_ok=True)  # one that was left behind may be a link by now, and would be written through
+    with open(part, "xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -11,8 +11,8 @@ import numpy as np
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
-from pipeline.graph import Graph, Node, PlannedNode, fingerprint_of
-from pipeline.identity import program_version, video_identity, weights_identity
+from pipeline.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
+from pipeline.identity import code_identity, program_version, video_identity, weights_identity
 from pipeline.line import StageClock, chunk_frames, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.media.images import plan_images
@@ -22,6 +22,7 @@ from pipeline.models import Models
 from pipeline.motion import motion_name, write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import MotionLibrary, read_track, write_track
+from pipeline.outputs import OVERLAY_NAME, person_files, person_number
 from pipeline.overlay import write_overlay
 from pipeline.prefetch import WriteBehind, prefetch
 from pipeline.stages.detect import DetectStage
@@ -33,6 +34,10 @@ from pipeline.store import Journal, ObservationStore
 from pipeline.types import Frame
 
 WRITE_BEHIND_FRAMES = 8
+# Whose code the files of a node depend on, beside that of the nodes before it.
+CODE_OF_OBSERVATIONS = ("configs", "trackers", "dpmesh", "pipeline", "pipeline/media", "pipeline/stages")
+CODE_OF_MOTION = ("refine", "pipeline/motion")
+CODE_OF_OVERLAY = ("pipeline/overlay",)
 
 
 class Progress(Protocol):
@@ -59,7 +64,7 @@ class Clip:
         chosen = self.settings
         observed = {
             "video": video_identity(self.info.path),
-            "program": program_version(),
+            "code": code_identity(*CODE_OF_OBSERVATIONS),
             "models": self.models.identities,
             "dtype": self.models.dtype,
             "chunk_frames": chosen.runtime.chunk_frames,
@@ -68,13 +73,16 @@ class Clip:
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
         prior = self.models.motion_prior_path
         motion["motion_prior"] = weights_identity(prior) if prior else ""
+        motion["code"] = code_identity(*CODE_OF_MOTION)
+        export = _dump(chosen, "export") | {"program": program_version()}  # the files say it
+        overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
         nodes = [
-            Node("observe", (), observed, lambda: self._observe(fingerprint_of(observed))),
+            Node("observe", (), observed, lambda claim: self._observe(fingerprint_of(observed), observed["video"])),
             Node("motion", ("observe",), motion, self._refine),
-            Node("export", ("motion",), _dump(chosen, "export"), self._export),
+            Node("export", ("motion",), export, self._export),
         ]
         if chosen.overlay.is_written:
-            nodes.append(Node("overlay", ("motion",), _dump(chosen, "overlay"), self._overlay))
+            nodes.append(Node("overlay", ("motion",), overlay, self._overlay))
         return Graph(self.folder, nodes)
 
     def plan(self) -> list[PlannedNode]:
@@ -96,9 +104,9 @@ class Clip:
 
     def motion_paths(self) -> list[Path]:
         """Return the files of `read_track`, in order of people."""
-        return sorted((self.folder / "motion").glob("person_*.npz"))
+        return person_files(self.folder, "motion")
 
-    def _observe(self, fingerprint: str) -> Sequence[Path]:
+    def _observe(self, fingerprint: str, identity: str) -> Sequence[Path]:
         store = self.store
         state = store.read_state()
         if state is not None and state[0].fingerprint != fingerprint:
@@ -108,12 +116,14 @@ class Clip:
         self.progress.start("recover", self._frame_total())
         self.progress.advance(journal.frame_count, "")
         if not journal.is_complete:
-            journal = self._run_line(store, journal, snapshots)
+            journal = self._run_line(store, journal, snapshots, identity)
         if not journal.frame_count:
             raise InputError(f"{self.info.path}: no frame in the chosen part; check --start and --end")
-        return sorted(store.folder.glob("*.npz"))
+        return store.files(journal)
 
-    def _run_line(self, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None) -> Journal:
+    def _run_line(
+        self, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None, identity: str
+    ) -> Journal:
         chosen, models = self.settings, self.models
         if chosen.detect.keypoints is not None and self._shrunk < 1.0:
             raise InputError(
@@ -140,17 +150,22 @@ class Clip:
                     self.progress.advance(journal.frame_count, f"{people} people")
         if source.warning and not journal.frame_count:
             raise InputError(source.warning)
+        if video_identity(self.info.path) != identity:
+            store.clear()
+            raise InputError(f"{self.info.path}: was changed while it was read; run it again when it is complete")
         if (frame_count := self._whole_count(journal)) is not None:
             models.warn_of_frames_beyond(frame_count)
         journal = replace(journal, is_complete=True, warning=source.warning)
         store.write_state(journal, latest)
         return journal
 
-    def _refine(self) -> Sequence[Path]:
-        folder = self.folder / "motion"
+    def _refine(self, claim: Claim) -> Sequence[Path]:
         spans = [span for span in find_spans(self.store) if span.row_count >= self.settings.link.frames_min]
-        number_of = {span.track_id: number for number, span in enumerate(spans, start=1)}
-        body, paths = self.models.body(), []
+        path_of = {
+            span.track_id: self.folder / "motion" / motion_name(number) for number, span in enumerate(spans, start=1)
+        }
+        claim(list(path_of.values()))
+        body, count = self.models.body(), 0
         self.progress.start("motion", len(spans))
         with self.clock.measure("motion"):
             joined = (
@@ -160,26 +175,29 @@ class Clip:
             for track in refine_people(
                 joined, body, self.settings.refine, self.models.device, self.models.motion_prior()
             ):
-                path = folder / motion_name(number_of[track.track_id])
-                write_track(path, track)
-                paths.append(path)
-                self.progress.advance(len(paths), "")
+                write_track(path_of[track.track_id], track)
+                count += 1
+                self.progress.advance(count, "")
             give_back()
-        _sweep(folder, paths)
-        return sorted(paths)
+        return list(path_of.values())
 
-    def _export(self) -> Sequence[Path]:
-        chosen, body, paths = self.settings, self.models.body(), []
+    def _export(self, claim: Claim) -> Sequence[Path]:
+        chosen, body = self.settings, self.models.body()
         layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
         sources = self.motion_paths()
+        paths_of = [
+            {layout: self.folder / "tracks" / motion_name(person_number(source), layout) for layout in layouts}
+            for source in sources
+        ]
+        paths = [path for each in paths_of for path in each.values()]
+        claim(paths)
         self.progress.start("export", len(sources))
         with self.clock.measure("export"):
-            for number, source in enumerate(sources, start=1):
+            for count, (source, path_of) in enumerate(zip(sources, paths_of, strict=True), start=1):
                 track = read_track(source)
                 for layout in layouts:
-                    path = self.folder / "tracks" / motion_name(number, layout)
                     write_motion(
-                        path,
+                        path_of[layout],
                         track,
                         body,
                         layout=layout,
@@ -188,13 +206,12 @@ class Clip:
                         source=self.info.path.name,
                         version=program_version(),
                     )
-                    paths.append(path)
-                self.progress.advance(number, "")
-        _sweep(self.folder / "tracks", paths)
+                self.progress.advance(count, "")
         return paths
 
-    def _overlay(self) -> Sequence[Path]:
-        path = self.folder / "overlay.mp4"
+    def _overlay(self, claim: Claim) -> Sequence[Path]:
+        path = self.folder / OVERLAY_NAME
+        claim([path])
         tracks = MotionLibrary.of_files(self.motion_paths())
         has_sound = self.settings.overlay.is_sound_kept
         self.progress.start("overlay", self._frame_total())
@@ -261,12 +278,6 @@ class Clip:
         length_s = total / float(self.info.rate)
         seconds = min(decode.end_s or length_s, length_s) - (decode.start_s or 0.0)
         return max(0, round(seconds * float(self.info.rate)))
-
-
-def _sweep(folder: Path, paths: Sequence[Path]) -> None:
-    """Remove people of an earlier run that was stopped before it knew of them."""
-    for stale in set(folder.glob("person_*.npz")) - set(paths):
-        stale.unlink()
 
 
 class _EncodedBehind:

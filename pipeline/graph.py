@@ -2,15 +2,33 @@
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from configs.errors import RunError
 from pipeline.atomic import write_json
+from pipeline.outputs import (
+    ADOPTED,
+    NODES_NAME,
+    Entry,
+    dump_entries,
+    find_own,
+    is_own_name,
+    read_entries,
+    read_hash,
+    remove,
+    remove_part,
+)
 
-RECORD_NAME = "nodes.json"
+log = logging.getLogger(__name__)
+
+Claim = Callable[[Sequence[Path]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +38,7 @@ class Node:
     name: str
     after: tuple[str, ...]  # names of the nodes whose files it reads
     settings: Mapping[str, Any]  # everything else its result depends on, as JSON values
-    run: Callable[[], Sequence[Path]]  # makes the files and returns their paths
+    run: Callable[[Claim], Sequence[Path]]  # claims files before it makes them, and returns the paths of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +53,23 @@ class PlannedNode:
 
 @dataclass(slots=True)
 class Graph:
-    """Nodes over one output folder. A node's record is written after its files, so a file alone proves nothing."""
+    """Nodes over one output folder.
+
+    The record names a node's files before they are written and calls the node finished after that: a file alone proves
+    nothing, and a run that was stopped leaves nothing that the next one does not know of.
+    """
 
     folder: Path
     nodes: Sequence[Node]
-    record: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Entry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        path = self.folder / RECORD_NAME
-        if path.exists():
-            try:
-                record = json.loads(path.read_bytes())
-            except ValueError:
-                record = {}
-            self.record = record if _is_record(record) else {}  # one that is damaged proves nothing: all runs again
+        found = read_entries(self.folder)
+        if found is None:
+            # A damaged record proves nothing: all runs again over what lies there, and nothing is deleted.
+            names = find_own(self.folder)
+            found = {ADOPTED: Entry(files=dict.fromkeys(names))} if names else {}
+        self.record = found
 
     def ordered(self) -> list[Node]:
         """Return the nodes in an order in which they can run."""
@@ -63,51 +84,84 @@ class Graph:
             fingerprint = fingerprint_of(node.settings, [planned[name].fingerprint for name in node.after])
             entry = self.record.get(node.name)
             waiting = [name for name in node.after if not planned[name].is_current]
-            if entry is None:
+            if entry is None or not entry.fingerprint:
                 reason = "not done yet"
-            elif entry["fingerprint"] != fingerprint:
+            elif entry.fingerprint != fingerprint:
                 reason = "settings or inputs changed"
             elif waiting:
                 reason = f"{waiting[0]} runs again"
             else:
-                reason = self._damage(entry["files"])
+                reason = self._damage(entry.files)
             planned[node.name] = PlannedNode(node.name, fingerprint, not reason, reason or "up to date")
         return list(planned.values())
 
     def run(self, on_start: Callable[[PlannedNode], None] = lambda planned: None) -> list[PlannedNode]:
-        """Run what is not up to date; return the plan that was carried out."""
+        """Run what is not up to date; return the plan that was carried out.
+
+        Raises:
+            RunError: a node would overwrite a file that no run made.
+        """
         by_name = {node.name: node for node in self.nodes}
         plan = self.plan()
         for planned in plan:
             if planned.is_current:
                 continue
             on_start(planned)
-            old = self._files(planned.name)
-            if self.record.pop(planned.name, None) is not None:
-                write_json(self.folder / RECORD_NAME, self.record)
-            files = by_name[planned.name].run()
-            for stale in old - set(files):
-                stale.unlink(missing_ok=True)
-            sizes = {str(path.relative_to(self.folder)): path.stat().st_size for path in files}
-            self.record[planned.name] = {"fingerprint": planned.fingerprint, "files": sizes}
-            write_json(self.folder / RECORD_NAME, self.record)
+            entry = self.record.setdefault(planned.name, Entry())
+            entry.fingerprint = ""
+            self._write()
+            files = by_name[planned.name].run(partial(self._claim, entry))
+            names = [self._name(path) for path in files]
+            if strange := [name for name in names if not is_own_name(name)]:
+                raise ValueError(f"{planned.name} made {strange[0]}, a name that pipeline/outputs.py does not list")
+            remove(self.folder, entry, entry.files.keys() - set(names))
+            entry.files = {name: path.stat().st_size for name, path in zip(names, files, strict=True)}
+            entry.hashes = {name: read_hash(path) for name, path in zip(names, files, strict=True)}
+            entry.fingerprint = planned.fingerprint
+            self._write()
         if not all(planned.is_current for planned in plan):
-            self._forget(self.record.keys() - by_name.keys())
+            self._forget(self.record.keys() - by_name.keys() - {ADOPTED})
+            self._tell_adopted()
         return plan
+
+    def _tell_adopted(self) -> None:
+        made = {name for node, entry in self.record.items() if node != ADOPTED for name in entry.files}
+        left = [name for name in find_own(self.folder) if name not in made]
+        if ADOPTED in self.record and left:
+            names = f"{self.folder / left[0]}{f' and {len(left) - 1} more' if len(left) > 1 else ''}"
+            log.warning("%s: not of this run; an earlier one may have made it, but its record is lost", names)
+
+    def _claim(self, entry: Entry, paths: Sequence[Path]) -> None:
+        """Write down that a node is about to make files, before it does."""
+        names = [self._name(path) for path in paths]
+        known = {name for each in self.record.values() for name in each.files}
+        for name in names:
+            if name not in known and os.path.lexists(self.folder / name):
+                raise RunError(
+                    f"{self.folder / name}: no run made this file, and a result of this name is due; "
+                    "move it away, or give another --output"
+                )
+        for name in names:
+            remove_part(self.folder / name)  # it may be a link by now, and is opened to write
+            entry.files[name] = None
+            entry.hashes.pop(name, None)
+        self._write()
 
     def _forget(self, names: set[str]) -> None:
         """Remove what nodes made that are not part of this run: it shows something else now."""
         for name in names:
-            for stale in self._files(name):
-                stale.unlink(missing_ok=True)
+            remove(self.folder, self.record[name], set(self.record[name].files))
             del self.record[name]
         if names:
-            write_json(self.folder / RECORD_NAME, self.record)
+            self._write()
 
-    def _files(self, name: str) -> set[Path]:
-        return {self.folder / path for path in self.record.get(name, {}).get("files", {})}
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
-    def _damage(self, sizes: Mapping[str, int]) -> str:
+    def _write(self) -> None:
+        write_json(self.folder / NODES_NAME, dump_entries(self.record))
+
+    def _damage(self, sizes: Mapping[str, int | None]) -> str:
         for name, size in sizes.items():
             path = self.folder / name
             if not path.exists():
@@ -115,13 +169,6 @@ class Graph:
             if path.stat().st_size != size:
                 return f"{name} was changed"
         return ""
-
-
-def _is_record(record: Any) -> bool:
-    return isinstance(record, dict) and all(
-        isinstance(entry, dict) and isinstance(entry.get("fingerprint"), str) and isinstance(entry.get("files"), dict)
-        for entry in record.values()
-    )
 
 
 def fingerprint_of(settings: Mapping[str, Any], inputs: Sequence[str] = ()) -> str:

@@ -2,12 +2,17 @@
 
 import hashlib
 import os
+import stat
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from configs.errors import InputError
 from configs.weights import read_sha256
 
-EDGE_BYTES = 1 << 20  # of a video; its size and both ends tell videos apart without reading gigabytes
+SOURCES = Path(__file__).parents[1]
+NO_RESULT = frozenset({"training", "bench", "cli", "evaluation"})  # folders whose code no result of a run depends on
+HEX_DIGITS = 16
 
 
 def program_version() -> str:
@@ -18,23 +23,58 @@ def program_version() -> str:
         return "0+unknown"
 
 
+@cache
+def code_identity(*parts: str) -> str:
+    """Return 16 hexadecimal digits that change with the code in folders of this program.
+
+    Where there is no source, as in an archive, they are those of the version.
+
+    Args:
+        parts: packages or folders in them, as `pipeline/overlay`. `pipeline` alone means the files directly in it.
+    """
+    digest = hashlib.sha256(program_version().encode())
+    for part in parts:
+        folder = SOURCES / part
+        found = folder.glob("*.py") if part == "pipeline" else folder.rglob("*.py")
+        for item in sorted(found):
+            name = item.relative_to(SOURCES)
+            if not NO_RESULT & set(name.parts):
+                digest.update(f"{name.as_posix()}\n".encode())
+                digest.update(hashlib.sha256(item.read_bytes()).digest())
+    return digest.hexdigest()[:HEX_DIGITS]
+
+
 def video_identity(path: Path) -> str:
-    """Return 16 hexadecimal digits that change when the video does."""
-    digest = hashlib.sha256()
-    if path.is_dir():
+    """Return 16 hexadecimal digits that change with any byte of a video, or of a file in a folder of images.
+
+    A file is read once by a process as long as its size, times and place stay.
+
+    Raises:
+        InputError: it is not there, cannot be read, or is no file.
+    """
+    try:
+        if not path.is_dir():
+            return _content(path)[:HEX_DIGITS]
+        digest = hashlib.sha256()
         for item in sorted(path.iterdir()):
-            if item.is_file():  # not a link to nowhere
-                state = item.stat()
-                # Pictures without compression keep their size when they change.
-                digest.update(os.fsencode(item.name) + f":{state.st_size}:{state.st_mtime_ns}\n".encode())
-        return digest.hexdigest()[:16]
-    size = path.stat().st_size
-    digest.update(str(size).encode())
+            if item.is_file() and not item.name.startswith("."):  # also not a link to nowhere
+                digest.update(os.fsencode(item.name) + f":{_content(item)}\n".encode())
+        return digest.hexdigest()[:HEX_DIGITS]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check that it is still there") from error
+
+
+def _content(path: Path) -> str:
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise InputError(f"{path}: not a regular file; give a video")
+    return _read_content(path, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@lru_cache(maxsize=1 << 18)
+def _read_content(path: Path, state: tuple[int, ...]) -> str:
     with open(path, "rb") as file:
-        digest.update(file.read(EDGE_BYTES))
-        file.seek(max(0, size - EDGE_BYTES))
-        digest.update(file.read(EDGE_BYTES))
-    return digest.hexdigest()[:16]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def weights_identity(path: Path) -> str:
@@ -44,4 +84,4 @@ def weights_identity(path: Path) -> str:
         if item.is_file():
             digest.update(os.fsencode(item.relative_to(path)))
             digest.update(bytes.fromhex(read_sha256(item)))
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:HEX_DIGITS]

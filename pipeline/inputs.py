@@ -1,11 +1,15 @@
 """From what a user typed to the list of videos it means."""
 
 import glob
-from collections.abc import Sequence
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.errors import InputError
+from configs.errors import InputError, SettingsError
+from pipeline.outputs import is_result
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -14,6 +18,9 @@ VIDEO_SUFFIXES = frozenset(
     }
 )
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+NAME_BYTES_MAX = 200  # file systems take 255
+NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no UTF-8, ends of lines and paragraphs
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +38,43 @@ def find_clips(given: Sequence[str]) -> list[ClipInput]:
 
     Raises:
         InputError: something does not exist or holds nothing to read.
+        SettingsError: something has no name.
     """
-    paths: list[Path] = []
-    for text in given:
-        path = Path(text).expanduser()
-        if path.exists():
-            paths += _videos_of(path)
-            continue
-        matches = sorted(glob.glob(str(path), recursive=True))
-        if not matches:
-            raise InputError(f"{text}: no such file or folder, and no file matches it; check the path")
-        if all(Path(match).suffix.lower() in IMAGE_SUFFIXES for match in matches):
-            raise InputError(f"{text}: matches {len(matches)} images; give their folder as one clip")
-        paths += [video for match in matches for video in _videos_of(Path(match))]
     own: dict[Path, Path] = {}
-    for path in paths:
-        own.setdefault(path.resolve(), path.absolute())  # a link keeps its own name
+    for text in given:
+        if not text.strip():
+            raise SettingsError(f"an input is {text!r}, which names nothing; give a video, or . for the current folder")
+        try:
+            for path in _videos_meant(text):
+                own.setdefault(path.resolve(), _absolute(path))  # a link keeps its own name
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, or ~ of a user who is not there
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{text}: cannot be looked up ({why}); check the path") from error
     unique = list(own.values())
-    return [ClipInput(path, name) for path, name in zip(unique, _names(unique), strict=True)]
+    return [ClipInput(path, name) for path, name in zip(unique, clip_names(unique), strict=True)]
+
+
+def _videos_meant(text: str) -> list[Path]:
+    path = Path(text) if Path(text).exists() else Path(text).expanduser()
+    if path.exists():
+        return _videos_of(path)
+    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+    matches = [match for match in matches if not is_result(match)]
+    if not matches:
+        raise InputError(f"{text}: no such file or folder, and no file matches it; check the path")
+    if all(match.suffix.lower() in IMAGE_SUFFIXES for match in matches):
+        raise InputError(f"{text}: matches {len(matches)} images; give their folder as one clip")
+    return [video for match in matches for video in _videos_of(match)]
+
+
+def _absolute(path: Path) -> Path:
+    return path.resolve() if ".." in path.parts else path.absolute()  # the name of .. is not ..
 
 
 def _videos_of(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    items = sorted(item for item in path.iterdir() if not item.name.startswith("."))
+    items = sorted(item for item in path.iterdir() if not item.name.startswith(".") and not is_result(item))
     videos = [item for item in items if item.is_file() and item.suffix.lower() in VIDEO_SUFFIXES]
     if videos:
         return videos
@@ -63,14 +83,51 @@ def _videos_of(path: Path) -> list[Path]:
     raise InputError(f"{path}: the folder holds neither videos nor images; give a folder of clips or of frames")
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return one folder name per path: the stem, with the suffix or a number where two would be the same."""
-    names: list[str] = []
-    stems = [path.stem if path.is_file() else path.name for path in paths]
-    for path, stem in zip(paths, stems, strict=True):
-        name = stem if stems.count(stem) == 1 else path.name.replace(".", "_")
-        number, wanted = 2, name
-        while name in names:
-            name, number = f"{wanted}_{number}", number + 1
-        names.append(name)
+def clip_names(paths: Sequence[Path]) -> list[str]:
+    """Return the name of the results of each video: its stem, after as many of its folders as tell it from the others.
+
+    A name is one part of a path and never `.` or `..`. It depends on the path, not on the order of the others.
+    """
+    stems = [folder_name(path.stem if path.is_file() else path.name) for path in paths]
+    ends = list(stems)
+    for longer in (lambda name: name.replace(".", "_"), lambda name: f"{name}_{_digest(name)}"):  # a.mp4 beside a.mov
+        for row in _clashing([(path.parent, end) for path, end in zip(paths, ends, strict=True)]):
+            ends[row] = folder_name(longer(paths[row].name))
+    names = list(ends)
+    open_rows, depth = set(range(len(paths))), 0
+    while open_rows:
+        places = {(path.parent, _last(path.parent, depth), stem) for path, stem in zip(paths, stems, strict=True)}
+        counts = Counter((folders, stem) for _, folders, stem in places)
+        for row in sorted(open_rows):
+            folders = _last(paths[row].parent, depth)
+            if counts[folders, stems[row]] == 1:
+                names[row] = folder_name("_".join((*folders, ends[row])))
+                open_rows.remove(row)
+        depth += 1
+    for row in _clashing(names):
+        names[row] = folder_name(f"{names[row]}_{_digest(str(paths[row]))}")
     return names
+
+
+def _last(folder: Path, count: int) -> tuple[str, ...]:
+    return folder.relative_to(folder.anchor).parts[-count:] if count else ()
+
+
+def _clashing(names: Sequence[Hashable]) -> list[int]:
+    counts = Counter(names)
+    return [row for row, name in enumerate(names) if counts[name] > 1]
+
+
+def folder_name(text: str) -> str:
+    """Return a name for a folder that is like a text: always the same, at most NAME_BYTES_MAX bytes of UTF-8."""
+    shown = "".join("_" if unicodedata.category(letter) in NO_LETTERS else letter for letter in text)
+    name = shown.replace("/", "_").strip(" .") or "clip"
+    data = name.encode()
+    if len(data) > NAME_BYTES_MAX:
+        kept = data[: NAME_BYTES_MAX - 9].decode(errors="ignore")
+        name = f"{kept}_{_digest(text)}"
+    return name
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]

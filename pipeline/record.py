@@ -1,19 +1,31 @@
 """What a run says of itself in `run.json`, as it is read back."""
 
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from configs.errors import InputError
+from configs.errors import InputError, RunError
+from configs.json_files import read_json
+from pipeline.identity import video_identity
+from pipeline.outputs import NODES_NAME
+from pipeline.outputs import RUN_NAME as RECORD_NAME
 
-RECORD_NAME = "run.json"
+RECORD_BYTES_MAX = 2**24
+
+
+def _readable(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_readable)]  # paths in it may hold bytes that are no UTF-8
 
 
 class BodyRecord(BaseModel):
     """The part of the settings that says which body the motion is of."""
 
-    source: str
+    source: Text
 
 
 class SettingsRecord(BaseModel):
@@ -29,7 +41,10 @@ class RunRecord(BaseModel):
 
     status: Literal["running", "done", "partial", "failed"]
     settings: SettingsRecord
-    problem: str = ""
+    input: Text = ""  # file name
+    path: Text = ""  # of the input, in full
+    content: str = ""  # identity of the input's content
+    problem: Text = ""
     people: int = 0
     frames: int = 0
     video: dict[str, Any] = {}
@@ -46,15 +61,16 @@ def read_record(folder: Path) -> RunRecord:
     if not path.is_file():
         raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        return RunRecord.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(
             f"{path}: not the record of a run ({where}{': ' if where else ''}{first['msg']}); run the clip again"
         ) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); run the clip again") from error
+    except InputError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"{path}: not the record of a run ({why}); run the clip again") from error
 
 
 def read_finished(folder: Path) -> RunRecord:
@@ -69,3 +85,37 @@ def read_finished(folder: Path) -> RunRecord:
     if record.status == "running":
         raise InputError(f"{folder}: the run there goes on or was stopped; wait for its end, or run the clip again")
     return record
+
+
+def describe_input(path: Path) -> dict[str, str]:
+    """Return what `run.json` says of an input that is there; bytes of a name that are no UTF-8 stand as `\\xdf`."""
+    return {"input": printable(path.name), "path": printable(path.resolve())}
+
+
+def printable(name: Path | str) -> str:
+    """Return a file name that every encoding of text can carry."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def check_owner(folder: Path, source: Path) -> None:
+    """Refuse a folder that holds the run of another input: one at another path and of other content.
+
+    Raises:
+        RunError: it does.
+        InputError: the input cannot be read.
+    """
+    try:
+        owner = read_record(folder)
+    except InputError:
+        return  # nothing, or nothing that says whose it is
+    mine = describe_input(source)
+    if owner.path in ("", mine["path"]) and owner.input in ("", mine["input"]):
+        return
+    if owner.content and owner.content == video_identity(source):
+        return
+    if owner.status == "failed" and not (folder / NODES_NAME).exists():
+        return  # it made nothing
+    raise RunError(
+        f"{folder}: holds the run of {owner.path or owner.input}, and {mine['path']} is another video; "
+        "give another --output"
+    )

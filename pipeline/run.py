@@ -15,12 +15,13 @@ from configs.schema import RunSettings
 from pipeline.atomic import write_json
 from pipeline.clip import Clip, Progress
 from pipeline.graph import PlannedNode
-from pipeline.identity import program_version
+from pipeline.identity import program_version, video_identity
 from pipeline.inputs import ClipInput
 from pipeline.line import StageClock
 from pipeline.media import probe
 from pipeline.models import Models, describe
-from pipeline.record import RECORD_NAME
+from pipeline.outputs import check_folder
+from pipeline.record import RECORD_NAME, check_owner, describe_input
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,10 @@ def run_clips(
 def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Models, progress: Progress) -> ClipResult:
     """Process one clip; what is wrong with it or its folder becomes a failed result, any other error goes up."""
     started, clock, folder = time.monotonic(), StageClock(), output / clip.name
-    record: dict[str, Any] = {"input": clip.path.name, "settings": settings.model_dump(mode="json")}
+    record: dict[str, Any] = {**describe_input(clip.path), "settings": settings.model_dump(mode="json")}
     try:
+        check_folder(folder, clip.path)
+        check_owner(folder, clip.path)
         info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
         for note in info.notes:
             log.warning("%s: %s", clip.name, note)
@@ -83,6 +86,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
             "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
         }  # fmt: skip
         record["models"] = describe(models)
+        record["content"] = video_identity(clip.path)
         work = Clip(info, folder, settings, models, progress, clock)
         work.plan()  # refuses wrong models before anything of an earlier run is cleared
         with claimed(folder):
@@ -125,10 +129,12 @@ def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, 
     plans = []
     for clip in clips:
         try:
+            check_folder(output / clip.name, clip.path)
+            check_owner(output / clip.name, clip.path)
             info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
             work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
             plans.append(ClipPlan(clip.name, tuple(work.plan()), ""))
-        except InputError as error:
+        except (InputError, RunError) as error:
             plans.append(ClipPlan(clip.name, (), str(error)))
     return plans
 

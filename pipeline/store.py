@@ -1,18 +1,36 @@
 """Observations on disk: one shard per chunk and one state file that says which shards count."""
 
 import json
-import shutil
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from configs.errors import RunError
+from configs.errors import InputError, RunError
+from configs.json_files import parse_json
 from pipeline.atomic import read_npz, write_npz
+from pipeline.outputs import remove_part
 from pipeline.types import Chunk, Observations, no_observations
 
 STATE_NAME = "state.npz"
+CLEARED = ""  # fingerprint of what is being deleted
+SHARD = re.compile(r"shard_([0-9]{6,9})\.npz(?:\.part)?")
+
+
+JOURNAL_TYPES: dict[str, tuple[type, ...]] = {
+    "fingerprint": (str,),
+    "shard_count": (int,),
+    "next_frame": (int, type(None)),
+    "frame_count": (int,),
+    "row_count": (int,),
+    "first_time_s": (float, int),
+    "last_time_s": (float, int),
+    "is_complete": (bool,),
+    "warning": (str,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +46,15 @@ class Journal:
     last_time_s: float = 0.0
     is_complete: bool = False
     warning: str = ""  # why the video ended early, if it did
+
+
+def _journal_of(found: Any) -> Journal:
+    journal = Journal(**found)
+    for item in fields(Journal):
+        value, kinds = getattr(journal, item.name), JOURNAL_TYPES[item.name]
+        if type(value) not in kinds or (type(value) is int and value < 0):
+            raise ValueError(f"{item.name} of the journal is {str(value)[:20]}")
+    return journal
 
 
 class ObservationStore:
@@ -47,21 +74,42 @@ class ObservationStore:
             return None
         try:
             arrays = read_npz(self._state_path)
-            journal = Journal(**json.loads(str(arrays.pop("journal"))))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            journal = _journal_of(parse_json(str(arrays.pop("journal")).encode(), "journal"))
+            snapshots: dict[str, dict[str, np.ndarray]] = {}
+            for key, value in arrays.items():
+                stage, name = key.split("/", 1)
+                snapshots.setdefault(stage, {})[name] = value
+        except (InputError, OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"{self._state_path}: not a state file of this version ({error}); delete {self.folder} to start over"
             ) from error
-        snapshots: dict[str, dict[str, np.ndarray]] = {}
-        for key, value in arrays.items():
-            stage, name = key.split("/", 1)
-            snapshots.setdefault(stage, {})[name] = value
         return journal, snapshots
 
     def clear(self) -> None:
-        """Forget everything; the state goes first, so that a crash leaves no state without its shards."""
+        """Delete the state and the shards that it counts; what else lies in the folder stays.
+
+        The state is first marked as of no fingerprint and goes last, so that a crash on the way leaves no shard that
+        nothing knows of.
+
+        Raises:
+            RunError: the state file is there but cannot be read.
+        """
+        state = self.read_state()
+        if state is None:
+            return
+        journal = replace(state[0], fingerprint=CLEARED)
+        self.write_state(journal, {})
+        for item in list(self.folder.iterdir()):
+            match = SHARD.fullmatch(item.name)
+            # The one after the last that counts may have been written, or begun, already.
+            if match is not None and int(match[1]) <= journal.shard_count and (item.is_symlink() or item.is_file()):
+                item.unlink()
+        remove_part(self._state_path)
         self._state_path.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def files(self, journal: Journal) -> list[Path]:
+        """Return the files that a journal counts, and the state."""
+        return [*(self._shard_path(number) for number in range(journal.shard_count)), self._state_path]
 
     def commit(self, journal: Journal, chunk: Chunk) -> Journal:
         """Write a chunk's rows, then the state that counts them; return the new journal."""

@@ -238,6 +238,7 @@ def _configure_log(verbose: bool) -> None:
 def main() -> None:
     """Run the command line; every error a user can act on is one line on stderr."""
     try:
+        _check_words(sys.argv[1:])
         app(standalone_mode=False)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
@@ -256,6 +257,14 @@ def main() -> None:
             error.show()
             sys.exit(2)
         raise
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse empty words: as a path one would mean the current folder, and it comes from an unset variable."""
+    for before, word in zip(["dpmesh-video", *words], words):
+        if not word.strip() or (word.startswith("--") and word.endswith("=")):
+            place = word if word.strip() else f"after {before}"
+            raise SettingsError(f"{place}: the value is empty; leave it out, or write . for the current folder")
 
 
 def _fail(error: Exception, code: int) -> None:

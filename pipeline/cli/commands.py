@@ -15,8 +15,9 @@ from configs.schema import RecoverSettings, RunSettings
 from configs.weights import resolve
 from pipeline.cli.tables import print_table
 from pipeline.device import choose_device, set_threads
-from pipeline.inputs import find_clips
+from pipeline.inputs import clip_names, find_clips
 from pipeline.motion.library import read_track
+from pipeline.outputs import person_files
 from pipeline.progress import TerminalProgress, make_bar
 from pipeline.record import read_finished
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
@@ -100,7 +101,7 @@ def demo(output: Path) -> int:
     folder = output / "demo"
     evaluate_truth(folder, DEMO / "truth.npz")
     print()
-    for path in sorted((folder / "tracks").glob("*.npz")):
+    for path in person_files(folder, "tracks"):
         print(f"motion   {path}")
     print(f"overlay  {folder / 'overlay.mp4'}")
     return 0
@@ -143,7 +144,7 @@ def evaluate_capture(
 
     def measure(chosen: "CaptureCamera") -> "Measured":
         chosen.check_video()
-        done, runs, codes = output / chosen.video.stem, {}, []
+        done, runs, codes = output / clip_names([chosen.video])[0], {}, []
         for mode in modes:  # what comes before refinement runs once
             codes.append(run([str(chosen.video)], output, with_mode(with_focal(settings, chosen.focal_px), mode)))
             if codes[-1] == FAILED:
@@ -178,8 +179,9 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
         code = run([str(video)], output, with_mode(known, "off"))
         if code == FAILED:
             return None, FAILED
-        body = run_body(output / video.stem)
-        rows = concatenate_observations(list(ObservationStore(output / video.stem / "observations").read_shards()))
+        done = output / clip_names([video])[0]
+        body = run_body(done)
+        rows = concatenate_observations(list(ObservationStore(done / "observations").read_shards()))
         tracks = [refine_person(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
         return compare_with_truth(video.stem, _refined(tracks, body, settings, modes), body, truth), code
 
@@ -275,7 +277,7 @@ def run_tracks(folder: Path) -> Iterator[MotionTrack]:
         InputError: the folder holds no finished run, or a motion in it is damaged.
     """
     read_finished(folder)
-    for path in sorted((folder / "motion").glob("person_*.npz")):
+    for path in person_files(folder, "motion"):
         yield read_track(path)
 
 

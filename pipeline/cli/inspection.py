@@ -15,6 +15,7 @@ from configs.weights import list_weights as weights_states
 from configs.weights import verify as verify_entry
 from pipeline.cli.tables import print_table
 from pipeline.device import core_count
+from pipeline.outputs import person_files
 from pipeline.record import RECORD_NAME, read_record
 
 
@@ -49,7 +50,7 @@ def _inspect_run(folder: Path) -> None:
     for name, value in record.models.items():
         if not name.endswith("_sha256"):
             print(f"{name}: {value}")
-    rows = [_motion_row(path) for path in sorted((folder / "tracks").glob("*.npz"))]
+    rows = [_motion_row(path) for path in person_files(folder, "tracks") if path.exists()]
     if rows:
         print_table([("file", "layout", "samples", "rate", "seconds", "observed", "refined"), *rows])
 

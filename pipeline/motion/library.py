@@ -10,6 +10,7 @@ import numpy as np
 
 from configs.errors import InputError, RunError
 from pipeline.atomic import read_npz, write_npz
+from pipeline.outputs import person_number
 from pipeline.types import MotionTrack
 
 
@@ -31,12 +32,13 @@ class MotionLibrary:
 
     @classmethod
     def of_files(cls, paths: Sequence[Path]) -> "MotionLibrary":
-        """Return a library over files of `write_track`; people are numbered from 1 in the order of the files."""
+        """Return a library over files of `write_track`; people have the numbers that the names of the files say."""
         entries = []
-        for number, path in enumerate(paths, start=1):
+        for path in paths:
             with np.load(path, allow_pickle=False) as arrays:
                 frames = arrays["frame_index"]
-            entries.append(TrackEntry(int(frames[0]), int(frames[-1]), partial(_read_numbered, path, number)))
+            load = partial(_read_numbered, path, person_number(path))
+            entries.append(TrackEntry(int(frames[0]), int(frames[-1]), load))
         return cls(entries)
 
     def between(self, first_frame: int, last_frame: int) -> list[MotionTrack]:

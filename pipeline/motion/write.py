@@ -20,7 +20,7 @@ GENDER = "neutral"
 
 
 def motion_name(number: int, layout: LayoutName = "smplh") -> str:
-    """Return the file name of the person with this number, from 1."""
+    """Return the file name of the person with this number, from 1; `outputs.person_number` is the way back."""
     return f"person_{number:03d}.npz" if layout == "smplh" else f"person_{number:03d}_{layout}.npz"
 
 

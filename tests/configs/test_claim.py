@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,25 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         claimed(tmp_path / "file" / "out"),
     ):
         pytest.fail("no folder")
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(RunError, match="cannot be written"), claimed(tmp_path / "run"):
+        pass
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_lock_with_content_keeps_it(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("mine")
+    with claimed(tmp_path), pytest.raises(RunError, match="another run"), claimed(tmp_path):
+        pass
+    assert (tmp_path / ".lock").read_text() == "mine"
+
+
+def test_a_pipe_for_a_lock_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".lock")
+    with claimed(tmp_path):
+        pass

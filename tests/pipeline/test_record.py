@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from configs.errors import InputError
+from configs.errors import InputError, RunError
 from configs.schema import RunSettings
+from pipeline.atomic import write_json
 from pipeline.cli.app import app
-from pipeline.record import read_finished, read_record
+from pipeline.identity import video_identity
+from pipeline.record import check_owner, describe_input, read_finished, read_record
 
 SETTINGS = RunSettings().model_dump(mode="json")
 DAMAGED = [
@@ -43,3 +45,50 @@ def test_a_run_that_did_not_end_is_shown_as_such_and_not_measured(tmp_path: Path
     assert "not finished, the run goes on or was stopped" in CliRunner().invoke(app, ["inspect", str(tmp_path)]).output
     with pytest.raises(InputError, match="the run there goes on or was stopped"):
         read_finished(tmp_path)
+
+
+def write_owner(folder: Path, source: Path, status: str = "done") -> None:
+    said = {"status": status, "settings": SETTINGS, "content": video_identity(source)}
+    write_json(folder / "run.json", describe_input(source) | said)
+
+
+def make_video(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_folder_belongs_to_one_path_or_one_content(tmp_path: Path) -> None:
+    first, folder = make_video(tmp_path / "cam1" / "clip.mp4", "first"), tmp_path / "out" / "clip"
+    check_owner(folder, first)
+    write_owner(folder, first)
+    check_owner(folder, first)
+    check_owner(folder, make_video(first, "edited in place"))
+    check_owner(folder, make_video(tmp_path / "moved" / "clip.mp4", "first"))
+    with pytest.raises(RunError, match=r"out/clip: holds the run of .*cam1/clip\.mp4, and .*cam2/clip\.mp4 is another"):
+        check_owner(folder, make_video(tmp_path / "cam2" / "clip.mp4", "second"))
+
+
+def test_a_run_that_made_nothing_owns_nothing(tmp_path: Path) -> None:
+    write_owner(tmp_path, make_video(tmp_path / "a" / "clip.mp4", "first"), "failed")
+    second = make_video(tmp_path / "b" / "clip.mp4", "second")
+    check_owner(tmp_path, second)
+    (tmp_path / "nodes.json").write_text("{}")
+    with pytest.raises(RunError, match="holds the run of"):
+        check_owner(tmp_path, second)
+
+
+def test_a_record_without_a_path_belongs_to_its_file_name(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"status": "done", "settings": SETTINGS, "input": "clip.mp4"})
+    check_owner(tmp_path, make_video(tmp_path / "a" / "clip.mp4", "x"))
+    with pytest.raises(RunError, match=r"holds the run of clip\.mp4"):
+        check_owner(tmp_path, make_video(tmp_path / "a" / "clip.mov", "x"))
+
+
+def test_a_name_that_is_no_utf_8_can_be_read_back(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "stra\udcdfe.mp4", "x")
+    write_owner(tmp_path, source)
+    assert read_record(tmp_path).input == "stra\\xdfe.mp4"
+    check_owner(tmp_path, source)
+    write_json(tmp_path / "run.json", {"status": "done", "settings": SETTINGS, "problem": str(source)})
+    assert read_record(tmp_path).problem.endswith("stra\\udcdfe.mp4")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from configs.errors import RunError
+from pipeline.atomic import write_npz
 from pipeline.store import Journal, ObservationStore
 from pipeline.types import (
     OBSERVATION_DTYPES,
@@ -85,3 +86,69 @@ def test_a_missing_shard_is_an_error_not_a_gap(tmp_path: Path) -> None:
     (store.folder / "shard_000000.npz").unlink()
     with pytest.raises(RunError, match="shard_000000"):
         list(store.read_shards())
+
+
+def test_clearing_takes_what_the_journal_counts_and_nothing_else(tmp_path: Path) -> None:
+    store, journal = ObservationStore(tmp_path / "o"), Journal("abc")
+    for number in range(3):
+        journal = store.commit(journal, make_chunk(number, make_rows([number])))
+    (store.folder / "shard_000003.npz").write_text("written, not counted yet")
+    theirs = ["notes.txt", "shard_000001.npz.bak", "shard_1.npz", "shard_000099.npz", "old.npz"]
+    for name in theirs:
+        (store.folder / name).write_text("mine")
+    (store.folder / "deep").mkdir()
+    store.clear()
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted([*theirs, "deep"])
+    assert store.read_state() is None
+    store.clear()  # of nothing
+
+
+def test_clearing_that_was_stopped_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, journal = ObservationStore(tmp_path / "o"), Journal("abc")
+    for number in range(3):
+        journal = store.commit(journal, make_chunk(number, make_rows([number])))
+    unlink, gone = Path.unlink, []
+
+    def dying(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith("shard"):
+            gone.append(path)
+            if len(gone) == 2:
+                raise MemoryError("died")
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", dying)
+        with pytest.raises(MemoryError):
+            store.clear()
+    state = store.read_state()
+    assert state is not None and state[0].fingerprint != "abc"  # nobody takes what is left for whole
+    store.clear()
+    assert list(store.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        "[" * 5000,
+        '{"fingerprint": "a", "shard_count": -1}',
+        '{"fingerprint": "a", "shard_count": "3"}',
+        '{"fingerprint": "a", "shard_count": true}',
+        '{"fingerprint": "a", "last_time_s": NaN}',
+        '{"fingerprint": 3}',
+        '{"fingerprint": "a", "colour": 3}',
+    ],
+)
+def test_a_journal_of_anything_else_is_refused(tmp_path: Path, text: str) -> None:
+    store = ObservationStore(tmp_path / "o")
+    write_npz(store.folder / "state.npz", {"journal": np.asarray(text)})
+    with pytest.raises(RunError, match=r"state\.npz: not a state file of this version"):
+        store.read_state()
+
+
+def test_a_journal_that_counts_shards_without_end_is_cleared_at_once(tmp_path: Path) -> None:
+    store = ObservationStore(tmp_path / "o")
+    store.write_state(Journal("abc", shard_count=10**17), {})
+    store.clear()
+    assert list(store.folder.iterdir()) == []

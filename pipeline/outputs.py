@@ -1,0 +1,188 @@
+"""Which files of a clip's folder are a run's own. A run deletes and overwrites nothing else."""
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from configs.errors import InputError, RunError
+from configs.json_files import read_json
+
+log = logging.getLogger(__name__)
+
+NODES_NAME = "nodes.json"
+RUN_NAME = "run.json"
+FOLDERS = ("observations", "motion", "tracks")
+OVERLAY_NAME = "overlay.mp4"
+# Every name that a node may make, as it stands in nodes.json; a name that is not of these is never touched.
+OWN_NAME = re.compile(
+    r"motion/person_[0-9]{3,9}\.npz|tracks/person_[0-9]{3,9}(_[a-z]+)?\.npz|observations/(shard_[0-9]{6,9}|state)\.npz"
+    rf"|{re.escape(OVERLAY_NAME)}"
+)
+PERSON = re.compile(r"person_([0-9]{3,9})(?:_[a-z]+)?\.npz")
+NODES_BYTES_MAX = 2**27  # 100 bytes a file: more than a million people
+ADOPTED = "adopted"  # entry for files of earlier runs that no node is known to have made
+
+
+@dataclass(slots=True)
+class Entry:
+    """What `nodes.json` says of one node."""
+
+    fingerprint: str = ""  # empty = not finished: some of the files may not be there
+    files: dict[str, int | None] = field(default_factory=dict)  # bytes of each; None = about to be written
+    hashes: dict[str, str] = field(default_factory=dict)  # of the content, where it is known
+
+
+def is_own_name(name: str) -> bool:
+    """Return whether a run makes files of this name, relative to the clip's folder."""
+    return OWN_NAME.fullmatch(name) is not None
+
+
+def read_entries(folder: Path) -> dict[str, Entry] | None:
+    """Return what `nodes.json` says; None where there is none or where it is not as this program writes it."""
+    path = folder / NODES_NAME
+    if not path.exists():
+        return None
+    try:
+        found = read_json(path, bytes_max=NODES_BYTES_MAX)
+        return {name: _entry_of(value) for name, value in found.items()}
+    except (InputError, ValueError, AttributeError, TypeError, KeyError):
+        return None
+
+
+def _entry_of(value: Any) -> Entry:
+    fingerprint, files, hashes = value["fingerprint"], value["files"], value.get("hashes", {})
+    is_right = (
+        isinstance(fingerprint, str)
+        and all(size is None or (type(size) is int and size >= 0) for size in files.values())
+        and all(isinstance(text, str) for text in hashes.values())
+        and all(is_own_name(name) for name in (*files, *hashes))
+    )
+    if not is_right:
+        raise ValueError("not an entry of this program")
+    return Entry(fingerprint, dict(files), dict(hashes))
+
+
+def dump_entries(entries: dict[str, Entry]) -> dict[str, Any]:
+    """Return the JSON value of what `read_entries` reads."""
+    return {
+        name: {"fingerprint": entry.fingerprint, "files": entry.files, "hashes": entry.hashes}
+        for name, entry in entries.items()
+    }
+
+
+def find_own(folder: Path) -> list[str]:
+    """Return the names of the files in a clip's folder that a run could have made."""
+    names = []
+    for part in ("", *FOLDERS):
+        if (folder / part).is_dir():
+            names += [f"{part}/{item.name}" if part else item.name for item in (folder / part).iterdir()]
+    return sorted(name for name in names if is_own_name(name))
+
+
+def check_folder(folder: Path, source: Path) -> None:
+    """Refuse a clip's folder in which a run would touch what is not its own.
+
+    Args:
+        source: the video or the folder of images.
+
+    Raises:
+        RunError: it leads elsewhere through a link, holds files that no run made, or has the input in it.
+    """
+    for item in (folder, *(folder / part for part in FOLDERS)):
+        if item.is_symlink():
+            raise RunError(f"{item}: is a link, and a run writes in its own folder alone; give another --output")
+        if item.exists() and not item.is_dir():
+            raise RunError(f"{item}: is a file where a run makes a folder; move it away, or give another --output")
+    ours, theirs = folder.resolve(), source.resolve()
+    if source.is_dir() and (ours == theirs or theirs in ours.parents or ours in theirs.parents):
+        raise RunError(f"{folder}: results would go into the images they are made from; give an --output elsewhere")
+    if theirs.is_relative_to(ours) and is_own_name(theirs.relative_to(ours).as_posix()):
+        raise RunError(f"{source}: the results would overwrite the input; move it, or give another --output")
+    if (folder / NODES_NAME).exists():
+        return
+    strangers = find_own(folder)
+    if os.path.lexists(folder / RUN_NAME):
+        strangers = [] if is_run_record(folder / RUN_NAME) else [RUN_NAME]
+    if strangers:
+        raise RunError(f"{folder / strangers[0]}: no run made this file; move it away, or give another --output")
+
+
+def is_run_record(path: Path) -> bool:
+    """Return whether a file is, or was before it was damaged, the `run.json` of a run."""
+    try:
+        found = read_json(path, bytes_max=NODES_BYTES_MAX)
+    except InputError:
+        return path.is_file() and not path.is_symlink()
+    return isinstance(found, dict) and {"status", "settings"} <= found.keys()
+
+
+def is_result(path: Path) -> bool:
+    """Return whether a file is the overlay of a run, which is no video to run on because it lies in a folder."""
+    return path.name == OVERLAY_NAME and (path.parent / NODES_NAME).is_file() and (path.parent / RUN_NAME).is_file()
+
+
+def person_number(path: Path) -> int:
+    """Return the number of the person that a file of `motion/` or `tracks/` is of.
+
+    Raises:
+        ValueError: it is not named as a run names them.
+    """
+    match = PERSON.fullmatch(path.name)
+    if match is None:
+        raise ValueError(f"{path}: not the file of a person")
+    return int(match[1])
+
+
+def person_files(folder: Path, part: str) -> list[Path]:
+    """Return the files of people that the run in a folder made, in order of people.
+
+    Args:
+        part: "motion" or "tracks". What else lies there, also under a like name, is not the run's.
+
+    A file that somebody took away is still named.
+    """
+    entries = read_entries(folder)
+    named = find_own(folder)
+    if entries is not None:
+        named = [name for node, entry in entries.items() if node != ADOPTED for name in entry.files]
+    paths = {folder / name for name in named if name.startswith(f"{part}/person_")}
+    return sorted(paths, key=lambda path: (person_number(path), path.name))
+
+
+def read_hash(path: Path) -> str:
+    """Return 32 hexadecimal digits of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def remove(folder: Path, entry: Entry, names: Iterable[str]) -> None:
+    """Delete files that a run made and that no longer belong to its result; one changed since then is left."""
+    for name in sorted(names):
+        path = folder / name
+        remove_part(path)
+        if not os.path.lexists(path):
+            continue
+        if _is_changed(path, entry.files.get(name), entry.hashes.get(name)):
+            log.warning("%s: was changed after a run made it, so it is left; it belongs to no result now", path)
+            continue
+        path.unlink()
+
+
+def remove_part(path: Path) -> None:
+    """Delete what a run that was stopped left of a file it was writing."""
+    part = path.with_name(f"{path.name}.part")
+    if part.is_symlink() or not part.is_dir():
+        part.unlink(missing_ok=True)
+
+
+def _is_changed(path: Path, size: int | None, content: str | None) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return True
+    if size is not None and path.stat().st_size != size:
+        return True
+    return content is not None and read_hash(path) != content
