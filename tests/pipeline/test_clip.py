@@ -1,0 +1,148 @@
+"""Whose files a clip takes for what: people by number, folders by input. Nobody is looked for."""
+
+import json
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from configs.schema import RunSettings
+from pipeline import clip as clip_module
+from pipeline.clip import Clip
+from pipeline.inputs import find_clips
+from pipeline.line import StageClock
+from pipeline.media import VideoWriter
+from pipeline.motion.library import MotionLibrary
+from pipeline.record import read_record
+from pipeline.run import ClipResult, plan_clips, run_clips
+
+
+class Silent:
+    def start(self, step: str, total: int | None) -> None: ...
+
+    def advance(self, done: int, note: str) -> None: ...
+
+
+def make_video(path: Path, grey: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, 64, 48, Fraction(25)) as video:
+        for _ in range(3):
+            video.write(np.full((48, 64, 3), grey, np.uint8))
+    return path
+
+
+Run = Callable[..., ClipResult]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> RunSettings:
+    (tmp_path / "nobody.json").write_text("[]")
+    tree = {"detect": {"keypoints": str(tmp_path / "nobody.json")}, "overlay": {"is_written": False}}
+    return RunSettings.model_validate(tree | {"refine": {"mode": "off"}, "runtime": {"device": "cpu"}})
+
+
+@pytest.fixture
+def run(tmp_path: Path, settings: RunSettings) -> Run:
+    def call(source: Path, output: Path = tmp_path / "out") -> ClipResult:
+        clips = find_clips([str(source)])
+        [result] = run_clips(clips, output, settings, "cpu", lambda name: Silent(), lambda result: None)
+        return result
+
+    return call
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_video_of_the_same_name_does_not_take_over_the_run_of_another(
+    tmp_path: Path, run: Run, settings: RunSettings
+) -> None:
+    first, second = make_video(tmp_path / "cam1" / "clip.mp4"), make_video(tmp_path / "cam2" / "clip.mp4", grey=90)
+    done = run(first)
+    assert not done.is_failed
+    record = json.loads((done.folder / "run.json").read_text())
+    assert (record["input"], record["path"], len(record["content"])) == ("clip.mp4", str(first.resolve()), 16)
+    before = files(done.folder)
+    refused = run(second)
+    assert refused.is_failed and f"holds the run of {first.resolve()}" in refused.problem
+    [plan] = plan_clips(find_clips([str(second)]), tmp_path / "out", settings, "cpu")
+    assert plan.problem == refused.problem
+    second.write_text("not a video")
+    assert run(second).is_failed and files(done.folder) == before
+    moved = first.rename(tmp_path / "clip.mp4")
+    [plan] = plan_clips(find_clips([str(moved)]), tmp_path / "out", settings, "cpu")
+    assert all(node.is_current for node in plan.nodes)
+
+
+def test_a_video_that_changes_while_it_is_read_is_a_failed_run_of_nothing(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_video(tmp_path / "clip.mp4")
+    read = clip_module.read_frames
+
+    def growing(*given: Any, **named: Any) -> Iterator[Any]:
+        yield from read(*given, **named)
+        with open(source, "ab") as file:
+            file.write(b"more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clip_module, "read_frames", growing)
+        failed = run(source)
+    assert failed.is_failed and "clip.mp4: was changed while it was read" in failed.problem
+    assert read_record(failed.folder).status == "failed" and not list((failed.folder / "observations").iterdir())
+    assert run(source).frame_count == 3
+
+
+def test_an_image_folder_is_not_written_into_itself(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "1.jpg").write_bytes(b"x")
+    for output in (tmp_path, tmp_path / "frames"):
+        result = run(tmp_path / "frames", output)
+        assert result.is_failed and "results would go into the images" in result.problem
+    assert list(files(tmp_path / "frames")) == ["1.jpg"]
+
+
+def test_a_hostile_record_deletes_nothing(tmp_path: Path, run: Run) -> None:
+    source, victim = make_video(tmp_path / "clip.mp4"), tmp_path / "victim.txt"
+    victim.write_text("x")
+    names = {"../../victim.txt": 1, str(victim): 1}
+    (tmp_path / "out" / "clip").mkdir(parents=True)
+    (tmp_path / "out" / "clip" / "nodes.json").write_text(
+        json.dumps({name: {"fingerprint": "a", "files": names} for name in ("observe", "overlay")})
+    )
+    assert not run(source).is_failed and victim.exists()
+
+
+def test_results_of_somebody_else_are_refused_before_anything_is_written(tmp_path: Path, run: Run) -> None:
+    source, theirs = make_video(tmp_path / "clip.mp4"), tmp_path / "out" / "clip" / "tracks" / "person_001.npz"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    result = run(source)
+    assert result.is_failed and f"{theirs}: no run made this file" in result.problem
+    assert list(files(tmp_path / "out")) == ["clip/tracks/person_001.npz"]
+
+
+def test_person_1000_is_one_person_in_every_file(
+    tmp_path: Path, settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers, exported = [1, 100, 101, 999, 1000, 1001], {}
+    info = SimpleNamespace(path=tmp_path / "clip.mp4")
+    models = SimpleNamespace(body=lambda: None)
+    clip = Clip(info, tmp_path / "out", settings, models, Silent(), StageClock())  # type: ignore[arg-type]
+    (clip.folder / "motion").mkdir(parents=True)
+    for number in numbers:
+        np.savez(clip.folder / "motion" / f"person_{number:03d}.npz", frame_index=np.array([0]))
+    (clip.folder / "motion" / "person_001_edited.npz").write_text("mine")
+    monkeypatch.setattr(clip_module, "read_track", lambda path: path.name)
+    monkeypatch.setattr(clip_module, "write_motion", lambda path, track, *_, **__: exported.update({path.name: track}))
+    clip._export(lambda paths: None)
+    assert exported == {name: name for name in (f"person_{number:03d}.npz" for number in numbers)}
+    library = MotionLibrary.of_files(clip.motion_paths())
+    monkeypatch.setattr("pipeline.motion.library.read_track", lambda path: SimpleNamespace(path=path))
+    monkeypatch.setattr("pipeline.motion.library.replace", lambda track, track_id: (track.path.name, track_id))
+    assert list(library) == [(f"person_{number:03d}.npz", number) for number in numbers]
