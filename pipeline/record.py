@@ -101,8 +101,7 @@ def check_owner(folder: Path, source: Path) -> None:
     """Refuse a folder that holds the run of another input: one at another path and of other content.
 
     Raises:
-        RunError: it does.
-        InputError: the input cannot be read.
+        RunError: it does, or the input cannot be read to tell.
     """
     try:
         owner = read_record(folder)
@@ -111,8 +110,11 @@ def check_owner(folder: Path, source: Path) -> None:
     mine = describe_input(source)
     if owner.path in ("", mine["path"]) and owner.input in ("", mine["input"]):
         return
-    if owner.content and owner.content == video_identity(source):
-        return
+    try:
+        if owner.content and owner.content == video_identity(source):
+            return
+    except InputError as error:  # which would be written into the other's record
+        raise RunError(str(error)) from error
     if owner.status == "failed" and not (folder / NODES_NAME).exists():
         return  # it made nothing
     raise RunError(

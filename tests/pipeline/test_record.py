@@ -92,3 +92,9 @@ def test_a_name_that_is_no_utf_8_can_be_read_back(tmp_path: Path) -> None:
     check_owner(tmp_path, source)
     write_json(tmp_path / "run.json", {"status": "done", "settings": SETTINGS, "problem": str(source)})
     assert read_record(tmp_path).problem.endswith("stra\\udcdfe.mp4")
+
+
+def test_an_input_that_cannot_be_read_is_no_owner_of_what_another_made(tmp_path: Path) -> None:
+    write_owner(tmp_path, make_video(tmp_path / "a" / "clip.mp4", "first"))
+    with pytest.raises(RunError, match=r"b/clip\.mp4: cannot be read"):
+        check_owner(tmp_path, tmp_path / "b" / "clip.mp4")

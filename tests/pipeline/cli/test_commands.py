@@ -10,7 +10,7 @@ from configs.errors import SettingsError
 from configs.schema import RunSettings
 from pipeline.atomic import write_npz
 from pipeline.cli import commands
-from pipeline.cli.app import app
+from pipeline.cli.app import app, main
 from pipeline.cli.commands import evaluate_sequences, run, with_focal
 from pipeline.media import VideoWriter
 
@@ -62,3 +62,16 @@ def test_a_sequence_that_cannot_be_measured_costs_only_itself(
     errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2 and "a.mp4" in errors[0] and "b.truth.npz" in errors[1]
     assert "c" in said.out and "0.0 %" in said.out
+
+
+@pytest.mark.parametrize(
+    "words", [["run", ""], ["run", " "], ["run", "a.mp4", "-o", ""], ["run", "a.mp4", "--body="], ["inspect", ""]]
+)
+def test_an_empty_word_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["dpmesh-video", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr()
+    assert stop.value.code == 2 and said.err.count("\n") == 1 and "the value is empty" in said.err and not said.out
