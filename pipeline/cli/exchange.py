@@ -1,11 +1,11 @@
 """What the commands do: import and export of models of others."""
 
 import re
-import sys
 from pathlib import Path
 
 from configs.errors import InputError, WeightsError
 from configs.weights import resolve, verify
+from pipeline.cli.tables import note, say
 
 PUBLISHED = re.compile(r"(.+)_best_ckpt\.pth\.tar")
 
@@ -30,26 +30,26 @@ def import_dpmesh(
         file, name, vposer=vposer, is_vposer_taken=with_vposer, is_lora_kept=keep_lora, is_replaced=replace
     )
     if verify("vposer-v1").state != "ok":
-        sys.stderr.write(
+        note(
             "it needs VPoser v1, which is not imported yet: run `dpmesh-video weights import vposer PATH`, with"
-            " vposer_v1_0 from https://smpl-x.is.tue.mpg.de\n"
+            " vposer_v1_0 from https://smpl-x.is.tue.mpg.de"
         )
-    sys.stderr.write(f"use it with `dpmesh-video run clip.mp4 --model {name}`\n")
-    print(folder)
+    note(f"use it with `dpmesh-video run clip.mp4 --model {name}`")
+    say(folder)
 
 
 def import_vposer(path: Path, replace: bool) -> None:
     """Import VPoser's decoder and print where it is."""
     from dpmesh.weights import vposer
 
-    print(vposer.import_vposer(path, is_replaced=replace))
+    say(vposer.import_vposer(path, is_replaced=replace))
 
 
 def import_tokenizer(file: Path, name: str, replace: bool) -> None:
     """Import a pose tokenizer and print where it is."""
     from dpmesh.weights import tokenizer
 
-    print(tokenizer.import_tokenizer(file, name, is_replaced=replace))
+    say(tokenizer.import_tokenizer(file, name, is_replaced=replace))
 
 
 def import_scorehmr(file: Path, name: str, replace: bool) -> None:
@@ -79,7 +79,7 @@ def import_scorehmr(file: Path, name: str, replace: bool) -> None:
             source=file,
             hashes={},
         )
-    print(folder)
+    say(folder)
 
 
 def export_dpmesh(name: str, target: Path, template: Path | None) -> None:
@@ -95,10 +95,10 @@ def export_dpmesh(name: str, target: Path, template: Path | None) -> None:
         raise WeightsError(f"{folder}: is no network's folder; give an imported model's name, or a folder")
     report = exporting.export_dpmesh(folder, target, template=template)
     if report.is_complete:
-        sys.stderr.write(f"{report.own_count} tensors of {name}, {report.template_count} names from {template}\n")
+        note(f"{report.own_count} tensors of {name}, {report.template_count} names from {template}")
     else:
-        sys.stderr.write(
+        note(
             f"{report.own_count} tensors; text encoder, schedules, SMPL and VPoser are not in it: the published code"
-            " loads it with strict=False, or give --template with one of the authors' checkpoints\n"
+            " loads it with strict=False, or give --template with one of the authors' checkpoints"
         )
-    print(report.path)
+    say(report.path)
