@@ -10,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LATER_S = 0.02  # until a signal that got lost is sent again
 AGAIN_S = 1.0  # one key press or one stop of a job manager may arrive several times within this
 
 
@@ -65,10 +66,16 @@ class StopSignals:
     def _hear_again(self, unraisable: Any) -> None:
         """Deliver once more what Python had to drop, as it was raised inside a destructor."""
         if issubclass(unraisable.exc_type, Stopped) and not self._is_over:
-            number, self.number = self.number, None
-            _thread.interrupt_main(signal.Signals(number or signal.SIGINT))
+            number, self.number = self.number or signal.SIGINT, None
+            soon = threading.Timer(LATER_S, self._send, [number])  # here it would be dropped, too
+            soon.daemon = True
+            soon.start()
         else:
             self._unraisable_before(unraisable)
+
+    def _send(self, number: int) -> None:
+        if not self._is_over:
+            _thread.interrupt_main(signal.Signals(number))
 
 
 def ignore_stops() -> None:

@@ -143,6 +143,7 @@ def evaluate_capture(
     Raises:
         InputError: the folder is no capture.
     """
+    _check_folder(folder)
     from pipeline.evaluation.capture import compare_with_capture, read_capture
 
     capture = read_capture(folder, calibration)
@@ -172,6 +173,7 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     Raises:
         InputError: the folder has no clip with its truth.
     """
+    _check_folder(folder)
     from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
     from pipeline.evaluation.truth import read_truth
     from pipeline.stages.refine import refine_person
@@ -190,6 +192,11 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
         return compare_with_truth(video.stem, _refined(tracks, body, settings, modes), body, truth), code
 
     return _measure_each((video.name, partial(measure, video, path)) for video, path in find_sequences(folder))
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; check the path")
 
 
 def _measure_each(clips: "Iterable[tuple[str, Callable[[], Measured]]]") -> int:
@@ -229,6 +236,7 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     Raises:
         InputError: the folder has no clips, or they are of another layout.
     """
+    _check_folder(folder)
     from pipeline.evaluation.motions import simulated_people
     from pipeline.evaluation.sequences import compare_with_truth
     from pipeline.models import Models

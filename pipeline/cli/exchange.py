@@ -19,6 +19,7 @@ def import_dpmesh(
         InputError: no name was given and the file's does not tell it.
         WeightsError: the file is no such checkpoint.
     """
+    _check_exists(file)
     from dpmesh.weights import import_dpmesh as importing
 
     if name is None:
@@ -38,8 +39,15 @@ def import_dpmesh(
     say(folder)
 
 
+def _check_exists(path: Path) -> None:
+    """Refuse what is not there, before libraries are loaded that take seconds."""
+    if not path.exists():
+        raise WeightsError(f"{path}: no such file; check the path")
+
+
 def import_vposer(path: Path, replace: bool) -> None:
     """Import VPoser's decoder and print where it is."""
+    _check_exists(path)
     from dpmesh.weights import vposer
 
     say(vposer.import_vposer(path, is_replaced=replace))
@@ -47,6 +55,7 @@ def import_vposer(path: Path, replace: bool) -> None:
 
 def import_tokenizer(file: Path, name: str, replace: bool) -> None:
     """Import a pose tokenizer and print where it is."""
+    _check_exists(file)
     from dpmesh.weights import tokenizer
 
     say(tokenizer.import_tokenizer(file, name, is_replaced=replace))
@@ -59,6 +68,7 @@ def import_scorehmr(file: Path, name: str, replace: bool) -> None:
         WeightsError: the file is no such checkpoint, or damaged.
         InputError: the name is taken.
     """
+    _check_exists(file)
     from dpmesh.weights import cache
     from dpmesh.weights.checkpoint import Checkpoint, read_pickled
     from refine.official import denoiser_of
