@@ -8,7 +8,7 @@ import pytest
 
 from configs.command import exit_code_of
 from configs.errors import InputError
-from configs.stops import StopSignals, Stopped
+from configs.stops import Stopped, StopSignals
 
 
 @pytest.fixture(autouse=True)
