@@ -36,8 +36,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # `write` and `fsync` name none, `replace` two
+        if isinstance(error, OSError) and error.errno is not None:  # `write` names no file, `replace` names two
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
