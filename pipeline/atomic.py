@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +14,32 @@ import numpy as np
 
 from configs.damage import NPZ_DAMAGE
 
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip entry can carry; a real date would change the bytes
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a crash at any moment leaves the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file so that a crash at any moment leaves the old content or the new, never a part.
+
+    Raises:
+        OSError: it cannot be written; the error names the file, and what was written of it is gone.
+    """
     part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)  # one that was left behind may be a link by now, and would be written through
-    with open(part, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    sync_folder(path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # one that was left behind may be a link by now, and would be written through
+        with open(part, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:  # `write` names no file, `replace` names two
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,9 +52,26 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file with sorted keys; bytes of file names that are no UTF-8 are escaped."""
+    """Write a JSON file with sorted keys; bytes of file names that are no UTF-8 are written as they are shown."""
+    write_bytes(path, _json_bytes(value))
+
+
+def overwrite_json(path: Path, value: Any) -> None:
+    """Write a JSON file into the space of the file that is there: on a full disk, where a whole second one has none.
+
+    Raises:
+        OSError: there is no such file, or even so it cannot be written.
+    """
+    with open(path, "r+b") as file:
+        file.write(_json_bytes(value))
+        file.truncate()
+
+
+def _json_bytes(value: Any) -> bytes:
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    # As a JSON escape, `\udcdf` alone would be half a character, which strict readers refuse.
+    text = LONE_SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
+    return text.encode()
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -1,5 +1,7 @@
 """Progress on stderr: a line that moves in a terminal, nothing elsewhere."""
 
+import sys
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -12,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from configs.shown import shown
 
 
 class SpeedColumn(ProgressColumn):
@@ -27,7 +31,7 @@ class TerminalProgress:
 
     def __init__(self, bar: Progress, name: str) -> None:
         self._bar = bar
-        self._name = name
+        self._name = shown(name)
         self._task: TaskID | None = None
 
     def start(self, step: str, total: int | None) -> None:
@@ -51,13 +55,15 @@ def make_bar(console: Console) -> Progress:
     """Return the bar that the clips' lines go into."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.completed:,.0f}/{task.total}"),
         SpeedColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        # What is printed while the bar moves would go to the bar's stderr, also where stdout is a file.
+        redirect_stdout=sys.stdout.isatty(),
         disable=not console.is_terminal,
     )

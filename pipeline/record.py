@@ -39,7 +39,7 @@ class RunRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    status: Literal["running", "done", "partial", "failed"]
+    status: Literal["running", "stopped", "done", "partial", "failed"]
     settings: SettingsRecord
     input: Text = ""  # file name
     path: Text = ""  # of the input, in full
@@ -82,6 +82,8 @@ def read_finished(folder: Path) -> RunRecord:
     record = read_record(folder)
     if record.status == "failed":
         raise InputError(f"{folder}: the last run there failed ({record.problem}); run the clip again")
+    if record.status == "stopped":
+        raise InputError(f"{folder}: the run there was stopped; run the clip again, it goes on where it stopped")
     if record.status == "running":
         raise InputError(f"{folder}: the run there goes on or was stopped; wait for its end, or run the clip again")
     return record

@@ -2,26 +2,24 @@
 
 import logging
 import platform
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from configs.claim import claimed
-from configs.errors import InputError, RunError
+from configs.errors import SettingsError, WeightsError
+from configs.failure import describe_failure
 from configs.schema import RunSettings
-from pipeline.atomic import write_json
+from pipeline.attempt import Attempt
 from pipeline.clip import Clip, Progress
 from pipeline.graph import PlannedNode
 from pipeline.identity import program_version, video_identity
 from pipeline.inputs import ClipInput
 from pipeline.line import StageClock
 from pipeline.media import probe
+from pipeline.memory import give_back
 from pipeline.models import Models, describe
 from pipeline.outputs import check_folder
-from pipeline.record import RECORD_NAME, check_owner, describe_input
+from pipeline.record import check_owner, describe_input
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +43,12 @@ class ClipPlan:
 
     name: str
     nodes: tuple[PlannedNode, ...]
-    problem: str
+    problem: str  # why the clip cannot be planned; empty = it can
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether there is no plan."""
+        return bool(self.problem)
 
 
 def run_clips(
@@ -72,31 +75,48 @@ def run_clips(
 
 
 def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Models, progress: Progress) -> ClipResult:
-    """Process one clip; what is wrong with it or its folder becomes a failed result, any other error goes up."""
-    started, clock, folder = time.monotonic(), StageClock(), output / clip.name
-    record: dict[str, Any] = {**describe_input(clip.path), "settings": settings.model_dump(mode="json")}
-    try:
-        check_folder(folder, clip.path)
-        check_owner(folder, clip.path)
-        info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
-        for note in info.notes:
-            log.warning("%s: %s", clip.name, note)
-        record["video"] = {
-            "width": info.width, "height": info.height, "rate": str(info.rate), "codec": info.codec,
-            "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
-        }  # fmt: skip
-        record["models"] = describe(models)
-        record["content"] = video_identity(clip.path)
-        work = Clip(info, folder, settings, models, progress, clock)
-        work.plan()  # refuses wrong models before anything of an earlier run is cleared
-        with claimed(folder):
-            write_json(folder / RECORD_NAME, record | {"status": "running"})  # stays there when the run is stopped
-            plan = work.graph().run()
-    except (InputError, RunError) as error:
-        if isinstance(error, InputError) and folder.is_dir():  # at a RunError the folder may be another run's
-            with suppress(OSError):  # where the folder is what is wrong
-                write_json(folder / RECORD_NAME, record | {"status": "failed", "problem": str(error)})
-        return ClipResult(clip.name, folder, 0, 0, time.monotonic() - started, str(error), True)
+    """Process one clip; whatever it raises becomes a failed result, told in `run.json` and, in full, in `error.log`.
+
+    Raises:
+        SettingsError, WeightsError: what every clip would raise.
+        KeyboardInterrupt: the run was stopped; `run.json` says so.
+    """
+    attempt = Attempt(clip.name, output / clip.name, settings)
+    with attempt.lock:
+        try:
+            return _process(clip, attempt, settings, models, progress)
+        except (SettingsError, WeightsError) as error:
+            attempt.fail(error)
+            raise
+        except Exception as error:
+            problem = attempt.fail(error)
+        except BaseException:
+            attempt.stop()
+            raise
+    give_back()  # what the traceback held, too
+    return ClipResult(clip.name, attempt.folder, 0, 0, attempt.seconds, problem, True)
+
+
+def _process(
+    clip: ClipInput, attempt: Attempt, settings: RunSettings, models: Models, progress: Progress
+) -> ClipResult:
+    record, folder, clock = attempt.record, attempt.folder, StageClock()
+    record |= describe_input(clip.path)
+    check_folder(folder, clip.path)
+    check_owner(folder, clip.path)
+    info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
+    for note in info.notes:
+        log.warning("%s: %s", clip.name, note)
+    record["video"] = {
+        "width": info.width, "height": info.height, "rate": str(info.rate), "codec": info.codec,
+        "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
+    }  # fmt: skip
+    record["models"] = describe(models)
+    record["content"] = video_identity(clip.path)
+    work = Clip(info, folder, settings, models, progress, clock)
+    work.plan()  # refuses wrong models before anything of an earlier run is cleared
+    attempt.begin()
+    plan = work.graph().run()
     state = work.store.read_state()
     journal = state[0] if state else None
     people = len(work.motion_paths())
@@ -106,10 +126,11 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
             "see what was found with overlay.is_box_drawn=true, and check that a keypoint file counts frames from 0",
             clip.name, settings.link.frames_min,
         )  # fmt: skip
-    seconds = time.monotonic() - started
-    record |= {
-        "status": "partial" if journal and journal.warning else "done",
-        "problem": journal.warning if journal else "",
+    seconds = attempt.seconds
+    problem = journal.warning if journal else ""
+    attempt.finish({
+        "status": "partial" if problem else "done",
+        "problem": problem,
         "frames": journal.frame_count if journal else 0,
         "rows": journal.row_count if journal else 0,
         "people": people,
@@ -117,9 +138,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
         "seconds": {name: round(value, 3) for name, value in clock.seconds.items()} | {"total": round(seconds, 3)},
         "program": program_version(),
         "python": platform.python_version(),
-    }
-    write_json(folder / RECORD_NAME, record)
-    problem = journal.warning if journal else ""
+    })  # fmt: skip
     return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem, False)
 
 
@@ -134,8 +153,11 @@ def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, 
             info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
             work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
             plans.append(ClipPlan(clip.name, tuple(work.plan()), ""))
-        except (InputError, RunError) as error:
-            plans.append(ClipPlan(clip.name, (), str(error)))
+        except (SettingsError, WeightsError):  # every clip would raise it
+            raise
+        except Exception as error:
+            log.debug("%s: traceback", clip.name, exc_info=error)
+            plans.append(ClipPlan(clip.name, (), describe_failure(error)))
     return plans
 
 
@@ -147,7 +169,7 @@ class _Silent:
         """Say nothing."""
 
 
-def exit_code(results: Sequence[ClipResult]) -> int:
+def exit_code(results: Sequence[ClipResult] | Sequence[ClipPlan]) -> int:
     """Return 0 when all is done, 3 when something was skipped or cut short, 1 when nothing was made."""
     if results and all(result.is_failed for result in results):
         return 1

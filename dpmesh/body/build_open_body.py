@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.command import exit_code_of
+from configs.log import log_to_stderr
 from dpmesh.body.build_landmarks import find_landmarks, label_parts
 from dpmesh.body.build_skeleton import fit_regressor, gather_weights, place_joints
 from dpmesh.body.build_source import SourceBody, read_source
@@ -121,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=BODY_FILE)
     output = parser.parse_args().output
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    log_to_stderr()
     arrays = build(read_source(SAMPLES, SEED))
     output.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(output, allow_pickle=False, **arrays)

@@ -1,10 +1,8 @@
 """What the commands of the trainings share: options, the crops they name, and how a command ends."""
 
 import argparse
-import logging
 import math
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import torch
 
 from configs.command import exit_code_of
 from configs.errors import InputError, SettingsError
+from configs.log import log_to_stderr as show_log
 from dpmesh.body import BodyModel
 from dpmesh.body.load import read_structure
 from dpmesh.training.live import add_live_options, open_live_studio
@@ -51,7 +50,7 @@ def _check_device(name: str) -> None:
 
 def log_to_stderr() -> None:
     """Show what a command tells as it goes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    show_log(line="%(asctime)s %(message)s")
 
 
 def add_loop_options(

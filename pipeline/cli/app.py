@@ -1,14 +1,13 @@
 """Commands and their options. What a command does is imported when it runs, so that --help stays fast."""
 
 import logging
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from configs.errors import DpmeshVideoError, SettingsError
+from configs.errors import SettingsError
+from configs.log import log_to_stderr
 from pipeline.cli.weights_app import weights_app
 
 if TYPE_CHECKING:
@@ -226,47 +225,9 @@ def _compared(
 
 
 def _configure_log(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s: %(message)s" if verbose else "%(message)s",
-        stream=sys.stderr,
-    )
+    if verbose:
+        log_to_stderr(logging.DEBUG, "%(levelname)s: %(message)s")
+    else:
+        log_to_stderr()
     for name in ("matplotlib", "PIL", "urllib3", "filelock", "fsspec", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def main() -> None:
-    """Run the command line; every error a user can act on is one line on stderr."""
-    try:
-        _check_words(sys.argv[1:])
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except SettingsError as error:
-        _fail(error, 2)
-    except DpmeshVideoError as error:
-        _fail(error, 1)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except Exception as error:
-        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
-            error.show()
-            sys.exit(2)
-        raise
-
-
-def _check_words(words: list[str]) -> None:
-    """Refuse empty words: as a path one would mean the current folder, and it comes from an unset variable."""
-    for before, word in zip(["dpmesh-video", *words], words):
-        if not word.strip() or (word.startswith("--") and word.endswith("=")):
-            place = word if word.strip() else f"after {before}"
-            raise SettingsError(f"{place}: the value is empty; leave it out, or write . for the current folder")
-
-
-def _fail(error: Exception, code: int) -> None:
-    sys.stderr.write(f"error: {error}\n")
-    sys.exit(code)

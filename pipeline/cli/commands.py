@@ -8,25 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from rich.console import Console
 
-from configs.errors import InputError, SettingsError
+from configs.errors import InputError, SettingsError, WeightsError
+from configs.failure import describe_failure, is_unexpected, keep_traceback
 from configs.schema import RecoverSettings, RunSettings
 from configs.weights import resolve
-from pipeline.cli.tables import print_table
+from pipeline.cli.tables import note, print_table, say, tell_error
 from pipeline.device import choose_device, set_threads
 from pipeline.inputs import clip_names, find_clips
-from pipeline.motion.library import read_track
 from pipeline.outputs import person_files
-from pipeline.progress import TerminalProgress, make_bar
 from pipeline.record import read_finished
-from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
-from pipeline.types import MotionTrack
 
+# Models and media are imported where they are used: a wrong command or a missing input is told without them.
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
     from pipeline.evaluation.capture import CaptureCamera
     from pipeline.evaluation.comparison import Comparison
+    from pipeline.run import ClipResult
+    from pipeline.types import MotionTrack
 
     Measured = tuple[Comparison | None, int]  # None where the run failed; the exit code
 
@@ -56,33 +55,38 @@ def run(inputs: Sequence[str], output: Path, settings: RunSettings, *, is_plan: 
         )
     device = choose_device(settings.runtime.device)
     set_threads(settings.runtime.threads)
+    from rich.console import Console
+
+    from pipeline.progress import TerminalProgress, make_bar
+    from pipeline.run import exit_code, plan_clips, run_clips
+
     if is_plan:
         plans = plan_clips(clips, output, settings, device)
         for plan in plans:
             if plan.problem:
-                print(f"{plan.name}  cannot be read: {plan.problem}")
+                say(f"{plan.name}  cannot be read: {plan.problem}")
             for node in plan.nodes:
-                print(f"{plan.name}  {node.name:<8}  {'up to date' if node.is_current else f'runs: {node.reason}'}")
-        return 1 if plans and all(plan.problem for plan in plans) else 0
+                say(f"{plan.name}  {node.name:<8}  {'up to date' if node.is_current else f'runs: {node.reason}'}")
+        return exit_code(plans)
     bar = make_bar(Console(stderr=True))
-    shown: list[TerminalProgress] = []
+    started: list[TerminalProgress] = []
+    problems: set[str] = set()
 
     def listen(name: str) -> TerminalProgress:
-        shown.append(TerminalProgress(bar, name))
-        return shown[-1]
+        started.append(TerminalProgress(bar, name))
+        return started[-1]
 
-    def report(result: ClipResult) -> None:
-        shown[-1].finish()
+    def report(result: "ClipResult") -> None:
+        started[-1].finish()
         if result.is_failed:
-            sys.stderr.write(f"error: {result.problem}\n")
+            is_known = result.problem in problems  # a wrong body, for instance, is wrong for every clip
+            problems.add(result.problem)
+            tell_error(f"{result.name}: the same" if is_known else result.problem)
             return
         if result.problem:
-            sys.stderr.write(f"warning: {result.name}: {result.problem}\n")
+            note(f"warning: {result.name}: {result.problem}")
         minutes, seconds = divmod(round(result.seconds), 60)
-        print(
-            f"{result.folder}  {result.person_count} people  {result.frame_count} frames  {minutes:02d}:{seconds:02d}",
-            flush=True,
-        )
+        say(f"{result.folder}  {result.person_count} people  {result.frame_count} frames  {minutes:02d}:{seconds:02d}")
 
     with bar:
         results = run_clips(clips, output, settings, device, listen, report)
@@ -100,15 +104,16 @@ def demo(output: Path) -> int:
         return code
     folder = output / "demo"
     evaluate_truth(folder, DEMO / "truth.npz")
-    print()
+    say()
     for path in person_files(folder, "tracks"):
-        print(f"motion   {path}")
-    print(f"overlay  {folder / 'overlay.mp4'}")
+        say(f"motion   {path}")
+    say(f"overlay  {folder / 'overlay.mp4'}")
     return 0
 
 
 def evaluate_reprojection(folder: Path) -> None:
     """Print how well the projected bodies of a run meet the confident keypoints."""
+    read_finished(folder)
     from pipeline.evaluation.reprojection import measure_reprojection
 
     report = measure_reprojection(run_tracks(folder), run_body(folder))
@@ -119,6 +124,7 @@ def evaluate_reprojection(folder: Path) -> None:
 
 def evaluate_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
+    read_finished(folder)
     from pipeline.evaluation.truth import measure_against_truth, read_truth
 
     report = measure_against_truth(list(run_tracks(folder)), run_body(folder), read_truth(truth))
@@ -138,6 +144,7 @@ def evaluate_capture(
     Raises:
         InputError: the folder is no capture.
     """
+    _check_folder(folder)
     from pipeline.evaluation.capture import compare_with_capture, read_capture
 
     capture = read_capture(folder, calibration)
@@ -152,7 +159,7 @@ def evaluate_capture(
             runs[mode] = list(run_tracks(done))
         return compare_with_capture(runs, run_body(done), chosen, capture.joints_m), max(codes)
 
-    return _measure_each(partial(measure, chosen) for chosen in capture.choose(camera))
+    return _measure_each((chosen.name, partial(measure, chosen)) for chosen in capture.choose(camera))
 
 
 def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes: Sequence[str]) -> int:
@@ -167,6 +174,7 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     Raises:
         InputError: the folder has no clip with its truth.
     """
+    _check_folder(folder)
     from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
     from pipeline.evaluation.truth import read_truth
     from pipeline.stages.refine import refine_person
@@ -185,17 +193,31 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
         tracks = [refine_person(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
         return compare_with_truth(video.stem, _refined(tracks, body, settings, modes), body, truth), code
 
-    return _measure_each(partial(measure, video, path) for video, path in find_sequences(folder))
+    return _measure_each((video.name, partial(measure, video, path)) for video, path in find_sequences(folder))
 
 
-def _measure_each(clips: "Iterable[Callable[[], Measured]]") -> int:
-    """Print the errors of the clips that can be measured, and why the others cannot; return the exit code."""
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; check the path")
+
+
+def _measure_each(clips: "Iterable[tuple[str, Callable[[], Measured]]]") -> int:
+    """Print the errors of the clips that can be measured, and why the others cannot; return the exit code.
+
+    Args:
+        clips: each one's name, and what measures it.
+    """
     results, codes = [], []
-    for measure in clips:
+    for name, measure in clips:
         try:
             result, code = measure()
-        except InputError as error:
-            sys.stderr.write(f"error: {error}\n")
+        except (SettingsError, WeightsError):  # the others would fail in the same way
+            raise
+        except Exception as error:
+            told = describe_failure(error)
+            if not isinstance(error, InputError):
+                told = f"{name}: {told}"
+            tell_error(f"{told}; {keep_traceback(error)}" if is_unexpected(error) else told)
             result, code = None, FAILED
         if result is not None:
             results.append(result)
@@ -216,6 +238,7 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     Raises:
         InputError: the folder has no clips, or they are of another layout.
     """
+    _check_folder(folder)
     from pipeline.evaluation.motions import simulated_people
     from pipeline.evaluation.sequences import compare_with_truth
     from pipeline.models import Models
@@ -236,8 +259,8 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
 
 
 def _refined(
-    tracks: Sequence[MotionTrack], body: "BodyModel", settings: RunSettings, modes: Sequence[str]
-) -> dict[str, list[MotionTrack]]:
+    tracks: "Sequence[MotionTrack]", body: "BodyModel", settings: RunSettings, modes: Sequence[str]
+) -> "dict[str, list[MotionTrack]]":
     """Return the tracks refined in every way asked for."""
     from pipeline.models import Models
     from pipeline.stages.refine import refine_people
@@ -270,12 +293,14 @@ def _print_comparison(results: "Sequence[Comparison]", *, is_each_told: bool = T
         print_table(change_rows(results))
 
 
-def run_tracks(folder: Path) -> Iterator[MotionTrack]:
+def run_tracks(folder: Path) -> "Iterator[MotionTrack]":
     """Yield the motion of every person of a run, in camera axes, at the frames of the video.
 
     Raises:
         InputError: the folder holds no finished run, or a motion in it is damaged.
     """
+    from pipeline.motion.library import read_track
+
     read_finished(folder)
     for path in person_files(folder, "motion"):
         yield read_track(path)

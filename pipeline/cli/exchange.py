@@ -1,11 +1,11 @@
 """What the commands do: import and export of models of others."""
 
 import re
-import sys
 from pathlib import Path
 
 from configs.errors import InputError, WeightsError
 from configs.weights import resolve, verify
+from pipeline.cli.tables import note, say
 
 PUBLISHED = re.compile(r"(.+)_best_ckpt\.pth\.tar")
 
@@ -19,6 +19,7 @@ def import_dpmesh(
         InputError: no name was given and the file's does not tell it.
         WeightsError: the file is no such checkpoint.
     """
+    _check_exists(file)
     from dpmesh.weights import import_dpmesh as importing
 
     if name is None:
@@ -30,26 +31,34 @@ def import_dpmesh(
         file, name, vposer=vposer, is_vposer_taken=with_vposer, is_lora_kept=keep_lora, is_replaced=replace
     )
     if verify("vposer-v1").state != "ok":
-        sys.stderr.write(
+        note(
             "it needs VPoser v1, which is not imported yet: run `dpmesh-video weights import vposer PATH`, with"
-            " vposer_v1_0 from https://smpl-x.is.tue.mpg.de\n"
+            " vposer_v1_0 from https://smpl-x.is.tue.mpg.de"
         )
-    sys.stderr.write(f"use it with `dpmesh-video run clip.mp4 --model {name}`\n")
-    print(folder)
+    note(f"use it with `dpmesh-video run clip.mp4 --model {name}`")
+    say(folder)
+
+
+def _check_exists(path: Path) -> None:
+    """Refuse what is not there, before libraries are loaded that take seconds."""
+    if not path.exists():
+        raise WeightsError(f"{path}: no such file; check the path")
 
 
 def import_vposer(path: Path, replace: bool) -> None:
     """Import VPoser's decoder and print where it is."""
+    _check_exists(path)
     from dpmesh.weights import vposer
 
-    print(vposer.import_vposer(path, is_replaced=replace))
+    say(vposer.import_vposer(path, is_replaced=replace))
 
 
 def import_tokenizer(file: Path, name: str, replace: bool) -> None:
     """Import a pose tokenizer and print where it is."""
+    _check_exists(file)
     from dpmesh.weights import tokenizer
 
-    print(tokenizer.import_tokenizer(file, name, is_replaced=replace))
+    say(tokenizer.import_tokenizer(file, name, is_replaced=replace))
 
 
 def import_scorehmr(file: Path, name: str, replace: bool) -> None:
@@ -59,6 +68,7 @@ def import_scorehmr(file: Path, name: str, replace: bool) -> None:
         WeightsError: the file is no such checkpoint, or damaged.
         InputError: the name is taken.
     """
+    _check_exists(file)
     from dpmesh.weights import cache
     from dpmesh.weights.checkpoint import Checkpoint, read_pickled
     from refine.official import denoiser_of
@@ -79,7 +89,7 @@ def import_scorehmr(file: Path, name: str, replace: bool) -> None:
             source=file,
             hashes={},
         )
-    print(folder)
+    say(folder)
 
 
 def export_dpmesh(name: str, target: Path, template: Path | None) -> None:
@@ -95,10 +105,10 @@ def export_dpmesh(name: str, target: Path, template: Path | None) -> None:
         raise WeightsError(f"{folder}: is no network's folder; give an imported model's name, or a folder")
     report = exporting.export_dpmesh(folder, target, template=template)
     if report.is_complete:
-        sys.stderr.write(f"{report.own_count} tensors of {name}, {report.template_count} names from {template}\n")
+        note(f"{report.own_count} tensors of {name}, {report.template_count} names from {template}")
     else:
-        sys.stderr.write(
+        note(
             f"{report.own_count} tensors; text encoder, schedules, SMPL and VPoser are not in it: the published code"
-            " loads it with strict=False, or give --template with one of the authors' checkpoints\n"
+            " loads it with strict=False, or give --template with one of the authors' checkpoints"
         )
-    print(report.path)
+    say(report.path)

@@ -5,7 +5,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from configs.errors import InputError
 from configs.weights import WeightsStatus, cache_folder, find_entry, how_to_get, locate
 from configs.weights import list_weights as weights_states
 from configs.weights import verify as verify_entry
-from pipeline.cli.tables import print_table
+from pipeline.cli.tables import note, print_table, say
 from pipeline.device import core_count
 from pipeline.outputs import person_files
 from pipeline.record import RECORD_NAME, read_record
@@ -41,15 +40,17 @@ def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> Non
 def _inspect_run(folder: Path) -> None:
     record = read_record(folder)
     if record.status == "running":
-        print(f"{folder}: not finished, the run goes on or was stopped; what lies there may be of the run before")
+        say(f"{folder}: not finished, the run goes on or was stopped; what lies there may be of the run before")
+    elif record.status == "stopped":
+        say(f"{folder}: stopped, the same command goes on from there; what lies there may be of the run before")
     else:
         size = f"{record.video.get('width')}x{record.video.get('height')} at {record.video.get('rate')} frames/s"
-        print(f"{folder}: {record.status}, {record.people} people in {record.frames} frames, {size}")
+        say(f"{folder}: {record.status}, {record.people} people in {record.frames} frames, {size}")
     if record.problem:
-        print(f"problem: {record.problem}")
+        say(f"problem: {record.problem}")
     for name, value in record.models.items():
         if not name.endswith("_sha256"):
-            print(f"{name}: {value}")
+            say(f"{name}: {value}")
     rows = [_motion_row(path) for path in person_files(folder, "tracks") if path.exists()]
     if rows:
         print_table([("file", "layout", "samples", "rate", "seconds", "observed", "refined"), *rows])
@@ -61,7 +62,7 @@ def _write_sheet(overlay: Path, sheet: Path, frame_count: int) -> None:
     if not overlay.is_file():
         raise InputError(f"{overlay}: no overlay in this run; run again without --no-overlay")
     frames = write_contact_sheet(overlay, sheet, frame_count)
-    print(f"{sheet}: frames {', '.join(str(frame) for frame in frames)}")
+    say(f"{sheet}: frames {', '.join(str(frame) for frame in frames)}")
 
 
 def _motion_row(path: Path) -> tuple[str, ...]:
@@ -93,24 +94,24 @@ def doctor() -> int:
     import torch
 
     problems = 0
-    print(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
+    say(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    print(f"machine   {core_count()} cores, {memory:.0f} GiB of memory")
-    print(f"disk      {shutil.disk_usage('.').free / 2**30:.0f} GiB free here")
+    say(f"machine   {core_count()} cores, {memory:.0f} GiB of memory")
+    say(f"disk      {shutil.disk_usage('.').free / 2**30:.0f} GiB free here")
     cuda = f"CUDA, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "no CUDA device; the CPU is used"
-    print(f"torch     {torch.__version__}, {cuda}")
+    say(f"torch     {torch.__version__}, {cuda}")
     for name in ("av", "decord", "cv2", "diffusers", "peft", "smplx", "ultralytics", "filterpy", "scipy", "embreex"):
         try:
             importlib.import_module(name)
         except (ImportError, OSError, RuntimeError) as error:
             problems += name != "decord"
-            print(f"{name:<9} does not load: {error}")
+            say(f"{name:<9} does not load: {error}")
     for status in weights_states():
         if status.entry.kind == "bundled" and status.state in ("missing", "corrupt"):
             problems += 1
-            print(f"weights   {status.problem}; {how_to_get(status.entry)}")
-    print(f"cache     {cache_folder()}")
-    print("all that is needed is here" if not problems else f"{problems} problems")
+            say(f"weights   {status.problem}; {how_to_get(status.entry)}")
+    say(f"cache     {cache_folder()}")
+    say("all that is needed is here" if not problems else f"{problems} problems")
     return 1 if problems else 0
 
 
@@ -128,7 +129,7 @@ def verify_weights(names: Sequence[str]) -> int:
     chosen = list(names) or [status.entry.name for status in weights_states() if status.state != "missing"]
     states = [verify_entry(name) for name in chosen]
     for status in states:
-        print(f"{status.entry.name}  {_verdict(status)}")
+        say(f"{status.entry.name}  {_verdict(status)}")
     return 1 if any(status.state in ("missing", "corrupt") for status in states) else 0
 
 
@@ -148,9 +149,9 @@ def where_weights(name: str) -> None:
     if entry is None:
         known = ", ".join(status.entry.name for status in weights_states())
         raise InputError(f"{name}: not in the catalogue; known names: {known}")
-    print(f"{entry.name}: {entry.what}")
-    print(f"source   {entry.source}")
-    print(f"licence  {entry.licence}")
-    print(f"place    {locate(entry)}")
+    say(f"{entry.name}: {entry.what}")
+    say(f"source   {entry.source}")
+    say(f"licence  {entry.licence}")
+    say(f"place    {locate(entry)}")
     if not locate(entry).exists():
-        sys.stderr.write(f"not here: {how_to_get(entry)}\n")
+        note(f"not here: {how_to_get(entry)}")

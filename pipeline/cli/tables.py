@@ -1,21 +1,39 @@
-"""Tables on stdout: aligned in a terminal, the same text in a pipe."""
+"""Lines and tables on stdout, errors on stderr: aligned in a terminal, the same text in a pipe."""
 
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
+from configs.shown import shown
 
 PIPE_WIDTH = 120
 
 
+def say(text: object = "") -> None:
+    """Print a line of the answer, now."""
+    print(shown(text), flush=True)
+
+
+def note(text: object) -> None:
+    """Write a line that is no part of the answer on stderr."""
+    sys.stderr.write(f"{shown(text)}\n")
+
+
+def tell_error(error: object) -> None:
+    """Write what went wrong as one line on stderr."""
+    note(f"error: {error}")
+
+
 def print_table(rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     """Print rows of text; the first one is the header. The first column is aligned left, the others right."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(shown(title)) if title else None, title_justify="left", header_style="bold")
     for number, name in enumerate(rows[0]):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+        table.add_column(Text(shown(name)), justify="left" if number == 0 else "right", overflow="fold")
     for row in rows[1:]:
-        table.add_row(*row)
+        table.add_row(*(Text(shown(cell)) for cell in row))  # a plain str could hold markup
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=PIPE_WIDTH)

@@ -1,11 +1,11 @@
 """The `weights` commands and their options. What a command does is imported when it runs."""
 
-import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from configs.log import log_to_stderr
 
 weights_app = typer.Typer(
     help="The models: which exist, whether they are intact, how to import and export them.", no_args_is_help=True
@@ -60,7 +60,7 @@ def import_dpmesh(
     replace: Replace = False,
 ) -> None:
     """Import a published DPMesh checkpoint, so that `run --model NAME` finds it."""
-    _log_to_stderr()
+    log_to_stderr()
     from pipeline.cli import exchange
 
     exchange.import_dpmesh(file, name, vposer, with_vposer, keep_lora, replace)
@@ -113,7 +113,3 @@ def export_dpmesh(
     from pipeline.cli import exchange
 
     exchange.export_dpmesh(name, target, template)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

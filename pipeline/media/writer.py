@@ -117,7 +117,7 @@ class VideoWriter:
         """Drop what was written; the name stays as it was."""
         container, self._container, self._stream = self._container, None, None
         if container is not None:
-            with suppress(OSError):  # a full disk: the file goes away below
+            with suppress(OSError, av.error.FFmpegError):  # a full disk: the file goes away below
                 container.close()
         with suppress(OSError):  # the folder was never there
             self.part.unlink()

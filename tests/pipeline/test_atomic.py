@@ -1,3 +1,4 @@
+import errno
 import json
 import zipfile
 from pathlib import Path
@@ -60,7 +61,20 @@ def test_damage_of_any_kind_is_a_value_error(tmp_path: Path, old: bytes, new: by
         read_npz(tmp_path / "a.npz")
 
 
-def test_a_name_that_is_no_text_can_be_written_down(tmp_path: Path) -> None:
-    name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
-    write_json(tmp_path / "a.json", {"input": name})
-    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"input": name}
+def test_an_error_names_the_file_and_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"pipeline.atomic.os.{name}", full)
+            with pytest.raises(OSError) as raised:
+                write_bytes(tmp_path / "file", b"new")
+        assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path / "file"))
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_no_utf8_makes_json_that_strict_readers_take(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"input": "stra\udcdfe \u65e5.mp4"})
+    text = (tmp_path / "x.json").read_bytes().decode()
+    assert json.loads(text)["input"] == "stra\\udcdfe \u65e5.mp4"
