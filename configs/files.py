@@ -58,6 +58,16 @@ def read_state(path: Path, error: type[DpmeshVideoError] = InputError) -> os.sta
         raise error(f"{str(path)!r}: is no path ({problem}); check it") from problem
 
 
+def user_path(text: str | Path) -> Path:
+    """Return a path with "~" put in its place, where that is known."""
+    return Path(os.path.expanduser(text))
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path leads to something; a name that is too long or no name leads to nothing."""
+    return os.path.exists(path)
+
+
 def kind_of(state: os.stat_result) -> str:
     """Return in words what a state belongs to, as "a folder"."""
     return next((name for is_kind, name in KINDS if is_kind(state.st_mode)), "a file")

@@ -140,8 +140,8 @@ _DAMAGE = (
 
 
 def _read_pickle(archive: zipfile.ZipFile) -> bytes:
-    found = [item for item in archive.infolist() if item.filename.count("/") == 1 and item.filename.endswith("data.pkl")]
-    if len(found) != 1 or found[0].filename.rpartition("/")[2] != "data.pkl":
+    found = [item for item in archive.infolist() if item.filename.partition("/")[2] == "data.pkl"]
+    if len(found) != 1:
         raise zipfile.BadZipFile("it has no data.pkl, or several")
     folder = found[0].filename.rpartition("/")[0]
     order = archive.NameToInfo.get(f"{folder}/byteorder")

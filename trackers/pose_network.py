@@ -30,8 +30,31 @@ ACTIVATIONS = ("nn.SiLU()", "nn.ReLU()", "nn.LeakyReLU(0.1)", "nn.Hardswish()", 
 REPLACED = ("SiLU", "ReLU", "Identity")
 """Activations: versions of Ultralytics differ in where they put one, so that of the file is taken."""
 COMPARED = frozenset(
-    ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "eps", "scale_factor", "mode", "f")
-    + ("add", "d", "c", "n", "nc", "nl", "nk", "reg_max", "num_heads", "key_dim", "head_dim", "area", "negative_slope")
+    [
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "padding_mode",
+        "eps",
+        "scale_factor",
+        "mode",
+        "negative_slope",
+        "f",
+        "add",
+        "d",
+        "c",
+        "n",
+        "nc",
+        "nl",
+        "nk",
+        "reg_max",
+        "num_heads",
+        "key_dim",
+        "head_dim",
+        "area",
+    ]
 )
 """Attributes, not in the parameters, on which a layer's result depends."""
 
@@ -129,7 +152,9 @@ def _row(place: int, row: Any) -> list[Any]:
     several = isinstance(sources, list | tuple)
     if several and not 1 <= len(sources) <= 8:
         raise _NotKnownError(f"row {place} takes from {len(sources)} rows")
-    taken = [_whole("a row's source", source, -max(place, 1), place - 1) for source in (sources if several else [sources])]
+    taken = [
+        _whole("a row's source", source, -max(place, 1), place - 1) for source in (sources if several else [sources])
+    ]
     repeats = _whole("repeats", repeats, 1, REPEATS_MAX)
     if several is not (layer == "Concat" or layer in HEADS):
         raise _NotKnownError(f"row {place} ({str(layer)[:40]}) takes from several rows, or should")
@@ -237,7 +262,9 @@ def _check_layer(checkpoint: PoseCheckpoint, name: str, stored: Recorded, built:
             continue
         one, other = _plain(stored.state[key]), _plain(getattr(built, key))
         if one is not None and other is not None and one != other:
-            raise _unfit(checkpoint, f"its layer {name} has {key} {one[:40]}, with the installed Ultralytics {other[:40]}")
+            raise _unfit(
+                checkpoint, f"its layer {name} has {key} {one[:40]}, with the installed Ultralytics {other[:40]}"
+            )
 
 
 def _plain(value: Any) -> str | None:

@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 
 from configs.errors import InputError, SettingsError
+from configs.files import check_regular
 from configs.schema import RecoverSettings, RunSettings
 from configs.weights import resolve
 from pipeline.cli.tables import print_table
@@ -120,6 +121,7 @@ def evaluate_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
     from pipeline.evaluation.truth import measure_against_truth, read_truth
 
+    check_regular(truth, "the truth.npz of a rendered clip")
     report = measure_against_truth(list(run_tracks(folder)), run_body(folder), read_truth(truth))
     print_table(report.rows())
 

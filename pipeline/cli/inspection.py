@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from configs.errors import InputError
@@ -88,8 +89,13 @@ def _inspect_motion(path: Path) -> None:
 
 
 def doctor() -> int:
-    """Print what this machine can do; return 1 when something that is needed is missing."""
+    """Print what this machine can do; return 1 when something that is needed is missing.
+
+    It writes nothing and asks no host.
+    """
     import torch
+
+    from trackers.ultralytics_loader import ultralytics_undisturbed
 
     problems = 0
     print(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
@@ -100,7 +106,8 @@ def doctor() -> int:
     print(f"torch     {torch.__version__}, {cuda}")
     for name in ("av", "decord", "cv2", "diffusers", "peft", "smplx", "ultralytics", "filterpy", "scipy", "embreex"):
         try:
-            importlib.import_module(name)
+            with ultralytics_undisturbed() if name == "ultralytics" else nullcontext():
+                importlib.import_module(name)
         except (ImportError, OSError, RuntimeError) as error:
             problems += name != "decord"
             print(f"{name:<9} does not load: {error}")
