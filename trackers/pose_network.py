@@ -30,31 +30,8 @@ ACTIVATIONS = ("nn.SiLU()", "nn.ReLU()", "nn.LeakyReLU(0.1)", "nn.Hardswish()", 
 REPLACED = ("SiLU", "ReLU", "Identity")
 """Activations: versions of Ultralytics differ in where they put one, so that of the file is taken."""
 COMPARED = frozenset(
-    [
-        "kernel_size",
-        "stride",
-        "padding",
-        "dilation",
-        "groups",
-        "padding_mode",
-        "eps",
-        "scale_factor",
-        "mode",
-        "negative_slope",
-        "f",
-        "add",
-        "d",
-        "c",
-        "n",
-        "nc",
-        "nl",
-        "nk",
-        "reg_max",
-        "num_heads",
-        "key_dim",
-        "head_dim",
-        "area",
-    ]
+    {"kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "eps", "scale_factor", "mode", "f"}
+    | {"add", "d", "c", "n", "nc", "nl", "nk", "reg_max", "num_heads", "key_dim", "head_dim", "area", "negative_slope"}
 )
 """Attributes, not in the parameters, on which a layer's result depends."""
 
@@ -84,7 +61,7 @@ def build_network(checkpoint: PoseCheckpoint) -> "Module":
     network.load_state_dict(_numbers(checkpoint))
     network.names = dict(checkpoint.names)
     network.kpt_shape = architecture["kpt_shape"]  # which the lowest version allowed does not set
-    network.task = "pose"
+    network.task = "pose"  # type: ignore[assignment]
     return network.float().eval()
 
 
@@ -134,8 +111,8 @@ def _architecture(given: Mapping[str, Any]) -> dict[str, Any]:
             if name in given:
                 made[name] = _number(name, given[name], 2.0)
         width = made.get("width_multiple", 1.0)
-    parts = [given.get(name) for name in ("backbone", "head")]
-    if not all(isinstance(part, list) and part for part in parts) or len(parts[0]) + len(parts[1]) > ROWS_MAX:
+    parts = [given.get(name) or () for name in ("backbone", "head")]
+    if not all(isinstance(part, list) for part in parts) or len(parts[0]) + len(parts[1]) > ROWS_MAX:
         raise _NotKnownError(f"it has no backbone or head, or over {ROWS_MAX} rows")
     rows = [_row(place, row) for place, row in enumerate([*parts[0], *parts[1]])]
     if [row[2] in HEADS for row in rows] != [False] * (len(rows) - 1) + [True]:
