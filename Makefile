@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow bench bench-dpmesh bench-refine lint clean
+ULTRALYTICS_LOWEST := 8.4.0
+
+.PHONY: demo test test-slow test-offline test-ultralytics bench bench-dpmesh bench-refine lint clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +22,17 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# The suite with hosts and foreign programs forbidden, in every process that it starts too.
+test-offline: $(STAMP)
+	DPMESH_OFFLINE=1 $(BIN)/python -m pytest
+
+# The detector's tests with the lowest Ultralytics that pyproject.toml lets in, laid before the installed one.
+test-ultralytics: $(STAMP)
+	rm -rf $(VENV)/ultralytics-lowest
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/ultralytics-lowest ultralytics==$(ULTRALYTICS_LOWEST)
+	PYTHONPATH=$(VENV)/ultralytics-lowest $(BIN)/python -m pytest tests/trackers/test_detector.py \
+		tests/trackers/test_pose_checkpoint.py tests/trackers/test_weights.py tests/dpmesh/training/test_detector_training.py
 
 bench-dpmesh: $(STAMP)
 	$(BIN)/python -m dpmesh.bench

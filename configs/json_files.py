@@ -2,11 +2,11 @@
 
 import codecs
 import json
-import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
 from configs.errors import InputError
+from configs.files import check_regular
 
 JSON_BYTES_MAX = 2**29  # parsed, a file takes about eight times its size in memory
 INTEGER_DIGITS_MAX = 18  # fits 64 bits; a longer one overflows wherever it is used
@@ -30,12 +30,8 @@ def read_json(path: Path, *, bytes_max: int = JSON_BYTES_MAX, is_nan_allowed: bo
         InputError: not a regular file, too large, not readable, not JSON, nested too deep, or with integers of more
             than 18 digits; names the file and what is wrong.
     """
+    check_regular(path, "a JSON file", bytes_max=bytes_max)
     try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise InputError(f"{path}: not a regular file; give a JSON file")
-        if state.st_size > bytes_max:
-            raise InputError(f"{path}: has {state.st_size} bytes, at most {bytes_max} are read; split it")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error

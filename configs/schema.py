@@ -67,7 +67,7 @@ class DecodeSettings(Settings):
 class DetectSettings(Settings):
     """Who is in the picture: boxes and 2D keypoints."""
 
-    weights: str = Field("auto", description="path or Ultralytics name of pose weights; 'auto', or 'bundled'")
+    weights: str = Field("auto", description="path or Ultralytics name (fetched) of pose weights; 'auto', 'bundled'")
     keypoints: Path | None = Field(None, description="COCO result JSON or OpenPose folder used in place of a detector")
     image_px: int = Field(640, ge=64, multiple_of=32, description="longer side of the picture the detector sees")
     score_min: float = Field(0.1, ge=0, le=1, description="people below this score are dropped")

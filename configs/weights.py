@@ -17,12 +17,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.command import exit_code_of
 from configs.errors import WeightsError
+from configs.files import check_regular, check_regular_or_folder, is_there, user_path
 
 CATALOGUE_PATH = Path(__file__).with_name("weights.yaml")
 PACKAGES_ROOT = Path(__file__).parents[1]
 
 IMPORT_RECORD = "import.json"
 """What an import leaves in its folder, beside the files it wrote: their entry, with sizes and hashes."""
+
+NETWORK_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
+"""What is read of a network's folder."""
+
+FILE_BYTES_MAX = 32 * 2**30  # of one model file: the published networks in float32 take 6
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -86,7 +92,7 @@ class WeightsStatus:
 def cache_folder() -> Path:
     """Return the folder of weights that do not come with the package; it need not exist."""
     given = os.environ.get("DPMESH_VIDEO_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "dpmesh-video"
+    return user_path(given) if given else Path.home() / ".cache" / "dpmesh-video"
 
 
 def imports_folder() -> Path:
@@ -182,18 +188,36 @@ def resolve(name_or_path: str | Path) -> Path:
     """Return the file or folder of a catalogue name, checked against the catalogue, or a path that exists, as given.
 
     Raises:
-        WeightsError: neither a path nor a name, or the files are missing or corrupt; says what to do.
+        WeightsError: neither a path nor a name, a pipe, a device, or files are missing or corrupt; says what to do.
     """
     entry = find_entry(str(name_or_path))
     if entry is None:
-        path = Path(name_or_path).expanduser()
-        if path.exists():
-            return path
-        raise _unknown(str(name_or_path))
+        path = user_path(name_or_path)
+        if not is_there(path):
+            raise _unknown(str(name_or_path))
+        check_regular_or_folder(path, "a model's file or folder", error=WeightsError)
+        return path
     status = _inspect(entry, is_hashed=True)
     if status.state in ("missing", "corrupt"):
         raise WeightsError(f"{status.problem}; {how_to_get(entry)}")
     return status.path
+
+
+def resolve_file(name_or_path: str | Path, what: str) -> Path:
+    """Return what `resolve` does, of a model that is one file; `what` names it, as "a SMPL body"."""
+    path = resolve(name_or_path)
+    check_regular(path, what, bytes_max=FILE_BYTES_MAX, error=WeightsError)
+    return path
+
+
+def resolve_network(name_or_path: str | Path) -> Path:
+    """Return what `resolve` does, of a network's folder, which holds `NETWORK_FILES`."""
+    folder = resolve(name_or_path)
+    for name in NETWORK_FILES:
+        if not (folder / name).is_file():
+            raise WeightsError(f"{folder}: is no network's folder, it has no {name}; give a folder that has it")
+        check_regular(folder / name, "a network's folder", bytes_max=FILE_BYTES_MAX, error=WeightsError)
+    return folder
 
 
 def how_to_get(entry: WeightsEntry) -> str:

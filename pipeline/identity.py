@@ -3,13 +3,17 @@
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from configs.errors import InputError
-from configs.weights import read_sha256
+from configs.errors import InputError, WeightsError
+from configs.files import check_regular, check_regular_or_folder
+from configs.weights import NETWORK_FILES, read_sha256
+from trackers.ultralytics_loader import weights_files
 
+KEYPOINT_SUFFIXES = (".json", ".txt")
 SOURCES = Path(__file__).parents[1]
 NO_RESULT = frozenset({"training", "bench", "cli", "evaluation"})  # folders whose code no result of a run depends on
 HEX_DIGITS = 16
@@ -78,10 +82,32 @@ def _read_content(path: Path, state: tuple[int, ...]) -> str:
 
 
 def weights_identity(path: Path) -> str:
-    """Return 16 hexadecimal digits of the content of a weights file or folder, names in the folder included."""
+    """Return 16 hexadecimal digits of the content of a weights file, or of what is read of a network's folder."""
+    return _files_identity([path / name for name in NETWORK_FILES] if path.is_dir() else [path], path)
+
+
+def detector_identity(path: Path) -> str:
+    """Return 16 hexadecimal digits of the content of detector weights: a file, or an OpenVINO folder."""
+    return _files_identity(weights_files(path), path)
+
+
+def keypoints_identity(path: Path) -> str:
+    """Return 16 hexadecimal digits of the content of a keypoint file, or of those of a folder, their names included.
+
+    Raises:
+        InputError: a pipe or a device.
+    """
+    check_regular_or_folder(path, "a keypoint file or a folder of them")
+    if not path.is_dir():
+        return _files_identity([path], path)
+    found = (item for item in path.iterdir() if item.suffix.lower() in KEYPOINT_SUFFIXES)
+    return _files_identity(sorted(item for item in found if item.is_file()), path)
+
+
+def _files_identity(files: Sequence[Path], path: Path) -> str:
     digest = hashlib.sha256()
-    for item in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if item.is_file():
-            digest.update(os.fsencode(item.relative_to(path)))
-            digest.update(bytes.fromhex(read_sha256(item)))
+    for file in files:
+        check_regular(file, "a model's file", error=WeightsError)
+        digest.update(os.fsencode(file.relative_to(path)))
+        digest.update(bytes.fromhex(read_sha256(file)))
     return digest.hexdigest()[:HEX_DIGITS]

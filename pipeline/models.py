@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from configs.errors import WeightsError
 from configs.schema import RunSettings
-from configs.weights import resolve
+from configs.weights import resolve, resolve_file, resolve_network
 from pipeline.device import choose_dtype, choose_rows
-from pipeline.identity import weights_identity
+from pipeline.identity import detector_identity, keypoints_identity, weights_identity
 from trackers.detector import PeopleFinder, PoseDetector
 from trackers.keypoint_files import KeypointRecord
 from trackers.weights import ResolvedWeights, find_detector
@@ -43,7 +43,7 @@ class Models:
     @cached_property
     def recovery_path(self) -> Path:
         """The folder with the network's config and weights."""
-        return resolve(self._settings.recover.model)
+        return resolve_network(self._settings.recover.model)
 
     @cached_property
     def pose_prior_path(self) -> Path | None:
@@ -58,17 +58,20 @@ class Models:
     def body_path(self) -> Path | None:
         """The user's SMPL file, or None for the open body."""
         source = self._settings.body.source
-        return None if source == "open" else resolve(source)
+        return None if source == "open" else resolve_file(source, "a SMPL body (.npz or .pkl)")
 
     @cached_property
     def identities(self) -> dict[str, str]:
         """Return what each model's content hashes to."""
         found = self.detector_weights
         keypoints = self._settings.detect.keypoints
-        detector = found.path if found else keypoints
+        if found is not None:
+            detector = detector_identity(found.path)
+        else:
+            detector = keypoints_identity(keypoints) if keypoints else ""
         prior = self.pose_prior_path
         return {
-            "detector": weights_identity(detector) if detector else "",
+            "detector": detector,
             "recovery": weights_identity(self.recovery_path) + (weights_identity(prior) if prior else ""),
             "reader": weights_identity(resolve(READER_NAME)) if self.is_reader_used else "",
             "body": weights_identity(self.body_path if self.body_path else resolve("open-body")),
@@ -85,7 +88,7 @@ class Models:
         """The folder of the score model of motion, or None where refinement asks none."""
         refine = self._settings.refine
         is_asked = refine.mode in ("fit", "published") and refine.prior != "none"
-        return resolve(refine.prior) if is_asked else None
+        return resolve_network(refine.prior) if is_asked else None
 
     def motion_prior(self) -> "MotionPrior | None":
         """Return the score model of motion, or None where refinement asks none."""

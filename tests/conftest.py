@@ -1,7 +1,10 @@
 """Fixtures that every test may use."""
 
+import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +27,31 @@ def _two_threads() -> None:
     import torch
 
     torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+OFFLINE = Path(__file__).with_name("offline")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With DPMESH_OFFLINE=1, forbid hosts and foreign programs to the suite and to every process that it starts."""
+    if os.environ.get("DPMESH_OFFLINE") != "1":
+        return
+    spec = importlib.util.spec_from_file_location("offline_watch", OFFLINE / "sitecustomize.py")
+    assert spec is not None and spec.loader is not None
+    watch: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(watch)
+    config.stash[_WATCH] = watch
+    given = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(OFFLINE), given] if given else [str(OFFLINE)])
+
+
+_WATCH = pytest.StashKey[Any]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let tests marked `spawns` start foreign programs, fixtures included."""
+    watch = item.config.stash.get(_WATCH, None)
+    if watch is not None:
+        watch.IS_ALLOWED["programs"] = item.get_closest_marker("spawns") is not None
+    return (yield)

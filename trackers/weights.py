@@ -1,8 +1,10 @@
 """Which detector weights a run uses, and why."""
 
+import contextlib
 import logging
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import WeightsError
+from configs.files import is_there, user_path
 from configs.weights import (
     WeightsEntry,
     cache_folder,
@@ -21,6 +24,8 @@ from configs.weights import (
     read_sha256,
     resolve,
 )
+from trackers.pose_checkpoint import read_pose_checkpoint
+from trackers.ultralytics_loader import weights_files
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +38,8 @@ CONNECT_TIMEOUT_S = 3.0
 DOWNLOAD_TIMEOUT_S = 180.0
 ASSET_NAME = re.compile(r"yolo(v8|11|26)[nsmlx]-pose\.pt")
 SYNTHETIC_WARNING = (
-    "the bundled detector was trained on synthetic images and misses people on real video; for real clips put "
-    "Ultralytics pose weights at %s, or give --detector PATH"
+    "the bundled detector was trained on synthetic images and misses people on real video; for real clips give"
+    f" Ultralytics pose weights, as --detector PATH or, to fetch them once, --detector {DOWNLOAD_NAME}"
 )
 
 Download = Callable[[str, Path], str]  # (asset name, where to put it) -> why it failed, empty when it did not
@@ -55,7 +60,7 @@ def find_detector(wanted: str, *, download: Download | None = None) -> ResolvedW
 
     Args:
         wanted: a path; an Ultralytics name such as yolo11n-pose.pt (cache, then download); "bundled"; or "auto":
-            any known pose weights in the cache, else a download, else the bundled detector.
+            any known pose weights in the cache, else the bundled detector. Only a name asks the network.
         download: fetches an Ultralytics asset; the default asks Ultralytics.
 
     Raises:
@@ -63,18 +68,19 @@ def find_detector(wanted: str, *, download: Download | None = None) -> ResolvedW
     """
     fetch = download_asset if download is None else download
     if wanted == AUTO:
-        found = _find_any(fetch)
+        found = _find_any()
     elif wanted == BUNDLED:
         found = _bundled("asked for")
-    elif Path(wanted).expanduser().exists():
-        found = ResolvedWeights(Path(wanted).expanduser(), "the path given", "as its owner says", False)
+    elif is_there(user_path(wanted)):
+        found = ResolvedWeights(user_path(wanted), "the path given", "as its owner says", False)
     elif ASSET_NAME.fullmatch(wanted):
         found = _find_asset(wanted, fetch)
     else:
         found = ResolvedWeights(resolve(wanted), "a name of the catalogue", _licence(wanted), wanted == BUNDLED_NAME)
+    weights_files(found.path)
     log.info("detector: %s (%s)", found.path, found.reason)
     if found.is_bundled:
-        log.warning(SYNTHETIC_WARNING, cache_folder() / DOWNLOAD_NAME)
+        log.warning(SYNTHETIC_WARNING)
     return found
 
 
@@ -92,44 +98,67 @@ def download_asset(name: str, path: Path) -> str:
         return f"{path.parent} cannot be written ({error.strerror})"
     with place as folder:
         target = Path(folder).resolve() / name
-        program = (
-            "import sys; from ultralytics.utils.downloads import attempt_download_asset as fetch; "
-            "fetch(sys.argv[1], progress=False, retry=1)"
-        )
-        environment = {
-            **os.environ,
-            "YOLO_CONFIG_DIR": str(cache_folder() / "ultralytics"),
-            "YOLO_AUTOINSTALL": "false",
-            "YOLO_VERBOSE": "false",
-        }
-        environment.pop("YOLO_OFFLINE", None)
+        problem = _fetch(target) or _problem_of(target, name)
+        if not problem:
+            os.replace(target, path)
+    return problem
+
+
+def _fetch(target: Path) -> str:
+    """Let Ultralytics put one of its files at `target`; return why it failed, or ""."""
+    program = (
+        "import sys; from ultralytics.utils.downloads import attempt_download_asset as fetch; "
+        "fetch(sys.argv[1], progress=False, retry=1)"
+    )
+    environment = {
+        **os.environ,
+        "YOLO_CONFIG_DIR": str(target.parent),
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_VERBOSE": "false",
+    }
+    environment.pop("YOLO_OFFLINE", None)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(target)],
+        cwd=target.parent,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # it starts others; all of them end with it
+    ) as process:
         try:
-            run = subprocess.run(
-                [sys.executable, "-c", program, str(target)],
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=DOWNLOAD_TIMEOUT_S,
-            )
+            _, told = process.communicate(timeout=DOWNLOAD_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             return f"no complete file after {DOWNLOAD_TIMEOUT_S:.0f} s"
-        if not target.is_file():
-            lines = run.stderr.strip().splitlines()
-            return lines[-1] if lines else "Ultralytics delivered no file"
-        os.replace(target, path)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if not target.is_file():
+        lines = told.strip().splitlines()
+        return lines[-1] if lines else "Ultralytics delivered no file"
     return ""
 
 
-def _find_any(fetch: Download) -> ResolvedWeights:
+def _problem_of(path: Path, name: str) -> str:
+    """Return what is wrong with a file that was fetched, or ""."""
+    entry = read_catalogue().find(name)
+    wanted = entry.files[0].sha256 if entry else None
+    if wanted is not None and (found := read_sha256(path)) != wanted:
+        return f"its sha256 is {found[:12]}, expected {wanted[:12]}"
+    try:
+        task = read_pose_checkpoint(path).task
+    except WeightsError as error:
+        return str(error)
+    return "" if task == "pose" else f"it holds task {task!r}"
+
+
+def _find_any() -> ResolvedWeights:
     for entry in _assets():
         if locate(entry).is_file():
             return _from_cache(entry)
-    path = cache_folder() / DOWNLOAD_NAME
-    problem = fetch(DOWNLOAD_NAME, path)
-    if not problem:
-        return ResolvedWeights(path, "downloaded by Ultralytics", _licence(DOWNLOAD_NAME), False)
-    return _bundled(f"no pose weights in {cache_folder()}, and {DOWNLOAD_NAME} was not downloaded: {problem}")
+    return _bundled(f"no pose weights in {cache_folder()}")
 
 
 def _find_asset(name: str, fetch: Download) -> ResolvedWeights:

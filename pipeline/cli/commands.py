@@ -11,6 +11,7 @@ import yaml
 
 from configs.errors import InputError, SettingsError, WeightsError
 from configs.failure import describe_failure, is_unexpected, keep_traceback
+from configs.files import check_regular
 from configs.schema import RecoverSettings, RunSettings
 from configs.weights import resolve
 from pipeline.cli.tables import note, print_table, say, tell_error
@@ -127,6 +128,7 @@ def evaluate_truth(folder: Path, truth: Path) -> None:
     read_finished(folder)
     from pipeline.evaluation.truth import measure_against_truth, read_truth
 
+    check_regular(truth, "the truth.npz of a rendered clip")
     report = measure_against_truth(list(run_tracks(folder)), run_body(folder), read_truth(truth))
     print_table(report.rows())
 

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from configs.errors import InputError
@@ -90,8 +91,13 @@ def _inspect_motion(path: Path) -> None:
 
 
 def doctor() -> int:
-    """Print what this machine can do; return 1 when something that is needed is missing."""
+    """Print what this machine can do; return 1 when something that is needed is missing.
+
+    It writes nothing and asks no host.
+    """
     import torch
+
+    from trackers.ultralytics_loader import ultralytics_undisturbed
 
     problems = 0
     say(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
@@ -102,7 +108,8 @@ def doctor() -> int:
     say(f"torch     {torch.__version__}, {cuda}")
     for name in ("av", "decord", "cv2", "diffusers", "peft", "smplx", "ultralytics", "filterpy", "scipy", "embreex"):
         try:
-            importlib.import_module(name)
+            with ultralytics_undisturbed() if name == "ultralytics" else nullcontext():
+                importlib.import_module(name)
         except (ImportError, OSError, RuntimeError) as error:
             problems += name != "decord"
             say(f"{name:<9} does not load: {error}")

@@ -1,4 +1,5 @@
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -60,24 +61,18 @@ def test_the_cache_comes_before_a_download(cache: Path) -> None:
         assert found.licence == "AGPL-3.0"
 
 
-def test_a_download_comes_before_the_bundled_detector(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _bundle(cache, monkeypatch)
-    found = find_detector("auto", download=_fetched)
-    assert (found.path, found.is_bundled) == (cache / "yolo11n-pose.pt", False)
-
-
 def test_without_anything_else_auto_takes_the_bundled_detector_and_warns(
     cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = _bundle(cache, monkeypatch)
     with caplog.at_level(logging.INFO, "trackers.weights"):
-        found = find_detector("auto", download=_no_network)
+        found = find_detector("auto", download=_must_not_be_asked)
     assert (found.path, found.is_bundled) == (path, True)
-    assert "no network here" in found.reason
+    assert "no pose weights in" in found.reason
     assert "AGPL-3.0" in found.licence
     warning = next(record.message for record in caplog.records if record.levelno == logging.WARNING)
     assert "trained on synthetic images" in warning
-    assert str(cache / "yolo11n-pose.pt") in warning
+    assert "--detector yolo11n-pose.pt" in warning
 
 
 def test_a_changed_bundled_detector_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,8 +82,8 @@ def test_a_changed_bundled_detector_is_refused(cache: Path, monkeypatch: pytest.
 
 
 def test_without_any_weights_every_reason_is_said() -> None:
-    with pytest.raises(WeightsError, match="no network here; bundled-detector: no file"):
-        find_detector("auto", download=_no_network)
+    with pytest.raises(WeightsError, match=r"no pose weights in .*; bundled-detector: no file"):
+        find_detector("auto", download=_must_not_be_asked)
 
 
 def test_a_name_asked_for_is_never_replaced_by_the_bundled_detector(
@@ -107,3 +102,44 @@ def test_a_path_that_does_not_exist_is_an_error() -> None:
 def test_a_cache_that_cannot_be_written_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trackers.weights._is_reachable", lambda: True)
     assert "/proc/nothere cannot be written" in download_asset("yolo11n-pose.pt", Path("/proc/nothere/yolo11n-pose.pt"))
+
+
+def test_a_file_that_is_no_checkpoint_is_not_put_into_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deliver(target: Path) -> str:
+        target.write_bytes(b"<html>sign in to this network</html>")
+        return ""
+
+    monkeypatch.setattr("trackers.weights._is_reachable", lambda: True)
+    monkeypatch.setattr("trackers.weights._fetch", deliver)
+    problem = download_asset("yolo11n-pose.pt", cache / "yolo11n-pose.pt")
+    assert "no zip file" in problem
+    assert "\n" not in problem
+    assert list(cache.iterdir()) == []
+
+
+def test_a_fetched_checkpoint_is_put_into_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled = Path(configs.weights.__file__).parents[1] / "trackers" / "data" / "detector.pt"
+
+    def deliver(target: Path) -> str:
+        target.write_bytes(bundled.read_bytes())
+        return ""
+
+    monkeypatch.setattr("trackers.weights._is_reachable", lambda: True)
+    monkeypatch.setattr("trackers.weights._fetch", deliver)
+    assert download_asset("yolo11n-pose.pt", cache / "yolo11n-pose.pt") == ""
+    assert (cache / "yolo11n-pose.pt").read_bytes() == bundled.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["~", "/", "/dev/zero", "/dev/stdin"])
+def test_a_folder_or_device_for_weights_is_refused_unread(name: str) -> None:
+    with pytest.raises(WeightsError, match=r"is a |cannot be|of the kind"):
+        find_detector(name, download=_must_not_be_asked)
+
+
+def test_formats_that_may_hold_code_and_pipes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "n.torchscript").write_bytes(b"PK")
+    (tmp_path / "n.yaml").write_bytes(b"nc: 1")
+    os.mkfifo(tmp_path / "pipe.pt")
+    for name, told in (("n.torchscript", "of the kind"), ("n.yaml", "of the kind"), ("pipe.pt", "is a named pipe")):
+        with pytest.raises(WeightsError, match=told):
+            find_detector(str(tmp_path / name), download=_must_not_be_asked)
