@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.errors import RunError
-from pipeline.atomic import read_npz, write_npz
+from configs.errors import InputError, RunError
+from configs.json_files import parse_json
+from configs.npz_files import read_npz
+from pipeline.atomic import write_npz
 from pipeline.types import Chunk, Observations, no_observations
 
 STATE_NAME = "state.npz"
@@ -47,14 +49,14 @@ class ObservationStore:
             return None
         try:
             arrays = read_npz(self._state_path)
-            journal = Journal(**json.loads(str(arrays.pop("journal"))))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            journal = Journal(**parse_json(str(arrays.pop("journal")).encode(), "journal"))
+        except (OSError, ValueError, KeyError, TypeError, InputError) as error:
             raise RunError(
                 f"{self._state_path}: not a state file of this version ({error}); delete {self.folder} to start over"
             ) from error
         snapshots: dict[str, dict[str, np.ndarray]] = {}
         for key, value in arrays.items():
-            stage, name = key.split("/", 1)
+            stage, _, name = key.partition("/")
             snapshots.setdefault(stage, {})[name] = value
         return journal, snapshots
 

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from configs.checks import check_numbers, check_shape
 from configs.errors import InputError, RunError
-from pipeline.atomic import read_npz, write_npz
+from configs.npz_files import read_npz
+from pipeline.atomic import write_npz
 from pipeline.types import MotionTrack
+
+TRACK_BYTES_MAX = 2**31  # somebody who is there for ten hours at 60 frames/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,7 @@ class MotionLibrary:
         """Return a library over files of `write_track`; people are numbered from 1 in the order of the files."""
         entries = []
         for number, path in enumerate(paths, start=1):
-            with np.load(path, allow_pickle=False) as arrays:
-                frames = arrays["frame_index"]
+            frames = _read(path, "frame_index")["frame_index"]
             entries.append(TrackEntry(int(frames[0]), int(frames[-1]), partial(_read_numbered, path, number)))
         return cls(entries)
 
@@ -79,8 +82,24 @@ def read_track(path: Path) -> MotionTrack:
     Raises:
         InputError: the file is damaged, or of another version.
     """
+    arrays: dict[str, Any] = _read(path)
     try:
-        arrays: dict[str, Any] = read_npz(path)
         return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path}: not a motion of this version ({error}); run the clip again") from error
+
+
+def _read(path: Path, *names: str) -> dict[str, np.ndarray]:
+    try:
+        arrays = read_npz(path, names or None, bytes_max=TRACK_BYTES_MAX)
+        missing = [name for name in names or ("frame_index", "track_id") if name not in arrays]
+        if missing:
+            raise ValueError(f"lacks {', '.join(missing)}")
+        for name, array in arrays.items():
+            check_numbers(name, array)
+        check_shape("frame_index", arrays["frame_index"], ("T",))
+        if not len(arrays["frame_index"]):
+            raise ValueError("frame_index: holds no frame")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a motion of this version ({error}); run the clip again") from error
+    return arrays
