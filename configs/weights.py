@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.command import exit_code_of
-from configs.errors import WeightsError
+from configs.errors import InputError, WeightsError
+from configs.json_files import read_json
 
 CATALOGUE_PATH = Path(__file__).with_name("weights.yaml")
 PACKAGES_ROOT = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ PACKAGES_ROOT = Path(__file__).parents[1]
 IMPORT_RECORD = "import.json"
 """What an import leaves in its folder, beside the files it wrote: their entry, with sizes and hashes."""
 
+RECORD_BYTES_MAX = 2**20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Kind = Literal["bundled", "download", "user", "imported"]
@@ -135,8 +137,8 @@ def read_import_record(path: Path) -> WeightsEntry:
         WeightsError: the file is not such a record.
     """
     try:
-        entry = WeightsEntry.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        entry = WeightsEntry.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX))
+    except (InputError, ValidationError) as error:
         problem = " ".join(str(error).split())[:200]
         raise WeightsError(
             f"{path}: not the record of an import ({problem}); delete its folder, import again"
