@@ -57,8 +57,9 @@ class Models:
     @cached_property
     def body_path(self) -> Path | None:
         """The user's SMPL file, or None for the open body."""
-        source = self._settings.body.source
-        return None if source == "open" else resolve(source)
+        from dpmesh.body.load import find_body
+
+        return find_body(self._settings.body.source, self._settings.body.gender)
 
     @cached_property
     def identities(self) -> dict[str, str]:
@@ -109,7 +110,7 @@ class Models:
         from dpmesh.body import load_body
 
         if self._body is None:
-            self._body = load_body(self.body_path, device=self.device)
+            self._body = load_body(self.body_path, device=self.device, gender=self._settings.body.gender)
         return self._body
 
     def people_finder(self, pictures: Sequence[str] = ()) -> PeopleFinder:
