@@ -55,7 +55,9 @@ def find_body(source: str, gender: GenderChoice = "auto") -> Path | None:
     if source == "open":
         return None
     path = resolve(source)
-    return _find_in_folder(path, gender) if path.is_dir() else path
+    path = _find_in_folder(path, gender) if path.is_dir() else path
+    _check_kind(path)
+    return path
 
 
 def load_body(source: str | Path | None = None, *, device: str = "cpu", gender: GenderChoice = "auto") -> BodyModel:
@@ -77,14 +79,17 @@ def read_structure(source: str | Path | None = None, *, gender: GenderChoice = "
         with resources.as_file(resources.files("dpmesh.body") / "data" / OPEN_BODY) as path:
             return _structure(_read_npz(path), path, "neutral")
     path = Path(source)
+    _check_kind(path)
+    is_npz = path.suffix.lower() == ".npz"
+    return _structure(_read_npz(path) if is_npz else read_smpl_pickle(path, (*NEEDED, "gender")), path, gender)
+
+
+def _check_kind(path: Path) -> None:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
         raise WeightsError(f"{path}: {what}; {ABOUT_SMPL}")
-    if path.suffix.lower() == ".npz":
-        return _structure(_read_npz(path), path, gender)
-    if path.suffix.lower() == ".pkl":
-        return _structure(read_smpl_pickle(path, (*NEEDED, "gender")), path, gender)
-    raise WeightsError(f"{path}: a body file ends in .npz or .pkl; {ABOUT_SMPL}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise WeightsError(f"{path}: a body file ends in .npz or .pkl; {ABOUT_SMPL}")
 
 
 def gender_of(path: Path, told: str | None, gender: GenderChoice = "auto") -> Gender:
