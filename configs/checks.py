@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 
 class HasShape(Protocol):
     """Anything with a `shape`: an array or a tensor."""
@@ -33,3 +35,11 @@ def check_shape(name: str, array: HasShape, wanted: Sequence[int | str]) -> dict
     if not fits:
         raise ValueError(f"{name}: got shape {found}, expected ({', '.join(str(axis) for axis in wanted)})")
     return letters
+
+
+def check_numbers(name: str, array: np.ndarray) -> None:
+    """Raise `ValueError` unless an array holds real numbers (or truth values), all of them finite."""
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is of type {array.dtype.str[:20]}, expected numbers")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} is not finite")

@@ -1,16 +1,19 @@
 """From presets, files and `--set a.b=c` to one `RunSettings`."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from configs.errors import SettingsError
 from configs.schema import RunSettings
+from configs.yaml_files import parse_yaml, read_yaml
 
 PRESETS = Path(__file__).with_name("presets")
+SHOWN_CHARS = 80  # of a value
+SHOWN_FAULTS = 5
 
 
 def preset_names() -> list[str]:
@@ -36,25 +39,25 @@ def read_settings(preset: str | None, given: Mapping[str, Any], assignments: Seq
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise SettingsError(f"--set {text!r} has no '='; write it as --set detect.image_px=960")
-        try:
-            _put(tree, name.strip(), yaml.safe_load(value))
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--set {text!r}: the value is not YAML ({error})") from error
+            raise SettingsError(f"--set {_short(text)} has no '='; write it as --set detect.image_px=960")
+        _put(tree, name.strip(), parse_yaml(value, f"--set {_short(text)}"))
     try:
         return RunSettings.model_validate(tree)
     except ValidationError as error:
-        raise SettingsError("; ".join(_describe(item) for item in error.errors())) from error
+        faults = error.errors()
+        more = [f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
+        raise SettingsError("; ".join([*map(_describe, faults[:SHOWN_FAULTS]), *more])) from error
 
 
 def _read_preset(name: str) -> dict[str, Any]:
-    path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
-    if not path.is_file():
-        raise SettingsError(f"preset {name!r} is not known; choose {', '.join(preset_names())}, or give a .yaml file")
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not YAML ({error})") from error
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+    elif name in preset_names():
+        path = PRESETS / f"{name}.yaml"
+    else:
+        known = ", ".join(preset_names())
+        raise SettingsError(f"preset {_short(name)} is not known; choose {known}, or give a .yaml file")
+    tree = read_yaml(path)
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -72,7 +75,17 @@ def _put(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _describe(item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"])
+    parts = [str(part) for part in item["loc"]]
+    name = ".".join(part if part.isprintable() and len(part) <= SHOWN_CHARS else _short(part) for part in parts)
     if item["type"] == "extra_forbidden":
         return f"{name}: there is no such setting; `dpmesh-video run --settings` lists them"
-    return f"{name}: {item['msg']}, got {item['input']!r}"
+    return f"{name}: {item['msg']}, got {_short(item['input'])}"
+
+
+def _short(value: Any) -> str:
+    """Return what was given, in a few characters however large it is."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxdict, short.maxlist = 2, 4, 4
+    short.maxstring, short.maxother, short.maxlong = SHOWN_CHARS, SHOWN_CHARS, 20
+    text = short.repr(value)
+    return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 3]}..."

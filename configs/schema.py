@@ -1,10 +1,20 @@
 """Settings of a run: every default is written here and nowhere else."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
 
 RATE_MAX_HZ = 1000  # beyond it a slip of the keyboard is likelier than a camera or a motion file
 
@@ -12,6 +22,9 @@ RATE_MAX_HZ = 1000  # beyond it a slip of the keyboard is likelier than a camera
 def _read_rate(value: Any) -> Any:
     if not isinstance(value, str | int | float):
         return value
+    power = re.search(r"e[+-]?(\d+)", str(value), re.IGNORECASE)
+    if len(str(value)) > 40 or (power and len(power[1]) > 3):  # a fraction of a billion digits takes minutes to make
+        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; ask for 30 or 60")
     try:
         return Fraction(str(value)).limit_denominator(1001)  # of 24000/1001; containers hold no long ones
     except ZeroDivisionError as error:
@@ -52,6 +65,13 @@ class Settings(BaseModel):
     """A frozen group of settings; an unknown key is an error, and so is a number that is not finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text_can_name_a_file(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("a NUL character is part of no name")
+        return value
 
 
 class DecodeSettings(Settings):
@@ -98,7 +118,16 @@ class TrackSettings(Settings):
 class BodySettings(Settings):
     """Which body model the motion is expressed in."""
 
-    source: str = Field("open", description="'open' for the bundled open body, or a path to a SMPL .pkl or .npz")
+    source: str = Field("open", description="'open' for the bundled open body, or a SMPL .pkl or .npz, or a folder")
+    gender: Literal["auto", "neutral", "female", "male"] = Field(
+        "auto", description="whose shapes the body file holds, as motion files say; 'auto': by the file and its name"
+    )
+
+    @model_validator(mode="after")
+    def _the_open_body_is_neutral(self) -> "BodySettings":
+        if self.source == "open" and self.gender in ("female", "male"):
+            raise ValueError(f"gender is {self.gender} and the open body is neutral; give a {self.gender} SMPL body")
+        return self
 
 
 class RecoverSettings(Settings):

@@ -16,8 +16,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.command import exit_code_of
-from configs.errors import WeightsError
+from configs.errors import InputError, WeightsError
 from configs.files import check_regular, check_regular_or_folder, is_there, user_path
+from configs.json_files import read_json
 
 CATALOGUE_PATH = Path(__file__).with_name("weights.yaml")
 PACKAGES_ROOT = Path(__file__).parents[1]
@@ -29,7 +30,7 @@ NETWORK_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 """What is read of a network's folder."""
 
 FILE_BYTES_MAX = 32 * 2**30  # of one model file: the published networks in float32 take 6
-
+RECORD_BYTES_MAX = 2**20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Kind = Literal["bundled", "download", "user", "imported"]
@@ -141,8 +142,8 @@ def read_import_record(path: Path) -> WeightsEntry:
         WeightsError: the file is not such a record.
     """
     try:
-        entry = WeightsEntry.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        entry = WeightsEntry.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX))
+    except (InputError, ValidationError) as error:
         problem = " ".join(str(error).split())[:200]
         raise WeightsError(
             f"{path}: not the record of an import ({problem}); delete its folder, import again"

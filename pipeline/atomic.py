@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from configs.damage import NPZ_DAMAGE
-
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip entry can carry; a real date would change the bytes
 
@@ -95,19 +93,3 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays as a deterministic `.npz`, whole or not at all."""
     write_bytes(path, npz_bytes(arrays))
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read every array of an `.npz`; pickled content is refused by NumPy.
-
-    Raises:
-        ValueError: it is no `.npz`, or damaged.
-        OSError: it cannot be read.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError):
-        raise
-    except NPZ_DAMAGE as error:
-        raise ValueError(f"damaged: {error}") from error

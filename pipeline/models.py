@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from configs.errors import WeightsError
 from configs.schema import RunSettings
-from configs.weights import resolve, resolve_file, resolve_network
+from configs.weights import resolve, resolve_network
 from pipeline.device import choose_dtype, choose_rows
 from pipeline.identity import detector_identity, keypoints_identity, weights_identity
 from trackers.detector import PeopleFinder, PoseDetector
@@ -57,8 +57,9 @@ class Models:
     @cached_property
     def body_path(self) -> Path | None:
         """The user's SMPL file, or None for the open body."""
-        source = self._settings.body.source
-        return None if source == "open" else resolve_file(source, "a SMPL body (.npz or .pkl)")
+        from dpmesh.body.load import find_body
+
+        return find_body(self._settings.body.source, self._settings.body.gender)
 
     @cached_property
     def identities(self) -> dict[str, str]:
@@ -112,7 +113,7 @@ class Models:
         from dpmesh.body import load_body
 
         if self._body is None:
-            self._body = load_body(self.body_path, device=self.device)
+            self._body = load_body(self.body_path, device=self.device, gender=self._settings.body.gender)
         return self._body
 
     def people_finder(self, pictures: Sequence[str] = ()) -> PeopleFinder:

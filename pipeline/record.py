@@ -26,6 +26,7 @@ class BodyRecord(BaseModel):
     """The part of the settings that says which body the motion is of."""
 
     source: Text
+    gender: Literal["auto", "neutral", "female", "male"] = "auto"
 
 
 class SettingsRecord(BaseModel):
@@ -61,7 +62,7 @@ def read_record(folder: Path) -> RunRecord:
     if not path.is_file():
         raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
     try:
-        return RunRecord.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX))
+        return RunRecord.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX, is_nan_allowed=True))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

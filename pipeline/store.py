@@ -11,7 +11,8 @@ import numpy as np
 
 from configs.errors import InputError, RunError
 from configs.json_files import parse_json
-from pipeline.atomic import read_npz, write_npz
+from configs.npz_files import read_npz
+from pipeline.atomic import write_npz
 from pipeline.outputs import remove_part
 from pipeline.types import Chunk, Observations, no_observations
 

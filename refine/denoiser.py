@@ -14,7 +14,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from configs.checks import check_shape
-from refine.pretrained import load_network
+from refine.pretrained import check_size, load_network
 
 POSE_NUMBERS = 144
 BETA_NUMBERS = 10
@@ -135,6 +135,11 @@ class Denoiser(ModelMixin, ConfigMixin):
             beta_condition: how many numbers, after the first ones, go to that branch.
         """
         super().__init__()
+        for name, size in (("condition", condition), ("hidden", hidden), ("beta_condition", beta_condition)):
+            check_size(name, size, low=name == "hidden")
+        check_size("beta_hidden", beta_hidden)
+        check_size("blocks", blocks, low=0, high=256)
+        check_size("beta_blocks", beta_blocks, low=0, high=256)
         self.pose = Branch(POSE_NUMBERS, condition, hidden, blocks)
         self.shape = Branch(BETA_NUMBERS, beta_condition, beta_hidden, beta_blocks) if has_betas else None
         self.condition = condition

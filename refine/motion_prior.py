@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from configs.checks import check_shape
 from refine.motion_conditions import NUMBERS, MotionConditions
-from refine.pretrained import load_network
+from refine.pretrained import check_size, load_network
 from refine.schedule import TIME_COUNT, make_schedule
 
 SPREADS = (0.15, 0.35, 0.5)  # about how far, as six numbers, recovered, filled and unknown rotations lie off
@@ -58,6 +58,10 @@ class MotionPrior(ModelMixin, ConfigMixin):
             reach: rows to either side that one convolution sees.
         """
         super().__init__()
+        check_size("layers", layers, high=256)
+        check_size("reach", reach, low=0, high=256)
+        if check_size("width", width) % check_size("heads", heads):
+            raise ValueError(f"width {width} is no multiple of heads ({heads})")
         self.poses = nn.Linear(144, width)
         self.told = nn.Linear(NUMBERS, width)
         self.diffusion_time = nn.Sequential(nn.Linear(2 * WAVES, width), nn.GELU(), nn.Linear(width, width))

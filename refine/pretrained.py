@@ -1,6 +1,5 @@
 """Networks of this package out of the folders they were saved to."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,10 +9,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from configs.errors import WeightsError
+from configs.errors import InputError, WeightsError
+from configs.json_files import read_json
+from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, read_tensor_sizes
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+
+NO_MODEL = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What building a network raises where its config is another one's or nonsense."""
 
 Network = TypeVar("Network", bound=Any)  # a ModelMixin of diffusers, which mypy does not see as an nn.Module
 
@@ -29,17 +33,25 @@ def load_network(kind: type[Network], folder: str | Path, maker: str) -> Network
     """
     folder = Path(folder)
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        built = kind(**{name: value for name, value in config.items() if not name.startswith("_")})
+        config = read_json(folder / CONFIG_FILE, bytes_max=CONFIG_BYTES_MAX)
+        with BuildBudget(read_tensor_sizes(folder / WEIGHTS_FILE)):
+            built = kind(**{name: value for name, value in config.items() if not name.startswith("_")})
         state = load_file(folder / WEIGHTS_FILE)
-    except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
+    except (*NO_MODEL, InputError, OSError, SafetensorError) as error:
+        problem = " ".join(str(error).removeprefix(f"{folder}/").split())[:160] or type(error).__name__
         raise WeightsError(
-            f"{folder}: holds no score model ({type(error).__name__}); it needs the {CONFIG_FILE} and the"
-            f" {WEIGHTS_FILE} of {maker}"
+            f"{folder}: holds no score model ({problem}); it needs the {CONFIG_FILE} and the {WEIGHTS_FILE} of {maker}"
         ) from error
     check_tensors(built.state_dict(), state, folder / WEIGHTS_FILE)
     built.load_state_dict(state)
     return built.eval()
+
+
+def check_size(name: str, value: object, low: int = 1, high: int = 2**16) -> int:
+    """Return a size of a network's config; `ValueError` unless it is a whole number from `low` to `high`."""
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{name} is {str(value)[:40]}, expected a whole number from {low} to {high}")
+    return value
 
 
 def check_tensors(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:
@@ -58,5 +70,7 @@ def check_tensors(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Pat
         if not isinstance(other, Tensor) or other.shape != tensor.shape:
             shape = tuple(other.shape) if isinstance(other, Tensor) else type(other).__name__
             raise WeightsError(f"{path}: {name} has shape {shape}, expected {tuple(tensor.shape)}")
+        if other.is_floating_point() != tensor.is_floating_point() or other.is_complex():
+            raise WeightsError(f"{path}: {name} is of {other.dtype}, expected {tensor.dtype}")
         if not bool(torch.isfinite(other).all()):
             raise WeightsError(f"{path}: {name} holds numbers that are not finite")

@@ -1,7 +1,7 @@
 """Read the arrays of SMPL's `.pkl` without `chumpy` and without running what a pickle may ask for.
 
-Only the few callables that rebuild NumPy arrays and SciPy sparse matrices are let through; objects of `chumpy` become
-bare holders, of which the array is taken.
+Only the few callables that rebuild NumPy arrays are let through; objects of `chumpy` and SciPy's sparse matrices become
+bare holders, of which the array is taken. No size that a file merely names is allocated.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import scipy.sparse
 
 from configs.errors import WeightsError
 
+PICKLE_BYTES_MAX = 2**30
+ARRAY_BYTES_MAX = 2**28
 
-class ChumpyHolder:
-    """What a pickled `chumpy` object becomes: its state, nothing that runs."""
+
+class Holder:
+    """What a pickled object becomes: its state, nothing that runs."""
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
@@ -25,14 +28,49 @@ class ChumpyHolder:
     def __setstate__(self, state: Any) -> None:
         self.state = state if isinstance(state, dict) else {}
 
+
+class ChumpyHolder(Holder):
+    """A pickled `chumpy` object."""
+
     def to_array(self) -> np.ndarray:
         """Return the array: kept as `x` by a leaf, chosen by flat indices from `a` by a selection of another."""
         if "x" in self.state:
-            return np.asarray(_plain(self.state["x"]))
+            return _plain(self.state["x"])
         if {"a", "idxs", "preferred_shape"} <= self.state.keys():
-            picked = np.asarray(_plain(self.state["a"])).reshape(-1)[np.asarray(self.state["idxs"], dtype=np.int64)]
-            return picked.reshape(self.state["preferred_shape"])
+            index = _plain(self.state["idxs"])
+            if index.dtype.kind not in "iu":
+                raise ValueError(f"holds a chumpy selection by {index.dtype.str[:20]}")
+            return _plain(self.state["a"]).reshape(-1)[index].reshape(self.state["preferred_shape"])
         raise ValueError(f"holds a chumpy expression with {', '.join(sorted(map(str, self.state))) or 'nothing'}")
+
+
+class SparseHolder(Holder):
+    """A pickled matrix of `scipy.sparse`, in compressed columns or rows."""
+
+    kind: Any = scipy.sparse.csc_matrix
+
+    def to_array(self) -> np.ndarray:
+        """Return the dense matrix."""
+        rows, columns = self.state.get("_shape", self.state.get("shape", (0, 0)))
+        if not 0 < int(rows) * int(columns) <= ARRAY_BYTES_MAX // 8:
+            raise ValueError(f"holds a sparse matrix of {rows} x {columns}")
+        data, *places = (_plain(self.state.get(name)) for name in ("data", "indices", "indptr"))
+        if any(part.dtype.kind not in "iu" or part.ndim != 1 for part in places) or data.ndim != 1:
+            raise ValueError("holds a sparse matrix of something else than numbers")
+        matrix = self.kind((data, *places), shape=(int(rows), int(columns)))
+        matrix.check_format(full_check=True)  # its indices came from the file and SciPy's C code trusts them
+        dense: np.ndarray = matrix.toarray()
+        return dense
+
+
+class SparseRowsHolder(SparseHolder):
+    """The same in compressed rows."""
+
+    kind = scipy.sparse.csr_matrix
+
+
+class _ArrayClass:
+    """Stands for `numpy.ndarray`, which a pickle names as a class to make and must not call with a shape of its own."""
 
 
 def _encode_latin1(text: str, encoding: str = "latin1") -> bytes:
@@ -54,12 +92,17 @@ def _frombuffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: str
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
 
 
-_SPARSE = ("csc", "csr")
-_MADE_EMPTY: tuple[Any, ...] = (ChumpyHolder, *(getattr(scipy.sparse, f"{kind}_matrix") for kind in _SPARSE))
-_REBUILD_ARRAY = np.zeros(0).__reduce__()[0]
+def _reconstruct(cls: Any, shape: Any, _dtype: Any) -> np.ndarray:
+    """Stand in for NumPy's own of the same name: an empty array, whose content follows as its state."""
+    if cls is not _ArrayClass or tuple(shape) != (0,):
+        raise WeightsError(f"a pickle asks to make {getattr(cls, '__name__', cls)} of shape {str(shape)[:40]}")
+    return np.empty(0)
+
+
+_MADE_EMPTY: tuple[type[Holder], ...] = (ChumpyHolder, SparseHolder, SparseRowsHolder)
 _REBUILD_SCALAR = np.float64(0).__reduce__()[0]
 _LET_THROUGH: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): _ArrayClass,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _encode_latin1,
     ("copy_reg", "_reconstructor"): _reconstructor,
@@ -68,16 +111,18 @@ _LET_THROUGH: dict[tuple[str, str], Any] = {
     ("builtins", "object"): object,
 }
 for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    _LET_THROUGH[_core, "_reconstruct"] = _REBUILD_ARRAY
+    _LET_THROUGH[_core, "_reconstruct"] = _reconstruct
     _LET_THROUGH[_core, "scalar"] = _REBUILD_SCALAR
 for _core in ("numpy.core.numeric", "numpy._core.numeric"):
     _LET_THROUGH[_core, "_frombuffer"] = _frombuffer
-for _kind in _SPARSE:
+for _kind, _holder in (("csc", SparseHolder), ("csr", SparseRowsHolder)):
     for _module in (f"scipy.sparse.{_kind}", f"scipy.sparse._{_kind}"):
-        _LET_THROUGH[_module, f"{_kind}_matrix"] = getattr(scipy.sparse, f"{_kind}_matrix")
+        _LET_THROUGH[_module, f"{_kind}_matrix"] = _holder
 
 
-class _SmplUnpickler(pickle.Unpickler):
+class _SmplUnpickler(pickle._Unpickler):
+    """Python's own in Python: the one in C makes a table as long as the largest number that a file gives an object."""
+
     def __init__(self, file: Any, path: Path) -> None:
         super().__init__(file, encoding="latin1")
         self._path = path
@@ -100,23 +145,32 @@ def read_smpl_pickle(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray
         WeightsError: the pickle asks for a class that is not let through (it is named), or cannot be read.
     """
     try:
+        size = path.stat().st_size
+        if size > PICKLE_BYTES_MAX:
+            raise ValueError(f"has {size} bytes; SMPL's have about 300 million")
         with path.open("rb") as file:
             content = _SmplUnpickler(file, path).load()
         if not isinstance(content, dict):
             raise ValueError(f"holds a {type(content).__name__}, not a dictionary")
-        return {name: _plain(content[name]) for name in names if name in content}
+        return {name: content[name] if name == "gender" else _array(name, content) for name in names if name in content}
     except WeightsError:
         raise
     except Exception as error:  # a broken pickle can raise anything; all of it means the same to the user
-        raise WeightsError(f"{path}: cannot be read as a SMPL pickle ({error})") from error
+        problem = " ".join(str(error).split())[:160] or type(error).__name__
+        raise WeightsError(f"{path}: cannot be read as a SMPL pickle ({problem}); take the file again") from error
+
+
+def _array(name: str, content: dict[str, Any]) -> np.ndarray:
+    try:
+        return _plain(content[name])
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def _plain(value: Any) -> np.ndarray:
-    if isinstance(value, ChumpyHolder):
-        return value.to_array()
-    if scipy.sparse.issparse(value):
-        matrix: Any = value
-        matrix.check_format(full_check=True)  # its indices came from the file and SciPy's C code trusts them
-        dense: np.ndarray = matrix.toarray()
-        return dense
-    return np.asarray(value)
+    if isinstance(value, ChumpyHolder | SparseHolder):
+        value = value.to_array()
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":  # lists may hold each other without end
+        what = value.dtype.str[:20] if isinstance(value, np.ndarray) else type(value).__name__
+        raise ValueError(f"is no array of numbers ({what})")
+    return value

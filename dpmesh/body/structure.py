@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from configs.checks import check_shape
 from dpmesh.body.joint_sets import SMPL_LANDMARK_VERTICES
 from dpmesh.body.params import BETA_COUNT, JOINT_COUNT
 
+Gender = Literal["neutral", "female", "male"]
 POSE_NUMBERS = 9 * (JOINT_COUNT - 1)
 
 
@@ -30,6 +32,7 @@ class BodyStructure:
     faces_coarse: np.ndarray | None = None  # (F', 3) int64, the same body with fewer triangles; None: not given
     vertex_part: np.ndarray | None = None  # (V,) uint8, index into part_names; None: not given
     part_names: tuple[str, ...] = field(default=())
+    gender: Gender = "neutral"  # whose shape space it is; betas of one mean another shape in another
 
     def __post_init__(self) -> None:
         count = check_shape("v_template", self.v_template, ("V", 3))["V"]

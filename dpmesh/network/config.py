@@ -25,6 +25,9 @@ GRID = 8
 MAP_LEVELS = (1, 2)
 """U-Net levels (0 = latent size) whose cross-attention maps are kept: 16x16 and 8x8."""
 
+SIZE_MAX, LAYERS_MAX, TUPLE_MAX = 2**16, 256, 16
+MAY_BE_NONE = {"lora_rank", "timestep", "encoder_layers", "refine_layers", "lift_layers"}
+
 
 def _freeze_lists(config: "BackboneConfig | RegressorConfig") -> None:
     """Turn lists (what JSON gives) into tuples, so that equal configurations compare equal."""
@@ -32,6 +35,32 @@ def _freeze_lists(config: "BackboneConfig | RegressorConfig") -> None:
         value = getattr(config, item.name)
         if isinstance(value, list):
             object.__setattr__(config, item.name, tuple(value))
+
+
+def _check_values(config: "BackboneConfig | RegressorConfig") -> None:
+    """Raise `ValueError` unless every field has the type of its default and a size that a network can have."""
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if isinstance(item.default, tuple):
+            like = item.default[0] if item.default else ""
+            if not isinstance(value, tuple) or len(value) > TUPLE_MAX or (item.default and not value):
+                raise ValueError(f"{item.name} is {str(value)[:40]}, expected a list of 1 to {TUPLE_MAX} values")
+            for part in value:
+                _check_value(item.name, part, like)
+        else:
+            _check_value(item.name, value, item.default)
+
+
+def _check_value(name: str, value: Any, like: Any) -> None:
+    if isinstance(like, bool | str):
+        if not isinstance(value, type(like)):
+            raise ValueError(f"{name} is {str(value)[:40]!r}, expected {'true or false' if like in (0, 1) else 'text'}")
+    elif isinstance(like, int):
+        low, high = int(like > 0 and name not in MAY_BE_NONE), LAYERS_MAX if name.endswith("_layers") else SIZE_MAX
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"{name} is {str(value)[:40]}, expected a whole number from {low} to {high}")
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= SIZE_MAX:
+        raise ValueError(f"{name} is {str(value)[:40]}, expected a number from 0 to {SIZE_MAX}")
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:
@@ -87,6 +116,7 @@ class BackboneConfig:
 
     def __post_init__(self) -> None:
         _freeze_lists(self)
+        _check_values(self)
         for part in self.left_out:
             _check_choice("left_out", part, Part)
         if "prompts" in self.left_out and not self.prompt_absent_token:
@@ -107,6 +137,11 @@ class BackboneConfig:
                 f"image_px is {self.image_px}: the CNN's stem halves twice, to {LATENT_PX}; set image_px to 128"
             )
         _check_choice("prompt", self.prompt, Prompt)
+        if self.timestep >= 1000 or not self.heatmap_sigma or self.joint_drop > 1:
+            raise ValueError(
+                f"timestep {self.timestep}, heatmap_sigma {self.heatmap_sigma}, joint_drop {self.joint_drop}: they lie "
+                "from 0 to 999, above 0, and from 0 to 1"
+            )
         if self.prompt == "mlp" and self.prompt_hidden < 1:
             raise ValueError(f"prompt_hidden is {self.prompt_hidden}; the mlp prompt needs a hidden width")
 
@@ -162,6 +197,14 @@ class RegressorConfig:
 
     def __post_init__(self) -> None:
         _freeze_lists(self)
+        _check_values(self)
+        for name in ("token_encoder", "token_decoder"):
+            if len(getattr(self, name)) != 4:
+                raise ValueError(f"{name} has {len(getattr(self, name))} values, expected 4")
+        if self.width % self.refine_heads:
+            raise ValueError(f"width {self.width} must be a multiple of refine_heads ({self.refine_heads})")
+        if self.dropout > 1:
+            raise ValueError(f"dropout is {self.dropout}; it is a share, from 0 to 1")
         if self.width % (4 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of 4 x heads ({4 * self.heads})")
         _check_choice("position_code", self.position_code, PositionCode)

@@ -1,6 +1,5 @@
 """A network's folder on disk: config.json and weights, read strictly and without holding the weights twice."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from configs.errors import WeightsError
+from configs.errors import InputError, WeightsError
+from configs.json_files import read_json
+from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, TensorSizes, read_tensor_sizes
 from dpmesh.network.vposer import VPoserDecoder
 from dpmesh.weights.cache import CONFIG_FILE, WEIGHTS_FILE
 from dpmesh.weights.checkpoint import listing, one_line, read_safetensors
@@ -22,6 +23,12 @@ RANDOM_FILLS = {
 }  # fmt: skip
 PRIOR = "pose_prior."
 SCORE_MODELS = {"Denoiser", "MotionPrior"}  # what folders of `refine` are marked with
+
+NO_NETWORK = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError),
+    *(RuntimeError, TypeError, ValueError),
+)
+"""What building a network raises where its config is nonsense."""
 
 Network = TypeVar("Network")
 
@@ -51,9 +58,9 @@ def read_network(build: Callable[..., Network], folder: Path, dtype: torch.dtype
     """
     config = read_config(folder)
     try:
-        with WithoutRandomFill():
+        with BuildBudget(_sizes_of(folder)), WithoutRandomFill():
             built = build(**config)
-    except (TypeError, ValueError) as error:
+    except NO_NETWORK as error:
         raise WeightsError(f"{folder / CONFIG_FILE}: {one_line(error)}; it is no config of this network") from error
     network: Any = built
     state = read_safetensors(folder / WEIGHTS_FILE)
@@ -67,6 +74,13 @@ def read_network(build: Callable[..., Network], folder: Path, dtype: torch.dtype
     return built
 
 
+def _sizes_of(folder: Path) -> TensorSizes:
+    try:
+        return read_tensor_sizes(folder / WEIGHTS_FILE)
+    except InputError as error:
+        raise WeightsError(f"{error}; {folder} needs whole weights, get them again") from error
+
+
 def read_config(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Return the arguments of the network in a folder.
 
@@ -75,14 +89,14 @@ def read_config(folder: Path) -> dict[str, Mapping[str, Any]]:
     """
     path = folder / CONFIG_FILE
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path, bytes_max=CONFIG_BYTES_MAX)
         if config.get("_class_name") in SCORE_MODELS:
             raise WeightsError(
                 f"{folder}: is a score model for refinement, no recovery network; name it with --set refine.prior=..., "
                 "and for --model one that `dpmesh-video weights list` shows for recovery"
             )
         return {name: dict(config[name]) for name in ("backbone_config", "regressor_config")}
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (InputError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise WeightsError(
             f"{folder}: not a DPMesh folder ({one_line(error)}); it needs the {CONFIG_FILE} and the {WEIGHTS_FILE} of"
             " `DPMesh.save_pretrained` or `dpmesh-video weights import dpmesh`"
@@ -107,6 +121,8 @@ def check_names_and_shapes(wanted: Mapping[str, Tensor], found: Mapping[str, Ten
     if unknown:
         raise WeightsError(f"{path}: holds {listing(unknown)}, which its config's network has not")
     for name, tensor in wanted.items():
+        if tensor.is_floating_point() != found[name].is_floating_point():
+            raise WeightsError(f"{path}: {name} is of {found[name].dtype}, expected {tensor.dtype}")
         if tensor.shape != found[name].shape:
             shapes = f"{tuple(found[name].shape)}, expected {tuple(tensor.shape)}"
             raise WeightsError(f"{path}: {name} has shape {shapes}; it is of another network than its config")

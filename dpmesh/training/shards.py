@@ -16,9 +16,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from configs.damage import NPZ_DAMAGE
 from configs.errors import InputError, RunError
+from configs.json_files import read_json
+from configs.npz_files import open_npz
 from dpmesh.body.structure import BodyStructure
+
+SMALL_SHARD_BYTES = 2**20
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +62,11 @@ def read_arrays(path: Path, kind: type[Noun], convert: Callable[[np.ndarray], An
     """
     names = [field.name for field in fields(kind)]
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            missing = [name for name in names if name not in stored.files]
+        with open_npz(path, bytes_max=max(path.stat().st_size, SMALL_SHARD_BYTES)) as stored:  # not compressed
+            missing = [name for name in names if name not in stored]
             if not missing:
-                return kind(**{name: convert(stored[name]) for name in names})
-    except NPZ_DAMAGE as error:
+                return kind(**{name: convert(stored.read(name)) for name in names})
+    except (OSError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a whole shard: {error}; delete this file and give the command that made the folder again: "
             "it makes what is missing and nothing else"
@@ -93,8 +96,10 @@ def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
         write_whole(note, lambda draft: draft.write_text(text))
         return
     try:
-        found = json.loads(note.read_text())
-    except ValueError as error:
+        found = read_json(note)
+        if not isinstance(found, dict):
+            raise InputError(f"{note}: holds a {type(found).__name__}")
+    except InputError as error:
         raise InputError(
             f"{note}: not readable as JSON; delete this file if the command is the one that made the folder, "
             "else give another --output"

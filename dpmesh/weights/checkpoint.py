@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from configs.errors import WeightsError
+from configs.errors import InputError, WeightsError
+from configs.network_files import read_tensor_sizes
 
 WRAPPERS = ("network", "state_dict")
 """Entries under which a training snapshot keeps the tensors (older DPMesh snapshots, Lightning)."""
@@ -70,7 +71,8 @@ def read_pickled(path: Path) -> tuple[Any, bool]:
         WeightsError: there is no such file, it is cut or damaged, or asks for code.
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give the checkpoint's file")
+        what = "is a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
+        raise WeightsError(f"{path}: {what}; give the checkpoint's file")
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     if is_zip:
@@ -87,6 +89,7 @@ def read_pickled(path: Path) -> tuple[Any, bool]:
         raise WeightsError(
             f"{path}: is no PyTorch checkpoint, or cut or damaged ({one_line(error)}); {AGAIN}"
         ) from error
+    _check_tensors(path, content)
     return content, is_zip
 
 
@@ -97,7 +100,10 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         WeightsError: the file is missing, cut or damaged.
     """
     try:
+        read_tensor_sizes(path)
         return load_file(path)
+    except InputError as error:
+        raise WeightsError(f"{error}; {AGAIN}") from error
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: cannot be read as safetensors ({one_line(error)})") from error
 
@@ -123,6 +129,23 @@ def _check_archive(path: Path) -> None:
         raise WeightsError(f"{path}: ends early or is damaged ({one_line(error)}); {AGAIN}") from error
     if packed:
         raise WeightsError(f"{path}: is a compressed archive ({packed[0]}), no checkpoint; unpack it first")
+
+
+def _check_tensors(path: Path, content: Any) -> None:
+    """Raise `WeightsError` for a tensor that is larger than what is stored of it, as a repeated number is."""
+    waiting, seen = [("", content)], set[int]()
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Tensor):
+            if value.layout is torch.strided and value.nbytes > value.untyped_storage().nbytes():
+                raise WeightsError(
+                    f"{path}: {name[:80]} has shape {tuple(value.shape)} and {value.untyped_storage().nbytes()} bytes "
+                    f"are stored of it; {AGAIN}"
+                )
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+            waiting += [(str(key), inner) for key, inner in pairs]
 
 
 def _tensors(path: Path, content: Any) -> dict[str, Tensor]:

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from configs.errors import WeightsError
+from configs.errors import InputError, WeightsError
+from configs.json_files import read_json
+from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, TensorSizes
 from configs.weights import resolve
 from dpmesh.network.config import PAPER, RegressorConfig
 from dpmesh.network.pose_tokens import PoseTokenizer
 from dpmesh.weights.cache import CONFIG_FILE, WEIGHTS_FILE, check_name, whole_folder, write_record
-from dpmesh.weights.checkpoint import listing, read_checkpoint, read_safetensors
+from dpmesh.weights.checkpoint import listing, one_line, read_checkpoint, read_safetensors
 from dpmesh.weights.tensor_file import plan, write_tensors
 
 PREFIXES = ("module.", "vqvae.")
@@ -119,10 +121,12 @@ def imported_tokenizer(name: str) -> PoseTokenizer:
     """
     folder = resolve(name)
     try:
-        fields: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        fields: dict[str, Any] = read_json(folder / CONFIG_FILE, bytes_max=CONFIG_BYTES_MAX)
         config = replace(PAPER.regressor, **fields)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{folder / CONFIG_FILE}: no pose tokenizer's config; import the tokenizer again") from error
+    except (InputError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"{folder / CONFIG_FILE}: no pose tokenizer's config ({one_line(error)}); import the tokenizer again"
+        ) from error
     state = read_safetensors(folder / WEIGHTS_FILE)
     return _load(state, {key: key for key in state}, config, folder / WEIGHTS_FILE)
 
@@ -130,7 +134,11 @@ def imported_tokenizer(name: str) -> PoseTokenizer:
 def _load(
     tensors: Mapping[str, Tensor], names: Mapping[str, str | None], config: RegressorConfig, path: Path
 ) -> PoseTokenizer:
-    tokenizer = PoseTokenizer(config)
+    try:
+        with BuildBudget(TensorSizes(len(tensors), sum(tensor.numel() for tensor in tensors.values()))):
+            tokenizer = PoseTokenizer(config)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: {one_line(error)}; {ABOUT}") from error
     wanted = tokenizer.state_dict()
     unknown = [name for name, ours in names.items() if ours not in wanted]
     missing = wanted.keys() - {ours for ours in names.values() if ours}

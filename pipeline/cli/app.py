@@ -44,7 +44,7 @@ def run(
     keypoints: Annotated[
         Path | None, typer.Option(help="COCO result JSON or OpenPose folder of one clip, in place of a detector")
     ] = None,
-    body: Annotated[str | None, typer.Option(help="'open', or a path to a SMPL .pkl or .npz")] = None,
+    body: Annotated[str | None, typer.Option(help="'open', or a SMPL .pkl or .npz, or a folder of them")] = None,
     model: Model = None,
     refine: Annotated[
         str | None, typer.Option(help="off, smooth, fit (the default) or published: what is done to the motion")

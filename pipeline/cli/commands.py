@@ -13,7 +13,6 @@ from configs.errors import InputError, SettingsError, WeightsError
 from configs.failure import describe_failure, is_unexpected, keep_traceback
 from configs.files import check_regular
 from configs.schema import RecoverSettings, RunSettings
-from configs.weights import resolve
 from pipeline.cli.tables import note, print_table, say, tell_error
 from pipeline.device import choose_device, set_threads
 from pipeline.inputs import clip_names, find_clips
@@ -311,6 +310,7 @@ def run_tracks(folder: Path) -> "Iterator[MotionTrack]":
 def run_body(folder: Path) -> "BodyModel":
     """Return the body model that a run was made with."""
     from dpmesh.body import load_body
+    from dpmesh.body.load import find_body
 
-    source = read_finished(folder).settings.body.source
-    return load_body(None if source == "open" else resolve(source))
+    body = read_finished(folder).settings.body
+    return load_body(find_body(body.source, body.gender), gender=body.gender)

@@ -32,7 +32,7 @@ def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> Non
         _inspect_run(path)
         if sheet is not None:
             _write_sheet(path / "overlay.mp4", sheet, frame_count)
-    elif path.suffix == ".npz" and path.is_file():
+    elif path.suffix == ".npz" and not path.is_dir():
         _inspect_motion(path)
     else:
         raise InputError(f"{path}: neither a run's folder (with run.json) nor a motion file (.npz); check the path")
@@ -82,11 +82,14 @@ def _motion_row(path: Path) -> tuple[str, ...]:
 
 
 def _inspect_motion(path: Path) -> None:
-    import numpy as np
+    from configs.npz_files import open_npz
 
     print_table([("file", "layout", "samples", "rate", "seconds", "observed", "refined"), _motion_row(path)])
-    with np.load(path, allow_pickle=False) as arrays:
-        rows = [(name, str(arrays[name].dtype), str(arrays[name].shape)) for name in arrays.files]
+    try:
+        with open_npz(path) as file:  # headers alone: some arrays of AMASS are pickles
+            rows = [(header.name, str(header.dtype)[:40], str(header.shape)) for header in file.headers.values()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a motion file (.npz): {error}") from error
     print_table([("key", "type", "shape"), *rows])
 
 

@@ -7,7 +7,6 @@ The calibration is a JSON object: `cameras` is a list with `name`, `size` [width
 video.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy as np
 
 from configs.checks import check_shape
 from configs.errors import InputError
-from pipeline.atomic import read_npz
+from configs.json_files import read_json
+from configs.npz_files import read_npz
 from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.projection import joint_boxes, project_rows
@@ -25,6 +25,7 @@ from pipeline.media import probe
 from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack
 
+CALIBRATION_BYTES_MAX = 2**22
 BODY_JOINTS = tuple(range(5, 17))  # of COCO-17: shoulders to ankles; a face is not where a body model has it
 ROTATION_SLACK = 1e-3  # of R R^T: calibrations are written with few digits
 COCO_CHOICE = JointChoice("coco17", BODY_JOINTS, root=(11, 12), feet=(15, 16))
@@ -110,16 +111,17 @@ def read_capture(folder: Path, calibration: Path | None = None) -> Capture:
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
     try:
         cameras = []
-        for entry in json.loads(calibration.read_text())["cameras"]:
+        for entry in read_json(calibration, bytes_max=CALIBRATION_BYTES_MAX, is_nan_allowed=True)["cameras"]:
             video = next((path for path in videos if path.stem == entry["name"]), None)
             if video is not None:
                 matrix, turn, shift = (np.array(entry[key], np.float64) for key in ("K", "R", "t"))
                 width, height = entry.get("size") or (0, 0)
                 size = (int(width), int(height)) if width else None
                 cameras.append(CaptureCamera(entry["name"], video, matrix, turn, shift.reshape(-1), size))
-    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise InputError(
-            f"{calibration}: no calibration of this layout ({error!r}); it needs a list 'cameras' with name, K, R, t"
+            f"{calibration}: no calibration of this layout ({problem}); it needs a list 'cameras' with name, K, R, t"
         ) from error
     if not cameras:
         raise InputError(f"{folder}: no video is named after a camera of {calibration.name}; name them cam01.mp4 ...")
@@ -139,8 +141,11 @@ def _find_calibration(folder: Path) -> Path:
 
 def _read_reference(path: Path) -> np.ndarray:
     try:
-        arrays = read_npz(path)
-        joints = arrays["kp3d_smooth" if "kp3d_smooth" in arrays else "kp3d_raw"].astype(np.float64)
+        arrays = read_npz(path, ("kp3d_smooth", "kp3d_raw"))
+        joints = arrays["kp3d_smooth" if "kp3d_smooth" in arrays else "kp3d_raw"]
+        if joints.dtype.kind not in "iuf":
+            raise ValueError(f"it is of type {joints.dtype.str}")
+        joints = joints.astype(np.float64)
         check_shape("kp3d", joints, ("P", "T", 17, 3))
     except (OSError, KeyError, ValueError) as error:
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from configs.checks import check_shape
 from configs.errors import InputError
-from pipeline.atomic import read_npz
+from configs.npz_files import read_npz
 from pipeline.evaluation.alignment import procrustes_errors, root_errors
 from pipeline.evaluation.pairing import Pair, pair_people
 from pipeline.evaluation.projection import joint_boxes, project_rows
@@ -20,6 +20,7 @@ from pipeline.types import MotionTrack
 # The 14 joints that most benchmarks report, in SMPL order: hips, knees, ankles, neck, head, shoulders, elbows, wrists.
 LIMB_JOINTS = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
 VISIBLE_MIN = 0.3  # a person counts as visible in a frame from this share of their surface on
+TRUTH_KEYS = ("joints_smpl24", "visible_share", "focal_px", "principal_px")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,13 @@ def read_truth(path: Path) -> Truth:
         InputError: the file is missing or lacks something.
     """
     try:
-        arrays = read_npz(path)
+        arrays = read_npz(path, TRUTH_KEYS)
+        for name, array in arrays.items():
+            if array.dtype.kind not in "iuf":
+                raise ValueError(f"{name} is of type {array.dtype.str}, expected numbers")
+        check_shape("visible_share", arrays["visible_share"], ("P", "T"))
         frames = arrays["visible_share"].shape[1]
+        check_shape("principal_px", arrays["principal_px"], (2,))
         truth = Truth(
             joints_m=arrays["joints_smpl24"],
             visible_share=arrays["visible_share"],

@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from configs.checks import check_numbers, check_shape
 from configs.errors import InputError, RunError
-from pipeline.atomic import read_npz, write_npz
+from configs.npz_files import read_npz
+from pipeline.atomic import write_npz
 from pipeline.outputs import person_number
 from pipeline.types import MotionTrack
+
+TRACK_BYTES_MAX = 2**31  # somebody who is there for ten hours at 60 frames/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,7 @@ class MotionLibrary:
         """Return a library over files of `write_track`; people have the numbers that the names of the files say."""
         entries = []
         for path in paths:
-            with np.load(path, allow_pickle=False) as arrays:
-                frames = arrays["frame_index"]
+            frames = _read(path, "frame_index")["frame_index"]
             load = partial(_read_numbered, path, person_number(path))
             entries.append(TrackEntry(int(frames[0]), int(frames[-1]), load))
         return cls(entries)
@@ -81,8 +84,24 @@ def read_track(path: Path) -> MotionTrack:
     Raises:
         InputError: the file is damaged, or of another version.
     """
+    arrays: dict[str, Any] = _read(path)
     try:
-        arrays: dict[str, Any] = read_npz(path)
         return MotionTrack(**arrays | {"track_id": int(arrays["track_id"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path}: not a motion of this version ({error}); run the clip again") from error
+
+
+def _read(path: Path, *names: str) -> dict[str, np.ndarray]:
+    try:
+        arrays = read_npz(path, names or None, bytes_max=TRACK_BYTES_MAX)
+        missing = [name for name in names or ("frame_index", "track_id") if name not in arrays]
+        if missing:
+            raise ValueError(f"lacks {', '.join(missing)}")
+        for name, array in arrays.items():
+            check_numbers(name, array)
+        check_shape("frame_index", arrays["frame_index"], ("T",))
+        if not len(arrays["frame_index"]):
+            raise ValueError("frame_index: holds no frame")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a motion of this version ({error}); run the clip again") from error
+    return arrays

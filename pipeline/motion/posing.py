@@ -9,10 +9,13 @@ ROWS_PER_CALL = 256  # bounds memory: one row of a 7,000-vertex body is about 1 
 
 
 class Named(Protocol):
-    """Something with a name."""
+    """Something with a name, and whose shapes it holds."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def gender(self) -> str: ...
 
 
 class Body(Protocol):

@@ -1,14 +1,13 @@
 """Reads motion files: those of this project and those of AMASS."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import check_numbers, check_shape
 from configs.errors import InputError
-from pipeline.atomic import read_npz
+from configs.npz_files import read_npz
 from pipeline.motion.layouts import Layout, find_layout, smpl_pose
 
 
@@ -79,22 +78,27 @@ SAMPLE_SHAPES: dict[str, tuple[int, ...]] = {
 }
 RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
 NEEDED_KEYS = ("poses", "trans", "betas", "gender")
+TEXT_KEYS = ("gender", "body_model", "source", "version")
+READ_KEYS = {
+    *(*NEEDED_KEYS, *RATE_KEYS, *SAMPLE_SHAPES, *TEXT_KEYS),
+    *("world_from_cam", "original_timestamps", "original_frame_index", "track_id"),
+}
+TEXT_CHARS_MAX = 1000
 
 
 def read_motion(path: Path) -> MotionFile:
     """Read a motion file.
 
     Raises:
-        InputError: the file is not an npz, lacks something, holds pickled objects, or has an unknown layout.
+        InputError: the file is not an npz, lacks something, holds what is needed as pickled objects or as no finite
+            numbers, or has an unknown layout.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a motion file (.npz)")
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path}: not an npz file, or cut off; give a motion file (.npz)")
     try:
-        arrays = read_npz(path)
+        arrays = read_npz(path, READ_KEYS)  # not more: AMASS stores marker names as pickles
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: NumPy cannot read this file without pickle ({error}); write it again") from error
+        raise InputError(f"{path}: cannot be read as a motion file (.npz): {error}") from error
     missing = [key for key in NEEDED_KEYS if key not in arrays]
     rate_key = next((key for key in RATE_KEYS if key in arrays), None)
     if rate_key is None:
@@ -105,10 +109,13 @@ def read_motion(path: Path) -> MotionFile:
     layout = find_layout(poses.shape[1]) if poses.ndim == 2 else None
     if layout is None:
         raise InputError(f"{path}: poses has shape {poses.shape}; SMPL-H files have 156 numbers a row, SMPL-X 165")
-    rate_hz = float(arrays[rate_key])
-    if not rate_hz > 0:
-        raise InputError(f"{path}: {rate_key} is {rate_hz}; a motion needs a rate above 0")
     try:
+        for name, array in arrays.items():
+            if name not in TEXT_KEYS:
+                check_numbers(name, array)
+        rate_hz = _number(rate_key, arrays[rate_key])
+        if not rate_hz > 0:
+            raise ValueError(f"{rate_key} is {rate_hz}; a motion needs a rate above 0")
         return MotionFile(
             layout=layout,
             poses=poses,
@@ -125,7 +132,7 @@ def read_motion(path: Path) -> MotionFile:
             world_from_cam=arrays.get("world_from_cam"),
             original_timestamps=arrays.get("original_timestamps"),
             original_frame_index=arrays.get("original_frame_index"),
-            track_id=int(arrays["track_id"]) if "track_id" in arrays else None,
+            track_id=int(_number("track_id", arrays["track_id"])) if "track_id" in arrays else None,
             body_model=_text(arrays["body_model"]) if "body_model" in arrays else None,
             source=_text(arrays["source"]) if "source" in arrays else None,
             version=_text(arrays["version"]) if "version" in arrays else None,
@@ -138,6 +145,12 @@ def _share(flags: np.ndarray | None) -> float | None:
     return float(np.mean(flags)) if flags is not None and len(flags) else None
 
 
+def _number(name: str, array: np.ndarray) -> float:
+    if array.size != 1:
+        raise ValueError(f"{name}: got shape {array.shape}, expected one number")
+    return float(array.reshape(-1)[0])
+
+
 def _text(array: np.ndarray) -> str:
-    value = array.item() if array.ndim == 0 else str(array)
-    return value.decode() if isinstance(value, bytes) else str(value)
+    value = array.item() if array.size == 1 else str(array)
+    return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))[:TEXT_CHARS_MAX]

@@ -16,7 +16,6 @@ from pipeline.types import MotionTrack
 
 FORMAT_VERSION = 1
 BETAS = 16  # what readers of AMASS expect; the shape space here has 10
-GENDER = "neutral"
 
 
 def motion_name(number: int, layout: LayoutName = "smplh") -> str:
@@ -55,6 +54,7 @@ def write_motion(
     arrays |= extra_arrays(motion, track, pelvis)
     arrays |= joint_arrays(motion, track.betas, body)
     arrays |= {
+        "gender": np.array(body.structure.gender),
         "body_model": np.array(body.structure.name),
         "source": np.array(source),
         "version": np.array(version),
@@ -80,7 +80,6 @@ def amass_arrays(motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, l
         "trans": trans.astype(np.float32),
         "betas": shape,
         "num_betas": np.array(BETAS, np.int64),
-        "gender": np.array(GENDER),
         "surface_model_type": np.array(layout.name),
         # SMPL-H files of AMASS spell the rate one way, SMPL-X files the other; readers know one or the other.
         "mocap_framerate": rate,

@@ -34,7 +34,7 @@ class StickBody:
 
     @property
     def structure(self) -> SimpleNamespace:
-        return SimpleNamespace(name="stick")
+        return SimpleNamespace(name="stick", gender="neutral")
 
     @property
     def faces(self) -> np.ndarray:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.atomic import npz_bytes, read_npz, write_bytes, write_json, write_npz
+from configs.npz_files import read_npz
+from pipeline.atomic import npz_bytes, write_bytes, write_json, write_npz
 
 
 def test_arrays_come_back_and_the_bytes_depend_on_them_alone(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The pose bank: every converted frame in one compressed file, and reading from it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +9,14 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from configs.checks import check_shape
-from configs.damage import NPZ_DAMAGE
 from configs.errors import InputError
+from configs.npz_files import NpzFile, open_npz
 from dpmesh.training.mocap.augment import Augmentation, augment, turn_root
 from dpmesh.training.mocap.retarget import SmplMotion
 from dpmesh.training.mocap.skeleton import JOINT_COUNT
 
 _FORMAT = "dpmesh-pose-bank-1"
+BANK_BYTES_MAX = 2**34
 # How a draw is shared out; categories a split lacks drop out. By frames, idle standing would be nearly half.
 CATEGORY_SHARES: dict[str, float] = {
     "idle": 0.12, "walk": 0.13, "run": 0.10, "dance": 0.15, "climb": 0.10, "sport": 0.08, "gesture": 0.10,
@@ -157,10 +158,11 @@ class PoseBank:
         """Read a bank; raises InputError when the file is none."""
         with _opened(Path(path)) as stored:
             return cls(
-                **{field: stored[field] for field in ("pose", "trans", "sequence", "time_s")},
-                rate_hz=float(stored["rate_hz"]),
+                **{field: stored.read(field) for field in ("pose", "trans", "sequence", "time_s")},
+                rate_hz=float(stored.read("rate_hz")),
                 **{
-                    own: stored[f"sequence_{field}"] for field, own in zip(_PER_SEQUENCE, _SEQUENCE_FIELDS, strict=True)
+                    own: stored.read(f"sequence_{field}")
+                    for field, own in zip(_PER_SEQUENCE, _SEQUENCE_FIELDS, strict=True)
                 },
             )
 
@@ -172,15 +174,16 @@ def check_bank(path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+def _opened(path: Path) -> Iterator[NpzFile]:
     if not path.is_file():
         raise InputError(f"{path}: no pose bank there; make one with `python -m dpmesh.training.mocap`")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if str(stored["format"]) != _FORMAT:
-                raise InputError(f"{path}: format is {stored['format']}, expected {_FORMAT}; convert it anew")
+        with open_npz(path, bytes_max=BANK_BYTES_MAX) as stored:
+            found = str(stored.read("format"))[:80]
+            if found != _FORMAT:
+                raise InputError(f"{path}: format is {found}, expected {_FORMAT}; convert it anew")
             yield stored
-    except NPZ_DAMAGE as error:
+    except (OSError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a pose bank: {error}; make it anew with `python -m dpmesh.training.mocap`"
         ) from error

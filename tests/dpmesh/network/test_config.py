@@ -62,3 +62,21 @@ def test_levels_without_attention_maps_are_refused() -> None:
 def test_unknown_prompt_is_refused() -> None:
     with pytest.raises(ValueError, match="prompt is 'poem'; choose from linear, mlp"):
         replace(RELEASE.backbone, prompt="poem")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unet_layers": 10**6}, "unet_layers is 1000000, expected a whole number from 1 to 256"),
+        ({"unet_channels": [-1, 2, 3, 4]}, "unet_channels is -1"),
+        ({"vae_channels": []}, "vae_channels is"),
+        ({"unet_heads": 0}, "unet_heads is 0"),
+        ({"context_dim": "64"}, "context_dim is 64"),
+        ({"vae_frozen": 1}, "vae_frozen is '1', expected true or false"),
+        ({"joint_drop": float("nan")}, "joint_drop is nan"),
+        ({"timestep": 1000}, "timestep 1000"),
+    ],
+)
+def test_a_value_of_another_type_or_range_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        NetworkConfig.from_mappings(COMPACT.to_mappings()["backbone_config"] | changes, {})

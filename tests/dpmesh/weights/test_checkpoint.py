@@ -121,3 +121,10 @@ def test_tensors_are_found_in_a_snapshot(tmp_path: Path, is_zip: bool, wrapper: 
 def test_a_listing_is_short() -> None:
     assert listing(["b", "a"]) == "a, b"
     assert listing(str(i) for i in range(9)) == "0, 1, 2 and 6 more"
+
+
+def test_a_tensor_that_repeats_one_stored_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.pt"
+    torch.save({"ema": {"x": torch.zeros(1).expand(10**6, 10**6)}}, path)
+    with pytest.raises(WeightsError, match=r"x has shape \(1000000, 1000000\) and 4 bytes are stored of it"):
+        read_checkpoint(path)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError, RunError
-from pipeline.atomic import read_npz, write_npz
+from configs.npz_files import read_npz
+from pipeline.atomic import write_npz
 from pipeline.motion.library import MotionLibrary, TrackEntry, read_track, write_track
 
 

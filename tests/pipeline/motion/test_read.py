@@ -57,7 +57,7 @@ def test_a_file_that_is_no_motion_is_refused_with_its_fault(tmp_path: Path, chan
 def test_a_missing_file_a_text_and_a_pickle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("not a motion")
     np.savez(tmp_path / "pickle.npz", **(AMASS | {"gender": np.array(["neutral"], object)}))
-    for name, message in [("none", "no such file"), ("text", "not an npz"), ("pickle", "without pickle")]:
+    for name, message in [("none", "no such file"), ("text", "is no .npz"), ("pickle", "gender holds Python objects")]:
         with pytest.raises(InputError, match=message):
             read_motion(tmp_path / f"{name}.npz")
 
@@ -68,8 +68,29 @@ def test_a_damaged_file_is_refused(tmp_path: Path, make_track, stick_body) -> No
     data = bytearray(path.read_bytes())
     data[200:1200] = bytes(1000)
     path.write_bytes(data)
-    with pytest.raises(InputError, match="cannot read this file"):
+    with pytest.raises(InputError, match="cannot be read as a motion file"):
         read_motion(path)
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match="cut off"):
         read_motion(path)
+
+
+def test_pickles_beside_what_is_needed_are_left_alone(tmp_path: Path) -> None:
+    names = np.array({"marker": 1}, object)
+    np.savez(tmp_path / "walk_stageii.npz", **AMASS, markers_latent_vids=names)
+    assert len(read_motion(tmp_path / "walk_stageii.npz").poses) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"poses": np.full((3, 156), np.nan)}, "poses is not finite"),
+        ({"trans": np.full((3, 3), "a")}, "trans is of type <U1"),
+        ({"mocap_framerate": np.zeros(4)}, r"mocap_framerate: got shape \(4,\)"),
+        ({"track_id": np.zeros(2)}, r"track_id: got shape \(2,\)"),
+    ],
+)
+def test_arrays_that_are_no_motion_are_named(tmp_path: Path, changes: dict, message: str) -> None:
+    write_npz(tmp_path / "a.npz", AMASS | changes)
+    with pytest.raises(InputError, match=message):
+        read_motion(tmp_path / "a.npz")

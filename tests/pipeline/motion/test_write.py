@@ -1,5 +1,6 @@
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,3 +140,9 @@ def test_joints_of_the_open_body_survive_the_file(tmp_path: Path, make_track) ->
     wanted = joint_positions(body, track.pose, track.betas, track.trans)
     np.testing.assert_allclose(camera_joints(motion, body), wanted, atol=1e-4)
     assert motion.body_model == "open_body"
+
+
+def test_the_gender_is_that_of_the_body(tmp_path: Path, make_track, stick_body) -> None:
+    body = type("FemaleBody", (type(stick_body),), {"structure": SimpleNamespace(name="f", gender="female")})()
+    write_motion(tmp_path / "a.npz", make_track(np.arange(4) / 30), body, rate=RATE, gap_max_s=0.5)
+    assert read_motion(tmp_path / "a.npz").gender == "female"
