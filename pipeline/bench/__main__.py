@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from configs.command import exit_code_of
+from configs.threads import wait_passively
 from pipeline.bench.line import bench_line
 from pipeline.bench.precision import bench_precision
 from pipeline.bench.refine import bench_refine_memory
@@ -14,6 +15,7 @@ from pipeline.cli.tables import print_table
 
 def main() -> int:
     """Run the command."""
+    wait_passively()
     parser = argparse.ArgumentParser(prog="python -m pipeline.bench", description="Print figures of this machine.")
     commands = parser.add_subparsers(dest="command")
     line = commands.add_parser("line", help="frames/s and memory of the whole line against detection alone")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import av
 
-from pipeline.device import core_count
+from configs.threads import core_count, use_one_thread_each
 
 STAGES = ("decode", "detect", "track", "recover", "write", "motion", "export", "overlay")
 
@@ -115,13 +115,13 @@ def measure_detection(video: Path, detector: str) -> MeasuredRun:
 def detect_all(video: str, detector: str) -> int:
     """Run the detector over a video as the line does; return the number of frames."""
     from configs.schema import RunSettings
-    from pipeline.device import choose_device, set_threads
+    from pipeline.device import choose_device
     from pipeline.line import chunk_frames
     from pipeline.media import read_frames
     from pipeline.models import Models
 
     settings = RunSettings.model_validate({"detect": {"weights": detector}})
-    set_threads(settings.runtime.threads)
+    use_one_thread_each()
     finder = Models(settings, choose_device(settings.runtime.device)).people_finder()
     count = 0
     for chunk in chunk_frames(read_frames(Path(video)), settings.runtime.chunk_frames):

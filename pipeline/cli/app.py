@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from configs.errors import DpmeshVideoError, SettingsError
+from configs.threads import wait_passively
 from pipeline.cli.weights_app import weights_app
 
 if TYPE_CHECKING:
@@ -237,6 +238,7 @@ def _configure_log(verbose: bool) -> None:
 
 def main() -> None:
     """Run the command line; every error a user can act on is one line on stderr."""
+    wait_passively()
     try:
         app(standalone_mode=False)
     except typer.Exit as stop:

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from configs.errors import InputError, SettingsError
 from configs.schema import RecoverSettings, RunSettings
+from configs.threads import use_one_thread_each
 from configs.weights import resolve
 from pipeline.cli.tables import print_table
-from pipeline.device import choose_device, set_threads
+from pipeline.device import choose_device
 from pipeline.inputs import find_clips
 from pipeline.motion.library import read_track
 from pipeline.progress import TerminalProgress, make_bar
@@ -54,7 +55,7 @@ def run(inputs: Sequence[str], output: Path, settings: RunSettings, *, is_plan: 
             "run the clips one by one, each with its own --keypoints"
         )
     device = choose_device(settings.runtime.device)
-    set_threads(settings.runtime.threads)
+    use_one_thread_each()
     if is_plan:
         plans = plan_clips(clips, output, settings, device)
         for plan in plans:
@@ -219,6 +220,7 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     from pipeline.models import Models
     from pipeline.stages.refine import refine_person
 
+    use_one_thread_each()
     body = Models(settings, choose_device(settings.runtime.device)).body()
     people = [person for person in simulated_people(folder, body, limit) if len(person.rows.frame_index)]
     if not people:
