@@ -100,7 +100,12 @@ def loop_video(source: Path, target: Path, length_s: float) -> Path:
 
 def measure_run(video: Path, output: Path, detector: str) -> MeasuredRun:
     """Run the command on a video and read what it says of itself."""
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(video), "--output", str(output), "--detector", detector]
+    return measure_command(video, output, ["--detector", detector])
+
+
+def measure_command(video: Path, output: Path, given: list[str]) -> MeasuredRun:
+    """Run the command on a video with the options given and read what it says of itself."""
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(video), "--output", str(output), *given]
     measured = measure(command)
     record = json.loads((output / video.stem / "run.json").read_text())
     return MeasuredRun(record["frames"], measured.seconds, measured.peak_mib, record["seconds"], rows=record["rows"])
