@@ -23,7 +23,7 @@ STANDING = (
 
 def bench_crowd(counts: Sequence[int], is_overlay_written: bool) -> Iterator[BenchTable]:
     """Yield one table: each number of people against the first."""
-    rows = [("people per frame", "rows", "seconds", "ms per row", "MiB", "over the first")]
+    rows: list[tuple[str, ...]] = [("people per frame", "rows", "seconds", "ms per row", "MiB", "over the first")]
     with tempfile.TemporaryDirectory() as folder:
         clip = write_clip(Path(folder) / "crowd.mp4")
         first_mib = 0.0
