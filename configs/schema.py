@@ -234,10 +234,16 @@ class OverlaySettings(Settings):
 
 
 class RuntimeSettings(Settings):
-    """How the machine is used. Nothing here changes a result."""
+    """How the machine is used.
+
+    Threads and frames read ahead change no result. Another device or another `chunk_frames` moves it by rounding, as
+    people of a chunk go through the networks together.
+    """
 
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1'")
-    threads: int | None = Field(None, ge=1, description="CPU threads of torch; all cores by default")
+    threads: int | None = Field(
+        None, ge=1, le=256, description="CPU threads, at most one per core; by default OMP_NUM_THREADS, else all cores"
+    )
     chunk_frames: int = Field(32, ge=1, description="frames that go through the line at once")
     prefetch_frames: int = Field(16, ge=1, description="frames decoded ahead")
 

@@ -11,6 +11,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from configs.threads import spread
 from dpmesh.geometry.crop import crop_images
 from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
@@ -93,8 +94,8 @@ class KeypointReader:
     device: str
     dtype: str = "float32"  # inside the network, a key of `DTYPES`
     batch_rows: int = 32
+    threads: int = 1  # that read batches side by side; the answer is the same for any number
 
-    @torch.inference_mode()
     def read(
         self, images: Sequence[np.ndarray], image_row: np.ndarray, boxes_xyxy: np.ndarray, guess: np.ndarray
     ) -> np.ndarray:
@@ -109,7 +110,9 @@ class KeypointReader:
         centre = 0.5 * (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:])
         side = BOX_SCALE * np.maximum((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(axis=1), 4.0)
         found = np.zeros((len(boxes_xyxy), KEYPOINTS, 3), np.float32)
-        for start in range(0, len(found), self.batch_rows):
+
+        @torch.inference_mode()
+        def read_part(start: int) -> None:
             part = slice(start, start + self.batch_rows)
             crops = crop_images(images, image_row[part], centre[part], side[part], CROP_PX)
             pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float() / 255.0
@@ -118,6 +121,8 @@ class KeypointReader:
             share = cells.cpu().numpy() / MAP_PX - 0.5
             found[part, :, :2] = centre[part, None] + share * side[part, None, None]
             found[part, :, 2] = certainty.cpu().numpy()
+
+        spread(read_part, range(0, len(found), self.batch_rows), self.threads)
         return found
 
     def _logits(self, pixels: Tensor) -> Tensor:

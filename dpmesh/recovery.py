@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.threads import spread
 from dpmesh.body import BodyModel, BodyParams
 from dpmesh.crop_inputs import crop_inputs, published_squares
 from dpmesh.geometry.camera import ray_rotation, translation_from_crop
@@ -58,6 +59,7 @@ class BodyRecovery:
         is_mirrored: bool = False,
         is_turned: bool = True,
         batch_rows: int = 16,
+        threads: int = 1,
         crop_rule: CropRule | None = None,
     ) -> None:
         """
@@ -70,6 +72,7 @@ class BodyRecovery:
             is_turned: whether crops of people upside down or lying are turned upright for the network. A network
                 with the published camera gets every crop as it is.
             batch_rows: crops per call of the network.
+            threads: that recover batches side by side; the answer is the same for any number.
             crop_rule: "published" cuts as the released checkpoints were evaluated (`box_scale` is not read then),
                 "tight" round the confident keypoints. None takes "published" for a network with the published camera.
         """
@@ -82,6 +85,8 @@ class BodyRecovery:
         self._is_camera_fitted = is_camera_fitted
         self._is_mirrored = is_mirrored
         self._batch_rows = batch_rows
+        self._threads = threads
+        self._is_used = False  # layers may still have to be packed, which is done at the first call, by one thread
         is_published = network.settings.regressor.camera_head == "published"
         self._is_turned = is_turned and not is_published
         self._crop_rule = crop_rule or ("published" if is_published else "tight")
@@ -92,12 +97,17 @@ class BodyRecovery:
         Args:
             images: (H, W, 3) uint8 RGB each.
         """
-        parts = []
-        for start in range(0, len(people.image_row), self._batch_rows):
+
+        def recover_part(start: int) -> BodyParams:
             count = min(self._batch_rows, len(people.image_row) - start)
             padded = min(self._batch_rows, -(-count // ROWS_STEP) * ROWS_STEP)
             rows = start + np.minimum(np.arange(padded), count - 1)
-            parts.append(self._recover_batch(images, _rows(people, rows)).rows(slice(0, count)))
+            return self._recover_batch(images, _rows(people, rows)).rows(slice(0, count))
+
+        starts = range(0, len(people.image_row), self._batch_rows)
+        first = 0 if self._is_used else 1
+        parts = [*map(recover_part, starts[:first]), *spread(recover_part, starts[first:], self._threads)]
+        self._is_used |= bool(parts)
         pose = np.concatenate([part.pose for part in parts]) if parts else np.zeros((0, 24, 3), np.float32)
         betas = np.concatenate([part.betas for part in parts]) if parts else np.zeros((0, 10), np.float32)
         trans = np.concatenate([part.trans for part in parts]) if parts else np.zeros((0, 3), np.float32)

@@ -56,17 +56,7 @@ def choose_rows(row_bytes: int, device: str) -> int:
     return min(CUDA_ROWS_MAX, max(1, total // 4 // row_bytes))
 
 
-def core_count() -> int:
-    """Return how many cores this process may use; where the system does not tell, how many there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def set_threads(threads: int | None) -> int:
-    """Let torch use this many CPU threads (all cores by default); return the number."""
-    import torch
-
-    count = threads or core_count()
-    torch.set_num_threads(count)
-    return count
+def choose_workers(threads: int, call_bytes: int) -> int:
+    """Return how many threads call a network side by side, when one call takes so much memory: a quarter of it all."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(threads, memory // 4 // call_bytes))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from configs.errors import WeightsError
 from configs.schema import RunSettings
+from configs.threads import choose_threads
 from configs.weights import resolve, resolve_network
-from pipeline.device import choose_dtype, choose_rows
+from pipeline.device import choose_dtype, choose_rows, choose_workers
 from pipeline.identity import detector_identity, keypoints_identity, weights_identity
 from trackers.detector import PeopleFinder, PoseDetector
 from trackers.keypoint_files import KeypointRecord
@@ -30,6 +31,7 @@ class Models:
         self._settings = settings
         self.device = device
         self.dtype = choose_dtype(settings.recover.dtype, device)
+        self.threads = choose_threads(settings.runtime.threads) if device == "cpu" else 1
         self._body: BodyModel | None = None
         self._finder: PeopleFinder | None = None
         self._recovery: BodyRecovery | None = None
@@ -106,7 +108,8 @@ class Models:
         if not self.is_reader_used:
             return None
         network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve(READER_NAME))
-        return KeypointReader(network.float().to(self.device).eval(), self.device, self.dtype)
+        network = network.float().to(self.device).eval()
+        return KeypointReader(network, self.device, self.dtype, threads=self.threads)
 
     def body(self) -> "BodyModel":
         """Return the body model."""
@@ -127,7 +130,7 @@ class Models:
             if found is not None:
                 if detect.is_mirrored is None:  # keypoints that are read again need no second look; nor do boxes
                     detect = detect.model_copy(update={"is_mirrored": not self.is_reader_used})
-                self._finder = PoseDetector.from_settings(detect, found.path, device=self.device)
+                self._finder = PoseDetector.from_settings(detect, found.path, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(detect.keypoints, pictures=pictures)
         if self._finder is None:
@@ -154,6 +157,8 @@ class Models:
             network = merge_lora(DPMesh.from_pretrained(path, torch_dtype=torch.float32))
             if self.device == "cpu" and can_pack(DTYPES[self.dtype]):
                 pack(network, DTYPES[self.dtype])
+            row_bytes = network.settings.backbone.row_bytes
+            rows = recover.batch_rows or choose_rows(row_bytes, self.device)
             self._recovery = BodyRecovery(
                 network,
                 self.body(),
@@ -164,7 +169,8 @@ class Models:
                 is_camera_fitted=recover.is_camera_fitted,
                 is_mirrored=recover.is_mirrored,
                 is_turned=recover.is_turned,
-                batch_rows=recover.batch_rows or choose_rows(network.settings.backbone.row_bytes, self.device),
+                batch_rows=rows,
+                threads=choose_workers(self.threads, rows * row_bytes),
             )
         return self._recovery
 

@@ -136,14 +136,15 @@ class ObservationStore:
             arrays.update({f"{stage}/{name}": value for name, value in state.items()})
         write_npz(self._state_path, arrays)
 
-    def read_shards(self) -> Iterator[Observations]:
-        """Yield the committed shards in order, one at a time.
+    def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
+        """Yield the committed shards from `first` to before `stop`, or all of them, in order, one at a time.
 
         Raises:
             RunError: a committed shard is missing or unreadable.
         """
         state = self.read_state()
-        for number in range(state[0].shard_count if state else 0):
+        count = state[0].shard_count if state else 0
+        for number in range(first, count if stop is None else min(stop, count)):
             path = self._shard_path(number)
             try:
                 yield Observations(**read_npz(path))

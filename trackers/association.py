@@ -1,8 +1,14 @@
 """Which detection continues which track: costs from boxes and keypoints, and the assignment of least cost."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
+from configs.checks import check_shape
 from trackers.types import COCO_KEYPOINTS, Detections, select_detections
 
 # Spread of each keypoint relative to sqrt(area). Source: COCO keypoint evaluation (cocoapi, cocoeval.py).
@@ -12,6 +18,31 @@ KEYPOINT_SIGMAS = np.array(
 KEYPOINT_SCORE_MIN = 0.3
 DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
 DUPLICATE_SHARE = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
+# Of the root of the area: farther apart no single keypoint is alike enough. Source: the OKS solved for the distance.
+DUPLICATE_REACH = 1.01 * 2 * KEYPOINT_SIGMAS.max() * np.sqrt(-2 * np.log(DUPLICATE_SIMILARITY))
+PAIRS_AT_ONCE = 2**16  # of two people; what is computed for each takes about 1 KB
+TABLE_PAIRS_MAX = 2**20  # a larger group is assigned without a table of all its pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Who may be who, and what that costs; all other pairs cannot be."""
+
+    rows: np.ndarray  # (P,) int
+    columns: np.ndarray  # (P,) int
+    costs: np.ndarray  # (P,) float64, finite
+
+    def __post_init__(self) -> None:
+        check_shape("rows", self.rows, ("P",))
+        check_shape("columns", self.columns, (len(self.rows),))
+        check_shape("costs", self.costs, (len(self.rows),))
+
+
+def row_blocks(row_count: int, column_count: int) -> Iterator[slice]:
+    """Split rows into blocks of `PAIRS_AT_ONCE` pairs, so that memory does not grow with the square of a crowd."""
+    size = max(1, PAIRS_AT_ONCE // max(1, column_count))
+    for start in range(0, row_count, size):
+        yield slice(start, min(start + size, row_count))
 
 
 def box_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
@@ -23,11 +54,12 @@ def box_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
 
 def covered_shares(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Return for each box (N, 4) the share that the one box which covers most of it covers, (N,) 0 to 1."""
-    if len(boxes_xyxy) < 2:
-        return np.zeros(len(boxes_xyxy))
-    shared = _intersections(boxes_xyxy, boxes_xyxy)
-    np.fill_diagonal(shared, 0.0)
-    return shared.max(axis=1) / np.maximum(_areas(boxes_xyxy), 1e-9)
+    areas, shares = _areas(boxes_xyxy), np.zeros(len(boxes_xyxy))
+    for block in row_blocks(len(boxes_xyxy), len(boxes_xyxy)):
+        shared = _intersections(boxes_xyxy[block], boxes_xyxy)
+        shared[np.arange(len(shared)), np.arange(block.start, block.stop)] = 0.0
+        shares[block] = shared.max(axis=1) / np.maximum(areas[block], 1e-9)
+    return shares
 
 
 def buffered(boxes_xyxy: np.ndarray, share: float | np.ndarray) -> np.ndarray:
@@ -40,6 +72,16 @@ def buffered(boxes_xyxy: np.ndarray, share: float | np.ndarray) -> np.ndarray:
     return np.concatenate([boxes_xyxy[:, :2] - grow, boxes_xyxy[:, 2:] + grow], axis=1)
 
 
+def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the IoU (A, B) of boxes (A, 4) and (B, 4), both grown by the share (A,) of the first."""
+    first = buffered(first_xyxy, shares)[:, None]
+    grow = (second_xyxy[:, 2:] - second_xyxy[:, :2])[None] * shares[:, None, None]
+    low, high = second_xyxy[None, :, :2] - grow, second_xyxy[None, :, 2:] + grow
+    shared = np.maximum(np.minimum(first[..., 2:], high) - np.maximum(first[..., :2], low), 0).prod(axis=-1)
+    united = _areas(first[:, 0])[:, None] + np.maximum(high - low, 0).prod(axis=-1) - shared
+    return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
+
+
 def box_around(points: np.ndarray, margin_share: float) -> np.ndarray:
     """Return the box (4,) round points (N, 2), grown by a share of its longer side, and by a pixel at least."""
     low, high = points.min(axis=0), points.max(axis=0)
@@ -50,51 +92,105 @@ def box_around(points: np.ndarray, margin_share: float) -> np.ndarray:
 def keypoint_similarities(
     first: np.ndarray, second: np.ndarray, areas_px: np.ndarray, spread: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the OKS (A, B) of keypoints (A, 17, 3) and (B, 17, 3), and the share of keypoints it rests on (A, B).
+    """Return the OKS (P,) of pairs of keypoints (P, 17, 3) and (P, 17, 3), and the share of keypoints it rests on (P,).
 
     Args:
-        areas_px: (A,) area of the first people, in square pixels.
+        areas_px: (P,) area of the first people, in square pixels.
         spread: widens the tolerance; people move between frames.
 
     Source: COCO object keypoint similarity, over keypoints that are confident in both.
     """
-    both = (first[:, None, :, 2] >= KEYPOINT_SCORE_MIN) & (second[None, :, :, 2] >= KEYPOINT_SCORE_MIN)
-    squared = ((first[:, None, :, :2].astype(np.float64) - second[None, :, :, :2]) ** 2).sum(axis=-1)
-    variance = (2 * spread * KEYPOINT_SIGMAS) ** 2 * np.maximum(areas_px, 1.0)[:, None, None]
+    both = (first[..., 2] >= KEYPOINT_SCORE_MIN) & (second[..., 2] >= KEYPOINT_SCORE_MIN)
+    squared = ((first[..., :2].astype(np.float64) - second[..., :2]) ** 2).sum(axis=-1)
+    variance = (2 * spread * KEYPOINT_SIGMAS) ** 2 * np.maximum(areas_px, 1.0)[..., None]
     similarity = np.where(both, np.exp(-squared / (2 * variance)), 0.0).sum(axis=-1)
     count = both.sum(axis=-1)
     return similarity / np.maximum(count, 1), count / both.shape[-1]
 
 
 def assign(costs: np.ndarray, cost_max: float) -> list[tuple[int, int]]:
+    """Return what `assign_pairs` does, of a table of costs (A, B); an infinite one is never chosen."""
+    rows, columns = np.nonzero(costs <= cost_max)
+    return assign_pairs(Pairs(rows, columns, costs[rows, columns]), cost_max)
+
+
+def assign_pairs(pairs: Pairs, cost_max: float) -> list[tuple[int, int]]:
     """Return (row, column) pairs of least total cost, by row; to leave a pair out costs `cost_max`.
 
-    So a match that is certain is not given up for two that are poor.
-
-    Args:
-        costs: (A, B); an infinite one is never chosen.
+    So a match that is certain is not given up for two that are poor. People who have no possible partner in common are
+    assigned apart: the answer is the same, and a crowd takes no table of everybody against everybody.
     """
-    if costs.size == 0:
-        return []
-    rows, columns = linear_sum_assignment(np.minimum(costs, cost_max))
-    return [
-        (int(row), int(column)) for row, column in zip(rows, columns, strict=True) if costs[row, column] <= cost_max
-    ]
+    is_possible = pairs.costs <= cost_max
+    rows, columns, costs = pairs.rows[is_possible], pairs.columns[is_possible], pairs.costs[is_possible]
+    row_names, row = np.unique(rows, return_inverse=True)
+    column_names, column = np.unique(columns, return_inverse=True)
+    size = len(row_names) + len(column_names)
+    edges = coo_array((np.ones(len(row), np.int8), (row, column + len(row_names))), shape=(size, size))
+    group = connected_components(edges, directed=False)[1][row]
+    order = np.argsort(group, kind="stable")
+    chosen: list[int] = []
+    for edge in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        kept = edge[_choose(row[edge], column[edge], costs[edge], cost_max)] if len(edge) > 1 else edge
+        chosen += kept.tolist()
+    return sorted((int(rows[edge]), int(columns[edge])) for edge in chosen)
+
+
+def _choose(rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, cost_max: float) -> np.ndarray:
+    """Return which of the pairs (P,) are chosen."""
+    row_names, row = np.unique(rows, return_inverse=True)
+    column_names, column = np.unique(columns, return_inverse=True)
+    height, width = len(row_names), len(column_names)
+    if height * width <= TABLE_PAIRS_MAX:
+        table, edge_of = np.full((height, width), cost_max), np.full((height, width), -1)
+        table[row, column], edge_of[row, column] = costs, np.arange(len(costs))
+        edges = edge_of[linear_sum_assignment(table)]
+        return edges[edges >= 0]
+    # Each row has a column of its own, too, which stands for nobody. One is added, as a weight of 0 is no edge.
+    nobody = np.arange(height)
+    weights = np.concatenate([costs, np.full(height, cost_max)]) + 1.0
+    places = np.concatenate([row, nobody]), np.concatenate([column, width + nobody])
+    found = min_weight_full_bipartite_matching(csr_array((weights, places), shape=(height, width + height)))[1]
+    return np.flatnonzero(found[row] == column)
 
 
 def without_duplicates(people: Detections) -> Detections:
     """Return the people, best first, without those whose keypoints are those of a better one."""
     people = select_detections(people, np.argsort(-people.scores, kind="stable"))
-    if len(people) < 2:
-        return people
-    sides = people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
-    similarity, share = keypoint_similarities(people.keypoints, people.keypoints, sides[:, 0] * sides[:, 1])
-    is_same = (np.minimum(similarity, similarity.T) >= DUPLICATE_SIMILARITY) & (share >= DUPLICATE_SHARE)
-    kept: list[int] = []
-    for row in range(len(people)):
-        if not any(is_same[row, better] for better in kept):
-            kept.append(row)
-    return select_detections(people, kept)
+    keypoints, sides = people.keypoints, people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
+    areas = sides[:, 0] * sides[:, 1]
+    extents = _keypoint_extents(keypoints)
+    reach = DUPLICATE_REACH * np.sqrt(np.maximum(areas, 1.0))[:, None] * np.array([-1, -1, 1, 1])
+    is_kept = np.ones(len(people), bool)
+    for block in row_blocks(len(people), len(people)):
+        row, column = np.nonzero(_meet(extents[block] + reach[block], extents[: block.stop]))
+        row += block.start
+        is_open = (column < row) & is_kept[column]
+        row, column = row[is_open], column[is_open]
+        for first, second in ((0, 1), (1, 0)):  # alike by the area of either
+            pair = (row, column)
+            similarity, share = keypoint_similarities(
+                keypoints[pair[first]], keypoints[pair[second]], areas[pair[first]]
+            )
+            is_same = (similarity >= DUPLICATE_SIMILARITY) & (share >= DUPLICATE_SHARE)
+            row, column = row[is_same], column[is_same]
+        for worse, better in zip(row.tolist(), column.tolist(), strict=True):
+            is_kept[worse] &= not is_kept[better]
+    return select_detections(people, is_kept)
+
+
+def _keypoint_extents(keypoints: np.ndarray) -> np.ndarray:
+    """Return boxes (N, 4) float64 round the confident keypoints (N, 17, 3); an empty one where there are none."""
+    is_sure = keypoints[..., 2:] >= KEYPOINT_SCORE_MIN
+    low = np.where(is_sure, keypoints[..., :2], np.inf).min(axis=1)
+    high = np.where(is_sure, keypoints[..., :2], -np.inf).max(axis=1)
+    return np.concatenate([low, high], axis=1).astype(np.float64)
+
+
+def _meet(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
+    """Return (A, B), whether boxes (A, 4) and (B, 4) have a point in common."""
+    is_before = first_xyxy[:, None, :2] <= second_xyxy[None, :, 2:]
+    is_behind = first_xyxy[:, None, 2:] >= second_xyxy[None, :, :2]
+    return np.all(is_before & is_behind, axis=-1)
 
 
 def _areas(boxes_xyxy: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from configs.errors import WeightsError
 from configs.schema import DetectSettings
+from configs.threads import spread
 from trackers.mirrored import join_looks, mirrored_back
 from trackers.types import COCO_KEYPOINTS, Detections, no_detections
 from trackers.ultralytics_loader import load_backend
@@ -53,6 +54,7 @@ class PoseDetector:
         people_max: int = 100,
         batch_frames: int = 8,
         is_mirrored: bool = False,
+        threads: int = 1,
     ) -> None:
         """Load the weights.
 
@@ -61,6 +63,7 @@ class PoseDetector:
             image_px: longer side of the picture the network sees; exports with a fixed shape keep theirs.
             overlap_max: IoU above which the lower of two boxes is dropped.
             is_mirrored: whether every picture is also looked at in a mirror, see `trackers.mirrored`.
+            threads: that look at batches side by side; the answer is the same for any number.
 
         Raises:
             WeightsError: not loadable, not a pose network of people, or not with 17 keypoints.
@@ -76,9 +79,10 @@ class PoseDetector:
         self._people_max = people_max
         self._batch_frames = batch_frames
         self._is_mirrored = is_mirrored
+        self._threads = threads if self._backend.format == "pt" else 1  # other runtimes have threads of their own
 
     @classmethod
-    def from_settings(cls, settings: DetectSettings, path: Path, *, device: str) -> "PoseDetector":
+    def from_settings(cls, settings: DetectSettings, path: Path, *, device: str, threads: int = 1) -> "PoseDetector":
         """Return a detector with the weights at `path` and the values of the settings.
 
         Where these leave open whether to look in a mirror, it does not.
@@ -92,6 +96,7 @@ class PoseDetector:
             people_max=settings.people_max,
             batch_frames=settings.batch_frames,
             is_mirrored=bool(settings.is_mirrored),
+            threads=threads,
         )
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
@@ -110,9 +115,11 @@ class PoseDetector:
             rows_by_shape.setdefault(picture.shape, []).append(row)
         results: list[Detections] = [no_detections() for _ in images]
         for rows in rows_by_shape.values():
-            for start in range(0, len(rows), self._batch_frames):
-                batch = rows[start : start + self._batch_frames]
-                found = self._look(np.stack([pictures[row][0] for row in batch]))
+            batches = [rows[start : start + self._batch_frames] for start in range(0, len(rows), self._batch_frames)]
+            looks = spread(
+                lambda batch: self._look(np.stack([pictures[row][0] for row in batch])), batches, self._threads
+            )
+            for batch, found in zip(batches, looks, strict=True):
                 for row, people in zip(batch, found, strict=True):
                     results[row] = _to_image(people, pictures[row][1], images[row].shape)
         return results

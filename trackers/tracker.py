@@ -7,11 +7,12 @@ import numpy as np
 
 from configs.schema import TrackSettings
 from trackers.association import (
-    assign,
-    box_overlaps,
-    buffered,
+    Pairs,
+    assign_pairs,
+    buffered_overlaps,
     covered_shares,
     keypoint_similarities,
+    row_blocks,
     without_duplicates,
 )
 from trackers.kalman import (
@@ -166,30 +167,35 @@ class Tracker:
     ) -> list[tuple[_Track, int]]:
         if not tracks or not len(rows):
             return []
-        costs = self._costs(tracks, select_detections(people, rows), is_buffered=is_buffered)
-        return [(tracks[track], int(rows[column])) for track, column in assign(costs, cost_max)]
+        pairs = self._pairs(tracks, select_detections(people, rows), cost_max, is_buffered=is_buffered)
+        return [(tracks[track], int(rows[column])) for track, column in assign_pairs(pairs, cost_max)]
 
-    def _costs(self, tracks: list[_Track], people: Detections, *, is_buffered: bool) -> np.ndarray:
-        """Return (tracks, people): 0 the same place and pose, 1 nothing in common, infinite where it cannot be."""
+    def _pairs(self, tracks: list[_Track], people: Detections, cost_max: float, *, is_buffered: bool) -> Pairs:
+        """Return who may be who: a cost of 0 is the same place and pose, 1 nothing in common."""
         expected = np.stack([state_box(track.state) for track in tracks])
         found = people.boxes_xyxy.astype(np.float64)
         unseen_s = np.array([self._unseen_s(track) for track in tracks])
         uncertainty = np.array([centre_uncertainty(track.state) for track in tracks])
-        share = np.minimum(BUFFER_SHARE + uncertainty, BUFFER_SHARE_MAX) * is_buffered
-        overlap = np.stack(
-            [
-                box_overlaps(buffered(expected[row : row + 1], share[row]), buffered(found, share[row]))[0]
-                for row in range(len(tracks))
-            ]
-        )
+        buffer = np.minimum(BUFFER_SHARE + uncertainty, BUFFER_SHARE_MAX) * is_buffered
         poses = np.stack([_moved(track, box) for track, box in zip(tracks, expected, strict=True)])
         sides = expected[:, 2:] - expected[:, :2]
-        similarity, seen_share = keypoint_similarities(poses, people.keypoints, sides[:, 0] * sides[:, 1], POSE_SPREAD)
-        weight = KEYPOINT_WEIGHT * seen_share * np.exp(-unseen_s / KEYPOINT_MEMORY_S)[:, None]
-        costs = 1 - (1 - weight) * overlap - weight * similarity + UNSEEN_COST * unseen_s[:, None]
-        ratio = sides[:, 1:] / np.maximum(found[:, 3] - found[:, 1], 1.0)[None]
-        is_possible = (overlap > 0) & (ratio <= SIZE_RATIO_MAX) & (ratio >= 1 / SIZE_RATIO_MAX)
-        return np.where(is_possible, costs, np.inf)
+        areas, heights = sides[:, 0] * sides[:, 1], np.maximum(found[:, 3] - found[:, 1], 1.0)
+        freshness = np.exp(-unseen_s / KEYPOINT_MEMORY_S)
+        parts = []
+        for block in row_blocks(len(tracks), len(people)):
+            overlaps = buffered_overlaps(expected[block], found, buffer[block])
+            ratio = sides[block, 1:] / heights[None]
+            row, column = np.nonzero((overlaps > 0) & (ratio <= SIZE_RATIO_MAX) & (ratio >= 1 / SIZE_RATIO_MAX))
+            overlap, row = overlaps[row, column], row + block.start
+            similarity, seen_share = keypoint_similarities(
+                poses[row], people.keypoints[column], areas[row], POSE_SPREAD
+            )
+            weight = KEYPOINT_WEIGHT * seen_share * freshness[row]
+            costs = 1 - (1 - weight) * overlap - weight * similarity + UNSEEN_COST * unseen_s[row]
+            is_possible = costs <= cost_max
+            parts.append((row[is_possible], column[is_possible], costs[is_possible]))
+        rows, columns, all_costs = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Pairs(rows, columns, all_costs)
 
     def _start(self, people: Detections, taken: set[int]) -> list[tuple[_Track, int]]:
         born = []

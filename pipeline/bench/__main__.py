@@ -1,10 +1,12 @@
-"""Command: `python -m pipeline.bench line`, `precision` or `refine-memory`, and their options."""
+"""Command: `python -m pipeline.bench line`, `precision`, `crowd` or `refine-memory`, and their options."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from configs.command import exit_code_of
+from configs.threads import wait_passively
+from pipeline.bench.crowd import bench_crowd
 from pipeline.bench.line import bench_line
 from pipeline.bench.precision import bench_precision
 from pipeline.bench.refine import bench_refine_memory
@@ -14,6 +16,7 @@ from pipeline.cli.tables import print_table
 
 def main() -> int:
     """Run the command."""
+    wait_passively()
     parser = argparse.ArgumentParser(prog="python -m pipeline.bench", description="Print figures of this machine.")
     commands = parser.add_subparsers(dest="command")
     line = commands.add_parser("line", help="frames/s and memory of the whole line against detection alone")
@@ -29,12 +32,17 @@ def main() -> int:
     memory.add_argument("--people", type=int, default=5)
     memory.add_argument("--refine", choices=["smooth", "fit"], default="fit", help="how")
     memory.add_argument("--steps", type=int, default=2, help="of the solver")
+    crowd = commands.add_parser("crowd", help="memory and time of many people in a frame")
+    crowd.add_argument("--people", type=int, nargs="+", default=[20, 500, 2000], help="in each of two frames")
+    crowd.add_argument("--overlay", action="store_true", help="also write the overlay")
     options = parser.parse_args(sys.argv[1:] or ["line"])
     if options.command == "line":
         tables = bench_line(options.clip, options.detector, options.short_s, options.long_s)
     elif options.command == "refine-memory":
         given = options.short_min, options.long_min, options.people, options.refine, options.steps
         tables = bench_refine_memory(*given)
+    elif options.command == "crowd":
+        tables = bench_crowd(options.people, options.overlay)
     else:
         tables = bench_precision(options.clip, options.detector)
     for table in tables:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import av
 
-from pipeline.device import core_count
+from configs.threads import core_count, use_one_thread_each
 
 STAGES = ("decode", "detect", "track", "recover", "write", "motion", "export", "overlay")
 
@@ -100,7 +100,12 @@ def loop_video(source: Path, target: Path, length_s: float) -> Path:
 
 def measure_run(video: Path, output: Path, detector: str) -> MeasuredRun:
     """Run the command on a video and read what it says of itself."""
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(video), "--output", str(output), "--detector", detector]
+    return measure_command(video, output, ["--detector", detector])
+
+
+def measure_command(video: Path, output: Path, given: list[str]) -> MeasuredRun:
+    """Run the command on a video with the options given and read what it says of itself."""
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(video), "--output", str(output), *given]
     measured = measure(command)
     record = json.loads((output / video.stem / "run.json").read_text())
     return MeasuredRun(record["frames"], measured.seconds, measured.peak_mib, record["seconds"], rows=record["rows"])
@@ -115,13 +120,13 @@ def measure_detection(video: Path, detector: str) -> MeasuredRun:
 def detect_all(video: str, detector: str) -> int:
     """Run the detector over a video as the line does; return the number of frames."""
     from configs.schema import RunSettings
-    from pipeline.device import choose_device, set_threads
+    from pipeline.device import choose_device
     from pipeline.line import chunk_frames
     from pipeline.media import read_frames
     from pipeline.models import Models
 
     settings = RunSettings.model_validate({"detect": {"weights": detector}})
-    set_threads(settings.runtime.threads)
+    use_one_thread_each()
     finder = Models(settings, choose_device(settings.runtime.device)).people_finder()
     count = 0
     for chunk in chunk_frames(read_frames(Path(video)), settings.runtime.chunk_frames):

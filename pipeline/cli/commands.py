@@ -13,8 +13,9 @@ from configs.errors import InputError, SettingsError, WeightsError
 from configs.failure import describe_failure, is_unexpected, keep_traceback
 from configs.files import check_regular
 from configs.schema import RecoverSettings, RunSettings
+from configs.threads import use_one_thread_each
 from pipeline.cli.tables import note, print_table, say, tell_error
-from pipeline.device import choose_device, set_threads
+from pipeline.device import choose_device
 from pipeline.inputs import clip_names, find_clips
 from pipeline.outputs import person_files
 from pipeline.record import read_finished
@@ -54,7 +55,7 @@ def run(inputs: Sequence[str], output: Path, settings: RunSettings, *, is_plan: 
             "run the clips one by one, each with its own --keypoints"
         )
     device = choose_device(settings.runtime.device)
-    set_threads(settings.runtime.threads)
+    use_one_thread_each()
     from rich.console import Console
 
     from pipeline.progress import TerminalProgress, make_bar
@@ -245,6 +246,7 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     from pipeline.models import Models
     from pipeline.stages.refine import refine_person
 
+    use_one_thread_each()
     body = Models(settings, choose_device(settings.runtime.device)).body()
     people = [person for person in simulated_people(folder, body, limit) if len(person.rows.frame_index)]
     if not people:

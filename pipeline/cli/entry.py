@@ -7,6 +7,7 @@ from typing import NoReturn
 from configs.command import exit_code_of
 from configs.stops import ignore_stops
 from configs.streams import open_streams
+from configs.threads import wait_passively
 
 FAILED, WRONG_USAGE = 1, 2  # exit codes
 ADVICE = "the same command goes on where this one stopped"
@@ -14,6 +15,7 @@ ADVICE = "the same command goes on where this one stopped"
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    wait_passively()
     answer = open_streams()
     code = exit_code_of(lambda: execute(sys.argv[1:]), word="interrupted", advice=ADVICE)
     ignore_stops()

@@ -10,11 +10,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from configs.errors import InputError
+from configs.threads import core_count
 from configs.weights import WeightsStatus, cache_folder, find_entry, how_to_get, locate
 from configs.weights import list_weights as weights_states
 from configs.weights import verify as verify_entry
 from pipeline.cli.tables import note, print_table, say
-from pipeline.device import core_count
 from pipeline.outputs import person_files
 from pipeline.record import RECORD_NAME, read_record
 

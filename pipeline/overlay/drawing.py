@@ -75,15 +75,17 @@ def draw_tags(image: np.ndarray, texts: list[str], anchors_px: np.ndarray, colou
     """
     height, width = image.shape[:2]
     size = text_height_for(height)
-    taken: list[tuple[float, float, float, float]] = []
-    for row in np.argsort(-anchors_px[:, 1], kind="stable"):
+    taken = np.zeros((len(texts), 4))  # boxes of the tags so far
+    for count, row in enumerate(np.argsort(-anchors_px[:, 1], kind="stable")):
         letters, _ = _letters(texts[row], size, tuple(int(c) for c in lightened(colours[row])))
         high, wide = letters.shape[:2]
         x = float(np.clip(anchors_px[row, 0] - wide / 2, 0, max(0, width - wide)))
         y = float(np.clip(anchors_px[row, 1] - 1.2 * high, 0, max(0, height - high)))
-        while y > 0 and any(_overlap((x, y, x + wide, y + high), other) for other in taken):
-            y = max(0.0, y - 2.0)
-        taken.append((x, y, x + wide, y + high))
+        places = np.append(np.arange(y, 0.0, -2.0), 0.0)  # upwards from here
+        beside = taken[:count][(x < taken[:count, 2]) & (taken[:count, 0] < x + wide)]
+        is_taken = ((places[:, None] < beside[:, 3]) & (beside[:, 1] < places[:, None] + high)).any(axis=1)
+        y = float(places[:-1][~is_taken[:-1]][0]) if not is_taken[:-1].all() else 0.0
+        taken[count] = x, y, x + wide, y + high
         draw_text(image, texts[row], x, y, size, colours[row])
 
 
@@ -107,8 +109,3 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray, colours: np.ndarray
         for place in (places[k] for k in np.flatnonzero(sure)):
             cv2.circle(image, place, radius + 1, (16, 16, 16), -1, cv2.LINE_AA)
             cv2.circle(image, place, radius, light, -1, cv2.LINE_AA)
-
-
-def _overlap(first: tuple[float, float, float, float], second: tuple[float, float, float, float]) -> bool:
-    across = first[0] < second[2] and second[0] < first[2]
-    return across and first[1] < second[3] and second[1] < first[3]

@@ -22,6 +22,7 @@ from pipeline.types import Frame, MotionTrack
 
 FRAMES_TOGETHER = 8  # bodies of this many frames are skinned in one call
 BACKGROUNDS = {"black": (0, 0, 0), "gray": (128, 128, 128), "white": (255, 255, 255), "green": (0, 177, 64)}
+BODIES_TOGETHER = 256  # at most, unless one frame has more; each takes 83 kB of vertices
 FILLED_OPACITY = 0.6  # of the usual opacity: a body that was filled in looks like a ghost
 
 
@@ -82,7 +83,7 @@ def write_overlay(
     with open_sink(path, painter.width, painter.height) as sink:
         for group in _groups(_chained(first, source)):
             near = tracks.between(group[0].index, group[-1].index)
-            for frame, people in zip(group, _people_in(group, near, body), strict=True):
+            for frame, people in zip(group, people_in(group, near, body), strict=True):
                 sink.write(painter.paint(frame.image, people), frame.time_s)
                 count += 1
     return count
@@ -164,9 +165,21 @@ def _places_in(frames: Sequence[Frame], tracks: Sequence[MotionTrack]) -> list[l
     return places
 
 
-def _people_in(group: Sequence[Frame], tracks: Sequence[MotionTrack], body: Body) -> Iterator[PeopleInFrame]:
-    """Give the people of each frame of a group; all bodies of the group are skinned together."""
-    by_frame = _places_in(group, tracks)
+def people_in(group: Sequence[Frame], tracks: Sequence[MotionTrack], body: Body) -> Iterator[PeopleInFrame]:
+    """Give the people of each frame of a group; bodies are skinned together up to `BODIES_TOGETHER`."""
+    held: list[list[tuple[int, int]]] = []
+    for row in _places_in(group, tracks):
+        if held and sum(map(len, held)) + len(row) > BODIES_TOGETHER:
+            yield from _skinned(held, tracks, body)
+            held = []
+        held.append(row)
+    yield from _skinned(held, tracks, body)
+
+
+def _skinned(
+    by_frame: Sequence[Sequence[tuple[int, int]]], tracks: Sequence[MotionTrack], body: Body
+) -> Iterator[PeopleInFrame]:
+    """Give the people of each frame, of (track, row of the track); all are skinned together."""
     places = [place for row in by_frame for place in row]
 
     def gather(name: str, *shape: int) -> np.ndarray:
@@ -214,7 +227,7 @@ def _name_people(
     """Write the identity above everyone of whom something is to be seen."""
     rows = np.unique(rendering.person)
     rows = rows[rows >= 0]
-    outline = vertices[rows][:, ::7]  # a seventh of the vertices tells where the head is
+    outline = vertices[rows, ::7]  # a seventh of the vertices tells where the head is
     depth = np.maximum(outline[..., 2:], NEAR_M)
     points = focal_px[rows, None, None] * outline[..., :2] / depth + principal_px[rows, None]
     low, high = points.min(axis=1), points.max(axis=1)

@@ -1,4 +1,4 @@
-"""Linking: rows in order of time become one sequence per person, in constant memory."""
+"""Linking: rows in order of time become one sequence per person, in bounded memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ import numpy as np
 
 from pipeline.store import ObservationStore
 from pipeline.types import Observations, concatenate_observations, select_rows
+
+ROWS_HELD = 500_000  # of all people that are gathered at once, about 800 bytes each
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,30 +19,66 @@ class Span:
     first_frame: int
     last_frame: int
     row_count: int
+    first_shard: int
+    last_shard: int
 
 
 def find_spans(store: ObservationStore) -> list[Span]:
     """Return the span of every track, in order of first appearance (then identity)."""
     spans: dict[int, Span] = {}
-    for shard in store.read_shards():
-        for track_id in np.unique(shard.track_id).tolist():
-            frames = shard.frame_index[shard.track_id == track_id]
-            old = spans.get(track_id)
-            first = int(frames[0]) if old is None else old.first_frame
-            count = len(frames) + (old.row_count if old else 0)
-            spans[track_id] = Span(track_id, first, int(frames[-1]), count)
+    for number, shard in enumerate(store.read_shards()):
+        for track_id, rows in _rows_by_track(shard.track_id):
+            frames, old = shard.frame_index[rows], spans.get(track_id)
+            spans[track_id] = Span(
+                track_id=track_id,
+                first_frame=int(frames[0]) if old is None else old.first_frame,
+                last_frame=int(frames[-1]),
+                row_count=len(rows) + (old.row_count if old else 0),
+                first_shard=number if old is None else old.first_shard,
+                last_shard=number,
+            )
     return sorted(spans.values(), key=lambda span: (span.first_frame, span.track_id))
 
 
 def iterate_people(store: ObservationStore, spans: list[Span]) -> Iterator[Observations]:
-    """Yield the rows of each chosen track once its last frame was read; only open tracks are in memory."""
+    """Yield the rows of each chosen track once its last frame was read; only open tracks are in memory.
+
+    Where the chosen tracks have more than `ROWS_HELD` rows, shards are read again for every group of them.
+    """
+    for group in _groups(spans):
+        yield from _gather(store, group)
+
+
+def _groups(spans: list[Span]) -> Iterator[list[Span]]:
+    group: list[Span] = []
+    rows = 0
+    for span in spans:
+        if group and rows + span.row_count > ROWS_HELD:
+            yield group
+            group, rows = [], 0
+        group.append(span)
+        rows += span.row_count
+    if group:
+        yield group
+
+
+def _gather(store: ObservationStore, spans: list[Span]) -> Iterator[Observations]:
     last = {span.track_id: span.last_frame for span in spans}
+    first_shard, stop = min(span.first_shard for span in spans), max(span.last_shard for span in spans) + 1
     held: dict[int, list[Observations]] = {}
-    for shard in store.read_shards():
-        for track_id in np.unique(shard.track_id).tolist():
+    for shard in store.read_shards(first_shard, stop):
+        for track_id, rows in _rows_by_track(shard.track_id):
             if track_id not in last:
                 continue
-            rows = select_rows(shard, shard.track_id == track_id)
-            held.setdefault(track_id, []).append(rows)
-            if rows.frame_index[-1] == last[track_id]:
+            mine = select_rows(shard, rows)
+            held.setdefault(track_id, []).append(mine)
+            if mine.frame_index[-1] == last[track_id]:
                 yield concatenate_observations(held.pop(track_id))
+
+
+def _rows_by_track(track_ids: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield every identity of (R,) and the rows that have it, both in order."""
+    order = np.argsort(track_ids, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(track_ids[order])) + 1):
+        if len(rows):
+            yield int(track_ids[rows[0]]), rows

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from configs.errors import InputError
 from configs.schema import TrackSettings
 from pipeline.line import Stage
 from pipeline.types import Chunk
 from trackers.shots import ShotDetector
 from trackers.tracker import Tracker
+
+PEOPLE_MAX = 20_000  # in a frame, far more than a stadium shows large enough; memory holds, minutes per frame do not
 
 
 class TrackStage(Stage):
@@ -22,9 +25,18 @@ class TrackStage(Stage):
         self._cuts = ShotDetector() if settings.is_cut_detection_on else None
 
     def process(self, chunk: Chunk) -> Chunk:
-        """Return the chunk with one `Tracks` per frame."""
+        """Return the chunk with one `Tracks` per frame.
+
+        Raises:
+            InputError: a frame has more people than can be told apart.
+        """
         found = []
         for frame, detections in zip(chunk.frames, chunk.detections or (), strict=True):
+            if len(detections) > PEOPLE_MAX:
+                raise InputError(
+                    f"frame {frame.index} has {len(detections)} people, and at most {PEOPLE_MAX} can be told apart; "
+                    "lower detect.people_max, or give keypoints of fewer people"
+                )
             if self._cuts is not None and self._cuts.update(frame.image):
                 self._tracker.end_all()
             found.append(self._tracker.update(detections, frame.time_s, frame.index))

@@ -1,9 +1,20 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
-from trackers.association import assign, box_overlaps, buffered, covered_shares, keypoint_similarities
+from trackers import association
+from trackers.association import (
+    assign,
+    box_overlaps,
+    buffered,
+    covered_shares,
+    keypoint_similarities,
+    without_duplicates,
+)
+from trackers.types import Detections, concatenate_detections
 
 
 @pytest.mark.parametrize(
@@ -41,10 +52,11 @@ def test_keypoints_are_wholly_alike_with_themselves_and_less_when_moved() -> Non
     rng = np.random.default_rng(0)
     pose = np.concatenate([rng.uniform(0, 100, (1, 17, 2)), np.ones((1, 17, 1))], axis=2)
     moved = pose + np.array([10, 0, 0])
-    similarity, share = keypoint_similarities(pose, np.concatenate([pose, moved]), np.array([1e4]))
-    assert similarity[0, 0] == pytest.approx(1.0)
-    assert 0.1 < similarity[0, 1] < 0.9
-    assert share.tolist() == [[1.0, 1.0]]
+    twice, areas = np.concatenate([pose, pose]), np.array([1e4, 1e4])
+    similarity, share = keypoint_similarities(twice, np.concatenate([pose, moved]), areas)
+    assert similarity[0] == pytest.approx(1.0)
+    assert 0.1 < similarity[1] < 0.9
+    assert share.tolist() == [1.0, 1.0]
 
 
 def test_keypoints_that_were_not_seen_do_not_count() -> None:
@@ -53,8 +65,8 @@ def test_keypoints_that_were_not_seen_do_not_count() -> None:
     other[0, 5:, :2] = 1e6
     other[0, 5:, 2] = 0.1
     similarity, share = keypoint_similarities(pose, other, np.array([1e4]))
-    assert similarity[0, 0] == pytest.approx(1.0)
-    assert share[0, 0] == pytest.approx(5 / 17)
+    assert similarity[0] == pytest.approx(1.0)
+    assert share[0] == pytest.approx(5 / 17)
 
 
 def test_the_assignment_is_the_cheapest_of_all() -> None:
@@ -75,3 +87,63 @@ def test_a_certain_pair_is_not_given_up_for_two_poor_ones() -> None:
 
 def test_nobody_is_assigned_where_there_is_nobody() -> None:
     assert assign(np.zeros((0, 3)), 1.0) == assign(np.zeros((3, 0)), 1.0) == []
+
+
+def _crowd(count: int, side_px: float, seed: int = 0) -> Detections:
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(0, side_px, (count, 1, 2)) + rng.uniform(0, 40, (count, 17, 2))
+    keypoints = np.concatenate([places, rng.uniform(0, 1, (count, 17, 1))], axis=2).astype(np.float32)
+    boxes = np.concatenate([keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)], axis=1)
+    return Detections(boxes, rng.uniform(0.5, 1, count).astype(np.float32), keypoints)
+
+
+@pytest.mark.parametrize("side_px", [40, 2000])  # all upon each other, and apart
+def test_a_crowd_takes_no_table_of_everybody_against_everybody(side_px: int) -> None:
+    people = _crowd(800, side_px)
+    tracemalloc.start()
+    try:
+        kept = without_duplicates(people)
+        covered = covered_shares(people.boxes_xyxy)
+        peak_mib = tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+    assert (len(kept), covered.shape) == (800, (800,))
+    assert peak_mib < 60  # a table would hold 166 MiB of keypoint differences alone, and grow with the square
+
+
+def test_people_in_blocks_are_who_they_are_in_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = _crowd(60, 100)
+    twice = concatenate_detections([people, people])
+    whole, covered = without_duplicates(twice), covered_shares(twice.boxes_xyxy)
+    monkeypatch.setattr(association, "PAIRS_AT_ONCE", 7)
+    assert np.array_equal(without_duplicates(twice).keypoints, whole.keypoints)
+    assert np.array_equal(covered_shares(twice.boxes_xyxy), covered)
+    assert len(whole) == 60
+
+
+def test_only_keypoints_that_meet_are_compared_and_no_double_is_missed() -> None:
+    people = _crowd(80, 150)
+    shifted = Detections(people.boxes_xyxy, people.scores, people.keypoints + np.float32([1.5, -1, 0]))
+    everyone = concatenate_detections([people, shifted])
+    order = np.argsort(-everyone.scores, kind="stable")
+    keypoints, boxes = everyone.keypoints[order], everyone.boxes_xyxy[order]
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    kept: list[int] = []
+    for row in range(len(order)):
+        pair = keypoints[[row] * len(kept)], keypoints[kept]
+        there, share = keypoint_similarities(*pair, areas[[row] * len(kept)])
+        back, _ = keypoint_similarities(*pair, areas[kept])
+        if not ((np.minimum(there, back) >= 0.8) & (share >= 5 / 17)).any():
+            kept.append(row)
+    assert 80 <= len(kept) < 160
+    assert np.array_equal(without_duplicates(everyone).keypoints, keypoints[kept])
+
+
+def test_groups_and_large_groups_are_assigned_as_one_table_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    costs = np.where(rng.uniform(size=(40, 50)) < 0.06, rng.uniform(0, 1, (40, 50)), np.inf)
+    rows, columns = linear_sum_assignment(np.minimum(costs, 0.8))
+    wanted = [pair for pair in zip(rows.tolist(), columns.tolist(), strict=True) if costs[pair] <= 0.8]
+    assert assign(costs, 0.8) == wanted
+    monkeypatch.setattr(association, "TABLE_PAIRS_MAX", 0)
+    assert assign(costs, 0.8) == wanted

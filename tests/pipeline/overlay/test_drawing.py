@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pipeline.overlay import drawing
 from pipeline.overlay.drawing import blend_bodies, draw_boxes, draw_keypoints, draw_tags, lightened
 from pipeline.overlay.renderer import Rendering
 
@@ -65,3 +66,18 @@ def test_boxes_are_lines() -> None:
 def test_dark_colours_are_lightened_for_text() -> None:
     assert lightened(np.array([0, 114, 178], np.uint8)).mean() > 130
     np.testing.assert_array_equal(lightened(np.array([240, 228, 66], np.uint8)), (240, 228, 66))
+
+
+def test_tags_of_a_crowd_cover_each_other_at_the_top_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(drawing, "draw_text", lambda image, text, x, y, size, colour: drawn.append((x, y)))
+    count, size = 1000, drawing.text_height_for(720)
+    high, wide = drawing._letters("7", size, tuple(WHITE[0].tolist()))[0].shape[:2]
+    anchors = np.random.default_rng(0).uniform(0, 1, (count, 2)) * (1280, 720)
+    draw_tags(np.zeros((720, 1280, 3), np.uint8), ["7"] * count, anchors, np.repeat(WHITE, count, axis=0))
+    places = np.array(drawn)
+    apart = np.abs(places[:, None] - places[None])
+    is_covered = (apart[..., 0] < wide) & (apart[..., 1] < high) & ~np.eye(count, dtype=bool)
+    assert len(places) == count
+    assert not is_covered[places[:, 1] > high].any()
+    assert (places[:, 1] > high).sum() > 100

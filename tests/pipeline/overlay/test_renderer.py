@@ -114,3 +114,16 @@ def test_faces_turned_to_the_light_are_brighter(renderer: BodyRenderer) -> None:
     assert np.all((normals[0] * CUBE).sum(-1) > 0)  # outward
     picture = render(renderer, (0.0, 0.0, 4.0))
     assert picture.colour[50, 70, 0] > picture.colour[70, 90, 0]  # the light comes from above and left
+
+
+def test_a_crowd_drawn_in_groups_looks_as_if_drawn_at_once(
+    renderer: BodyRenderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [(0.2, 0.0, 8.0), (0.0, 0.0, 4.5), (-0.4, 0.3, 6.0)]
+    whole = render(renderer, *places)
+    monkeypatch.setattr("pipeline.overlay.renderer.BODIES_AT_ONCE", 1)
+    joined = render(renderer, *places)
+    assert np.array_equal(joined.person, whole.person)
+    np.testing.assert_allclose(joined.depth_m, whole.depth_m)
+    np.testing.assert_allclose(joined.coverage, whole.coverage, atol=0.01)
+    assert np.abs(joined.colour.astype(int) - whole.colour.astype(int)).mean() < 0.5

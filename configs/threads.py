@@ -1,0 +1,77 @@
+"""Threads of the CPU: how many, how they wait, and how work is spread over them without a change of its result."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def wait_passively() -> None:
+    """Let OpenMP's threads sleep while they wait, in this process and its children; a user's own policy stays.
+
+    By default they spin, which takes the cores from whatever else runs: beside other work a run is then several times
+    slower. OpenMP reads the policy once, so this comes before torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def core_count() -> int:
+    """Return how many cores this process may use, by its affinity and by the quota of its container."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([cores, *_quotas()]))
+
+
+def choose_threads(wanted: int | None) -> int:
+    """Return the number of CPU threads to use: what is wanted, else OMP_NUM_THREADS, else all cores; at most all."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # OpenMP takes a list, one per level
+    if wanted is None and told.isdecimal() and int(told) > 0:
+        wanted = int(told)
+    return min(wanted or core_count(), core_count())
+
+
+def spread(function: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
+    """Return `function` of each item, in order, computed by this many threads.
+
+    Every item is computed by one thread, and torch is kept to one thread inside it (`use_one_thread_each`), so that
+    the result is the same for any number of threads. An error, Ctrl-C too, drops the items that have not begun.
+    """
+    if min(threads, len(items)) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(min(threads, len(items)), "spread", initializer=use_one_thread_each) as pool:
+        return list(pool.map(function, items))
+
+
+def use_one_thread_each() -> None:
+    """Keep torch to one thread per call: with more it sums in another order, and poses move by hundredths of a rad."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _quotas() -> Iterator[int]:
+    """Yield the cores that each control group above this process leaves it, where they are limited (Linux)."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in groups:
+        _, _, name = line.split(":", 2)
+        folder = CGROUPS / name.lstrip("/")
+        for place in (folder, *folder.parents):
+            if place.is_relative_to(CGROUPS):
+                yield from _quota(place)
+
+
+def _quota(folder: Path) -> Iterator[int]:
+    try:
+        quota, _, period = (folder / "cpu.max").read_text().partition(" ")
+        if quota.isdecimal() and int(period) > 0:
+            yield -(-int(quota) // int(period))
+    except (OSError, ValueError):
+        return  # not limited, or of the older kind
