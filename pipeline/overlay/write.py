@@ -21,6 +21,7 @@ from pipeline.overlay.side import SideView, draw_ground, plan_side_view
 from pipeline.types import Frame, MotionTrack
 
 FRAMES_TOGETHER = 8  # bodies of this many frames are skinned in one call
+GROUP_PIXELS = 2**26  # of the frames that wait for it: 8 of 3840x2160, 2 of 7680x4320
 FILLED_OPACITY = 0.6  # of the usual opacity: a body that was filled in looks like a ghost
 
 
@@ -79,7 +80,8 @@ def write_overlay(
     painter = OverlayPainter(tracks, body, first.image.shape[1], first.image.shape[0], settings)
     count = 0
     with open_sink(path, painter.width, painter.height) as sink:
-        for group in _groups(_chained(first, source)):
+        together = max(1, min(FRAMES_TOGETHER, GROUP_PIXELS // (first.image.shape[0] * first.image.shape[1])))
+        for group in _groups(_chained(first, source), together):
             near = tracks.between(group[0].index, group[-1].index)
             for frame, people in zip(group, _people_in(group, near, body), strict=True):
                 sink.write(painter.paint(frame.image, people), frame.time_s)
@@ -217,8 +219,8 @@ def _name_people(
     draw_tags(image, [str(i) for i in track_ids[rows]], tops, colours[rows])
 
 
-def _groups(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    while group := list(islice(frames, FRAMES_TOGETHER)):
+def _groups(frames: Iterator[Frame], together: int) -> Iterator[list[Frame]]:
+    while group := list(islice(frames, together)):
         yield group
 
 
