@@ -18,7 +18,7 @@ from pipeline.graph import PlannedNode
 from pipeline.identity import program_version
 from pipeline.inputs import ClipInput
 from pipeline.line import StageClock
-from pipeline.media import probe
+from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
 from pipeline.record import RECORD_NAME
 
@@ -75,11 +75,12 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
     started, clock, folder = time.monotonic(), StageClock(), output / clip.name
     record: dict[str, Any] = {"input": clip.path.name, "settings": settings.model_dump(mode="json")}
     try:
-        info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
+        info = probe_clip(clip.path, settings)
         for note in info.notes:
             log.warning("%s: %s", clip.name, note)
         record["video"] = {
-            "width": info.width, "height": info.height, "rate": str(info.rate), "codec": info.codec,
+            "width": info.width, "height": info.height, "rate": str(info.rate), "rate_source": info.rate_source,
+            "codec": info.codec,
             "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
         }  # fmt: skip
         record["models"] = describe(models)
@@ -119,13 +120,19 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
     return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem, False)
 
 
+def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:
+    """Return what an input holds, read as the settings say; raises `InputError` as `probe` does."""
+    decode = settings.decode
+    return probe(path, image_rate=decode.folder_rate_hz, rate=decode.rate_hz, max_side_px=decode.max_side_px)
+
+
 def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, device: str) -> list[ClipPlan]:
     """Return what a run would do; reads videos' headers, models' hashes and the motion prior, writes nothing."""
     models = Models(settings, device)
     plans = []
     for clip in clips:
         try:
-            info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
+            info = probe_clip(clip.path, settings)
             work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
             plans.append(ClipPlan(clip.name, tuple(work.plan()), ""))
         except InputError as error:

@@ -43,6 +43,8 @@ def _inspect_run(folder: Path) -> None:
         print(f"{folder}: not finished, the run goes on or was stopped; what lies there may be of the run before")
     else:
         size = f"{record.video.get('width')}x{record.video.get('height')} at {record.video.get('rate')} frames/s"
+        if source := record.video.get("rate_source"):
+            size += f" (by {source})"
         print(f"{folder}: {record.status}, {record.people} people in {record.frames} frames, {size}")
     if record.problem:
         print(f"problem: {record.problem}")
