@@ -81,6 +81,9 @@ class DecodeSettings(Settings):
     end_s: float | None = Field(None, gt=0, description="second to stop before")
     max_side_px: int | None = Field(None, ge=32, description="shrink frames whose longer side is larger than this")
     folder_rate_hz: Rate = Field(Fraction(30), description="frame rate of an image folder, which carries none")
+    rate_hz: Rate | None = Field(
+        None, description="frames per second in place of the input's own times, also for raw streams and image folders"
+    )
     on_corrupt: Literal["stop", "skip"] = Field("stop", description="end at the first damaged frame, or leave it out")
 
 

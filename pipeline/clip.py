@@ -1,6 +1,7 @@
 """One clip from video to files: the nodes of its graph and what each of them does."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,9 +14,10 @@ from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
 from pipeline.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.identity import code_identity, program_version, video_identity, weights_identity
-from pipeline.line import StageClock, chunk_frames, run_line
+from pipeline.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
 from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.media.images import plan_images
+from pipeline.media.info import fit_size
 from pipeline.media.sound import Sound
 from pipeline.memory import give_back
 from pipeline.models import Models
@@ -32,6 +34,8 @@ from pipeline.stages.refine import refine_people, refine_person
 from pipeline.stages.track import TrackStage
 from pipeline.store import Journal, ObservationStore
 from pipeline.types import Frame
+
+log = logging.getLogger(__name__)
 
 WRITE_BEHIND_FRAMES = 8
 # Whose code the files of a node depend on, beside that of the nodes before it.
@@ -67,7 +71,7 @@ class Clip:
             "code": code_identity(*CODE_OF_OBSERVATIONS),
             "models": self.models.identities,
             "dtype": self.models.dtype,
-            "chunk_frames": chosen.runtime.chunk_frames,
+            "chunk_frames": self._chunk_frames,
             **_dump(chosen, "decode", "detect", "track", "recover", "body"),
         }
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
@@ -137,8 +141,8 @@ class Clip:
             RecoverStage(models.recovery, chosen.recover, self.focal_px()),
         ]
         source = _Frames(self._read(journal))
-        with closing(prefetch(iter(source), chosen.runtime.prefetch_frames)) as frames:
-            chunks = chunk_frames(frames, chosen.runtime.chunk_frames, journal.shard_count)
+        with closing(prefetch(iter(source), self._ahead_frames)) as frames:
+            chunks = chunk_frames(frames, self._chunk_frames, journal.shard_count)
             with closing(run_line(chunks, stages, self.clock, snapshots)) as done:
                 latest: dict[str, Any] = snapshots or {}
                 for chunk in done:
@@ -213,7 +217,7 @@ class Clip:
         path = self.folder / OVERLAY_NAME
         claim([path])
         tracks = MotionLibrary.of_files(self.motion_paths())
-        has_sound = self.settings.overlay.is_sound_kept
+        has_sound = self.settings.overlay.is_sound_kept and self.settings.decode.rate_hz is None  # else out of step
         self.progress.start("overlay", self._frame_total())
 
         @contextmanager
@@ -221,25 +225,27 @@ class Clip:
             with (
                 Sound(self.info) as sound,
                 VideoWriter(target, width, height, self.info.rate, sound=sound if has_sound else None) as video,
-                WriteBehind[tuple[np.ndarray, float]](lambda shot: video.write(*shot), WRITE_BEHIND_FRAMES) as behind,
+                WriteBehind[tuple[np.ndarray, float]](
+                    lambda shot: video.write(*shot), fit_queue(WRITE_BEHIND_FRAMES, width * height)
+                ) as behind,
             ):
                 yield _EncodedBehind(behind)
 
         def counted() -> Iterator[Frame]:
-            for number, frame in enumerate(_Frames(self._read()), start=1):
+            for number, frame in enumerate(_Frames(self._read(tell=log.debug)), start=1):
                 yield frame
-                if number % self.settings.runtime.chunk_frames == 0:
+                if number % self._chunk_frames == 0:
                     give_back()
                 self.progress.advance(number, "")
 
         with (
             self.clock.measure("overlay"),
-            closing(prefetch(counted(), self.settings.runtime.prefetch_frames)) as frames,
+            closing(prefetch(counted(), self._ahead_frames)) as frames,
         ):
             count = write_overlay(frames, tracks, self.models.body(), path, self.settings.overlay, open_writer)
         return [path] if count else []
 
-    def _read(self, done: Journal | None = None) -> Iterator[Frame]:
+    def _read(self, done: Journal | None = None, tell: Callable[[str], None] = log.warning) -> Iterator[Frame]:
         """Return the frames of the chosen part, after those that a journal counts."""
         decode = self.settings.decode
         return read_frames(
@@ -250,8 +256,21 @@ class Clip:
             after_time_s=done.last_time_s if done is not None and done.shard_count else None,
             max_side_px=decode.max_side_px,
             on_corrupt=decode.on_corrupt,
-            image_rate=decode.folder_rate_hz,
+            tell=tell,
         )
+
+    @property
+    def _frame_pixels(self) -> int:
+        width, height = fit_size(self.info.width, self.info.height, self.settings.decode.max_side_px)
+        return width * height
+
+    @property
+    def _chunk_frames(self) -> int:
+        return fit_chunk(self.settings.runtime.chunk_frames, self._frame_pixels)
+
+    @property
+    def _ahead_frames(self) -> int:
+        return fit_queue(self.settings.runtime.prefetch_frames, self._frame_pixels)
 
     @property
     def _shrunk(self) -> float:

@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -10,14 +11,16 @@ from pathlib import Path
 
 from configs.errors import InputError, SettingsError
 from pipeline.outputs import is_result
+from pipeline.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES, UNREAD_SUFFIXES, VIDEO_SUFFIXES
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".ts", ".mts", ".m2ts"),
-        *(".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".gif"),
-    }
+log = logging.getLogger(__name__)
+
+NAMES_SHOWN = 8
+# Matroska, MPEG program stream, Windows Media, Flash, Ogg, MXF, RealMedia, raw H.264 and HEVC parameter sets.
+FILM_HEADS = (
+    *(b"\x1a\x45\xdf\xa3", b"\x00\x00\x01\xba", b"\x30\x26\xb2\x75", b"FLV\x01", b"OggS", b"\x06\x0e\x2b\x34"),
+    *(b".RMF", b"\x00\x00\x00\x01\x67", b"\x00\x00\x00\x01\x27", b"\x00\x00\x00\x01\x40\x01"),
 )
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 NAME_BYTES_MAX = 200  # file systems take 255
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no UTF-8, ends of lines and paragraphs
@@ -77,10 +80,44 @@ def _videos_of(path: Path) -> list[Path]:
     items = sorted(item for item in path.iterdir() if not item.name.startswith(".") and not is_result(item))
     videos = [item for item in items if item.is_file() and item.suffix.lower() in VIDEO_SUFFIXES]
     if videos:
+        _tell_left_out(path, [item for item in items if item not in set(videos)])
         return videos
     if any(item.suffix.lower() in IMAGE_SUFFIXES for item in items):
         return [path]
+    unread = [item for item in items if item.suffix.lower() in UNREAD_SUFFIXES]
+    if unread:
+        what = UNREAD_SUFFIXES[unread[0].suffix.lower()]
+        raise InputError(f"{path}: none of its files can be read, such as {unread[0].name}; {what}")
+    unnamed = [item.name for item in items if item.is_file() and _looks_like_media(item)]
+    if unnamed:
+        raise InputError(f"{path}: holds no file with a video's name, but {unnamed[0]} looks like one; give it by name")
     raise InputError(f"{path}: the folder holds neither videos nor images; give a folder of clips or of frames")
+
+
+def _tell_left_out(folder: Path, items: Sequence[Path]) -> None:
+    """Say in one line which files of a folder of clips look like films or pictures and are not taken."""
+    left_out = [item for item in items if item.is_file() and _looks_like_media(item)]
+    if left_out:
+        more = f" and {len(left_out) - NAMES_SHOWN} more" if len(left_out) > NAMES_SHOWN else ""
+        log.warning(
+            "%s: its videos are run; left out: %s%s; give them by name, images as a folder of their own",
+            folder, ", ".join(item.name for item in left_out[:NAMES_SHOWN]), more,
+        )  # fmt: skip
+
+
+def _looks_like_media(path: Path) -> bool:
+    """Return whether a file that is no known video is one by its first bytes, or an image."""
+    if path.suffix.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES.keys():
+        return True
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(377)
+    except OSError:
+        return False
+    is_transport = head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G"
+    return is_transport or head[4:8] == b"ftyp" or head.startswith(FILM_HEADS) or head[8:12] == b"AVI "
 
 
 def clip_names(paths: Sequence[Path]) -> list[str]:

@@ -14,6 +14,9 @@ from pipeline.types import Chunk, Frame
 
 Snapshot = dict[str, np.ndarray]
 
+QUEUE_BYTES = 2**28  # of frames in one chunk or queue: 32 of 1920x1080, 8 of 3840x2160, 2 of 7680x4320
+BATCH = 8  # frames, `detect.batch_frames` by default
+
 
 class Stage:
     """One step of the line. A stage has `process` to write; the other methods do nothing unless overridden."""
@@ -51,6 +54,20 @@ def chunk_frames(frames: Iterable[Frame], size: int, first_number: int = 0) -> I
             number, held = number + 1, []
     if held:
         yield Chunk(number, tuple(held))
+
+
+def fit_chunk(wanted: int, frame_pixels: int) -> int:
+    """Return how many frames go together: `wanted`, fewer where frames are so large that they would fill memory.
+
+    A whole number of detector batches where more than one fits, so that large frames form the same batches.
+    """
+    fitting = fit_queue(wanted, frame_pixels)
+    return fitting if fitting in (wanted, *range(1, BATCH)) else fitting // BATCH * BATCH
+
+
+def fit_queue(wanted: int, frame_pixels: int) -> int:
+    """Return how many frames of a size may wait at a time: `wanted`, or what `QUEUE_BYTES` hold, at least one."""
+    return max(1, min(wanted, QUEUE_BYTES // (3 * frame_pixels)))
 
 
 class StageClock:

@@ -15,7 +15,7 @@ from pipeline.graph import PlannedNode
 from pipeline.identity import program_version, video_identity
 from pipeline.inputs import ClipInput
 from pipeline.line import StageClock
-from pipeline.media import probe
+from pipeline.media import VideoInfo, probe
 from pipeline.memory import give_back
 from pipeline.models import Models, describe
 from pipeline.outputs import check_folder
@@ -104,12 +104,12 @@ def _process(
     record |= describe_input(clip.path)
     check_folder(folder, clip.path)
     check_owner(folder, clip.path)
-    info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
+    info = probe_clip(clip.path, settings)
     for note in info.notes:
         log.warning("%s: %s", clip.name, note)
     record["video"] = {
-        "width": info.width, "height": info.height, "rate": str(info.rate), "codec": info.codec,
-        "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
+        "width": info.width, "height": info.height, "rate": str(info.rate), "rate_source": info.rate_source,
+        "codec": info.codec, "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
     }  # fmt: skip
     record["models"] = describe(models)
     record["content"] = video_identity(clip.path)
@@ -142,6 +142,12 @@ def _process(
     return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem, False)
 
 
+def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:
+    """Return what an input holds, read as the settings say; raises `InputError` as `probe` does."""
+    decode = settings.decode
+    return probe(path, image_rate=decode.folder_rate_hz, rate=decode.rate_hz, max_side_px=decode.max_side_px)
+
+
 def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, device: str) -> list[ClipPlan]:
     """Return what a run would do; reads videos' headers, models' hashes and the motion prior, writes nothing."""
     models = Models(settings, device)
@@ -150,7 +156,7 @@ def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, 
         try:
             check_folder(output / clip.name, clip.path)
             check_owner(output / clip.name, clip.path)
-            info = probe(clip.path, image_rate=settings.decode.folder_rate_hz)
+            info = probe_clip(clip.path, settings)
             work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
             plans.append(ClipPlan(clip.name, tuple(work.plan()), ""))
         except (SettingsError, WeightsError):  # every clip would raise it

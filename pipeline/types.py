@@ -15,6 +15,7 @@ class Frame:
     index: int  # place in the video, from 0, in presentation order
     time_s: float  # the frame's own timestamp, relative to the first frame of the stream
     image: np.ndarray  # (H, W, 3) uint8 RGB, upright, square pixels
+    focal_scale: float = 1.0  # of the video's focal length; below 1 in a picture of another size between black bars
 
     def __post_init__(self) -> None:
         check_shape("image", self.image, ("H", "W", 3))

@@ -46,6 +46,8 @@ def _inspect_run(folder: Path) -> None:
         say(f"{folder}: stopped, the same command goes on from there; what lies there may be of the run before")
     else:
         size = f"{record.video.get('width')}x{record.video.get('height')} at {record.video.get('rate')} frames/s"
+        if source := record.video.get("rate_source"):
+            size += f" (by {source})"
         say(f"{folder}: {record.status}, {record.people} people in {record.frames} frames, {size}")
     if record.problem:
         say(f"problem: {record.problem}")

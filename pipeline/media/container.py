@@ -11,6 +11,9 @@ from av.video.stream import VideoStream
 
 from configs.errors import InputError
 from pipeline.media.extent import iterate_boxes
+from pipeline.media.info import fit_size
+
+FRAME_PIXELS_MAX = 2**27  # 16K: 400 MB as RGB, and a few of them are in memory at a time
 
 
 def reason_of(error: BaseException) -> str:
@@ -37,17 +40,53 @@ def check_readable(path: Path) -> os.stat_result:
     return status
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a video file for reading; the caller closes it. Raises `InputError` for anything that is not one."""
+def check_regular(path: Path) -> None:
+    """Raise `InputError` for what exists but is no file with content: a pipe or a device would never end."""
     status = check_readable(path)
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: not a regular file; give a video file or a folder of images")
+        kinds = {stat.S_ISFIFO: "a pipe", stat.S_ISCHR: "a device", stat.S_ISBLK: "a device", stat.S_ISSOCK: "a socket"}
+        kind = next((name for is_kind, name in kinds.items() if is_kind(status.st_mode)), "something else")
+        raise InputError(
+            f"{path}: not a regular file but {kind}; save the video to a file first, as it is read more than once"
+        )
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or download it again")
+
+
+def check_pixels(
+    path: Path, width: int, height: int, *, is_image: bool = False, max_side_px: int | None = None
+) -> None:
+    """Raise `InputError` for frames that are too large to be handled, before memory is taken for one.
+
+    Args:
+        is_image: the file is an image, of which one is decoded at a time, so that it may be read smaller.
+        max_side_px: how large it will be read.
+    """
+    read_width, read_height = fit_size(width, height, max_side_px if is_image else None)
+    if read_width * read_height <= FRAME_PIXELS_MAX:
+        return
+    what = (
+        "read them smaller with --set decode.max_side_px=4096"
+        if is_image
+        else ("make them smaller first, e.g. `ffmpeg -i IN -vf scale=3840:-2 OUT`")
+    )
+    raise InputError(
+        f"{path}: frames of {width}x{height} are {width * height / 1e6:.0f} million pixels, and at most "
+        f"{FRAME_PIXELS_MAX / 1e6:.0f} million are handled; {what}"
+    )
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a video file for reading; the caller closes it. Raises `InputError` for anything that is not one."""
+    check_regular(path)
     try:
         # The whitelist keeps a playlist in disguise from opening addresses; absolute, as "a:b" reads as a protocol.
         return av.open(
-            str(path.absolute()), metadata_errors="replace", options={"protocol_whitelist": "file"}, mode="r"
+            str(path.absolute()),
+            metadata_errors="replace",
+            # The decoders that look into the streams at opening take no more memory than those that read them.
+            options={"protocol_whitelist": "file", "max_pixels": str(FRAME_PIXELS_MAX)},
+            mode="r",
         )
     except Exception as error:
         raise InputError(f"{path}: {_why_unopenable(path, error)}") from error
@@ -73,8 +112,8 @@ def pick_stream(container: InputContainer, path: Path, *, is_strict: bool = Fals
     # Threads within a frame, not across frames: only then does a damaged packet raise where it is met, and the
     # bytes do not depend on the number of cores.
     best.thread_type = "SLICE"
-    if is_strict:
-        best.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
+    strict = {"err_detect": "crccheck+bitstream+buffer+explode"} if is_strict else {}
+    best.codec_context.options = {"max_pixels": str(FRAME_PIXELS_MAX), **strict}
     return best
 
 

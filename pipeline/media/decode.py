@@ -94,12 +94,18 @@ def _missing_end(stream: VideoStream, path: Path) -> str | None:
 def deinterlace(frames: Pictures) -> Pictures:
     """Yield one progressive frame per frame, with the timestamps of the input. Reaches one frame back and ahead."""
     graph: Graph | None = None
+    shape: tuple[int, int, str] | None = None
     stamps: deque[int | None] = deque()
     damage: Damage | None = None
     try:
         for frame in frames:
+            found = (frame.width, frame.height, frame.format.name)
+            if graph is not None and found != shape:  # a filter is built for one size
+                graph.push(None)
+                yield from _pull(graph, stamps)
+                graph = None
             if graph is None:
-                graph = _deinterlacer(frame)
+                graph, shape = _deinterlacer(frame), found
             stamps.append(frame.pts)
             graph.push(frame)
             yield from _pull(graph, stamps)

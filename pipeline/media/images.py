@@ -1,6 +1,7 @@
 """Folders and globs of images, read as a video."""
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,14 +12,18 @@ from PIL import Image, ImageOps
 
 from configs.errors import InputError
 from pipeline.media.container import check_readable, reason_of
-from pipeline.media.info import focal_from_35mm
-from pipeline.media.pixels import over_black
+from pipeline.media.info import fit_size, focal_from_35mm
+from pipeline.media.pixels import grey_range, grey_to_rgb, over_black
+from pipeline.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 EXIF_ORIENTATION = 0x0112
 EXIF_IFD = 0x8769
 EXIF_FOCAL_35MM = 0xA405
+EXIF_PIXELS_MAX = 2**25
 NAMES_SHOWN = 8
+TOO_LARGE = "declares more than 179 million pixels, the most that are decoded"
+GREY_FILES = 8  # images looked at to find how many bits of 16-bit grey are used
+MANY_PICTURES = frozenset({"WEBP", "PNG", "AVIF", "GIF"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class ImagePlan:
     height: int
     focal_px: float | None
     notes: tuple[str, ...]
+    grey_max: int | None  # white of 16-bit grey that holds fewer bits; None = all are used
 
 
 def is_glob(path: Path) -> bool:
@@ -62,9 +68,11 @@ def plan_images(path: Path) -> ImagePlan:
     dropped: list[str] = []
     size: tuple[int, int] | None = None
     focal_px: float | None = None
+    grey: list[Path] = []
+    moving: list[str] = []
     for name in names:
         try:
-            found_size, focal = _read_header(name)
+            found_size, focal = _read_header(name, grey, moving)
         except InputError as error:
             dropped.append(str(error))
             continue
@@ -77,7 +85,12 @@ def plan_images(path: Path) -> ImagePlan:
     if size is None:
         what = f"none of {len(names)} images can be read: {_join(dropped)}" if names else "no images found"
         raise InputError(f"{path}: {what}; give a video file or a folder of {', '.join(sorted(IMAGE_SUFFIXES))}")
-    notes = []
+    notes = unread_notes(path)
+    if moving:
+        notes.append(
+            f"{path}: {len(moving)} of {len(names)} images hold several pictures, and only the first of each is read: "
+            f"{_join(moving)}; give such a file by its own name"
+        )
     if dropped:
         notes.append(
             f"{path}: left out {len(dropped)} of {len(names)} images that are unreadable or not "
@@ -86,44 +99,131 @@ def plan_images(path: Path) -> ImagePlan:
     gaps = _find_gaps(kept)
     if gaps:
         notes.append(f"{path}: the numbering has gaps, order is kept: {_join(gaps)}")
-    return ImagePlan(tuple(kept), *size, focal_px, tuple(notes))
+    return ImagePlan(tuple(kept), *size, focal_px, tuple(notes), _grey_max(grey))
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Return an image file as (H, W, 3) uint8 RGB, turned upright; transparent pixels over black."""
+def unread_notes(path: Path) -> list[str]:
+    """Return one line about files of a folder that look like pictures or films and cannot be read here."""
+    if not path.is_dir():
+        return []
+    unread = sorted(item for item in path.iterdir() if item.suffix.lower() in UNREAD_SUFFIXES)
+    if not unread:
+        return []
+    what = UNREAD_SUFFIXES[unread[0].suffix.lower()]
+    return [f"{path}: left out {len(unread)} files that cannot be read: {_join([u.name for u in unread])}; {what}"]
+
+
+def read_image(path: Path, grey_max: int | None = None, max_side_px: int | None = None) -> np.ndarray:
+    """Return an image file as (H, W, 3) uint8 RGB, turned upright; transparent pixels over black.
+
+    Args:
+        grey_max: white of 16-bit grey that holds fewer bits.
+        max_side_px: longer side of the result at most; large images are shrunk before their arrays are made.
+    """
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey: keep the upper byte
-                grey = np.clip(np.asarray(image, np.float64) / 257.0, 0, 255)
-                return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
-            if image.has_transparency_data:
-                return np.ascontiguousarray(over_black(np.asarray(image.convert("RGBA"))))
-            return np.array(image.convert("RGB"))
+        with open_image(path) as image:
+            return decode_image(image, grey_max, max_side_px)
     except Exception as error:
         raise InputError(f"{path}: the image cannot be decoded ({reason_of(error)}); replace or remove it") from error
 
 
-def _read_header(path: Path) -> tuple[tuple[int, int], float | None]:
-    """Return the upright size and focal length of an image; raises `InputError` holding its name and the reason."""
+def open_image(path: Path) -> Image.Image:
+    """Open an image; Pillow refuses more than 179 million pixels, and its warning from half of that on is silenced."""
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    return Image.open(path)
+
+
+def decode_image(image: Image.Image, grey_max: int | None = None, max_side_px: int | None = None) -> np.ndarray:
+    """Return an opened image as `read_image` does."""
+    full = upright_size(image)
+    size = fit_size(*full, max_side_px)
+    if size != full and image.format == "JPEG":
+        image.draft(None, (max(size), max(size)))  # decodes at an 8th, a quarter or a half where that is large enough
+    image.load()  # a TIFF turns itself here
+    ImageOps.exif_transpose(image, in_place=True)
+    rgb: Image.Image = image
+    if is_wide_grey(image):
+        grey = np.asarray(image)
+        rgb = Image.fromarray(grey_to_rgb(grey, grey_max or (1.0 if _is_unit(grey) else 65535.0)))
+    elif image.has_transparency_data:
+        rgb = Image.fromarray(over_black(np.asarray(image.convert("RGBA"))))
+    elif image.mode != "RGB":
+        rgb = image.convert("RGB")
+    if size != full:
+        rgb = rgb.resize(size, Image.Resampling.BILINEAR)
+    return np.array(rgb)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height of an opened image once it is turned upright."""
+    width, height = image.size
+    is_sideways = _exif_of(image).get(EXIF_ORIENTATION, 1) in {5, 6, 7, 8}
+    return (height, width) if is_sideways and image.format != "TIFF" else (width, height)
+
+
+def _exif_of(image: Image.Image) -> Image.Exif:
+    """Return what a camera wrote into an image; of a large PNG only what comes before the pixels.
+
+    Pillow decodes a PNG to look behind them, too.
+    """
+    if image.format == "PNG" and image.width * image.height > EXIF_PIXELS_MAX:
+        return Image.Image.getexif(image)
+    return image.getexif()
+
+
+def is_wide_grey(image: Image.Image) -> bool:
+    """Return whether a picture is grey with more than 8 bits."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _is_unit(pixels: np.ndarray) -> bool:
+    return pixels.dtype.kind == "f" and float(pixels.max(initial=0.0)) <= 1.0
+
+
+def _grey_max(files: list[Path]) -> int | None:
+    """Return the white of a folder's 16-bit grey from a few of its images."""
+    brightest = 0.0
+    for path in files[:: max(1, len(files) // GREY_FILES)]:
+        try:
+            with open_image(path) as image:
+                brightest = max(brightest, float(np.asarray(image).max()))
+        except Exception:  # damage: the reader says so where it meets it
+            continue
+    return grey_range(brightest)
+
+
+def check_declared(path: Path, image: Image.Image) -> None:
+    """Raise `InputError` for a page that declares more pixels than can be decoded."""
+    if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):
+        raise InputError(f"{path}: a picture of {image.width}x{image.height} cannot be held; make it smaller")
+
+
+def _read_header(path: Path, grey: list[Path], moving: list[str]) -> tuple[tuple[int, int], float | None]:
+    """Return the upright size and focal length of an image; raises `InputError` holding its name and the reason.
+
+    Images of wide grey are added to `grey`, the names of those with several pictures to `moving`.
+    """
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path.name} (empty)")
-        with Image.open(path) as image:
-            exif = image.getexif()
-            width, height = image.size
-            if exif.get(EXIF_ORIENTATION, 1) in {5, 6, 7, 8}:
-                width, height = height, width
-            focal_35mm = exif.get_ifd(EXIF_IFD).get(EXIF_FOCAL_35MM)
+        with open_image(path) as image:
+            if is_wide_grey(image):
+                grey.append(path)
+            if image.format in MANY_PICTURES and getattr(image, "is_animated", False):
+                moving.append(path.name)
+            width, height = upright_size(image)
+            focal_35mm = _exif_of(image).get_ifd(EXIF_IFD).get(EXIF_FOCAL_35MM)
             focal_px = focal_from_35mm(float(focal_35mm), width, height) if focal_35mm else None
             has_checksums = image.format == "PNG"
         if has_checksums:
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 image.verify()
         if not _has_end(path):
             raise InputError(f"{path.name} (cut off)")
     except InputError:
         raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path.name} ({TOO_LARGE})") from error
     except Exception as error:
         raise InputError(f"{path.name} (unreadable)") from error
     return (width, height), focal_px

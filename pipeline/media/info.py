@@ -1,6 +1,6 @@
 """What is known of a video before it is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -8,10 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """Facts of one video, image folder or GIF. `width` and `height` are those of the frames that are read."""
+    """Facts of one video, image folder or animation. `width` and `height` are those of the frames that are read."""
 
     path: Path
-    kind: Literal["video", "images", "gif"]
+    kind: Literal["video", "images", "gif", "pages"]  # pages: an image file that holds several pictures
     width: int  # upright, square pixels
     height: int
     stored_width: int  # as coded, before rotation and pixel aspect
@@ -32,6 +32,21 @@ class VideoInfo:
     has_audio: bool
     focal_px: float | None  # in pixels of a full-size upright frame, when the camera wrote it into the file
     notes: tuple[str, ...] = ()  # what a user should hear: files left out, gaps in a numbering
+    rate_source: str = "the file's timestamps"  # where `rate` comes from, in words
+    is_counted: bool = False  # frame k lies at k / rate: the file has no timestamps, or they are overridden
+    container: str = ""  # name of the demuxer; empty for images
+    colour: "Colour" = field(default_factory=lambda: Colour())
+    grey_max: int | None = None  # brightest value of 16-bit grey that holds fewer bits, e.g. 4095; None = all are used
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How code values mean colours: the code points of ITU-T H.273; 2 = not told."""
+
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    is_full_range: bool = False
 
 
 def fit_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int]:

@@ -1,46 +1,64 @@
 """What a path holds: a video, a GIF or a folder of images, with sizes and rates as a viewer sees them."""
 
-import struct
-from collections.abc import Mapping
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
 import av
-import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from configs.errors import InputError
-from pipeline.media.container import check_readable, open_container, pick_stream
+from pipeline.media.container import check_pixels, check_readable, check_regular, open_container, pick_stream
 from pipeline.media.decode import INTERLACED_ORDERS, Damage, decode_stream
-from pipeline.media.images import IMAGE_SUFFIXES, is_glob, plan_images
-from pipeline.media.info import VideoInfo, focal_from_35mm
+from pipeline.media.images import is_glob, plan_images
+from pipeline.media.info import Colour, VideoInfo, focal_from_35mm
+from pipeline.media.orientation import orientation_of
+from pipeline.media.pages import plan_pages
+from pipeline.media.pixels import UNTOLD, grey_range
+from pipeline.media.rates import choose_rate
+from pipeline.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
 FOLDER_RATE = Fraction(30)
-RATE_MAX = 20_000  # above this a declared rate is a container's clock (90000), not a camera's
+FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+GREY_FRAMES = 48  # looked at to find how many bits of 16-bit grey are used
 FOCAL_KEYS = ("com.apple.quicktime.camera.focal_length.35mm_equivalent", "focallengthin35mmfilm")
 
 
-def probe(path: str | Path, *, image_rate: Fraction = FOLDER_RATE) -> VideoInfo:
-    """Return what a video file, GIF, image, image folder or glob of images holds; decodes its first frame.
+def probe(
+    path: str | Path,
+    *,
+    image_rate: Fraction = FOLDER_RATE,
+    rate: Fraction | None = None,
+    max_side_px: int | None = None,
+) -> VideoInfo:
+    """Return what a video file, animation, image, image folder or glob of images holds; decodes its first frame.
 
     Args:
         image_rate: frames per second of an image folder, which carries none.
+        rate: frames per second whatever the file says: frame k then lies at k / rate.
+        max_side_px: how large frames will be read; pictures that cannot be held in full may be read smaller.
 
     Raises:
         InputError: when no frame can come out of it.
     """
     path = Path(path)
     if is_glob(path):
-        return images_info(path, image_rate)
+        return images_info(path, rate or image_rate, max_side_px)
     check_readable(path)
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
-        return images_info(path, image_rate)
+    if path.is_dir():
+        return images_info(path, rate or image_rate, max_side_px)
+    check_regular(path)
+    suffix = path.suffix.lower()
+    if suffix in UNREAD_SUFFIXES:
+        raise InputError(f"{path}: {suffix} cannot be read here; {UNREAD_SUFFIXES[suffix]}")
+    if suffix in IMAGE_SUFFIXES:
+        return pages_info(path, image_rate, rate, max_side_px) or images_info(path, rate or image_rate, max_side_px)
     with open_container(path) as container:
         stream = pick_stream(container, path)
+        check_pixels(path, stream.width or 0, stream.height or 0)
         frames = decode_stream(container, stream, path)
         try:
             first = next(frames)
@@ -48,12 +66,14 @@ def probe(path: str | Path, *, image_rate: Fraction = FOLDER_RATE) -> VideoInfo:
             raise InputError(
                 f"{path}: no frame can be decoded ({stream.codec_context.name}); copy or download it again"
             ) from error
-        return _describe(path, container, stream, first)
+        grey_max = _grey_max(first, frames) if first.format.name.startswith("gray16") else None
+        return _describe(path, container, stream, first, rate, grey_max)
 
 
-def images_info(path: Path, rate: Fraction) -> VideoInfo:
+def images_info(path: Path, rate: Fraction, max_side_px: int | None = None) -> VideoInfo:
     """Return the facts of an image folder, a glob of images or a single image."""
     plan = plan_images(path)
+    check_pixels(path, plan.width, plan.height, is_image=True, max_side_px=max_side_px)
     return VideoInfo(
         path=path,
         kind="images",
@@ -77,21 +97,69 @@ def images_info(path: Path, rate: Fraction) -> VideoInfo:
         has_audio=False,
         focal_px=plan.focal_px,
         notes=plan.notes,
+        rate_source="the settings, as images carry none",
+        is_counted=True,
+        grey_max=plan.grey_max,
     )
 
 
-def _describe(path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame) -> VideoInfo:
-    rotation_deg, is_mirrored = _orientation(first)
+def pages_info(
+    path: Path, page_rate: Fraction, rate: Fraction | None, max_side_px: int | None = None
+) -> VideoInfo | None:
+    """Return the facts of an image file with several pictures (animated WebP, PNG or AVIF, TIFF pages), else None.
+
+    Args:
+        page_rate: frames per second of pages without delays.
+        rate: frames per second whatever delays the file has.
+    """
+    plan = plan_pages(path, page_rate, rate)
+    if plan is None:
+        return None
+    check_pixels(path, plan.width, plan.height, is_image=True, max_side_px=max_side_px)
+    return VideoInfo(
+        path=path,
+        kind="pages",
+        width=plan.width,
+        height=plan.height,
+        stored_width=plan.width,
+        stored_height=plan.height,
+        rotation_deg=0,
+        is_mirrored=False,
+        sample_aspect=Fraction(1),
+        rate=plan.rate,
+        nominal_rate=plan.rate,
+        frame_count=len(plan.times_s),
+        duration_s=float(len(plan.times_s) / plan.rate),
+        start_offset_s=0.0,
+        start_pts=None,
+        time_base=Fraction(1, 1000),
+        codec=path.suffix.lower().lstrip("."),
+        pixel_format="rgb24",
+        is_interlaced=False,
+        has_audio=False,
+        focal_px=None,
+        rate_source=plan.rate_source,
+        is_counted=not plan.has_delays,
+        grey_max=plan.grey_max,
+    )
+
+
+def _describe(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    first: VideoFrame,
+    wanted_rate: Fraction | None,
+    grey_max: int | None,
+) -> VideoInfo:
+    rotation_deg, is_mirrored = orientation_of(first)
     aspect, notes = _sample_aspect(stream, path)
     flat_width = max(1, round(first.width * aspect))
     is_sideways = rotation_deg % 180 == 90
     width, height = (first.height, flat_width) if is_sideways else (flat_width, first.height)
     duration_s = _duration(container, stream)
-    nominal = _sane_rate(stream.guessed_rate) or _sane_rate(stream.base_rate)
-    average = _sane_rate(stream.average_rate)
-    if average is None and duration_s and stream.frames > 1:
-        average = _sane_rate(Fraction(stream.frames / duration_s).limit_denominator(1001))
-    rate = average or nominal or Fraction(25)
+    found = choose_rate(path, container, stream, duration_s, wanted_rate)
+    rate = found.rate
     time_base = stream.time_base or Fraction(1, av.time_base)
     start_s = float(first.pts * time_base) if first.pts is not None else 0.0
     container_start_s = container.start_time / av.time_base if container.start_time is not None else start_s
@@ -107,7 +175,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, first:
         is_mirrored=is_mirrored,
         sample_aspect=aspect,
         rate=rate,
-        nominal_rate=nominal or rate,
+        nominal_rate=found.nominal,
         frame_count=count or None,
         duration_s=duration_s,
         start_offset_s=max(0.0, start_s - container_start_s),
@@ -118,23 +186,13 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, first:
         is_interlaced=first.interlaced_frame or stream.codec_context.field_order in INTERLACED_ORDERS,
         has_audio=bool(container.streams.audio),
         focal_px=_focal(container, stream, width, height),
-        notes=notes,
+        notes=(*notes, *found.notes),
+        rate_source=found.source,
+        is_counted=found.is_counted,
+        container=container.format.name,
+        colour=_colour(stream, first),
+        grey_max=grey_max,
     )
-
-
-def _orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """Return the counter-clockwise turn (0, 90, 180, 270) and whether a left-right flip follows it.
-
-    Source: display matrix of ISO/IEC 14496-12, 6.2.2: x' = a x + c y, y' = b x + d y, with y down.
-    """
-    held = cast("Mapping[SideDataType, Any]", frame.side_data)
-    data = held.get(SideDataType.DISPLAYMATRIX)
-    if data is None:
-        return 0, False
-    a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
-    is_mirrored = a * d - b * c < 0
-    quarters = round(float(np.arctan2(-b, -a if is_mirrored else a)) / (np.pi / 2)) % 4
-    return quarters * 90, is_mirrored
 
 
 def _sample_aspect(stream: VideoStream, path: Path) -> tuple[Fraction, tuple[str, ...]]:
@@ -146,8 +204,28 @@ def _sample_aspect(stream: VideoStream, path: Path) -> tuple[Fraction, tuple[str
     return aspect, ()
 
 
-def _sane_rate(rate: Fraction | None) -> Fraction | None:
-    return rate if rate and 0 < rate <= RATE_MAX else None
+def _colour(stream: VideoStream, frame: VideoFrame) -> Colour:
+    context = stream.codec_context
+    told = [
+        of_context if of_frame == UNTOLD else of_frame
+        for of_frame, of_context in (
+            (frame.colorspace, context.colorspace),
+            (frame.color_primaries, context.color_primaries),
+            (frame.color_trc, context.color_trc),
+        )
+    ]
+    matrix, primaries, transfer = (UNTOLD if value is None else int(value) for value in told)
+    return Colour(matrix, primaries, transfer, is_full_range=int(frame.color_range or 0) == FULL_RANGE)
+
+
+def _grey_max(first: VideoFrame, rest: Iterator[VideoFrame]) -> int | None:
+    brightest = int(first.to_ndarray(format="gray16le").max())
+    try:
+        for frame in islice(rest, GREY_FRAMES - 1):
+            brightest = max(brightest, int(frame.to_ndarray(format="gray16le").max()))
+    except Damage:  # the reader says where
+        pass
+    return grey_range(brightest)
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:

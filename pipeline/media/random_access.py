@@ -14,24 +14,27 @@ from pipeline.media.decode import Damage
 from pipeline.media.images import ImagePlan, plan_images, read_image
 from pipeline.media.info import VideoInfo
 from pipeline.media.packet_index import PacketIndex, index_packets
-from pipeline.media.pixels import PixelConverter
+from pipeline.media.pages import PagePlan, plan_pages, read_pages
+from pipeline.media.pixels import PixelConverter, letterbox
 from pipeline.media.probe import probe
 from pipeline.media.read import Picture, pictures_from
+from pipeline.media.tone import HLG, PQ
 from pipeline.types import Frame
 
 log = logging.getLogger(__name__)
 
 AGREEMENT_LEVELS = 2.0  # mean difference of 0..255 between two decoders' pictures that still counts as the same
 DECORD_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "mpeg2video"})
+RESIZABLE = frozenset({"mpegts", "mpeg", "h264", "hevc", "flv"})  # containers of streams that change their size
 REACH_FRAMES = 100  # how far behind a key frame the two decoders are compared
 
 
 class RandomFrames:
     """The frames of a video by index, as the streaming reader gives them at full size. Not for several threads.
 
-    decord serves plain videos (upright, square pixels, progressive, 8 bit, undamaged) after its pictures were compared
-    with PyAV's at the start, in the middle and near the end; PyAV serves all others. Frames that a decoder made up over
-    damage may look different from the stream's.
+    decord serves plain videos (upright, square pixels, progressive, 8 bit, no HDR, undamaged, of one size) after its
+    pictures were compared with PyAV's at the start, in the middle and near the end; PyAV serves all others. Frames that
+    a decoder made up over damage may look different from the stream's.
     """
 
     def __init__(self, source: str | Path | VideoInfo) -> None:
@@ -39,6 +42,9 @@ class RandomFrames:
         self.info = source if isinstance(source, VideoInfo) else probe(source)
         self._converter = PixelConverter(self.info, self.info.width, self.info.height)
         self._plan: ImagePlan | None = plan_images(self.info.path) if self.info.kind == "images" else None
+        self._pages: PagePlan | None = None
+        if self.info.kind == "pages":
+            self._pages = plan_pages(self.info.path, self.info.rate, self.info.rate if self.info.is_counted else None)
         self._index: PacketIndex | None = index_packets(self.info)
         self._stream: Generator[Picture, None, None] | None = None
         self._next = 0
@@ -46,7 +52,7 @@ class RandomFrames:
         self._decord_error: tuple[type[Exception], ...] = ()
         self._decord: Any = self._open_decord()
         self.backend: Literal["decord", "av", "images"] = (
-            "images" if self._plan else "decord" if self._decord is not None else "av"
+            "images" if self._plan or self._pages else "decord" if self._decord is not None else "av"
         )
         self._length: int | None = None
 
@@ -85,7 +91,14 @@ class RandomFrames:
         if self._plan is not None:
             if index >= len(self._plan.files):
                 raise self._outside(index)
-            return Frame(index, float(index / self.info.rate), read_image(self._plan.files[index]))
+            return Frame(index, float(index / self.info.rate), read_image(self._plan.files[index], self.info.grey_max))
+        if self._pages is not None:
+            if index >= len(self._pages.pages):
+                raise self._outside(index)
+            _, image = next(read_pages(self.info.path, self._pages, index))
+            if image.shape != (self.info.height, self.info.width, 3):
+                image = letterbox(image, self.info.width, self.info.height)
+            return Frame(index, self._pages.times_s[index], image)
         if self._decord is not None and self._index is not None:
             if index >= len(self._index.pts):
                 raise self._outside(index)
@@ -95,7 +108,8 @@ class RandomFrames:
                 log.debug("%s: decord is given up at frame %d: %s", self.info.path, index, reason_of(error))
                 self._decord, self.backend = None, "av"
                 return self._read_av(index)
-            return Frame(index, self._index.time_s(index), image)
+            time_s = float(index / self.info.rate) if self.info.is_counted else self._index.time_s(index)
+            return Frame(index, time_s, image)
         return self._read_av(index)
 
     def _read_av(self, index: int) -> Frame:
@@ -132,6 +146,8 @@ class RandomFrames:
     def _count(self) -> int:
         if self._plan is not None:
             return len(self._plan.files)
+        if self._pages is not None:
+            return len(self._pages.pages)
         if self._index is not None:
             return len(self._index.pts)
         count = 0
@@ -152,6 +168,8 @@ class RandomFrames:
             and info.sample_aspect == 1
             and not info.is_interlaced
             and info.pixel_format in {"yuv420p", "yuvj420p"}
+            and info.colour.transfer not in (PQ, HLG)
+            and info.container not in RESIZABLE
         )
         if not is_plain:
             return None

@@ -1,7 +1,7 @@
 """Streaming reader: any supported input -> frames, one at a time."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 from av.video.frame import VideoFrame
-from PIL import Image
 
 from configs.errors import InputError, SettingsError, TruncatedError
 from pipeline.media.clock import Clock
@@ -18,9 +17,11 @@ from pipeline.media.decode import Damage, Pictures, deinterlace
 from pipeline.media.images import plan_images, read_image
 from pipeline.media.info import VideoInfo, fit_size
 from pipeline.media.packet_index import PacketIndex, index_packets
-from pipeline.media.pixels import PixelConverter
+from pipeline.media.pages import plan_pages, read_pages
+from pipeline.media.pixels import PixelConverter, fit_inside, is_first_size, letterbox, upright_size
 from pipeline.media.probe import FOLDER_RATE, probe
 from pipeline.media.seek import decode_from, decode_from_start
+from pipeline.media.watch import Watch
 from pipeline.types import Frame
 
 log = logging.getLogger(__name__)
@@ -48,12 +49,15 @@ def read_frames(
     max_side_px: int | None = None,
     on_corrupt: Literal["stop", "skip"] = "stop",
     image_rate: Fraction = FOLDER_RATE,
+    rate: Fraction | None = None,
+    tell: Callable[[str], None] = log.warning,
 ) -> Iterator[Frame]:
-    """Return the frames of a video, GIF, image folder or glob in presentation order, one at a time.
+    """Return the frames of a video, animation, image folder or glob in presentation order, one at a time.
 
-    Frames are upright, with square pixels, deinterlaced, all of one size. `Frame.index` counts decoded frames of the
-    whole video from 0; of images it is the place in `ImagePlan`, where one that is left out keeps its own. Reading from
-    `from_index` gives the same bytes as reading from the start and leaving frames out.
+    Frames are upright, with square pixels, deinterlaced, all of one size: one of another size than the first is put
+    between black bars. `Frame.index` counts decoded frames of the whole video from 0; of images it is the place in
+    `ImagePlan`, where one that is left out keeps its own. Reading from `from_index` gives the same bytes as reading
+    from the start and leaving frames out.
 
     Args:
         source: a path, or what `probe` said about it.
@@ -62,6 +66,8 @@ def read_frames(
         after_time_s: time of frame `from_index - 1` in an earlier reading; where it does not fit what a seek would
             give, the video is read from its start.
         max_side_px: shrink frames whose longer side is larger.
+        image_rate, rate: as of `probe`, when `source` is a path.
+        tell: hears where the size of the picture changes and where time jumps, in one line each.
         on_corrupt: "stop" raises at the first damaged frame, "skip" leaves frames that cannot be decoded out.
 
     Raises:
@@ -72,13 +78,19 @@ def read_frames(
         raise SettingsError(f"the part to read ends at {end_s} s, before it starts at {start_s} s; swap them")
     if on_corrupt not in ("stop", "skip"):
         raise SettingsError(f"on_corrupt is {on_corrupt!r}; use 'stop' or 'skip'")
-    info = source if isinstance(source, VideoInfo) else probe(source, image_rate=image_rate)
+    info = (
+        source
+        if isinstance(source, VideoInfo)
+        else probe(source, image_rate=image_rate, rate=rate, max_side_px=max_side_px)
+    )
     size = fit_size(info.width, info.height, max_side_px)
     is_skipping = on_corrupt == "skip"
     if info.kind == "images":
         frames = _read_images(info, from_index or 0, start_s, end_s, size, is_skipping=is_skipping)
+    elif info.kind == "pages":
+        frames = _read_pages(info, from_index or 0, start_s, end_s, size, tell, is_skipping=is_skipping)
     else:
-        frames = _read_video(info, from_index or 0, after_time_s, start_s, end_s, size, is_skipping=is_skipping)
+        frames = _read_video(info, from_index or 0, after_time_s, start_s, end_s, size, tell, is_skipping=is_skipping)
     return frames
 
 
@@ -89,10 +101,12 @@ def _read_video(
     start_s: float | None,
     end_s: float | None,
     size: tuple[int, int],
+    tell: Callable[[str], None],
     *,
     is_skipping: bool,
 ) -> Generator[Frame, None, None]:
     converter = PixelConverter(info, *size)
+    watch = Watch(info, tell)
     last: Picture | None = None
     pictures = pictures_from(info, first, after_time_s=after_time_s, start_s=start_s, is_skipping=is_skipping)
     try:
@@ -100,9 +114,14 @@ def _read_video(
             for picture in pictures:
                 if end_s is not None and picture.time_s >= end_s:
                     return
+                watch.see(picture.index, picture.time_s, *upright_size(info, picture.raw))
                 last = picture
                 if picture.index >= first and (start_s is None or picture.time_s >= start_s):
-                    yield Frame(picture.index, picture.time_s, _convert(converter, picture, info))
+                    image = _convert(converter, picture, info)
+                    scale = 1.0
+                    if not is_first_size(info, picture.raw):
+                        scale = focal_scale(upright_size(info, picture.raw), size)
+                    yield Frame(picture.index, picture.time_s, image, scale)
     except Damage as damage:
         raise _truncated(info, last, damage) from damage
     if start_s is not None and last is not None and last.time_s < start_s:
@@ -127,12 +146,14 @@ def pictures_from(
     if index is None and not is_skipping:
         is_far = first >= SEEK_WORTH_FRAMES or (start_s or 0.0) * info.rate >= SEEK_WORTH_FRAMES
         index = index_packets(info) if is_far else None
+    if info.is_counted and start_s is not None:
+        first, start_s = max(first, int(start_s * info.rate)), None
     clock = Clock(info.time_base, info.rate)
     begin = 0
     frames: Pictures | None = None
     if index is not None and not is_skipping:
         begin = _first_place(index, first, start_s) - (FIELD_REACH if info.is_interlaced else 0)
-        if begin > 0 and _is_as_before(index, first, after_time_s):
+        if begin > 0 and (info.is_counted or _is_as_before(index, first, after_time_s)):
             frames = decode_from(info, index, begin, is_exact=is_exact)
             clock.start(int(index.pts[0]), index.time_s(begin - 1))
     if frames is None:
@@ -140,7 +161,8 @@ def pictures_from(
         clock = Clock(info.time_base, info.rate)
     with closing(frames):
         for place, frame in enumerate(deinterlace(frames) if info.is_interlaced else frames, start=begin):
-            yield Picture(place, clock.read(frame.pts), frame)
+            time_s = float(place / info.rate) if info.is_counted else clock.read(frame.pts)
+            yield Picture(place, time_s, frame)
 
 
 def _first_place(index: PacketIndex, first: int, start_s: float | None) -> int:
@@ -167,23 +189,58 @@ def _read_images(
         if number < first or (start_s is not None and time_s < start_s):
             continue
         try:
-            image = read_image(path)
-            if image.shape != (info.stored_height, info.stored_width, 3):
+            image = read_image(path, info.grey_max, max(size))
+            if image.shape != (size[1], size[0], 3):
                 raise InputError(f"{path}: the image has another size than its header says; replace it")
         except InputError as error:
             if not is_skipping:
                 raise TruncatedError(f"{error}; {number} images before it are good") from error
             log.warning("%s; left out", error)
             continue
-        yield Frame(number, time_s, _shrink(image, size))
+        yield Frame(number, time_s, image)
     if start_s is not None and time_s < start_s:
         raise InputError(_late_start(info, start_s, time_s))
 
 
-def _shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if (image.shape[1], image.shape[0]) == size:
-        return image
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+def _read_pages(
+    info: VideoInfo,
+    first: int,
+    start_s: float | None,
+    end_s: float | None,
+    size: tuple[int, int],
+    tell: Callable[[str], None],
+    *,
+    is_skipping: bool,
+) -> Generator[Frame, None, None]:
+    plan = plan_pages(info.path, info.rate, info.rate if info.is_counted else None)
+    if plan is None:
+        raise InputError(f"{info.path}: was changed while it was read; run again")
+    watch, number = Watch(info, tell), first
+    first = max(first, int(np.searchsorted(plan.times_s, start_s)) if start_s is not None else 0)
+    if first and first >= len(plan.times_s) and start_s is not None:
+        raise InputError(_late_start(info, start_s, plan.times_s[-1]))
+    try:
+        for number, image in read_pages(info.path, plan, first):
+            if end_s is not None and plan.times_s[number] >= end_s:
+                return
+            shape = (image.shape[1], image.shape[0])
+            watch.see(number, plan.times_s[number], *shape)
+            scale = 1.0 if shape == (info.width, info.height) else focal_scale(shape, size)
+            yield Frame(number, plan.times_s[number], image if shape == size else letterbox(image, *size), scale)
+    except InputError as error:  # pages lean on the ones before them: there is no reading on after a bad one
+        if is_skipping:
+            tell(f"{error}; the pictures from there on are left out")
+            return
+        raise TruncatedError(f"{error}; the pictures before it are good") from error
+
+
+def focal_scale(shape: tuple[int, int], size: tuple[int, int]) -> float:
+    """Return by how much the focal length of a letterboxed frame differs from that of a frame that fills `size`.
+
+    A camera that is turned or changes its mode keeps its angle of view over the diagonal.
+    """
+    inner = fit_inside(*shape, *size)
+    return float(np.hypot(*inner) / np.hypot(*size))
 
 
 def _late_start(info: VideoInfo, start_s: float, last_s: float) -> str:

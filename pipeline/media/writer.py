@@ -1,5 +1,6 @@
 """H.264 files that browsers play, written whole or not at all."""
 
+import logging
 import math
 import os
 from contextlib import suppress
@@ -20,8 +21,12 @@ from configs.errors import InputError
 from pipeline.media.container import reason_of
 from pipeline.media.sound import Sound
 
+log = logging.getLogger(__name__)
+
 TICKS_PER_S = 90_000  # the clock of MPEG systems: exact for 24, 25, 30, 50, 60 and 30000/1001 frames per second
 QUALITY_CRF = 20
+HOLE_MAX_S = 10.0  # a longer hole between two frames is shown as one of `HOLE_SHOWN_S`; MP4 holds none of 7 hours
+HOLE_SHOWN_S = 1.0
 BT709 = 1  # the code of matrix, primaries and transfer alike (ITU-T H.273)
 
 
@@ -29,7 +34,8 @@ class VideoWriter:
     """Writes RGB frames as H.264 4:2:0 in MP4, index first, BT.709. Use as a context manager.
 
     The file appears under its name only when `close` succeeds; an error inside the `with` block removes what was
-    written. An odd side gets its last row or column twice, as 4:2:0 wants even sides.
+    written. An odd side gets its last row or column twice, as 4:2:0 wants even sides. Where nothing is shown for more
+    than 10 s (a time lapse, timestamps that jump) the video goes on after 1 s, and one line tells.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class VideoWriter:
         self._reformatter = VideoReformatter()
         self._is_timed = False
         self._last_pts, self._last_s = -1, -math.inf
+        self._holes, self._left_out_s = 0, 0.0
 
     def write(self, image: np.ndarray, time_s: float | None = None) -> None:
         """Append a frame.
@@ -88,7 +95,13 @@ class VideoWriter:
                     f"frame {self.frames_written}: time {time_s} s is not after the last, {self._last_s} s"
                 )
             # Frames nearer to each other than a tick come one tick apart.
-            pts = max(round((time_s - self._start_s) * TICKS_PER_S), self._last_pts + 1)
+            if self.frames_written and time_s - self._last_s > HOLE_MAX_S:
+                self._holes += 1
+                self._left_out_s += time_s - self._last_s - HOLE_SHOWN_S
+                if self._sound is not None:  # it would go on beside other frames
+                    self._sound.finish(self._last_s + float(1 / self.rate))
+            shown_s = time_s - self._start_s - self._left_out_s
+            pts = max(round(shown_s * TICKS_PER_S), self._last_pts + 1)
             self._last_s = time_s
         self._last_pts = pts
         self._encode(self._to_frame(image, pts))
@@ -109,15 +122,21 @@ class VideoWriter:
             with self.part.open("rb+") as file:
                 os.fsync(file.fileno())
             self.part.replace(self.path)
-        except OSError as error:
+        except (OSError, ValueError, av.FFmpegError) as error:
             self.abort()
             raise InputError(f"{self.path}: cannot be finished ({reason_of(error)}); check space and rights") from error
+        if self._holes:
+            hole_h = (self._left_out_s + self._holes * HOLE_SHOWN_S) / 3600
+            log.warning(
+                "%s: %d holes of more than %g s between frames, %.1f h in all, are shown as %g s each",
+                self.path, self._holes, HOLE_MAX_S, hole_h, HOLE_SHOWN_S,
+            )  # fmt: skip
 
     def abort(self) -> None:
         """Drop what was written; the name stays as it was."""
         container, self._container, self._stream = self._container, None, None
         if container is not None:
-            with suppress(OSError, av.error.FFmpegError):  # a full disk: the file goes away below
+            with suppress(OSError, ValueError, av.FFmpegError):  # a full disk: the file goes away below
                 container.close()
         with suppress(OSError):  # the folder was never there
             self.part.unlink()
@@ -137,9 +156,11 @@ class VideoWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self.part.absolute()), "w", format="mp4", options={"movflags": "faststart"})
-        except OSError as error:
+        except (OSError, ValueError, av.FFmpegError) as error:
             raise InputError(f"{self.path}: cannot be written ({reason_of(error)}); choose another place") from error
-        stream = self._container.add_stream("libx264", rate=self.rate)
+        # With times, the rate only guides the encoder, which takes no frame per day and no 65537th of a second.
+        rate = min(max(self.rate, Fraction(1)), Fraction(1000)).limit_denominator(1001) if self._is_timed else self.rate
+        stream = self._container.add_stream("libx264", rate=rate)
         stream.width = self.width + self.width % 2
         stream.height = self.height + self.height % 2
         stream.pix_fmt = "yuv420p"
@@ -170,6 +191,6 @@ class VideoWriter:
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
-        except OSError as error:
+        except (OSError, ValueError, av.FFmpegError) as error:
             self.abort()
             raise InputError(f"{self.path}: cannot be written on ({reason_of(error)}); check the disk") from error

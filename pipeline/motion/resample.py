@@ -7,9 +7,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from configs.checks import check_shape
+from configs.errors import InputError
 from configs.schema import check_whole_rate
 from pipeline.types import MotionTrack
 
+SAMPLES_MAX = 1_000_000  # 9 hours at 30 per second; each takes some kilobytes while it is made
 TIME_SLACK = 1e-6  # of a sample: keeps the last frame when its timestamp was rounded down
 
 
@@ -83,8 +85,19 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
 
 
 def uniform_times(time_s: np.ndarray, rate: Fraction) -> np.ndarray:
-    """Return times (N,) from the first of `time_s` to the last, `1 / rate` apart and free of accumulated error."""
+    """Return times (N,) from the first of `time_s` to the last, `1 / rate` apart and free of accumulated error.
+
+    Raises:
+        InputError: there would be more than `SAMPLES_MAX`, as over a jump of the timestamps.
+    """
     check_whole_rate(rate)
+    length_s = float(time_s[-1] - time_s[0])
+    if length_s * float(rate) > SAMPLES_MAX:
+        raise InputError(
+            f"a motion of {len(time_s)} frames lies over {length_s / 3600:.1f} h, and at {rate} samples per second it "
+            f"would have more than {SAMPLES_MAX}; keep its frames with --set export.rate_hz=none, take a lower rate, "
+            "or number the frames of the video with --set decode.rate_hz=RATE"
+        )
     steps = int(np.floor((time_s[-1] - time_s[0]) * float(rate) + TIME_SLACK))
     return np.minimum(time_s[0] + np.arange(steps + 1) / float(rate), time_s[-1])
 

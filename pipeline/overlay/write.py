@@ -23,6 +23,7 @@ from pipeline.types import Frame, MotionTrack
 FRAMES_TOGETHER = 8  # bodies of this many frames are skinned in one call
 BACKGROUNDS = {"black": (0, 0, 0), "gray": (128, 128, 128), "white": (255, 255, 255), "green": (0, 177, 64)}
 BODIES_TOGETHER = 256  # at most, unless one frame has more; each takes 83 kB of vertices
+GROUP_PIXELS = 2**26  # of the frames that wait for it: 8 of 3840x2160, 2 of 7680x4320
 FILLED_OPACITY = 0.6  # of the usual opacity: a body that was filled in looks like a ghost
 
 
@@ -81,7 +82,8 @@ def write_overlay(
     painter = OverlayPainter(tracks, body, first.image.shape[1], first.image.shape[0], settings)
     count = 0
     with open_sink(path, painter.width, painter.height) as sink:
-        for group in _groups(_chained(first, source)):
+        together = max(1, min(FRAMES_TOGETHER, GROUP_PIXELS // (first.image.shape[0] * first.image.shape[1])))
+        for group in _groups(_chained(first, source), together):
             near = tracks.between(group[0].index, group[-1].index)
             for frame, people in zip(group, people_in(group, near, body), strict=True):
                 sink.write(painter.paint(frame.image, people), frame.time_s)
@@ -235,8 +237,8 @@ def _name_people(
     draw_tags(image, [str(i) for i in track_ids[rows]], tops, colours[rows])
 
 
-def _groups(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    while group := list(islice(frames, FRAMES_TOGETHER)):
+def _groups(frames: Iterator[Frame], together: int) -> Iterator[list[Frame]]:
+    while group := list(islice(frames, together)):
         yield group
 
 

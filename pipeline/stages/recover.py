@@ -37,7 +37,7 @@ def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
                 trans=np.zeros((people, 3), np.float32),
                 joint_confidence=np.zeros((people, 24), np.float32),
                 joint_visible=np.zeros((people, 24), np.bool_),
-                focal_px=np.full(people, focal_px or default_focal(height, width), np.float32),
+                focal_px=np.full(people, (focal_px or default_focal(height, width)) * frame.focal_scale, np.float32),
                 principal_px=np.tile(np.array([width / 2, height / 2], np.float32), (people, 1)),
             )
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.line import Snapshot, Stage, StageClock, chunk_frames, run_line
+from pipeline.line import Snapshot, Stage, StageClock, chunk_frames, fit_chunk, fit_queue, run_line
 from pipeline.types import Chunk, Frame
 
 
@@ -88,3 +88,16 @@ def test_the_line_pulls_one_chunk_at_a_time() -> None:
     next(line)
     assert pulled == [0, 1, 2, 3]
     line.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "chunk", "queue"),
+    [(1920, 1080, 32, 16), (3840, 2160, 8, 10), (7680, 4320, 2, 2), (15360, 8640, 1, 1)],
+)
+def test_large_frames_go_together_in_smaller_numbers(width: int, height: int, chunk: int, queue: int) -> None:
+    assert fit_chunk(32, width * height) == chunk
+    assert fit_queue(16, width * height) == queue
+
+
+def test_chunks_that_were_asked_for_stay_where_they_fit() -> None:
+    assert [fit_chunk(wanted, 64 * 48) for wanted in (1, 5, 9, 12, 100)] == [1, 5, 9, 12, 100]

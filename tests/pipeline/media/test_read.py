@@ -208,7 +208,7 @@ def test_damage_in_the_middle_stops_or_is_left_out(make_clip: ClipMaker) -> None
         ("empty.mp4", b"", "the file is empty"),
         ("noise.mp4", bytes(range(256)) * 8, "not a video that can be opened"),
         ("notes.mp4", b"dear diary\n", "is text, not a video"),
-        ("empty.jpg", b"", "none of 1 images can be read: empty.jpg (empty)"),
+        ("empty.jpg", b"", "the file is empty (0 bytes)"),
         ("playlist.mp4", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n", "is text, not a video"),
     ],
 )

@@ -140,3 +140,29 @@ def test_frames_nearer_than_a_tick_come_one_tick_apart(tmp_path: Path) -> None:
             video.write(picture(0, 32, 32), time)
     found = [frame.time_s for frame in read_frames(tmp_path / "a.mp4")]
     assert len(found) == 5 and np.allclose(found, times, atol=1e-4) and (np.diff(found) > 0).all()
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(12288, 973209641)])
+def test_holes_of_hours_are_shortened_and_told(
+    tmp_path: Path, rate: Fraction, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = np.full((32, 48, 3), 90, np.uint8)
+    with VideoWriter(tmp_path / "a.mp4", 48, 32, rate) as video:
+        for time_s in (0.0, 0.04, 72_000.0, 72_000.04, 158_400.0):
+            video.write(image, time_s)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times == pytest.approx([0, 0.04, 1.04, 1.08, 2.08], abs=0.001)
+    assert "2 holes of more than 10 s between frames, 44.0 h in all" in caplog.text
+
+
+def test_what_the_encoder_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise av.error.PatchWelcomeError(1, "not yet implemented")
+
+    video = VideoWriter(tmp_path / "a.mp4", 48, 32, Fraction(25))
+    video.write(np.zeros((32, 48, 3), np.uint8), 0.0)
+    monkeypatch.setattr(video, "_stream", type("Stream", (), {"encode": refuse})())
+    with pytest.raises(InputError, match="cannot be written on"):
+        video.write(np.zeros((32, 48, 3), np.uint8), 0.04)
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
+from configs.errors import InputError
 from pipeline.motion.posing import joint_positions, pelvis_of
 from pipeline.motion.resample import resample
 
@@ -104,3 +105,10 @@ def test_times_that_do_not_rise_are_refused(make_track) -> None:
 def test_an_empty_track_is_refused(make_track) -> None:
     with pytest.raises(ValueError, match="track 7 has no frames"):
         resample(make_track(np.zeros(0), track_id=7), np.zeros(3), RATE, 0.5)
+
+
+def test_a_motion_over_a_jump_of_a_day_is_refused_before_memory_is_taken(make_track) -> None:
+    track = make_track(np.array([0.0, 0.04, 86_400.0, 86_400.04]))
+    with pytest.raises(InputError, match=r"4 frames lies over 24.0 h.*decode.rate_hz"):
+        resample(track, np.zeros(3), Fraction(30), 0.5)
+    assert len(resample(track, np.zeros(3), None, 0.5).time_s) == 4
