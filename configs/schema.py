@@ -61,6 +61,19 @@ def check_whole_rate(rate: Fraction) -> Fraction:
 WholeRate = Annotated[Rate, AfterValidator(check_whole_rate)]
 
 
+def _read_format(value: Any) -> Any:
+    return value.lower().replace("_", "").replace("-", "") if isinstance(value, str) else value  # of "BODY_25B"
+
+
+KeypointFormat = Annotated[
+    Literal[
+        "auto", "coco17", "h36m17", "openpose18", "coco18", "coco23", "body25", "body25b", "halpe26", "mediapipe33",
+        "wholebody133", "body135", "halpe136",
+    ],
+    BeforeValidator(_read_format),
+]  # fmt: skip
+
+
 class Settings(BaseModel):
     """A frozen group of settings; an unknown key is an error, and so is a number that is not finite."""
 
@@ -91,7 +104,10 @@ class DetectSettings(Settings):
     """Who is in the picture: boxes and 2D keypoints."""
 
     weights: str = Field("auto", description="path or Ultralytics name (fetched) of pose weights; 'auto', 'bundled'")
-    keypoints: Path | None = Field(None, description="COCO result JSON or OpenPose folder used in place of a detector")
+    keypoints: Path | None = Field(None, description="keypoint file or folder used in place of a detector")
+    keypoints_format: KeypointFormat = Field(
+        "auto", description="order of the points in the keypoint file; 'auto' tells it from names, count and geometry"
+    )
     image_px: int = Field(640, ge=64, multiple_of=32, description="longer side of the picture the detector sees")
     score_min: float = Field(0.1, ge=0, le=1, description="people below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes are one person")
@@ -116,6 +132,7 @@ class TrackSettings(Settings):
     lost_max_s: float = Field(2.0, ge=0, description="an unseen track ends after this time")
     distance_max: float = Field(0.85, gt=0, description="largest association cost that is still a match")
     is_cut_detection_on: bool = Field(True, description="end all tracks at a shot cut")
+    is_id_kept: bool = Field(False, description="take over the identities of the keypoint file, in place of tracking")
 
 
 class BodySettings(Settings):
@@ -264,3 +281,10 @@ class RunSettings(Settings):
     export: ExportSettings = ExportSettings()
     overlay: OverlaySettings = OverlaySettings()
     runtime: RuntimeSettings = RuntimeSettings()
+
+    @model_validator(mode="after")
+    def _what_is_said_of_a_keypoint_file_has_one(self) -> "RunSettings":
+        if self.detect.keypoints is None and (self.track.is_id_kept or self.detect.keypoints_format != "auto"):
+            name = "--keep-ids (track.is_id_kept)" if self.track.is_id_kept else "--keypoints-format"
+            raise ValueError(f"{name} is about a keypoint file and none is given; give one with --keypoints")
+        return self

@@ -159,7 +159,8 @@ class Clip:
             raise InputError(f"{self.info.path}: was changed while it was read; run it again when it is complete")
         if (frame_count := self._whole_count(journal)) is not None:
             models.warn_of_frames_beyond(frame_count)
-        journal = replace(journal, is_complete=True, warning=source.warning)
+        problems = [problem for problem in (source.warning, models.finder_problem) if problem]
+        journal = replace(journal, is_complete=True, warning="; ".join(problems))
         store.write_state(journal, latest)
         return journal
 

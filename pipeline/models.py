@@ -132,10 +132,20 @@ class Models:
                     detect = detect.model_copy(update={"is_mirrored": not self.is_reader_used})
                 self._finder = PoseDetector.from_settings(detect, found.path, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
-                self._finder = KeypointRecord(detect.keypoints, pictures=pictures)
+                self._finder = KeypointRecord(
+                    detect.keypoints,
+                    layout=detect.keypoints_format,
+                    pictures=pictures,
+                    is_id_kept=self._settings.track.is_id_kept,
+                )
         if self._finder is None:
             raise WeightsError("no detector and no keypoint file; give --detector or detect.keypoints")
         return self._finder
+
+    @property
+    def finder_problem(self) -> str:
+        """Return what of the keypoint file, if there is one, could not be read; empty = nothing."""
+        return self._finder.problem if isinstance(self._finder, KeypointRecord) else ""
 
     def warn_of_frames_beyond(self, frame_count: int) -> None:
         """Warn where the keypoint file, if there is one, names frames that a video of this many does not have."""

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from configs.checks import check_shape
-from trackers.types import Detections, Tracks
+from trackers.types import FOOT_POINTS, Detections, Tracks
+
+
+def _no_feet() -> np.ndarray:
+    """Return foot points of nobody; rows get points that were not seen in their place."""
+    return np.zeros((0, FOOT_POINTS, 3), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,12 @@ class Observations:
     joint_visible: np.ndarray  # (R, 24) bool, a confident keypoint lies at or beside the joint
     focal_px: np.ndarray  # (R,) float32
     principal_px: np.ndarray  # (R, 2) float32
+    feet: np.ndarray = field(default_factory=_no_feet)  # (R, 6, 3) float32 as keypoints: toes and heels of a file
 
     def __post_init__(self) -> None:
         rows = len(self.frame_index)
+        if not len(self.feet):
+            object.__setattr__(self, "feet", np.zeros((rows, FOOT_POINTS, 3), np.float32))
         for name, shape in OBSERVATION_SHAPES.items():
             check_shape(name, getattr(self, name), (rows, *shape))
 
@@ -59,6 +67,7 @@ OBSERVATION_SHAPES: dict[str, tuple[int, ...]] = {
     "joint_visible": (24,),
     "focal_px": (),
     "principal_px": (2,),
+    "feet": (FOOT_POINTS, 3),
 }
 
 OBSERVATION_DTYPES: dict[str, type] = {
@@ -119,9 +128,12 @@ class MotionTrack:
     keypoints: np.ndarray  # (T, 17, 3) float32; confidence 0 in filled frames
     focal_px: np.ndarray  # (T,) float32
     principal_px: np.ndarray  # (T, 2) float32
+    feet: np.ndarray = field(default_factory=_no_feet)  # (T, 6, 3) float32 toes and heels, where a file has them
 
     def __post_init__(self) -> None:
         frames = len(self.frame_index)
+        if not len(self.feet):
+            object.__setattr__(self, "feet", np.zeros((frames, FOOT_POINTS, 3), np.float32))
         check_shape("betas", self.betas, (10,))
         for name, shape in MOTION_SHAPES.items():
             check_shape(name, getattr(self, name), (frames, *shape))
@@ -139,4 +151,5 @@ MOTION_SHAPES: dict[str, tuple[int, ...]] = {
     "keypoints": (17, 3),
     "focal_px": (),
     "principal_px": (2,),
+    "feet": (FOOT_POINTS, 3),
 }

@@ -1,30 +1,124 @@
-"""Keypoint orders of other tools, as rows of the 17 COCO keypoints."""
+"""Keypoint orders of other tools: the name of every point, and from these the 17 COCO keypoints and six foot points."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from configs.errors import InputError
+_COCO = (
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+    "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
+)
+_FEET = "left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel"
+COCO_NAMES = tuple(_COCO.split())
+FOOT_NAMES = tuple(_FEET.split())  # COCO-WholeBody's order
+KEPT_NAMES = COCO_NAMES + FOOT_NAMES
+NAMED_OTHERWISE = {
+    "leye": "left_eye", "reye": "right_eye", "lear": "left_ear", "rear": "right_ear",
+    "left_foot": "left_ankle", "right_foot": "right_ankle", "left_toe": "left_big_toe", "right_toe": "right_big_toe",
+}  # fmt: skip
+SIDES = {"l": "left", "r": "right", "lt": "left", "rt": "right"}
 
-# Row of each COCO keypoint: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, left before right.
-# Source: OpenPose, doc/02_output.md, "Keypoint Ordering in C++/Python".
-BODY_25_ROWS = (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11)
-OPENPOSE_COCO_18_ROWS = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
-ROWS_BY_COUNT = {25: BODY_25_ROWS, 18: OPENPOSE_COCO_18_ROWS}
+
+@dataclass(frozen=True, slots=True)
+class KeypointLayout:
+    """One order of keypoints."""
+
+    name: str  # as `detect.keypoints_format` has it
+    title: str  # as people call it
+    points: tuple[str, ...]  # what each point is; those beyond `KEPT_NAMES` are not used
+    count: int  # of a person's points, at least `len(points)`: hands and faces stand behind the body
+    midpoints: tuple[tuple[int, int, int], ...] = ()  # (p, a, b): point p lies midway between a and b, in any picture
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Row of each of `KEPT_NAMES`, -1 where the layout has no such point."""
+        return tuple(self.points.index(name) if name in self.points else -1 for name in KEPT_NAMES)
+
+    @property
+    def has_feet(self) -> bool:
+        """Whether it has a point of a foot beside the ankles."""
+        return any(name in FOOT_NAMES for name in self.points)
 
 
-def openpose_to_coco(values: np.ndarray, label: str) -> np.ndarray:
-    """Return (17, 3) COCO keypoints from one person's flat `pose_keypoints_2d`; points not found are all zero.
+_H36M = (
+    "pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck head left_shoulder "
+    "left_elbow left_wrist right_shoulder right_elbow right_wrist"
+)
+_OPENPOSE = (
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear"
+)
+_BODY_18 = _OPENPOSE.split()
+_BODY_25 = [*_BODY_18[:8], "mid_hip", *_BODY_18[8:], *FOOT_NAMES]
+_BODY_25B = [*COCO_NAMES, "upper_neck", "head_top", *FOOT_NAMES]
+_HALPE = [
+    *COCO_NAMES, "head", "neck", "mid_hip", "left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe",
+    "left_heel", "right_heel",
+]  # fmt: skip
+_MEDIAPIPE = (
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear "
+    "mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky "
+    "right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle "
+    "right_ankle left_heel right_heel left_big_toe right_big_toe"  # the last two: "foot index", the tip of the foot
+)
 
-    Args:
-        values: (75,) BODY_25 or (54,) COCO-18: x, y, confidence per keypoint.
-        label: names the person in an error.
+# Sources: OpenPose doc/02_output.md and poseParameters.cpp; Halpe-FullBody README; COCO-WholeBody README; MMPose
+# datasets h36m.py; MediaPipe Pose Landmarker guide.
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        KeypointLayout("coco17", "COCO-17", COCO_NAMES, 17),
+        KeypointLayout("h36m17", "Human3.6M-17", tuple(_H36M.split()), 17, ((0, 1, 4), (8, 11, 14))),
+        KeypointLayout("openpose18", "OpenPose COCO-18", tuple(_BODY_18), 18, ((1, 2, 5),)),
+        KeypointLayout("coco18", "COCO-17 with the neck behind", (*COCO_NAMES, "neck"), 18, ((17, 5, 6),)),
+        KeypointLayout("coco23", "COCO-17 with six foot points", KEPT_NAMES, 23),
+        KeypointLayout("body25", "OpenPose BODY_25", tuple(_BODY_25), 25, ((1, 2, 5), (8, 9, 12))),
+        KeypointLayout("body25b", "OpenPose BODY_25B", tuple(_BODY_25B), 25),
+        KeypointLayout("halpe26", "Halpe-26", tuple(_HALPE), 26),
+        KeypointLayout("mediapipe33", "MediaPipe-33", tuple(_MEDIAPIPE.split()), 33),
+        KeypointLayout("wholebody133", "COCO-WholeBody-133", KEPT_NAMES, 133),
+        KeypointLayout("body135", "OpenPose BODY_135", tuple(_BODY_25B), 135),
+        KeypointLayout("halpe136", "Halpe-136", tuple(_HALPE), 136),
+    )
+}
 
-    Raises:
-        InputError: the number of values fits neither layout.
-    """
-    count, rest = divmod(len(values), 3)
-    if rest or count not in ROWS_BY_COUNT:
-        raise InputError(f"{label} has {len(values)} keypoint numbers; 75 (BODY_25) or 54 (COCO-18) are needed")
-    keypoints = values.reshape(count, 3)[list(ROWS_BY_COUNT[count])].copy()
-    keypoints[:, 2] = keypoints[:, 2].clip(0, 1)
-    keypoints[keypoints[:, 2] == 0] = 0
-    return keypoints
+
+KEPT = LAYOUTS["coco23"]  # the order of `KEPT_NAMES`
+
+
+def layouts_of(count: int) -> tuple[KeypointLayout, ...]:
+    """Return the layouts with this many points."""
+    return tuple(layout for layout in LAYOUTS.values() if layout.count == count)
+
+
+def layout_of_names(names: list[str]) -> KeypointLayout | None:
+    """Return the layout of points that are named, as COCO's categories do, or None where too few names are known."""
+    points = tuple(_plain(name) for name in names)
+    known = {name for name in points if name in COCO_NAMES}
+    # Every limb, else somebody's own names would silently leave people without arms.
+    is_whole = set(COCO_NAMES[5:]) <= known and len(set(points)) == len(points)
+    return KeypointLayout("named", "the names of its points", points, len(points)) if is_whole else None
+
+
+def to_kept(points: np.ndarray, layout: KeypointLayout) -> np.ndarray:
+    """Return (..., 23, 3) COCO keypoints and foot points of points (..., K, 3); what a layout lacks is all zero."""
+    rows = np.array(layout.rows)
+    kept: np.ndarray = points[..., rows, :]  # -1 takes the last, for a moment
+    kept[..., rows < 0, :] = 0
+    return kept
+
+
+def _plain(name: str) -> str:
+    """Return a point's name as `KEPT_NAMES` writes it, e.g. left_hip of "L_Hip", "left hip" and "leftHip"."""
+    spaced = "".join(f"_{letter}" if letter.isupper() else letter for letter in name) if _is_camel(name) else name
+    words = [word for word in spaced.lower().replace("-", "_").replace(" ", "_").replace(".", "_").split("_") if word]
+    if words and words[-1] in ("left", "right", "l", "r"):
+        words = [words[-1], *words[:-1]]
+    if words:
+        words[0] = SIDES.get(words[0], words[0])
+    plain = "_".join(words)
+    return NAMED_OTHERWISE.get(plain, plain)
+
+
+def _is_camel(name: str) -> bool:
+    return not name.isupper() and not any(sign in name for sign in "_- .") and any(c.isupper() for c in name)

@@ -8,6 +8,7 @@ import numpy as np
 from configs.checks import check_shape
 
 COCO_KEYPOINTS = 17
+FOOT_POINTS = 6  # big toe, small toe, heel: left, then right
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,18 @@ class Detections:
     boxes_xyxy: np.ndarray  # (N, 4) float32, pixels of the full image
     scores: np.ndarray  # (N,) float32, 0 to 1
     keypoints: np.ndarray  # (N, 17, 3) float32, COCO order: x, y in pixels of the full image, confidence 0 to 1
+    feet: np.ndarray | None = None  # (N, 6, 3) float32, the same of the foot points; None = not looked for
+    track_ids: np.ndarray | None = None  # (N,) int64, identities that came with a file; None = the tracker gives them
 
     def __post_init__(self) -> None:
         people = len(self.boxes_xyxy)
         check_shape("boxes_xyxy", self.boxes_xyxy, ("N", 4))
         check_shape("scores", self.scores, (people,))
         check_shape("keypoints", self.keypoints, (people, COCO_KEYPOINTS, 3))
+        if self.feet is not None:
+            check_shape("feet", self.feet, (people, FOOT_POINTS, 3))
+        if self.track_ids is not None:
+            check_shape("track_ids", self.track_ids, (people,))
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
@@ -36,6 +43,7 @@ class Tracks:
     boxes_xyxy: np.ndarray  # (N, 4) float32, pixels of the full image
     scores: np.ndarray  # (N,) float32, 0 to 1
     keypoints: np.ndarray  # (N, 17, 3) float32, COCO order: x, y in pixels of the full image, confidence 0 to 1
+    feet: np.ndarray | None = None  # (N, 6, 3) float32, the same of the foot points; None = not looked for
 
     def __post_init__(self) -> None:
         people = len(self.track_ids)
@@ -43,6 +51,8 @@ class Tracks:
         check_shape("boxes_xyxy", self.boxes_xyxy, (people, 4))
         check_shape("scores", self.scores, (people,))
         check_shape("keypoints", self.keypoints, (people, COCO_KEYPOINTS, 3))
+        if self.feet is not None:
+            check_shape("feet", self.feet, (people, FOOT_POINTS, 3))
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -65,23 +75,42 @@ def no_tracks() -> Tracks:
 def select_detections(detections: Detections, rows: np.ndarray | Sequence[int]) -> Detections:
     """Return the people of `rows` (indices or a mask), in that order."""
     chosen = _as_rows(rows, len(detections))
-    return Detections(detections.boxes_xyxy[chosen], detections.scores[chosen], detections.keypoints[chosen])
+    return Detections(
+        detections.boxes_xyxy[chosen],
+        detections.scores[chosen],
+        detections.keypoints[chosen],
+        None if detections.feet is None else detections.feet[chosen],
+        None if detections.track_ids is None else detections.track_ids[chosen],
+    )
 
 
 def concatenate_detections(parts: Sequence[Detections]) -> Detections:
-    """Return all people of `parts`, one after the other."""
+    """Return all people of `parts`, one after the other; foot points and identities where every part has them."""
     if not parts:
         return no_detections()
     return Detections(
         boxes_xyxy=np.concatenate([part.boxes_xyxy for part in parts]),
         scores=np.concatenate([part.scores for part in parts]),
         keypoints=np.concatenate([part.keypoints for part in parts]),
+        feet=_joined([part.feet for part in parts if len(part)]),
+        track_ids=_joined([part.track_ids for part in parts if len(part)]),
     )
 
 
 def identified(detections: Detections, track_ids: np.ndarray) -> Tracks:
     """Return `detections` as people whose identities are `track_ids` (N,), row by row."""
-    return Tracks(np.asarray(track_ids, np.int64), detections.boxes_xyxy, detections.scores, detections.keypoints)
+    return Tracks(
+        np.asarray(track_ids, np.int64),
+        detections.boxes_xyxy,
+        detections.scores,
+        detections.keypoints,
+        detections.feet,
+    )
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    given = [part for part in parts if part is not None]
+    return np.concatenate(given) if given and len(given) == len(parts) else None
 
 
 def _as_rows(rows: np.ndarray | Sequence[int], count: int) -> np.ndarray:

@@ -42,8 +42,18 @@ def run(
     assignments: Assignments = None,
     detector: Detector = None,
     keypoints: Annotated[
-        Path | None, typer.Option(help="COCO result JSON or OpenPose folder of one clip, in place of a detector")
+        Path | None,
+        typer.Option(
+            help="keypoints of one clip in place of a detector: COCO, OpenPose, AlphaPose, MMPose, Ultralytics"
+            " or MediaPipe, a .json or a folder"
+        ),
     ] = None,
+    keypoints_format: Annotated[
+        str | None, typer.Option(help="order of their points, e.g. body25, body25b, halpe26; told automatically")
+    ] = None,
+    keep_ids: Annotated[
+        bool, typer.Option("--keep-ids", help="take over the identities in the keypoint file, one motion each")
+    ] = False,
     body: Annotated[str | None, typer.Option(help="'open', or a SMPL .pkl or .npz, or a folder of them")] = None,
     model: Model = None,
     refine: Annotated[
@@ -70,6 +80,8 @@ def run(
     given = {
         "detect.weights": detector,
         "detect.keypoints": keypoints,
+        "detect.keypoints_format": keypoints_format,
+        "track.is_id_kept": True if keep_ids else None,
         "body.source": body,
         "recover.model": model,
         "refine.mode": refine,

@@ -1,6 +1,7 @@
 """A closer look at the people of a rough detector: keypoints from crops, boxes round these, scores from both."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def look_closer(reader: KeypointReader, images: Sequence[np.ndarray], found: Seq
     rough = [select_detections(people, people.scores >= LOOK_FROM) for people in found]
     once = [without_duplicates(people) for people in _read(reader, images, rough)]
     return [
-        Detections(people.boxes_xyxy, np.sqrt(people.scores) * people.keypoints[..., 2].mean(axis=1), people.keypoints)
+        replace(people, scores=np.sqrt(people.scores) * people.keypoints[..., 2].mean(axis=1))
         for people in _read(reader, images, once)
     ]
 
@@ -42,5 +43,5 @@ def _read(reader: KeypointReader, images: Sequence[np.ndarray], found: Sequence[
         certain = points[points[:, 2] >= CERTAIN_FROM, :2]
         if len(certain) >= CERTAIN_MIN:
             boxes[row] = box_around(certain, BOX_MARGIN)
-    read = Detections(boxes, people.scores, keypoints)
+    read = replace(people, boxes_xyxy=boxes, keypoints=keypoints)
     return [select_detections(read, frame == number) for number in range(len(found))]

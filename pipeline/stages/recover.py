@@ -10,6 +10,7 @@ from dpmesh.geometry import default_focal
 from dpmesh.recovery import BodyRecovery, PeopleInImages
 from pipeline.line import Stage
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
+from trackers.types import FOOT_POINTS
 
 VISIBLE_FROM = 0.5  # a joint whose witness keypoints reach this confidence counts as visible
 
@@ -39,6 +40,7 @@ def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
                 joint_visible=np.zeros((people, 24), np.bool_),
                 focal_px=np.full(people, (focal_px or default_focal(height, width)) * frame.focal_scale, np.float32),
                 principal_px=np.tile(np.array([width / 2, height / 2], np.float32), (people, 1)),
+                feet=np.zeros((people, FOOT_POINTS, 3), np.float32) if tracks.feet is None else tracks.feet,
             )
         )
     return concatenate_observations(parts)

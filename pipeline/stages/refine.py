@@ -9,6 +9,7 @@ import numpy as np
 
 from configs.errors import SettingsError
 from configs.schema import LinkSettings, RecoverSettings, RefineSettings
+from dpmesh.body import JOINT_SETS
 from dpmesh.geometry.fit import fit_translation
 from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.types import MotionTrack, Observations
@@ -46,7 +47,9 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
     boxes = interpolate_linear(rows.time_s, rows.boxes_xyxy, filled.time_s)
     keypoints = rows.keypoints[filled.source_row].copy()
     joint_confidence = rows.joint_confidence[filled.source_row].copy()
+    feet = rows.feet[filled.source_row].copy()
     keypoints[~is_observed, :, 2] = 0.0
+    feet[~is_observed, :, 2] = 0.0
     joint_confidence[~is_observed] = 0.0
     return MotionTrack(
         track_id=int(rows.track_id[0]),
@@ -62,6 +65,7 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
         keypoints=keypoints,
         focal_px=rows.focal_px[filled.source_row],
         principal_px=rows.principal_px[filled.source_row],
+        feet=feet,
     )
 
 
@@ -111,7 +115,8 @@ def refine_group(
     """Return tracks refined as the settings say; what was seen of the people stays as it is."""
     if settings.mode == "off" or not tracks:
         return list(tracks)
-    rows = [_rows_of(track) for track in tracks]
+    has_feet = settings.mode == "fit" and any(track.feet[..., 2].any() for track in tracks)
+    rows = [_rows_of(track, has_feet) for track in tracks]
     if settings.mode == "smooth":
         fits = [smooth_track(each, pelvis_of(body, each.betas), settings.smooth_cutoff_hz) for each in rows]
     elif settings.mode == "published":
@@ -130,7 +135,8 @@ def refine_group(
     ]
 
 
-def _rows_of(track: MotionTrack) -> TrackRows:
+def _rows_of(track: MotionTrack, has_feet: bool) -> TrackRows:
+    keypoints = _with_feet(track.keypoints, track.feet) if has_feet else track.keypoints
     return TrackRows(
         time_s=track.time_s,
         pose=track.pose,
@@ -138,8 +144,19 @@ def _rows_of(track: MotionTrack) -> TrackRows:
         trans=track.trans,
         joint_confidence=track.joint_confidence,
         is_observed=track.is_observed,
-        views=(ViewRows(track.keypoints, track.focal_px, track.principal_px),),
+        views=(ViewRows(keypoints, track.focal_px, track.principal_px),),
     )
+
+
+def _with_feet(keypoints: np.ndarray, feet: np.ndarray) -> np.ndarray:
+    """Return (T, 25, 3) points in OpenPose's order of COCO's 17 and six foot points.
+
+    Neck and middle of the hips are left unseen: they would only repeat what shoulders and hips tell.
+    """
+    found = np.zeros((len(keypoints), len(JOINT_SETS["openpose25"]), 3), keypoints.dtype)
+    found[:, [JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"]]] = keypoints
+    found[:, -feet.shape[1] :] = feet  # OpenPose's last six, in the same order
+    return found
 
 
 def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:

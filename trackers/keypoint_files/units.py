@@ -1,0 +1,50 @@
+"""Whether coordinates are pixels of the video or shares of the picture."""
+
+import logging
+
+import numpy as np
+
+from configs.errors import InputError
+
+log = logging.getLogger(__name__)
+
+SHARE_MAX = 2.0  # OpenPose, MediaPipe and Ultralytics write pixels, or numbers about 0 to 1
+BELOW_MAX = 0.1  # share of the coordinates that may lie below 0: people leave the picture on one side at a time
+PEOPLE_STEP = 65536
+
+
+def has_shares(points: np.ndarray, family: str, source: str, *, is_usual: bool) -> bool:
+    """Return whether a file has shares of the picture in place of pixels, and say so.
+
+    It is told over the whole file: more than half of all people lie within `SHARE_MAX` of the origin.
+
+    Args:
+        points: (R, K, 3), not seen: confidence 0.
+        is_usual: whether the family always writes shares.
+
+    Raises:
+        InputError: shares that run from -1 to 1, or that OpenPose wrote, which has two ways of writing them.
+    """
+    farthest, below, counted = [], 0, 0
+    for start in range(0, len(points), PEOPLE_STEP):
+        part = points[start : start + PEOPLE_STEP]
+        seen = part[..., 2:] > 0
+        farthest.append(np.where(seen, np.abs(part[..., :2]), 0).max(axis=(1, 2)))
+        below += int(((part[..., :2] < 0) & seen).sum())
+        counted += 2 * int(seen.sum())
+    reach = np.concatenate(farthest) if farthest else np.zeros(0)
+    reach = reach[reach > 0]
+    if not len(reach) or np.median(reach) > SHARE_MAX:
+        return False
+    if family == "OpenPose":
+        raise InputError(
+            f"{source}: its people lie within {SHARE_MAX:.0f} px; run OpenPose with --keypoint_scale 0 (pixels)"
+        )
+    if below > BELOW_MAX * counted:
+        raise InputError(
+            f"{source}: its keypoints run from {-reach.max():.1f} to {reach.max():.1f}; pixels of the video are "
+            "needed, or shares of the picture from 0 to 1"
+        )
+    usual = "" if is_usual else "; if they are pixels, check the file"
+    log.info("%s: keypoints are shares of the picture (0 to 1), turned into pixels by its size%s", source, usual)
+    return True
