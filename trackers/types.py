@@ -17,9 +17,12 @@ class Detections:
     boxes_xyxy: np.ndarray  # (N, 4) float32, pixels of the full image
     scores: np.ndarray  # (N,) float32, 0 to 1
     keypoints: np.ndarray  # (N, 17, 3) float32, COCO order: x, y in pixels of the full image, confidence 0 to 1
+    is_side_disputed: np.ndarray | None = None  # (N, 17) bool, left and right are open; None = no two estimates
 
     def __post_init__(self) -> None:
         people = len(self.boxes_xyxy)
+        if self.is_side_disputed is not None:
+            check_shape("is_side_disputed", self.is_side_disputed, (people, COCO_KEYPOINTS))
         check_shape("boxes_xyxy", self.boxes_xyxy, ("N", 4))
         check_shape("scores", self.scores, (people,))
         check_shape("keypoints", self.keypoints, (people, COCO_KEYPOINTS, 3))
@@ -65,7 +68,13 @@ def no_tracks() -> Tracks:
 def select_detections(detections: Detections, rows: np.ndarray | Sequence[int]) -> Detections:
     """Return the people of `rows` (indices or a mask), in that order."""
     chosen = _as_rows(rows, len(detections))
-    return Detections(detections.boxes_xyxy[chosen], detections.scores[chosen], detections.keypoints[chosen])
+    disputed = detections.is_side_disputed
+    return Detections(
+        detections.boxes_xyxy[chosen],
+        detections.scores[chosen],
+        detections.keypoints[chosen],
+        None if disputed is None else disputed[chosen],
+    )
 
 
 def concatenate_detections(parts: Sequence[Detections]) -> Detections:

@@ -33,7 +33,7 @@ def test_looks_that_agree_become_their_mean() -> None:
     second[:, 6:] = first[:, 6:]
     second[:, 4] = 0.5
     second[:, 6::3] += 4.0
-    joined = join_looks(first, second[[1, 0]])
+    joined, _ = join_looks(first, second[[1, 0]])
     np.testing.assert_allclose(joined[:, 6::3], first[:, 6::3] + 2.0, rtol=1e-5)
     np.testing.assert_allclose(joined[:, 8::3], first[:, 8::3])
     np.testing.assert_allclose(joined[:, 4], 0.7)
@@ -42,19 +42,20 @@ def test_looks_that_agree_become_their_mean() -> None:
 def test_where_looks_disagree_the_surer_one_counts_at_half_its_confidence() -> None:
     first, second = people_at((0, 0), confidence=0.6), people_at((0, 0), confidence=0.8)
     second[:, 6] += 60.0
-    joined = join_looks(first, second)
+    joined, _ = join_looks(first, second)
     assert joined[0, 6] == second[0, 6] and np.isclose(joined[0, 8], 0.4)
     np.testing.assert_allclose(joined[0, 11::3], 0.7)
 
 
 def test_people_of_one_look_alone_stay_as_they_are() -> None:
     first = people_at((0, 0))
-    assert np.array_equal(join_looks(first, people_at((400, 0))), first)
-    assert np.array_equal(join_looks(first, people_at()), first)
-    assert len(join_looks(people_at(), first)) == 0
+    assert np.array_equal(join_looks(first, people_at((400, 0)))[0], first)
+    assert np.array_equal(join_looks(first, people_at())[0], first)
+    assert len(join_looks(people_at(), first)[0]) == 0
 
 
 def test_pictures_in_which_a_look_finds_nobody() -> None:
     nobody = people_at()
     assert mirrored_back(nobody, 640).shape == (0, 57)
-    assert join_looks(nobody, mirrored_back(nobody, 640)).shape == (0, 57)
+    joined, is_disputed = join_looks(nobody, mirrored_back(nobody, 640))
+    assert joined.shape == (0, 57) and is_disputed.shape == (0, 17)
