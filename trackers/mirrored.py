@@ -22,7 +22,9 @@ DIFFERENCE = 0.015  # of the same, per axis: how far two measurements of one pla
 EXCHANGE_COST = 1.5  # in log-likelihood, wherever along a limb the names begin or cease to be exchanged
 CLOSER_MAX = 0.02  # of the same: by so much a mean may bring left and right together,
 CLOSER_SHARE_MAX = 0.3  # or by this share of their distance
-DOUBT = 0.5  # what is left of the confidence where the two disagree, on the place or on left and right
+DOUBT = 0.5  # what is left of the confidence where the two disagree on the place
+SIDE_DOUBT = 0.7  # the same, on left and right alone
+CLEAR = 2.0  # in log-likelihood: how much better one naming has to continue the frame before to be certain
 
 
 def mirrored_back(people: np.ndarray, width_px: int) -> np.ndarray:
@@ -60,8 +62,8 @@ def join_keypoints(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.nda
 
     Where left and right are exchanged between the two, the second's are exchanged back first. What then lies together
     becomes the mean weighted by confidence; of a limb under disputed names, under the names of the estimate that is
-    surer of all disputed limbs, at half the confidence. Elsewhere the surer one counts, at half its confidence: where
-    the two lie apart, and where a mean would bring left and right together.
+    surer of all disputed limbs, at less confidence. Elsewhere the surer one counts, at half its confidence: where the
+    two lie apart, and where a mean would bring left and right together.
 
     Args:
         side_px: longer side of the person's box.
@@ -83,6 +85,8 @@ def exchange_sides(keypoints: np.ndarray, is_exchanged: np.ndarray) -> np.ndarra
 def follow_sides(keypoints: np.ndarray, is_disputed: np.ndarray, expected: np.ndarray, side_px: float) -> np.ndarray:
     """Return keypoints (17, 3) in which disputed limbs have the sides that continue the motion.
 
+    Where these are clear, the limb is again as sure as it was seen, but not surer than in the frame before.
+
     Args:
         is_disputed: (17,) of which keypoints left and right are open, see `join_keypoints`; others keep their names.
         expected: (17, 3) of the same person, from the frame before.
@@ -91,11 +95,15 @@ def follow_sides(keypoints: np.ndarray, is_disputed: np.ndarray, expected: np.nd
     if not is_disputed.any():
         return keypoints
     kept, crossed = _costs(np.stack([expected, keypoints]), max(float(side_px), 1e-6))
-    is_exchanged = np.zeros(COCO_KEYPOINTS, bool)
+    is_exchanged, is_clear = np.zeros((2, COCO_KEYPOINTS), bool)
     for limb, _ in CHAINS:
         open_ones = limb[is_disputed[limb]]
-        is_exchanged[open_ones] = crossed[open_ones].sum() < kept[open_ones].sum()
-    return exchange_sides(keypoints, is_exchanged)
+        gain = kept[open_ones].sum() - crossed[open_ones].sum()
+        is_exchanged[open_ones], is_clear[open_ones] = gain > 0.0, abs(gain) >= CLEAR
+    named = exchange_sides(keypoints, is_exchanged)
+    certain = np.maximum(named[:, 2], np.minimum(named[:, 2] / SIDE_DOUBT, expected[:, 2]))
+    named[:, 2] = np.where(is_clear, certain, named[:, 2])
+    return named
 
 
 def find_exchanged(pair: np.ndarray, side_px: float) -> np.ndarray:
@@ -129,7 +137,7 @@ def _join_places(pair: np.ndarray, is_disputed: np.ndarray, side_px: float) -> n
     sure = pair[..., 2]
     weight = sure / np.maximum(sure.sum(axis=0), 1e-6)
     places = (weight[..., None] * pair[..., :2]).sum(axis=0)
-    doubt = np.where(is_disputed, DOUBT, 1.0)
+    doubt = np.where(is_disputed, SIDE_DOUBT, 1.0)
     mean = np.concatenate([places, (doubt * sure.mean(axis=0))[:, None]], axis=-1)
     is_one_place = np.linalg.norm(pair[0, :, :2] - pair[1, :, :2], axis=-1) <= APART_MAX * side_px
     is_one_place &= ~_brought_together(pair[..., :2], places, side_px)

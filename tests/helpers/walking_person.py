@@ -11,8 +11,9 @@ from dpmesh.body import BodyModel
 RATE_HZ = 25.0
 STEP_S = 0.52
 SWING_RAD = 0.42  # of a thigh, to the front and to the back
-NARROW_RAD = 0.06  # by which the thighs lean inwards: people do not walk astride
+NARROW_RAD = 0.09  # by which the thighs lean inwards: people do not walk astride
 KNEE_RAD = (0.12, 0.95)  # bent at least, and at most, when the leg swings forward
+HEEL_RAD = 0.5  # of the cycle by which the knee bends ahead of the thigh's swing: the heel is up before the step ends
 LEFT_ANKLE, RIGHT_ANKLE = 7, 8  # of smpl24
 
 
@@ -28,23 +29,33 @@ class Walk:
     coco: np.ndarray  # (T, 17, 3) metres
 
 
-def walk(body: BodyModel, frames: int, *, heading_rad: float, start_m: float, camera_height_m: float = 1.2) -> Walk:
-    """Return a walk before a level camera.
+def walk(
+    body: BodyModel,
+    frames: int,
+    *,
+    heading_rad: float,
+    start_m: float,
+    camera_height_m: float = 1.2,
+    pitch_rad: float = 0.0,
+) -> Walk:
+    """Return a walk on a level floor.
 
     Args:
         heading_rad: 0 away from the camera, pi towards it, pi / 2 to the right.
-        start_m: distance at the start.
+        start_m: distance at the start, along the floor.
+        pitch_rad: by how much the camera looks down.
     """
     time_s = np.arange(frames) / RATE_HZ
     phase = np.pi * time_s / STEP_S
     local = np.zeros((frames, 24, 3))
     for side, sign in ((0, 1.0), (1, -1.0)):
-        swing, speed = sign * np.sin(phase), sign * np.cos(phase)
+        swing = sign * np.sin(phase)
         local[:, 1 + side] = (
             Rotation.from_rotvec([0.0, 0.0, -sign * NARROW_RAD])
             * Rotation.from_rotvec(np.stack([-SWING_RAD * swing, 0 * swing, 0 * swing], 1))
         ).as_rotvec()
-        local[:, 4 + side, 0] = KNEE_RAD[0] + (KNEE_RAD[1] - KNEE_RAD[0]) * np.maximum(speed, 0.0) ** 2
+        lifted = np.maximum(np.cos(phase + np.pi * side + HEEL_RAD), 0.0) ** 2
+        local[:, 4 + side, 0] = KNEE_RAD[0] + (KNEE_RAD[1] - KNEE_RAD[0]) * lifted
         local[:, 7 + side, 0] = -0.1 * swing
         arm = Rotation.from_rotvec(np.stack([0.4 * swing, 0 * swing, 0 * swing], 1)) * Rotation.from_rotvec(
             [0.0, 0.0, -sign * 1.25]
@@ -61,7 +72,10 @@ def walk(body: BodyModel, frames: int, *, heading_rad: float, start_m: float, ca
     forward = root.apply([0.0, 0.0, 1.0])
     trans = start_m * np.array([0.0, 0.0, 1.0]) + np.outer(time_s * _speed(at_zero, forward), forward)
     trans[:, 1] = camera_height_m - 0.08 - lowest  # the lower ankle stays at its height over the floor
-    trans = trans.astype(np.float32)
+    pelvis = at_zero[0, 0]
+    down = Rotation.from_rotvec([pitch_rad, 0.0, 0.0])
+    trans = (down.apply(trans + pelvis) - pelvis).astype(np.float32)
+    pose[:, 0] = (down * root).as_rotvec()
     joints, coco = (_joints(body, pose, betas, trans, name) for name in ("smpl24", "coco17"))
     return Walk(time_s, pose, betas, trans, joints, coco)
 
