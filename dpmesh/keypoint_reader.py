@@ -24,6 +24,10 @@ GUESS_SHARE = 0.09
 """By how much of the crop's side the bundled detector's keypoints err."""
 LOST_RATE = 0.1
 """How often such a keypoint says nothing about the place."""
+SIDE_DOUBT = 0.7
+"""What is left of the certainty where a crop and its mirror image disagree on left and right."""
+EXCHANGED_MIN = 0.3
+"""By so much both maps of a pair (together at most 2) have to be more alike exchanged than as named."""
 BOX_SCALE = 1.2
 """Side of the square crop over the longer side of the person's box."""
 
@@ -117,7 +121,9 @@ class KeypointReader:
             crops = crop_images(images, image_row[part], centre[part], side[part], CROP_PX)
             pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float() / 255.0
             prior = _prior(guess[part], centre[part], side[part]).to(self.device)
-            cells, certainty = read_heatmaps(self._logits(pixels) + prior)
+            logits, is_exchanged = self._logits(pixels)
+            cells, certainty = read_heatmaps(logits + prior)
+            certainty = torch.where(is_exchanged, SIDE_DOUBT * certainty, certainty)
             share = cells.cpu().numpy() / MAP_PX - 0.5
             found[part, :, :2] = centre[part, None] + share * side[part, None, None]
             found[part, :, 2] = certainty.cpu().numpy()
@@ -125,8 +131,11 @@ class KeypointReader:
         spread(read_part, range(0, len(found), self.batch_rows), self.threads)
         return found
 
-    def _logits(self, pixels: Tensor) -> Tensor:
-        """Return the mean of what the network says of crops and of their mirror images."""
+    def _logits(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean of what the network says of crops and of their mirror images, and where the two disagree.
+
+        Where the mirror image shows left and right the other way round (R, 17), they have the sides of the crop.
+        """
         count, missing = len(pixels), -len(pixels) % ROWS_STEP
         pixels = torch.cat([pixels, pixels[-1:].expand(missing, *pixels.shape[1:])])
         with computing_in(DTYPES[self.dtype], self.device):
@@ -134,7 +143,21 @@ class KeypointReader:
             mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
         # Cells stand for their left edge (`heatmaps`), so that the mirror image of one lies a cell further on.
         mirrored = F.pad(mirrored, (1, 0, 0, 0), mode="replicate")[..., :-1]
-        return 0.5 * (seen + mirrored[:, list(MIRRORED_17)])[:count]
+        mirrored = mirrored[:, list(MIRRORED_17)]
+        is_exchanged = _exchanged(seen, mirrored)
+        mirrored = torch.where(is_exchanged[..., None, None], mirrored[:, list(MIRRORED_17)], mirrored)
+        return 0.5 * (seen + mirrored)[:count], is_exchanged[:count]
+
+
+def _exchanged(seen: Tensor, other: Tensor) -> Tensor:
+    """Return which keypoints (R, 17) of one map (R, 17, H, W) are at the other side in the second.
+
+    Maps are as alike as their Bhattacharyya coefficient says; the two of a pair are exchanged together.
+    """
+    order = list(MIRRORED_17)
+    first, second = (maps.flatten(2).softmax(-1).sqrt() for maps in (seen, other))
+    gain = (first * second[:, order]).sum(-1) - (first * second).sum(-1)
+    return gain + gain[:, order] > EXCHANGED_MIN
 
 
 def _prior(guess: np.ndarray, centre: np.ndarray, side: np.ndarray) -> Tensor:

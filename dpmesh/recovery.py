@@ -1,5 +1,6 @@
 """One crop to one body: from pictures, boxes and keypoints to SMPL parameters in camera axes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,7 @@ from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMesh
 from dpmesh.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
 
+APART_MAX_RAD = 0.9  # between two estimates of one joint's rotation; those of a walk differ by 0.1, at most by 0.5
 CropRule = Literal["tight", "published"]
 
 
@@ -68,7 +70,8 @@ class BodyRecovery:
             box_scale: side of the square crop over the longer side of the person.
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.
-            is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken.
+            is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken
+                where they are alike, see `_join`.
             is_turned: whether crops of people upside down or lying are turned upright for the network. A network
                 with the published camera gets every crop as it is.
             batch_rows: crops per call of the network.
@@ -133,9 +136,9 @@ class BodyRecovery:
             output = self._network.forward(image, given_joints, mask)
             rotation, betas = output.pose.float(), output.betas.float()
             if self._is_mirrored:
-                other = self._network.forward(image.flip(-1), mirrored_joints(given_joints), mask[:, list(MIRRORED_30)])
-                rotation = nearest_rotation(rotation + mirrored_rotations(other.pose.float()))
-                betas = 0.5 * (betas + other.betas.float())
+                seen = self._network.forward(image.flip(-1), mirrored_joints(given_joints), mask[:, list(MIRRORED_30)])
+                other = mirrored_rotations(seen.pose.float()), seen.betas.float()
+                rotation, betas = self._join((rotation, betas), other, given_joints, mask[..., 0])
         centre = torch.from_numpy(squares[:, :2]).to(self._device)
         side = torch.from_numpy(squares[:, 2]).to(self._device)
         focal = torch.from_numpy(people.focal_px).to(self._device)
@@ -158,6 +161,42 @@ class BodyRecovery:
         if self._is_camera_fitted:
             trans = self._fit(pose, betas, trans, people)
         return BodyParams(pose.cpu().numpy(), betas.cpu().numpy(), trans.astype(np.float32))
+
+    def _join(
+        self, body: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], given: Tensor, confidence: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return rotations (R, 24, 3, 3) and betas (R, 10) of two estimates: their mean where they are alike.
+
+        The mean of a leg in front and the same leg behind is a leg at rest, which neither saw. Where any joint's two
+        rotations are `APART_MAX_RAD` or more apart, the body that meets the given joints better stands alone.
+
+        Args:
+            given: (R, 30, 2) in grid cells.
+            confidence: (R, 30), 0 where a joint is not given.
+        """
+        mean = nearest_rotation(body[0] + other[0]), 0.5 * (body[1] + other[1])
+        cosine = 0.5 * ((body[0] * other[0]).sum(dim=(-2, -1)) - 1.0)
+        is_apart = cosine.amin(dim=1) <= math.cos(APART_MAX_RAD)
+        if not is_apart.any():
+            return mean
+        missed = [self._missed(*each, given, confidence) for each in (body, other)]
+        is_first = missed[0] <= missed[1]
+        rotation = torch.where(is_first[:, None, None, None], body[0], other[0])
+        betas = torch.where(is_first[:, None], body[1], other[1])
+        return (
+            torch.where(is_apart[:, None, None, None], rotation, mean[0]),
+            torch.where(is_apart[:, None], betas, mean[1]),
+        )
+
+    def _missed(self, rotation: Tensor, betas: Tensor, given: Tensor, confidence: Tensor) -> Tensor:
+        """Return by how much (R,) bodies, seen from afar and at the size that fits, miss the given joints."""
+        pose = matrix_to_axis_angle(rotation)
+        joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="dpmesh30")[..., :2]
+        weight = (confidence / confidence.sum(dim=1, keepdim=True).clamp_min(1e-6))[..., None]
+        joints = joints - (weight * joints).sum(dim=1, keepdim=True)
+        given = given - (weight * given).sum(dim=1, keepdim=True)
+        scale = (weight * joints * given).sum(dim=(1, 2)) / (weight * joints.square()).sum(dim=(1, 2)).clamp_min(1e-9)
+        return (weight * (given - scale[:, None, None] * joints).square()).sum(dim=(1, 2))
 
     def _fit(self, pose: Tensor, betas: Tensor, trans: np.ndarray, people: PeopleInImages) -> np.ndarray:
         joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="coco17").cpu().numpy()

@@ -121,7 +121,7 @@ class PoseDetector:
             )
             for batch, found in zip(batches, looks, strict=True):
                 for row, people in zip(batch, found, strict=True):
-                    results[row] = _to_image(people, pictures[row][1], images[row].shape)
+                    results[row] = _to_image(*people, pictures[row][1], images[row].shape)
         return results
 
     def _letterbox(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
@@ -141,11 +141,11 @@ class PoseDetector:
         )
         return picture, Letterbox((inner_w / width, inner_h / height), (left, top))
 
-    def _look(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """Return what `_run` does, of one look or two."""
+    def _look(self, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Return what `_run` does, of one look or two, and of two whose sides are disputed, see `join_looks`."""
         found = self._run(pictures)
         if not self._is_mirrored:
-            return found
+            return [(people, None) for people in found]
         others = self._run(np.ascontiguousarray(pictures[:, :, ::-1]))
         width = pictures.shape[2]
         return [join_looks(one, mirrored_back(other, width)) for one, other in zip(found, others, strict=True)]
@@ -175,7 +175,9 @@ def _host(rows: "torch.Tensor") -> np.ndarray:
     return rows.float().cpu().numpy()
 
 
-def _to_image(people: np.ndarray, letterbox: Letterbox, image_shape: tuple[int, ...]) -> Detections:
+def _to_image(
+    people: np.ndarray, is_disputed: np.ndarray | None, letterbox: Letterbox, image_shape: tuple[int, ...]
+) -> Detections:
     """Return the people in pixels of the image: boxes inside it, keypoints wherever the network put them."""
     scale = np.array(letterbox.scale_xy, np.float32)
     shift = np.array(letterbox.shift_px, np.float32)
@@ -188,6 +190,7 @@ def _to_image(people: np.ndarray, letterbox: Letterbox, image_shape: tuple[int, 
         boxes_xyxy=boxes[is_kept].astype(np.float32),
         scores=people[is_kept, 4].astype(np.float32),
         keypoints=keypoints[is_kept].astype(np.float32),
+        is_side_disputed=None if is_disputed is None else is_disputed[is_kept],
     )
 
 

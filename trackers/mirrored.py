@@ -1,4 +1,10 @@
-"""Two looks at a picture, as it is and in a mirror, made into one: a detector errs differently in each."""
+"""The flip test: what a detector finds in an image and in its mirror image, joined; it errs differently in each.
+
+A network that takes left for right in one of the two gives the same limbs under each other's names. Their mean by name
+would lie between the legs, so the two are matched limb by limb before anything is averaged.
+"""
+
+from itertools import product
 
 import numpy as np
 
@@ -6,9 +12,19 @@ from trackers.association import assign, box_overlaps
 from trackers.types import COCO_KEYPOINTS
 
 MIRRORED_KEYPOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+LIMBS = (((1, 2), (3, 4)), ((5, 6), (7, 8), (9, 10)), ((11, 12), (13, 14), (15, 16)))
+"""Left and right keypoints of the face, the arms and the legs, from the trunk outwards."""
+CHAINS = tuple((np.array(limb), np.array(list(product((False, True), repeat=len(limb))))) for limb in LIMBS)
+"""The same, with all ways in which the pairs of a limb can be exchanged, the one with none first."""
 OVERLAP_MIN = 0.5  # IoU from which two boxes are one person
 APART_MAX = 0.08  # of the box's longer side: keypoints farther apart are not two measurements of one place
-DOUBT = 0.5  # what is left of the confidence where the looks disagree
+DIFFERENCE = 0.015  # of the same, per axis: how far two measurements of one place usually lie apart
+EXCHANGE_COST = 1.5  # in log-likelihood, wherever along a limb the names begin or cease to be exchanged
+CLOSER_MAX = 0.02  # of the same: by so much a mean may bring left and right together,
+CLOSER_SHARE_MAX = 0.3  # or by this share of their distance
+DOUBT = 0.5  # what is left of the confidence where the two disagree on the place
+SIDE_DOUBT = 0.7  # the same, on left and right alone
+CLEAR = 2.0  # in log-likelihood: how much better one naming has to continue the frame before to be certain
 
 
 def mirrored_back(people: np.ndarray, width_px: int) -> np.ndarray:
@@ -21,29 +37,117 @@ def mirrored_back(people: np.ndarray, width_px: int) -> np.ndarray:
     return back
 
 
-def join_looks(people: np.ndarray, others: np.ndarray) -> np.ndarray:
+def join_looks(people: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return people (N, 6 + 17 * 3) as box, score, class, keypoints, each with what a second look says of it.
 
-    Boxes and scores become the mean, keypoints the mean weighted by confidence; where the looks disagree on a keypoint,
-    the surer one counts, at half its confidence. Whom only one look sees stays or goes as in the first.
+    Boxes and scores become the mean. Keypoints: see `join_keypoints`. Whom only one look sees stays or goes as in the
+    first. The second array (N, 17) bool tells of which keypoints the two take left for right.
 
     Args:
         others: (M, 6 + 17 * 3) of the second look.
     """
     joined = people.copy()
+    is_disputed = np.zeros((len(people), COCO_KEYPOINTS), bool)
     for row, column in assign(1.0 - box_overlaps(people[:, :4], others[:, :4]), 1.0 - OVERLAP_MIN):
         joined[row, :5] = 0.5 * (people[row, :5] + others[column, :5])
         pair = np.stack([people[row, 6:], others[column, 6:]]).reshape(2, COCO_KEYPOINTS, 3)
         side = (people[row, 2:4] - people[row, :2]).max()
-        joined[row, 6:] = _join_keypoints(pair, APART_MAX * side).ravel()
-    return joined
+        keypoints, is_disputed[row] = join_keypoints(pair, side)
+        joined[row, 6:] = keypoints.ravel()
+    return joined, is_disputed
 
 
-def _join_keypoints(pair: np.ndarray, apart_max: float) -> np.ndarray:
-    """Return (17, 3) of two looks (2, 17, 3)."""
+def join_keypoints(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return keypoints (17, 3) of one person made of two estimates (2, 17, 3), and whose sides are disputed (17,) bool.
+
+    Where left and right are exchanged between the two, the second's are exchanged back first. What then lies together
+    becomes the mean weighted by confidence; of a limb under disputed names, under the names of the estimate that is
+    surer of all disputed limbs, at less confidence. Elsewhere the surer one counts, at half its confidence: where the
+    two lie apart, and where a mean would bring left and right together.
+
+    Args:
+        side_px: longer side of the person's box.
+    """
+    side = max(float(side_px), 1e-6)
+    is_exchanged = find_exchanged(pair, side)
+    second = exchange_sides(pair[1], is_exchanged)
+    joined = _join_places(np.stack([pair[0], second]), is_exchanged, side)
+    if is_exchanged.any() and pair[1, is_exchanged, 2].sum() > pair[0, is_exchanged, 2].sum():
+        joined = exchange_sides(joined, is_exchanged)
+    return joined, is_exchanged
+
+
+def exchange_sides(keypoints: np.ndarray, is_exchanged: np.ndarray) -> np.ndarray:
+    """Return keypoints (17, 3) in which those marked (17,), always both of a pair, have left and right exchanged."""
+    return np.where(is_exchanged[:, None], keypoints[list(MIRRORED_KEYPOINTS)], keypoints)
+
+
+def follow_sides(keypoints: np.ndarray, is_disputed: np.ndarray, expected: np.ndarray, side_px: float) -> np.ndarray:
+    """Return keypoints (17, 3) in which disputed limbs have the sides that continue the motion.
+
+    Where these are clear, the limb is again as sure as it was seen, but not surer than in the frame before.
+
+    Args:
+        is_disputed: (17,) of which keypoints left and right are open, see `join_keypoints`; others keep their names.
+        expected: (17, 3) of the same person, from the frame before.
+        side_px: longer side of the person's box.
+    """
+    if not is_disputed.any():
+        return keypoints
+    kept, crossed = _costs(np.stack([expected, keypoints]), max(float(side_px), 1e-6))
+    is_exchanged, is_clear = np.zeros((2, COCO_KEYPOINTS), bool)
+    for limb, _ in CHAINS:
+        open_ones = limb[is_disputed[limb]]
+        gain = kept[open_ones].sum() - crossed[open_ones].sum()
+        is_exchanged[open_ones], is_clear[open_ones] = gain > 0.0, abs(gain) >= CLEAR
+    named = exchange_sides(keypoints, is_exchanged)
+    certain = np.maximum(named[:, 2], np.minimum(named[:, 2] / SIDE_DOUBT, expected[:, 2]))
+    named[:, 2] = np.where(is_clear, certain, named[:, 2])
+    return named
+
+
+def find_exchanged(pair: np.ndarray, side_px: float) -> np.ndarray:
+    """Return which keypoints (17,) bool of the second of two estimates (2, 17, 3) lie at the first's other side.
+
+    For every limb, the likeliest of all ways in which joints from the trunk outwards can be exchanged: distances
+    between the two are normal with `DIFFERENCE`, up to `APART_MAX`, and count as far as both are sure.
+    """
+    kept, crossed = _costs(pair, side_px)
+    exchanged = np.zeros(COCO_KEYPOINTS, bool)
+    for chain, ways in CHAINS:
+        costs = np.where(ways, crossed[chain].sum(axis=1), kept[chain].sum(axis=1)).sum(axis=1)
+        changes = np.diff(ways, axis=1, prepend=False).sum(axis=1)
+        exchanged[chain] = ways[(costs + EXCHANGE_COST * changes).argmin()][:, None]
+    return exchanged
+
+
+def _costs(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each keypoint (17,) costs, named alike in two estimates (2, 17, 3) and exchanged: -log likelihood."""
+    sure = pair[..., 2].min(axis=0)
+    sure = np.minimum(sure, sure[list(MIRRORED_KEYPOINTS)])
+    kept, crossed = (
+        np.minimum(np.linalg.norm(pair[0, :, :2] - other, axis=-1) / side_px, APART_MAX)
+        for other in (pair[1, :, :2], pair[1, MIRRORED_KEYPOINTS, :2])
+    )
+    return sure * kept**2 / (2.0 * DIFFERENCE**2), sure * crossed**2 / (2.0 * DIFFERENCE**2)
+
+
+def _join_places(pair: np.ndarray, is_disputed: np.ndarray, side_px: float) -> np.ndarray:
+    """Return (17, 3) of two estimates (2, 17, 3) in which keypoints of one name are of one side."""
     sure = pair[..., 2]
     weight = sure / np.maximum(sure.sum(axis=0), 1e-6)
-    mean = np.concatenate([(weight[..., None] * pair[..., :2]).sum(axis=0), sure.mean(axis=0)[:, None]], axis=-1)
-    surer = np.where((sure[0] >= sure[1])[:, None], pair[0], pair[1]) * np.array([1.0, 1.0, DOUBT])
-    is_apart = np.linalg.norm(pair[0, :, :2] - pair[1, :, :2], axis=-1) > apart_max
-    return np.where(is_apart[:, None], surer, mean)
+    places = (weight[..., None] * pair[..., :2]).sum(axis=0)
+    doubt = np.where(is_disputed, SIDE_DOUBT, 1.0)
+    mean = np.concatenate([places, (doubt * sure.mean(axis=0))[:, None]], axis=-1)
+    is_one_place = np.linalg.norm(pair[0, :, :2] - pair[1, :, :2], axis=-1) <= APART_MAX * side_px
+    is_one_place &= ~_brought_together(pair[..., :2], places, side_px)
+    total = sure + sure[:, MIRRORED_KEYPOINTS]  # both joints of a pair come from one estimate: two legs, not one twice
+    surer = np.where((total[0] >= total[1])[:, None], pair[0], pair[1]) * np.array([1.0, 1.0, DOUBT])
+    return np.where(is_one_place[:, None], mean, surer)
+
+
+def _brought_together(pair: np.ndarray, mean: np.ndarray, side_px: float) -> np.ndarray:
+    """Return where (17,) the mean (17, 2) of two estimates (2, 17, 2) loses the distance between left and right."""
+    widest = np.linalg.norm(pair - pair[:, MIRRORED_KEYPOINTS], axis=-1).max(axis=0)
+    lost = widest - np.linalg.norm(mean - mean[list(MIRRORED_KEYPOINTS)], axis=-1)
+    return lost > np.maximum(CLOSER_MAX * side_px, CLOSER_SHARE_MAX * widest)

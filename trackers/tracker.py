@@ -1,7 +1,7 @@
 """Identities over time: detections of one frame after the other become tracks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,12 +24,14 @@ from trackers.kalman import (
     state_box,
     update_state,
 )
+from trackers.mirrored import follow_sides
 from trackers.types import COCO_KEYPOINTS, Detections, Tracks, identified, no_tracks, select_detections
 
 NO_ID = 0  # of a track that is not shown yet
 KEYPOINT_WEIGHT = 0.5  # of the keypoints in the similarity, where all of them are seen and fresh
 KEYPOINT_MEMORY_S = 0.5  # a pose seen this long ago counts for 1/e
 POSE_SPREAD = 1.5  # limbs move between two frames
+SIDES_MEMORY_S = 0.15  # by then the other leg may be where this one was
 BUFFER_SHARE = 0.1  # boxes are grown by this share of their size, and more where the position is uncertain
 BUFFER_SHARE_MAX = 0.6
 UNSEEN_COST = 0.1  # per second: of two tracks that fit alike, the one seen last continues
@@ -70,6 +72,8 @@ class Tracker:
     def update(self, detections: Detections, time_s: float, frame_index: int) -> Tracks:
         """Return the people of this frame who have an identity, by identity; boxes and keypoints as detected.
 
+        Limbs whose left and right two estimates dispute take the sides of the frame before.
+
         Raises:
             ValueError: the frame does not come after the one before.
         """
@@ -86,6 +90,7 @@ class Tracker:
         for track in self._tracks:
             track.state = predict_state(track.state, step_s)
         owners = self._associate(people)
+        people = self._with_sides(people, owners)
         for track, row in owners:
             track.state = update_state(
                 track.state, people.boxes_xyxy[row], float(people.scores[row]), float(covered[row])
@@ -141,6 +146,19 @@ class Tracker:
             )
             for row in range(len(state["track_ids"]))
         ]
+
+    def _with_sides(self, people: Detections, owners: list[tuple[_Track, int]]) -> Detections:
+        """Return the people with disputed limbs named as in the frame before, where that is not long ago."""
+        if people.is_side_disputed is None or not people.is_side_disputed.any():
+            return people
+        keypoints = people.keypoints.copy()
+        for track, row in owners:
+            if self._unseen_s(track) <= SIDES_MEMORY_S:
+                box = people.boxes_xyxy[row]
+                keypoints[row] = follow_sides(
+                    keypoints[row], people.is_side_disputed[row], _moved(track, box), (box[2:] - box[:2]).max()
+                )
+        return replace(people, keypoints=keypoints)
 
     def _associate(self, people: Detections) -> list[tuple[_Track, int]]:
         is_high = people.scores >= self._settings.score_high

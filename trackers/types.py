@@ -20,9 +20,12 @@ class Detections:
     keypoints: np.ndarray  # (N, 17, 3) float32, COCO order: x, y in pixels of the full image, confidence 0 to 1
     feet: np.ndarray | None = None  # (N, 6, 3) float32, the same of the foot points; None = not looked for
     track_ids: np.ndarray | None = None  # (N,) int64, identities that came with a file; None = the tracker gives them
+    is_side_disputed: np.ndarray | None = None  # (N, 17) bool, left and right are open; None = no two estimates
 
     def __post_init__(self) -> None:
         people = len(self.boxes_xyxy)
+        if self.is_side_disputed is not None:
+            check_shape("is_side_disputed", self.is_side_disputed, (people, COCO_KEYPOINTS))
         check_shape("boxes_xyxy", self.boxes_xyxy, ("N", 4))
         check_shape("scores", self.scores, (people,))
         check_shape("keypoints", self.keypoints, (people, COCO_KEYPOINTS, 3))
@@ -79,8 +82,9 @@ def select_detections(detections: Detections, rows: np.ndarray | Sequence[int]) 
         detections.boxes_xyxy[chosen],
         detections.scores[chosen],
         detections.keypoints[chosen],
-        None if detections.feet is None else detections.feet[chosen],
-        None if detections.track_ids is None else detections.track_ids[chosen],
+        _chosen(detections.feet, chosen),
+        _chosen(detections.track_ids, chosen),
+        _chosen(detections.is_side_disputed, chosen),
     )
 
 
@@ -94,6 +98,7 @@ def concatenate_detections(parts: Sequence[Detections]) -> Detections:
         keypoints=np.concatenate([part.keypoints for part in parts]),
         feet=_joined([part.feet for part in parts if len(part)]),
         track_ids=_joined([part.track_ids for part in parts if len(part)]),
+        is_side_disputed=_joined([part.is_side_disputed for part in parts if len(part)]),
     )
 
 
@@ -106,6 +111,10 @@ def identified(detections: Detections, track_ids: np.ndarray) -> Tracks:
         detections.keypoints,
         detections.feet,
     )
+
+
+def _chosen(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[rows]
 
 
 def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -123,7 +123,7 @@ class JointLift(nn.Module):
             seen, cues = self.image(joints, mask, taps)
         hidden = self._read(centred, mask, seen)
         body = self.body(hidden).float()
-        if self.is_mirrored:
+        if self.is_mirrored:  # no estimates to choose from: trained as one function, the two differ by 0.1 rad
             order = list(MIRRORED_30)
             flipped = centred[:, order] * centred.new_tensor([-1.0, 1.0])
             other = self.body(self._read(flipped, mask[:, order])).float()

@@ -100,3 +100,22 @@ def test_certainty_lies_between_nothing_and_one(confidence: float) -> None:
     guess = np.full((1, KEYPOINTS, 3), confidence, np.float32)
     certainty = read(spots((75, 90), (125, 90)), guess)[:, 2]
     assert ((certainty > 0) & (certainty <= 1)).all()
+
+
+def test_sides_taken_for_each_other_in_the_mirror_do_not_meet_in_the_middle() -> None:
+    class Confused(torch.nn.Module):
+        """Takes left for right in every mirror image; the two legs stand two cells apart."""
+
+        calls = 0
+
+        def forward(self, image: Tensor) -> Tensor:
+            self.calls += 1
+            is_left = torch.tensor([place % 2 == 1 for place in range(KEYPOINTS)])
+            x = torch.where(is_left, 17.0, 15.0) if self.calls == 1 else MAP_PX - torch.where(is_left, 17.0, 15.0)
+            places = torch.stack([x, torch.full_like(x, 20.0)], dim=-1).expand(len(image), KEYPOINTS, 2)
+            return 12.0 * heatmaps(places, torch.ones(1), 1.0)
+
+    found = read(spots((80, 60), (80, 60)), network=Confused())
+    cell = BOX_SCALE * 100 / MAP_PX
+    assert found[15, 0] - found[16, 0] == pytest.approx(2.0 * cell, abs=0.3 * cell)
+    assert found[15, 2] < 0.8 * found[0, 2]

@@ -9,7 +9,7 @@ from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 from dpmesh.body import load_body
 from dpmesh.crop_inputs import crop_inputs
-from dpmesh.geometry.rotations import axis_angle_to_matrix
+from dpmesh.geometry.rotations import axis_angle_to_matrix, nearest_rotation
 from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.config import LATENT_PX, NetworkConfig
 from dpmesh.network.model import DPMesh
@@ -120,3 +120,20 @@ def test_only_a_spine_that_is_told_and_far_from_upright_turns_a_crop() -> None:
     assert turns(0, 5) == 0  # foreshortened
     sure[0, 0] = False
     assert turns(0, 30) == 0
+
+
+def test_a_leg_in_front_and_the_same_leg_behind_do_not_become_a_leg_at_rest() -> None:
+    body = load_body(None)
+    recovery = BodyRecovery(random_network(), body, device="cpu", is_mirrored=True)
+    poses = torch.zeros(2, 3, 24, 3)
+    poses[:, :, 0, 0] = np.pi
+    poses[0, :, 1, 0], poses[1, :, 1, 0] = -0.7, 0.7
+    poses[1, 2] = poses[0, 2] + 0.1  # the third person's two bodies are alike
+    poses[:, :, 0, 1] = 1.2  # seen from the side, so that the joints tell which is right
+    rotations, betas = axis_angle_to_matrix(poses), torch.zeros(3, 10)
+    joints = [body.joints(pose, betas, torch.zeros(3, 3), "dpmesh30")[..., :2] for pose in poses]
+    given = 10.0 * torch.stack([joints[0][0], joints[1][1], joints[0][2]]) + 16.0
+    found, _ = recovery._join((rotations[0], betas), (rotations[1], betas), given, torch.ones(3, 30))
+    torch.testing.assert_close(found[0], rotations[0, 0])
+    torch.testing.assert_close(found[1], rotations[1, 1])
+    torch.testing.assert_close(found[2], nearest_rotation(rotations[0, 2] + rotations[1, 2]))

@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from configs.schema import TrackSettings
+from trackers.mirrored import SIDE_DOUBT, exchange_sides
 from trackers.tracker import Tracker
 from trackers.types import Detections, no_detections
 
@@ -238,3 +240,21 @@ def test_an_empty_tracker_survives_a_snapshot() -> None:
     tracker = Tracker(TrackSettings())
     tracker.restore(Tracker(TrackSettings()).snapshot())
     assert _ids(tracker, _people((100, 300)), 0) == [1]
+
+
+def test_limbs_whose_sides_are_disputed_keep_those_of_the_frame_before_and_after_a_restore() -> None:
+    legs = np.isin(np.arange(17), range(11, 17))
+    first, tracker = _people((300, 300)), Tracker(TrackSettings())
+    assert len(tracker.update(replace(first, is_side_disputed=np.zeros((1, 17), bool)), 0.0, 0)) == 1
+    for frame in range(1, 5):
+        people = _people((300 + 2 * frame, 300))
+        wrong = exchange_sides(people.keypoints[0], legs)
+        wrong[legs, 2] *= SIDE_DOUBT
+        disputed = replace(people, keypoints=wrong[None], is_side_disputed=legs[None])
+        restored = Tracker(TrackSettings())
+        restored.restore(tracker.snapshot())
+        tracker = restored
+        shown = tracker.update(disputed, frame / RATE_HZ, frame).keypoints
+        np.testing.assert_allclose(shown, people.keypoints, rtol=1e-5)
+    late = tracker.update(disputed, 1.0, 25).keypoints  # too long ago to tell legs apart by
+    np.testing.assert_array_equal(late, disputed.keypoints)
