@@ -25,7 +25,7 @@ from pipeline.motion.library import MotionLibrary, read_track, write_track
 from pipeline.overlay import write_overlay
 from pipeline.prefetch import WriteBehind, prefetch
 from pipeline.stages.detect import DetectStage
-from pipeline.stages.link import find_spans, iterate_people, number_people
+from pipeline.stages.link import find_spans, iterate_people
 from pipeline.stages.recover import RecoverStage
 from pipeline.stages.refine import refine_people, refine_person
 from pipeline.stages.track import TrackStage
@@ -148,21 +148,19 @@ class Clip:
 
     def _refine(self) -> Sequence[Path]:
         folder = self.folder / "motion"
-        shards = number_people(self.store.read_shards, self.settings.link.frames_min, self.edits)
-        spans = find_spans(shards)
-        if (chosen := self.settings.link.people) is not None:
-            spans = [span for span in spans if span.person in chosen]
+        spans = [span for span in find_spans(self.store) if span.row_count >= self.settings.link.frames_min]
+        number_of = {span.track_id: number for number, span in enumerate(spans, start=1)}
         body, paths = self.models.body(), []
         self.progress.start("motion", len(spans))
         with self.clock.measure("motion"):
             joined = (
                 refine_person(rows, body, self.settings.link, self.settings.recover)
-                for rows in iterate_people(shards, spans)
+                for rows in iterate_people(self.store, spans)
             )
             for track in refine_people(
                 joined, body, self.settings.refine, self.models.device, self.models.motion_prior()
             ):
-                path = folder / motion_name(track.track_id)
+                path = folder / motion_name(number_of[track.track_id])
                 write_track(path, track)
                 paths.append(path)
                 self.progress.advance(len(paths), "")

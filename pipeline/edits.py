@@ -49,7 +49,7 @@ def write_edits(folder: Path, digest: str, edits: Sequence[Edit]) -> None:
 
 def people_digest(spans: Sequence[Span]) -> str:
     """Return 16 hexadecimal digits that change when other people are numbered, or the same ones otherwise."""
-    text = ";".join(f"{span.person}:{span.first_frame}-{span.last_frame}:{span.row_count}" for span in spans)
+    text = ";".join(f"{span.track_id}:{span.first_frame}-{span.last_frame}:{span.row_count}" for span in spans)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

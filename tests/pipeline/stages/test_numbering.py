@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from configs.errors import SettingsError
-from pipeline.stages.link import find_spans, iterate_people, number_people
+from pipeline.stages.link import find_spans, iterate_people
+from pipeline.stages.numbering import NumberedPeople
 from pipeline.types import Observations, no_observations
 from trackers.edits import parse_edit
 
@@ -23,16 +24,23 @@ def shard_of(*rows: tuple[int, int]) -> Observations:
     return Observations(**arrays)
 
 
-def shards() -> Iterator[Observations]:
+class Store:
     """Tracks 7 (frames 0 to 3), 3 (frame 1 alone), 9 (frames 2 to 5) and 4 (frames 4 and 5) in shards of two frames."""
-    yield shard_of((0, 7), (1, 3), (1, 7))
-    yield shard_of((2, 7), (2, 9), (3, 7), (3, 9))
-    yield shard_of((4, 4), (4, 9), (5, 4), (5, 9))
+
+    shards = (
+        shard_of((0, 7), (1, 3), (1, 7)),
+        shard_of((2, 7), (2, 9), (3, 7), (3, 9)),
+        shard_of((4, 4), (4, 9), (5, 4), (5, 9)),
+    )
+
+    def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
+        return iter(self.shards[first:stop])
 
 
 def people_of(*edits: tuple[str, str], frames_min: int = 2) -> dict[int, list[tuple[int, int]]]:
     """Return (frame, original track) of everybody."""
-    numbered = number_people(shards, frames_min, [parse_edit(kind, text) for kind, text in edits])  # type: ignore[arg-type]
+    parsed = [parse_edit(kind, text) for kind, text in edits]  # type: ignore[arg-type]
+    numbered = NumberedPeople(Store(), frames_min, parsed)
     found = {}
     for rows in iterate_people(numbered, find_spans(numbered)):
         assert len(set(rows.track_id.tolist())) == 1
