@@ -43,6 +43,17 @@ def _read_off(value: Any) -> Any:
     return "off" if value is False else value  # what YAML makes of the word
 
 
+def _read_people(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if not isinstance(value, str):
+        return value
+    words = value.split(",")
+    if not all(word.strip().isascii() and word.strip().isdecimal() and len(word) <= 9 for word in words):
+        raise ValueError("people are given by their numbers, such as 1,3")
+    return tuple(int(word) for word in words)
+
+
 Rate = Annotated[
     Fraction, BeforeValidator(_read_rate), AfterValidator(_check_rate), PlainSerializer(str, return_type=str)
 ]
@@ -174,6 +185,9 @@ class LinkSettings(Settings):
 
     frames_min: int = Field(5, ge=1, description="shorter tracks are not written")
     gap_max_s: float = Field(0.5, ge=0, description="gaps up to this length are filled and flagged")
+    people: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_read_people)] = Field(
+        None, description="only these people are written, by the numbers of a run without this setting; none: all"
+    )
 
 
 class RefineSettings(Settings):

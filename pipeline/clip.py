@@ -12,6 +12,7 @@ import numpy as np
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
+from pipeline.edits import EDITS_NAME, people_digest, read_edits
 from pipeline.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.identity import code_identity, program_version, video_identity, weights_identity
 from pipeline.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
@@ -29,6 +30,7 @@ from pipeline.overlay import write_overlay
 from pipeline.prefetch import WriteBehind, prefetch
 from pipeline.stages.detect import DetectStage
 from pipeline.stages.link import find_spans, iterate_people
+from pipeline.stages.numbering import NumberedPeople
 from pipeline.stages.recover import RecoverStage
 from pipeline.stages.refine import refine_people, refine_person
 from pipeline.stages.track import TrackStage
@@ -78,6 +80,7 @@ class Clip:
         prior = self.models.motion_prior_path
         motion["motion_prior"] = weights_identity(prior) if prior else ""
         motion["code"] = code_identity(*CODE_OF_MOTION)
+        motion["edits"] = [str(edit) for edit in read_edits(self.folder)[1]]
         export = _dump(chosen, "export") | {"program": program_version()}  # the files say it
         overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
         nodes = [
@@ -164,18 +167,38 @@ class Clip:
         store.write_state(journal, latest)
         return journal
 
+    def _people(self) -> NumberedPeople:
+        """Return who is written: tracks of enough frames, edited as `edits.json` says.
+
+        Raises:
+            InputError: the edits were made for other people than those that were found now.
+        """
+        people = NumberedPeople(self.store, self.settings.link.frames_min)
+        digest, edits = read_edits(self.folder)
+        if not edits:
+            return people
+        if digest != people_digest(find_spans(people)):
+            raise InputError(
+                f"{self.folder / EDITS_NAME}: was made for other people than the present settings find; take the edits "
+                f"back with `dpmesh-video edit {self.folder} --clear`, or run with the settings of before"
+            )
+        return NumberedPeople(self.store, self.settings.link.frames_min, edits)
+
     def _refine(self, claim: Claim) -> Sequence[Path]:
-        spans = [span for span in find_spans(self.store) if span.row_count >= self.settings.link.frames_min]
-        path_of = {
-            span.track_id: self.folder / "motion" / motion_name(number) for number, span in enumerate(spans, start=1)
-        }
+        people = self._people()
+        spans = find_spans(people)
+        if (chosen := self.settings.link.people) is not None:
+            if missing := sorted(set(chosen) - {span.track_id for span in spans}):
+                log.warning("%s: link.people names %s, who is not there", self.folder.name, missing[0])
+            spans = [span for span in spans if span.track_id in chosen]
+        path_of = {span.track_id: self.folder / "motion" / motion_name(span.track_id) for span in spans}
         claim(list(path_of.values()))
         body, count = self.models.body(), 0
         self.progress.start("motion", len(spans))
         with self.clock.measure("motion"):
             joined = (
                 refine_person(rows, body, self.settings.link, self.settings.recover)
-                for rows in iterate_people(self.store, spans)
+                for rows in iterate_people(people, spans)
             )
             for track in refine_people(
                 joined, body, self.settings.refine, self.models.device, self.models.motion_prior()

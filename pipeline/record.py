@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from configs.errors import InputError, RunError
 from configs.json_files import read_json
+from configs.schema import RunSettings
 from pipeline.identity import video_identity
 from pipeline.outputs import NODES_NAME
 from pipeline.outputs import RUN_NAME as RECORD_NAME
@@ -72,6 +73,24 @@ def read_record(folder: Path) -> RunRecord:
     except InputError as error:
         why = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{path}: not the record of a run ({why}); run the clip again") from error
+
+
+def read_settings_of(folder: Path) -> RunSettings:
+    """Return the settings that the last run in a folder was made with.
+
+    Raises:
+        InputError: there was no run, its record is damaged, or its settings are those of another version.
+    """
+    read_record(folder)
+    data = read_json(folder / RECORD_NAME, bytes_max=RECORD_BYTES_MAX, is_nan_allowed=True)
+    try:
+        return RunSettings.model_validate(data["settings"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{folder / RECORD_NAME}: not the settings of this version ({where}: {first['msg']}); run the clip again"
+        ) from error
 
 
 def read_finished(folder: Path) -> RunRecord:

@@ -59,6 +59,9 @@ def run(
     refine: Annotated[
         str | None, typer.Option(help="off, smooth, fit (the default) or published: what is done to the motion")
     ] = None,
+    people: Annotated[
+        str | None, typer.Option(help="write only these people, by the numbers of a run without it, such as 1,3")
+    ] = None,
     focal: Annotated[float | None, typer.Option(help="focal length in pixels of the video")] = None,
     fps: Annotated[
         str | None, typer.Option(help="constant rate of the motion files, a whole number; 'source' keeps the frames")
@@ -84,6 +87,7 @@ def run(
         "track.is_id_kept": True if keep_ids else None,
         "body.source": body,
         "recover.model": model,
+        "link.people": people,
         "refine.mode": refine,
         "recover.focal_px": focal,
         "decode.start_s": start,
@@ -117,6 +121,36 @@ def demo(
     from pipeline.cli import commands
 
     raise typer.Exit(commands.demo(output))
+
+
+@app.command()
+def edit(
+    folder: Annotated[Path, typer.Argument(help="a run's folder, as out/clip")],
+    swap: Annotated[
+        list[str] | None, typer.Option(help="two people change places from a frame or time on: 3,4@120 or 3,4@4.8s")
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="one person is somebody new from there on: 3@120")] = None,
+    merge: Annotated[list[str] | None, typer.Option(help="people who are one: 2,5 (they become 2)")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="people who are left out: 6,7")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="take back all earlier edits first")] = False,
+    source: Annotated[Path | None, typer.Option("--input", help="the video, where it was moved")] = None,
+) -> None:
+    """Put right who is who in a run: swaps, splits, merges, drops, in this order; without any, list the people.
+
+    Edits add up over calls and stay for later runs of the clip. Nobody is renumbered.
+    """
+    _configure_log(False)
+    from trackers.edits import parse_edit
+
+    edits = [
+        *(parse_edit("swap", text) for text in swap or []),
+        *(parse_edit("split", text) for text in split or []),
+        *(parse_edit("merge", text) for text in merge or []),
+        *(parse_edit("drop", text) for text in drop or []),
+    ]
+    from pipeline.cli.edit import edit as edit_run
+
+    raise typer.Exit(edit_run(folder, edits, source, is_cleared=clear))
 
 
 @app.command()

@@ -22,6 +22,7 @@ from pipeline.record import read_finished
 
 # Models and media are imported where they are used: a wrong command or a missing input is told without them.
 if TYPE_CHECKING:
+    from pipeline.inputs import ClipInput
     from dpmesh.body import BodyModel
     from pipeline.evaluation.capture import CaptureCamera
     from pipeline.evaluation.comparison import Comparison
@@ -54,14 +55,11 @@ def run(inputs: Sequence[str], output: Path, settings: RunSettings, *, is_plan: 
             f"{settings.detect.keypoints}: a keypoint file belongs to one clip, and these are {len(clips)}; "
             "run the clips one by one, each with its own --keypoints"
         )
-    device = choose_device(settings.runtime.device)
-    use_one_thread_each()
-    from rich.console import Console
-
-    from pipeline.progress import TerminalProgress, make_bar
-    from pipeline.run import exit_code, plan_clips, run_clips
-
     if is_plan:
+        from pipeline.run import exit_code, plan_clips
+
+        device = choose_device(settings.runtime.device)
+        use_one_thread_each()
         plans = plan_clips(clips, output, settings, device)
         for plan in plans:
             if plan.problem:
@@ -69,6 +67,18 @@ def run(inputs: Sequence[str], output: Path, settings: RunSettings, *, is_plan: 
             for node in plan.nodes:
                 say(f"{plan.name}  {node.name:<8}  {'up to date' if node.is_current else f'runs: {node.reason}'}")
         return exit_code(plans)
+    return run_found(clips, output, settings)
+
+
+def run_found(clips: "Sequence[ClipInput]", output: Path, settings: RunSettings) -> int:
+    """Process clips whose names are known; return the exit code."""
+    from rich.console import Console
+
+    from pipeline.progress import TerminalProgress, make_bar
+    from pipeline.run import exit_code, run_clips
+
+    device = choose_device(settings.runtime.device)
+    use_one_thread_each()
     bar = make_bar(Console(stderr=True))
     started: list[TerminalProgress] = []
     problems: set[str] = set()

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from pipeline.store import ObservationStore
 from pipeline.types import Observations, concatenate_observations, select_rows
 
 ROWS_HELD = 500_000  # of all people that are gathered at once, about 800 bytes each
+
+
+class Shards(Protocol):
+    """The rows of a video, in order of time, a part at a time."""
+
+    def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +29,10 @@ class Span:
     last_shard: int
 
 
-def find_spans(store: ObservationStore) -> list[Span]:
+def find_spans(shards: Shards) -> list[Span]:
     """Return the span of every track, in order of first appearance (then identity)."""
     spans: dict[int, Span] = {}
-    for number, shard in enumerate(store.read_shards()):
+    for number, shard in enumerate(shards.read_shards()):
         for track_id, rows in _rows_by_track(shard.track_id):
             frames, old = shard.frame_index[rows], spans.get(track_id)
             spans[track_id] = Span(
@@ -40,13 +46,13 @@ def find_spans(store: ObservationStore) -> list[Span]:
     return sorted(spans.values(), key=lambda span: (span.first_frame, span.track_id))
 
 
-def iterate_people(store: ObservationStore, spans: list[Span]) -> Iterator[Observations]:
+def iterate_people(shards: Shards, spans: list[Span]) -> Iterator[Observations]:
     """Yield the rows of each chosen track once its last frame was read; only open tracks are in memory.
 
     Where the chosen tracks have more than `ROWS_HELD` rows, shards are read again for every group of them.
     """
     for group in _groups(spans):
-        yield from _gather(store, group)
+        yield from _gather(shards, group)
 
 
 def _groups(spans: list[Span]) -> Iterator[list[Span]]:
@@ -62,11 +68,11 @@ def _groups(spans: list[Span]) -> Iterator[list[Span]]:
         yield group
 
 
-def _gather(store: ObservationStore, spans: list[Span]) -> Iterator[Observations]:
+def _gather(shards: Shards, spans: list[Span]) -> Iterator[Observations]:
     last = {span.track_id: span.last_frame for span in spans}
     first_shard, stop = min(span.first_shard for span in spans), max(span.last_shard for span in spans) + 1
     held: dict[int, list[Observations]] = {}
-    for shard in store.read_shards(first_shard, stop):
+    for shard in shards.read_shards(first_shard, stop):
         for track_id, rows in _rows_by_track(shard.track_id):
             if track_id not in last:
                 continue

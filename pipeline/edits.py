@@ -1,0 +1,62 @@
+"""Edits of identities beside the run they belong to, in `edits.json`: every later run of the clip respects them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from configs.errors import InputError, SettingsError
+from configs.json_files import read_json
+from pipeline.atomic import write_json
+from pipeline.stages.link import Span
+from trackers.edits import COUNTS, Edit
+
+EDITS_NAME = "edits.json"
+EDITS_MAX = 10_000
+BYTES_MAX = 2**22
+
+
+def read_edits(folder: Path) -> tuple[str, tuple[Edit, ...]]:
+    """Return the edits of a run and for which people they were made (`people_digest`); without a file "" and none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / EDITS_NAME
+    if not path.exists():
+        return "", ()
+    data = read_json(path, bytes_max=BYTES_MAX)
+    try:
+        rows = data["edits"]
+        if not isinstance(data["people"], str) or not isinstance(rows, list) or len(rows) > EDITS_MAX:
+            raise ValueError("'people' is a text, 'edits' a list")
+        return data["people"], tuple(_read_edit(row) for row in rows)
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
+        raise InputError(
+            f"{path}: not a list of edits ({error}); delete it, and edit again with `dpmesh-video edit`"
+        ) from error
+
+
+def write_edits(folder: Path, digest: str, edits: Sequence[Edit]) -> None:
+    """Keep edits for later runs; without edits the file goes."""
+    path = folder / EDITS_NAME
+    if edits:
+        write_json(path, {"people": digest, "edits": [asdict(edit) for edit in edits]})
+    else:
+        path.unlink(missing_ok=True)
+
+
+def people_digest(spans: Sequence[Span]) -> str:
+    """Return 16 hexadecimal digits that change when other people are numbered, or the same ones otherwise."""
+    text = ";".join(f"{span.track_id}:{span.first_frame}-{span.last_frame}:{span.row_count}" for span in spans)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read_edit(row: Any) -> Edit:
+    kind, people, frame, time_s = row["kind"], row["people"], row.get("frame"), row.get("time_s")
+    if kind not in COUNTS or not all(type(person) is int for person in people):
+        raise ValueError(f"{str(row)[:60]!r} is no edit")
+    if not (frame is None or type(frame) is int) or not (time_s is None or type(time_s) in (int, float)):
+        raise ValueError(f"{str(row)[:60]!r} has no such frame or time")
+    return Edit(kind, tuple(people), frame, time_s)
