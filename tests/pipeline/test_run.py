@@ -233,6 +233,29 @@ def test_a_keypoint_file_that_goes_on_after_the_video_is_told(
     assert all(f"{shift} of its {FRAMES} frames lie beyond the end of the video, which has {FRAMES}" in t for t in told)
 
 
+def test_a_keypoint_file_cut_short_leaves_a_partial_run_and_identities_of_files_are_kept(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    frames: dict[int, list[dict[str, object]]] = {index: [] for index in range(FRAMES)}
+    for person in json.loads((clip_folder / "keypoints.json").read_text()):
+        frames[person["image_id"]].append(person)
+    folder = tmp_path / "keypoints"
+    folder.mkdir()
+    for index, people in frames.items():
+        named = [person | {"track_id": 70 - 60 * number} for number, person in enumerate(people)]
+        (folder / f"cam.{index:04d}.json").write_text(json.dumps(named))
+    (folder / f"cam.{FRAMES - 1:04d}.json").write_text("")
+    settings = make_settings(
+        clip_folder, model_folder, detect={"keypoints": str(folder)}, track={"is_id_kept": True}, refine={"mode": "off"}
+    )
+    result = run(clip_folder / "walk.mp4", tmp_path / "out", settings)
+    assert exit_code([result]) == 3 and "counts as a frame with nobody in it" in result.problem
+    assert not result.is_failed and result.person_count == 2
+    tracks = [read_track(path) for path in sorted((result.folder / "motion").glob("*.npz"))]
+    assert sorted(track.track_id for track in tracks) == [10, 70]
+    assert {int(track.frame_index[-1]) for track in tracks} == {FRAMES - 2}
+
+
 def test_an_unreadable_clip_costs_only_itself(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("not a video")
     (tmp_path / "b.mp4").write_bytes((clip_folder / "walk.mp4").read_bytes())

@@ -70,7 +70,9 @@ def is_whole_video(content: Any) -> bool:
         return False
     first = content[0]
     if isinstance(first, dict):
-        return "image_id" in first or "instances" in first or any(key in first for key in mediapipe.LANDMARK_KEYS)
+        if "image_id" in first:  # entries of one image may be a frame's file
+            return len({str(entry.get("image_id")) for entry in content if isinstance(entry, dict)}) > 1
+        return "instances" in first or any(key in first for key in mediapipe.LANDMARK_KEYS)
     return isinstance(first, list | str) and not mediapipe.is_frame(content)
 
 
