@@ -22,10 +22,10 @@ from pipeline.record import read_finished
 
 # Models and media are imported where they are used: a wrong command or a missing input is told without them.
 if TYPE_CHECKING:
-    from pipeline.inputs import ClipInput
     from dpmesh.body import BodyModel
     from pipeline.evaluation.capture import CaptureCamera
     from pipeline.evaluation.comparison import Comparison
+    from pipeline.inputs import ClipInput
     from pipeline.run import ClipResult
     from pipeline.types import MotionTrack
 
