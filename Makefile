@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 ULTRALYTICS_LOWEST := 8.4.0
 
-.PHONY: demo test test-slow test-offline test-ultralytics bench bench-dpmesh bench-refine lint clean
+.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -18,10 +18,15 @@ demo: $(STAMP)
 	$(BIN)/dpmesh-video demo --output out
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Damaged and hostile files, EXAMPLES of each kind: 300 take about half an hour on two cores.
+EXAMPLES ?= 300
+fuzz: $(STAMP)
+	DPMESH_FUZZ_RANDOM=1 DPMESH_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -m slow tests/fuzz -n auto
 
 # The suite with hosts and foreign programs forbidden, in every process that it starts too.
 test-offline: $(STAMP)

@@ -1,0 +1,117 @@
+"""The command line in a process of its own, forked from one that has imported everything: milliseconds, not seconds."""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CRASHED = 70  # exit code of a process that an exception went through
+HEADROOM_BYTES = 4 * 2**30  # of address space: a bomb ends as MemoryError and not with the machine
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int  # of the process; minus the signal that ended it
+    stdout: str
+    stderr: str
+    seconds: float
+    extra_mib: float  # peak beyond what the process had when it was forked; NaN where it could not say
+
+    @property
+    def error_lines(self) -> list[str]:
+        """The lines of stderr that begin with `error:`."""
+        return [line for line in self.stderr.splitlines() if line.startswith("error:")]
+
+
+def preload() -> None:
+    """Import what commands import, so that forked ones start at once."""
+    import cv2
+    import diffusers
+    import torch
+    import ultralytics.nn.tasks
+
+    import dpmesh.recovery
+    import pipeline.cli.commands
+    import pipeline.cli.inspection
+    import pipeline.models
+    import refine.motion_fit
+
+    assert diffusers and ultralytics and dpmesh and pipeline and refine
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def run_forked(arguments: Sequence[str], folder: Path, *, seconds_max: float = 60.0) -> Outcome:
+    """Run `dpmesh-video` with arguments in a folder; it is killed after `seconds_max`."""
+    files = [folder / name for name in (".stdout", ".stderr", ".memory")]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        _run_child(arguments, folder, files)
+    status, code = 0, None
+    while code is None:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+        elif time.monotonic() - started > seconds_max:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            code = -signal.SIGKILL
+        else:
+            time.sleep(0.005)
+    seconds = time.monotonic() - started
+    stdout, stderr = (file.read_bytes().decode("utf-8", "replace") if file.exists() else "" for file in files[:2])
+    memory = json.loads(files[2].read_text()) if files[2].exists() else float("nan")
+    for file in files:
+        file.unlink(missing_ok=True)
+    return Outcome(code, stdout, stderr, seconds, memory)
+
+
+def _run_child(arguments: Sequence[str], folder: Path, files: Sequence[Path]) -> None:
+    code = CRASHED
+    try:
+        os.chdir(folder)
+        for number, file in zip((1, 2), files, strict=False):
+            os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout = open(1, "w", encoding="utf-8", errors="strict", closefd=False)  # noqa: SIM115 - lives as long as the process
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+        limit = _kib("VmSize") * 1024 + HEADROOM_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        before = _kib("VmRSS")
+        sys.argv = ["dpmesh-video", *arguments]
+        from pipeline.cli import main
+
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        sys.stdout.flush()
+        files[2].write_text(json.dumps((_kib("VmHWM") - before) / 1024))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _kib(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1])
+    return 0
