@@ -140,7 +140,7 @@ def test_a_score_model_with_one_changed_byte_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("import", "dpmesh", "any.pth"), "error: any.pth does not tell how to call it; give --name"),
+        (("import", "dpmesh", "LICENSE"), "error: LICENSE does not tell how to call it; give --name"),
         (("import", "dpmesh", "none_best_ckpt.pth.tar"), "error: none_best_ckpt.pth.tar: no such file"),
         (("import", "scorehmr", "model-100.pt"), "error: model-100.pt: no such file"),
         (("export", "dpmesh", "dpmesh-3dpw", "out.pth"), "then run `dpmesh-video weights import dpmesh FILE --name dp"),

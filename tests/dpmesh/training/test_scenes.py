@@ -172,7 +172,7 @@ def test_a_damaged_shard_that_was_deleted_is_the_only_one_made_again(tmp_path: P
     [
         (b"(5000,), }", b"(5000,),  ", "not a whole shard"),  # of the header, which NumPy reads as Python
         (b"(5000,)", b"(6000,)", "not a whole shard"),
-        (b"PK\x01\x02-\x03-", b"PK\x01\x02-\x03\xff", "not a whole shard: zip file version"),
+        (b"PK\x01\x02-\x03-", b"PK\x01\x02-\x03\xff", r"not a whole shard: is damaged \(zip file version"),
         (b"values.npy", b"houses.npy", "lacks values, so another version made it; make the folder anew"),
     ],
 )
