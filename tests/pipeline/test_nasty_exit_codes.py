@@ -271,6 +271,9 @@ CASES: dict[str, Case] = {
     "an output that is a file": Case(f"{POINTS} --output file", 1, "file", put("file", "mine")),
     "an output below a device": Case(f"{POINTS} --output /dev/null/a", 1, "/dev/null"),
     "an output that is a link": Case(POINTS, 1, "link", both(put("out/a.txt", "x"), link("out/clip", "."))),
+    "a pipe for the log of errors": Case(
+        POINTS, 0, "1 people", both(put("out/clip/a.txt", "x"), pipe("out/clip/error.log"))
+    ),
     "a stranger's tracks": Case(POINTS, 1, "no run made", put("out/clip/tracks/person_001.npz", b"mine")),
     "frames into themselves": Case(
         f"run a {QUICK} --keypoints points.json --output .", 1, "--output", lambda f: _pictures(f / "a")
@@ -302,6 +305,9 @@ CASES: dict[str, Case] = {
         "evaluate truth out/clip a.npz", 1, "a.npz", after_run(npz("a.npz", x=np.zeros(3)))
     ),
     "a picture of no overlay": Case("inspect out/clip --sheet a.png", 1, "no overlay", after_run(lambda folder: None)),
+    "a picture of a motion file": Case(
+        "inspect out/clip/tracks/person_001.npz --sheet a.png", 1, "run's folder", after_run(lambda folder: None)
+    ),
     "a capture without cameras": Case("evaluate capture .", 1, "calibration"),
     "a calibration nested deep": Case(
         "evaluate capture a", 1, "error: ",
