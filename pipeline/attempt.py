@@ -107,8 +107,10 @@ class Attempt:
 
 def _is_our_log(path: Path) -> bool:
     """Whether a file is an `error.log` that a run has written, and not something of the user's."""
+    if not path.is_file():  # opening a pipe would wait for its writer
+        return False
     try:
         with open(path, "rb") as file:
-            return path.is_file() and file.read(len(LOG_HEAD)) == LOG_HEAD.encode()
+            return file.read(len(LOG_HEAD)) == LOG_HEAD.encode()
     except OSError:
         return False

@@ -109,6 +109,10 @@ class Clip:
         """Where this clip's observations lie."""
         return ObservationStore(self.folder / "observations")
 
+    def has_found_somebody(self) -> bool:
+        """Return whether there are people in the observations, whoever of them is written."""
+        return bool(find_spans(NumberedPeople(self.store, self.settings.link.frames_min)))
+
     def motion_paths(self) -> list[Path]:
         """Return the files of `read_track`, in order of people."""
         return person_files(self.folder, "motion")

@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.errors import InputError, SettingsError
 from configs.json_files import read_json
-from pipeline.atomic import write_json
+from pipeline.atomic import write_bytes, write_json
 from pipeline.stages.link import Span
 from trackers.edits import COUNTS, Edit
 
@@ -26,15 +26,16 @@ def read_edits(folder: Path) -> tuple[str, tuple[Edit, ...]]:
     path = folder / EDITS_NAME
     if not path.exists():
         return "", ()
-    data = read_json(path, bytes_max=BYTES_MAX)
     try:
+        data = read_json(path, bytes_max=BYTES_MAX)
         rows = data["edits"]
         if not isinstance(data["people"], str) or not isinstance(rows, list) or len(rows) > EDITS_MAX:
             raise ValueError("'people' is a text, 'edits' a list")
         return data["people"], tuple(_read_edit(row) for row in rows)
-    except (KeyError, TypeError, ValueError, SettingsError) as error:
+    except (KeyError, TypeError, ValueError, SettingsError, InputError) as error:
+        why = str(error).removeprefix(f"{path}: ")
         raise InputError(
-            f"{path}: not a list of edits ({error}); delete it, and edit again with `dpmesh-video edit`"
+            f"{path}: not a list of edits ({why}); take all edits back with `dpmesh-video edit {folder} --clear`"
         ) from error
 
 
@@ -45,6 +46,20 @@ def write_edits(folder: Path, digest: str, edits: Sequence[Edit]) -> None:
         write_json(path, {"people": digest, "edits": [asdict(edit) for edit in edits]})
     else:
         path.unlink(missing_ok=True)
+
+
+def keep_bytes(folder: Path) -> bytes | None:
+    """Return the file of edits as it is; None without one."""
+    path = folder / EDITS_NAME
+    return path.read_bytes() if path.is_file() else None
+
+
+def put_bytes_back(folder: Path, data: bytes | None) -> None:
+    """Make the file of edits what `keep_bytes` returned."""
+    if data is None:
+        (folder / EDITS_NAME).unlink(missing_ok=True)
+    else:
+        write_bytes(folder / EDITS_NAME, data)
 
 
 def people_digest(spans: Sequence[Span]) -> str:

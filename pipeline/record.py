@@ -46,6 +46,7 @@ class RunRecord(BaseModel):
     input: Text = ""  # file name
     path: Text = ""  # of the input, in full
     content: str = ""  # identity of the input's content
+    cwd: Text = ""  # the folder that the command was given in; settings may name files from there
     problem: Text = ""
     people: int = 0
     frames: int = 0
@@ -111,7 +112,7 @@ def read_finished(folder: Path) -> RunRecord:
 
 def describe_input(path: Path) -> dict[str, str]:
     """Return what `run.json` says of an input that is there; bytes of a name that are no UTF-8 stand as `\\xdf`."""
-    return {"input": printable(path.name), "path": printable(path.resolve())}
+    return {"input": printable(path.name), "path": printable(path.resolve()), "cwd": printable(Path.cwd())}
 
 
 def printable(name: Path | str) -> str:

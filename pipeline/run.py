@@ -120,7 +120,9 @@ def _process(
     state = work.store.read_state()
     journal = state[0] if state else None
     people = len(work.motion_paths())
-    if not people:
+    if not people and work.has_found_somebody():
+        log.warning("%s: nobody is written: link.people and edits leave out everybody who was found", clip.name)
+    elif not people:
         log.warning(
             "%s: nobody was found for %d frames (link.frames_min); try another --detector or a larger detect.image_px, "
             "see what was found with overlay.is_box_drawn=true, and check that a keypoint file counts frames from 0",

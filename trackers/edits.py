@@ -19,7 +19,7 @@ FORMS: dict[EditKind, str] = {"merge": "2,5", "swap": "3,4@120", "split": "3@120
 COUNTS: dict[EditKind, tuple[int, int]] = {"merge": (2, 99), "swap": (2, 2), "split": (1, 1), "drop": (1, 99)}
 TIMED: tuple[EditKind, ...] = ("swap", "split")
 NUMBER_MAX = 10**9
-PATTERN = re.compile(r"(\d{1,9}(?:,\d{1,9})*)(?:@(?:(\d{1,12})|(\d{1,9}(?:\.\d{0,9})?)s))?")
+PATTERN = re.compile(r"\s*(\d{1,9}(?:\s*,\s*\d{1,9})*)\s*(?:@\s*(?:(\d{1,12})|(\d{1,9}(?:\.\d{0,9})?)s))?\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,7 @@ def parse_edit(kind: EditKind, text: str) -> Edit:
     Raises:
         SettingsError: the text is not of that form.
     """
-    matched = re.fullmatch(
-        r"\s*(\d{1,9}(?:\s*,\s*\d{1,9})*)\s*(?:@\s*(?:(\d{1,12})|(\d{1,9}(?:\.\d{0,9})?)s))?\s*", text
-    )
+    matched = PATTERN.fullmatch(text)
     if matched is None:
         raise SettingsError(f"--{kind} {text[:40]!r}: {_needs(kind)}")
     people, frame, time_s = matched.groups()
@@ -91,7 +89,7 @@ def apply_edits(
     for edit in edits:
         if missing := [person for person in edit.people if person not in known]:
             have = ", ".join(map(str, sorted(known))) if len(known) <= 20 else f"1 to {max(known)}"
-            raise SettingsError(f"{edit}: there is no person {missing[0]}; there are {have or 'none'}")
+            raise SettingsError(f"{edit}: there is no person {missing[0]}; people here: {have or 'none'}")
         first, *others = edit.people
         is_after = _is_from(edit, frame_index, time_s)
         if edit.kind == "merge":

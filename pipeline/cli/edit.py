@@ -1,14 +1,15 @@
 """`dpmesh-video edit`: who is who in a finished run, put right by hand; what depends on it is made again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from configs.errors import InputError
-from pipeline.cli.commands import run_found
+from pipeline.cli.commands import FAILED, run_found
 from pipeline.cli.tables import print_table, say
-from pipeline.edits import people_digest, read_edits, write_edits
+from pipeline.edits import keep_bytes, people_digest, put_bytes_back, read_edits, write_edits
 from pipeline.inputs import ClipInput
-from pipeline.record import read_record, read_settings_of
+from pipeline.record import check_owner, read_record, read_settings_of
 from pipeline.stages.link import Span, find_spans
 from pipeline.stages.numbering import NumberedPeople
 from pipeline.store import ObservationStore
@@ -25,32 +26,54 @@ def edit(folder: Path, edits: Sequence[Edit], source: Path | None, *, is_cleared
         is_cleared: whether earlier edits are taken back first.
 
     Raises:
-        InputError: there is no run with observations, or its video is gone.
+        InputError: there is no run whose video was read to its end, or the video is gone.
         SettingsError: an edit names somebody who is not there, or makes one person of two in one frame.
+        RunError: the video is another one.
     """
     settings, record = read_settings_of(folder), read_record(folder)
     store, frames_min = ObservationStore(folder / "observations"), settings.link.frames_min
+    state = store.read_state()
+    if state is None or not state[0].is_complete:
+        raise InputError(f"{folder}: its video was not read to the end yet; run the clip again, and edit then")
     people = find_spans(NumberedPeople(store, frames_min))
-    if not people:
+    if not people and not is_cleared:
         raise InputError(f"{folder}: nobody was found in this run, so there is nobody to edit")
-    digest, earlier = read_edits(folder)
-    if earlier and digest != people_digest(people) and not is_cleared:
+    digest, earlier = ("", ()) if is_cleared else read_edits(folder)
+    if earlier and digest != people_digest(people):
         raise InputError(
             f"{folder}: its earlier edits were made for other people, before the clip ran with other settings; "
             "take them back with --clear, and edit again"
         )
-    chosen = (*(() if is_cleared else earlier), *edits)
+    chosen = (*earlier, *edits)
     edited = find_spans(NumberedPeople(store, frames_min, chosen))  # raises before anything is kept
     if not edits and not is_cleared:
         _print_people(edited, chosen)
         return 0
-    path = source or Path(record.path)
+    path, folder = (source or Path(record.path)).absolute(), folder.absolute()
     if not path.exists():
         raise InputError(f"{path}: the video of this run is not there any more; give it with --input")
-    write_edits(folder, people_digest(people), chosen)
-    code = run_found([ClipInput(path.absolute(), folder.absolute().name)], folder.absolute().parent, settings)
-    _print_people(edited, chosen)
-    return code
+    check_owner(folder, path)
+    start = record.cwd if Path(record.cwd).is_dir() else "."  # the settings may name files from there
+    with _kept_if_done(folder) as codes, chdir(start):
+        write_edits(folder, people_digest(people), chosen)
+        codes.append(run_found([ClipInput(path, folder.name)], folder.parent, settings))
+    if FAILED not in codes:
+        _print_people(edited, chosen)
+    return codes[0]
+
+
+@contextmanager
+def _kept_if_done(folder: Path) -> Iterator[list[int]]:
+    """Put the edits of before back where the run with new ones fails or is stopped: who asks again, asks once.
+
+    The list takes the exit code of the run.
+    """
+    before, codes = keep_bytes(folder), list[int]()
+    try:
+        yield codes
+    finally:
+        if codes in ([], [FAILED]):
+            put_bytes_back(folder, before)
 
 
 def _print_people(spans: Sequence[Span], edits: Sequence[Edit]) -> None:

@@ -33,6 +33,8 @@ def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> Non
         if sheet is not None:
             _write_sheet(path / "overlay.mp4", sheet, frame_count)
     elif path.suffix == ".npz" and not path.is_dir():
+        if sheet is not None:
+            raise InputError(f"{path}: a motion file has no overlay for --sheet; give the run's folder")
         _inspect_motion(path)
     else:
         raise InputError(f"{path}: neither a run's folder (with run.json) nor a motion file (.npz); check the path")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import resource
 import signal
@@ -92,6 +93,7 @@ def _run_child(arguments: Sequence[str], folder: Path, files: Sequence[Path]) ->
         limit = _kib("VmSize") * 1024 + HEADROOM_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         before = _kib("VmRSS")
+        logging.getLogger().handlers.clear()  # those of a test runner
         sys.argv = ["dpmesh-video", *arguments]
         from pipeline.cli import main
 

@@ -61,7 +61,7 @@ def test_what_is_no_edit_is_told_with_an_example(kind: str, text: str) -> None:
 
 def test_somebody_who_is_not_there_is_told_with_who_is() -> None:
     for texts, missing in [([("merge", "1,4")], 4), ([("merge", "1,2"), ("drop", "2")], 2)]:
-        with pytest.raises(SettingsError, match=f"there is no person {missing}; there are 1, "):
+        with pytest.raises(SettingsError, match=f"there is no person {missing}; people here: 1, "):
             edited(*texts)
 
 
