@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from configs.checks import check_numbers
 from configs.errors import InputError, RunError
 from configs.json_files import parse_json
 from configs.npz_files import read_npz
 from pipeline.atomic import write_npz
 from pipeline.outputs import remove_part
-from pipeline.types import Chunk, Observations, no_observations
+from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Chunk, Observations, no_observations
 
 STATE_NAME = "state.npz"
 CLEARED = ""  # fingerprint of what is being deleted
@@ -56,6 +57,31 @@ def _journal_of(found: Any) -> Journal:
         if type(value) not in kinds or (type(value) is int and value < 0):
             raise ValueError(f"{item.name} of the journal is {str(value)[:20]}")
     return journal
+
+
+def _check_rows(rows: Observations, newest: int, next_frame: int) -> int:
+    """Raise `ValueError` unless rows are as stages write them; return the last frame that has some.
+
+    Args:
+        newest: last frame of the rows before them.
+        next_frame: index of the first frame that was not read.
+    """
+    for name in OBSERVATION_SHAPES:
+        array = getattr(rows, name)
+        check_numbers(name, array)
+        if OBSERVATION_DTYPES.get(name, np.float32) != array.dtype:
+            raise ValueError(f"{name} is of type {array.dtype.str}")
+    frames, times = rows.frame_index, rows.time_s
+    if not len(frames):
+        return newest
+    if frames[0] < newest or frames[-1] >= next_frame or (np.diff(frames) < 0).any():
+        raise ValueError(f"its frames do not go up from {newest} to below {next_frame}")
+    if len(np.unique(np.stack([frames, rows.track_id]), axis=1).T) != len(frames):
+        raise ValueError("somebody is in one frame twice")
+    steps = np.diff(times)
+    if ((np.diff(frames) > 0) != (steps > 0)).any() or (steps < 0).any():
+        raise ValueError("its times do not go up with its frames")
+    return int(frames[-1])
 
 
 class ObservationStore:
@@ -143,13 +169,18 @@ class ObservationStore:
             RunError: a committed shard is missing or unreadable.
         """
         state = self.read_state()
-        count = state[0].shard_count if state else 0
+        if state is None:
+            return
+        journal, newest = state[0], 0
+        count = journal.shard_count
         for number in range(first, count if stop is None else min(stop, count)):
             path = self._shard_path(number)
             try:
-                yield Observations(**read_npz(path))
+                rows = Observations(**read_npz(path))
+                newest = _check_rows(rows, newest, journal.next_frame or 0)
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error
+            yield rows
 
     def _shard_path(self, number: int) -> Path:
         return self.folder / f"shard_{number:06d}.npz"
