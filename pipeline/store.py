@@ -1,8 +1,9 @@
 """Observations on disk: one shard per chunk and one state file that says which shards count."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipeline.outputs import remove_part
 from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Chunk, Observations, no_observations
 
 STATE_NAME = "state.npz"
+DIGEST = "sha256"  # of what else the state file holds: stages take their arrays over as they are
 CLEARED = ""  # fingerprint of what is being deleted
 SHARD = re.compile(r"shard_([0-9]{6,9})\.npz(?:\.part)?")
 
@@ -57,6 +59,14 @@ def _journal_of(found: Any) -> Journal:
         if type(value) not in kinds or (type(value) is int and value < 0):
             raise ValueError(f"{item.name} of the journal is {str(value)[:20]}")
     return journal
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode("utf-8", "surrogateescape"))
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _check_rows(rows: Observations, newest: int, next_frame: int) -> int:
@@ -101,6 +111,9 @@ class ObservationStore:
             return None
         try:
             arrays = read_npz(self._state_path)
+            digest = arrays.pop(DIGEST, None)
+            if digest is not None and str(digest) != _digest(arrays):  # None: of a version that wrote none
+                raise ValueError("it was changed after it was written")
             journal = _journal_of(parse_json(str(arrays.pop("journal")).encode(), "journal"))
             snapshots: dict[str, dict[str, np.ndarray]] = {}
             for key, value in arrays.items():
@@ -160,7 +173,7 @@ class ObservationStore:
         arrays: dict[str, np.ndarray] = {"journal": np.asarray(json.dumps(asdict(journal), sort_keys=True))}
         for stage, state in snapshots.items():
             arrays.update({f"{stage}/{name}": value for name, value in state.items()})
-        write_npz(self._state_path, arrays)
+        write_npz(self._state_path, arrays | {DIGEST: np.asarray(_digest(arrays))})
 
     def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
         """Yield the committed shards from `first` to before `stop`, or all of them, in order, one at a time.

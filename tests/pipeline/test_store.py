@@ -191,3 +191,27 @@ def test_a_shard_with_somebody_twice_in_a_frame_is_refused(tmp_path: Path) -> No
     write_npz(store.folder / "shard_000000.npz", arrays | {"track_id": np.zeros(3, np.int64)})
     with pytest.raises(RunError, match="somebody is in one frame twice"):
         list(store.read_shards())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"track/ids": np.arange(5)},
+        {"track/ids": np.arange(1, dtype=np.float64)},
+        {"track/more": np.arange(1)},
+        {"journal": np.asarray("{}")},
+    ],
+)
+def test_a_state_that_was_changed_is_refused_before_a_stage_takes_it_over(
+    tmp_path: Path, change: dict[str, np.ndarray]
+) -> None:
+    store = ObservationStore(tmp_path / "o")
+    store.commit(Journal("abc"), make_chunk(0, make_rows([0])))
+    path = store.folder / "state.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    write_npz(path, arrays)
+    assert store.read_state() is not None
+    write_npz(path, arrays | change)
+    with pytest.raises(RunError, match="it was changed after it was written"):
+        store.read_state()
