@@ -1,5 +1,6 @@
 """Motions, bodies and the shards of a run, made bad: the contract of `fuzz_contract` is kept."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -72,5 +73,21 @@ def test_observations_of_a_run(keeps: Keeps, room: Path, name: str) -> None:
     def check(data: bytes, command: list[str]) -> None:
         files = others | {f"out/clip/observations/{name}": data, "coco.json": (room / "coco.json").read_bytes()}
         keeps(files, command)
+
+    check()
+
+
+def test_observations_of_a_stopped_run(keeps: Keeps, room: Path) -> None:
+    folder = room / "runs" / "clip" / "observations"
+    arrays = _arrays(folder / "state.npz")
+    journal = json.loads(str(arrays.pop("journal")))
+    kept = {"journal": np.asarray(json.dumps(journal | {"is_complete": False})), "sha256": arrays.pop("sha256")}
+    files = {f"out/clip/observations/{path.name}": path.read_bytes() for path in folder.iterdir()}
+    files["coco.json"] = (room / "coco.json").read_bytes()
+
+    @fuzzed
+    @given(bad_arrays(arrays, keep=kept))
+    def check(data: bytes) -> None:
+        keeps(files | {"out/clip/observations/state.npz": data}, [*RUN, "--keypoints", "coco.json"])
 
     check()

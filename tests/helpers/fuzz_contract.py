@@ -56,7 +56,7 @@ def broken_promises(outcome: Outcome, before: Snapshot, after: Snapshot) -> list
         f"exit code {outcome.code}": outcome.code not in (0, 1, 2, 3),
         "traceback": "Traceback" in text,
         "an error that nobody expected": "unexpected " in text and "traceback is in" in text,
-        "no line says why": outcome.code == 1 and not outcome.error_lines,
+        "no line says why": outcome.code == 1 and not outcome.error_lines and " corrupt: " not in outcome.stdout,
         f"a line of {longest} characters": longest > LINE_MAX,
         f"{outcome.extra_mib:.0f} MiB": not outcome.extra_mib < EXTRA_MIB_MAX,
         f"changed outside the output: {changed[:5]}": bool(changed),

@@ -127,8 +127,8 @@ def bad_safetensors(draw: Draw, good: bytes) -> bytes:
 
 
 @st.composite
-def bad_arrays(draw: Draw, good: dict[str, np.ndarray]) -> bytes:
-    """Return an `.npz` in which some arrays have other shapes, types or numbers, or are not there."""
+def bad_arrays(draw: Draw, good: dict[str, np.ndarray], *, keep: dict[str, np.ndarray] | None = None) -> bytes:
+    """Return an `.npz` in which some arrays have other shapes, types or numbers, or are missing; `keep` are as given."""
     arrays = dict(good)
     for _ in range(draw(st.integers(1, 4))):
         name = draw(st.sampled_from(sorted(arrays) or [""]))
@@ -140,7 +140,7 @@ def bad_arrays(draw: Draw, good: dict[str, np.ndarray]) -> bytes:
         else:
             with np.errstate(all="ignore"):
                 arrays[name] = ARRAY_CHANGES[kind](draw, arrays[name])
-    return npz(arrays)
+    return npz(arrays | (keep or {}))
 
 
 def _filled(draw: Draw, array: np.ndarray) -> np.ndarray:
