@@ -78,16 +78,18 @@ def test_observations_of_a_run(keeps: Keeps, room: Path, name: str) -> None:
 
 
 def test_observations_of_a_stopped_run(keeps: Keeps, room: Path) -> None:
-    folder = room / "runs" / "clip" / "observations"
-    arrays = _arrays(folder / "state.npz")
+    run = room / "runs" / "clip"
+    arrays = _arrays(run / "observations" / "state.npz")
     journal = json.loads(str(arrays.pop("journal")))
     kept = {"journal": np.asarray(json.dumps(journal | {"is_complete": False})), "sha256": arrays.pop("sha256")}
-    files = {f"out/clip/observations/{path.name}": path.read_bytes() for path in folder.iterdir()}
+    files = {f"out/clip/{p.relative_to(run)}": p.read_bytes() for p in run.rglob("*") if p.is_file()}
     files["coco.json"] = (room / "coco.json").read_bytes()
+    name, again = "out/clip/observations/state.npz", [*RUN, "--keypoints", "coco.json"]
+    assert keeps(files, again).code == 0
 
     @fuzzed
     @given(bad_arrays(arrays, keep=kept))
     def check(data: bytes) -> None:
-        keeps(files | {"out/clip/observations/state.npz": data}, [*RUN, "--keypoints", "coco.json"])
+        keeps(files | {name: data}, again)
 
     check()

@@ -128,7 +128,7 @@ def bad_safetensors(draw: Draw, good: bytes) -> bytes:
 
 @st.composite
 def bad_arrays(draw: Draw, good: dict[str, np.ndarray], *, keep: dict[str, np.ndarray] | None = None) -> bytes:
-    """Return an `.npz` in which some arrays have other shapes, types or numbers, or are missing; `keep` are as given."""
+    """Return an `.npz` whose arrays have other shapes, types or numbers, or are missing; `keep` stays as given."""
     arrays = dict(good)
     for _ in range(draw(st.integers(1, 4))):
         name = draw(st.sampled_from(sorted(arrays) or [""]))
