@@ -1,22 +1,25 @@
 """Observations on disk: one shard per chunk and one state file that says which shards count."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from configs.checks import check_numbers
 from configs.errors import InputError, RunError
 from configs.json_files import parse_json
 from configs.npz_files import read_npz
 from pipeline.atomic import write_npz
 from pipeline.outputs import remove_part
-from pipeline.types import Chunk, Observations, no_observations
+from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Chunk, Observations, no_observations
 
 STATE_NAME = "state.npz"
+DIGEST = "sha256"  # of what else the state file holds: stages take their arrays over as they are
 CLEARED = ""  # fingerprint of what is being deleted
 SHARD = re.compile(r"shard_([0-9]{6,9})\.npz(?:\.part)?")
 
@@ -58,6 +61,39 @@ def _journal_of(found: Any) -> Journal:
     return journal
 
 
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode("utf-8", "surrogateescape"))
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _check_rows(rows: Observations, newest: int, next_frame: int) -> int:
+    """Raise `ValueError` unless rows are as stages write them; return the last frame that has some.
+
+    Args:
+        newest: last frame of the rows before them.
+        next_frame: index of the first frame that was not read.
+    """
+    for name in OBSERVATION_SHAPES:
+        array = getattr(rows, name)
+        check_numbers(name, array)
+        if OBSERVATION_DTYPES.get(name, np.float32) != array.dtype:
+            raise ValueError(f"{name} is of type {array.dtype.str}")
+    frames, times = rows.frame_index, rows.time_s
+    if not len(frames):
+        return newest
+    if frames[0] < newest or frames[-1] >= next_frame or (np.diff(frames) < 0).any():
+        raise ValueError(f"its frames do not go up from {newest} to below {next_frame}")
+    if len(np.unique(np.stack([frames, rows.track_id]), axis=1).T) != len(frames):
+        raise ValueError("somebody is in one frame twice")
+    steps = np.diff(times)
+    if ((np.diff(frames) > 0) != (steps > 0)).any() or (steps < 0).any():
+        raise ValueError("its times do not go up with its frames")
+    return int(frames[-1])
+
+
 class ObservationStore:
     """The folder `observations/` of one video."""
 
@@ -75,6 +111,9 @@ class ObservationStore:
             return None
         try:
             arrays = read_npz(self._state_path)
+            digest = arrays.pop(DIGEST, None)
+            if digest is not None and str(digest) != _digest(arrays):  # None: of a version that wrote none
+                raise ValueError("it was changed after it was written")
             journal = _journal_of(parse_json(str(arrays.pop("journal")).encode(), "journal"))
             snapshots: dict[str, dict[str, np.ndarray]] = {}
             for key, value in arrays.items():
@@ -134,7 +173,7 @@ class ObservationStore:
         arrays: dict[str, np.ndarray] = {"journal": np.asarray(json.dumps(asdict(journal), sort_keys=True))}
         for stage, state in snapshots.items():
             arrays.update({f"{stage}/{name}": value for name, value in state.items()})
-        write_npz(self._state_path, arrays)
+        write_npz(self._state_path, arrays | {DIGEST: np.asarray(_digest(arrays))})
 
     def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
         """Yield the committed shards from `first` to before `stop`, or all of them, in order, one at a time.
@@ -143,13 +182,18 @@ class ObservationStore:
             RunError: a committed shard is missing or unreadable.
         """
         state = self.read_state()
-        count = state[0].shard_count if state else 0
+        if state is None:
+            return
+        journal, newest = state[0], 0
+        count = journal.shard_count
         for number in range(first, count if stop is None else min(stop, count)):
             path = self._shard_path(number)
             try:
-                yield Observations(**read_npz(path))
+                rows = Observations(**read_npz(path))
+                newest = _check_rows(rows, newest, journal.next_frame or 0)
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error
+            yield rows
 
     def _shard_path(self, number: int) -> Path:
         return self.folder / f"shard_{number:06d}.npz"

@@ -2,8 +2,10 @@
 
 import pickle
 import re
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from configs.network_files import read_tensor_sizes
 WRAPPERS = ("network", "state_dict")
 """Entries under which a training snapshot keeps the tensors (older DPMesh snapshots, Lightning)."""
 
+ZIP_DAMAGE = (*(EOFError, LookupError, NotImplementedError, ValueError), struct.error, zipfile.BadZipFile, zlib.error)
+"""What `zipfile` raises where an archive is damaged; names that are no UTF-8 are a `ValueError`."""
 ZIP_MAGIC = b"PK\x03\x04"
 AGAIN = "get the file again from where it came"
 
@@ -43,7 +47,7 @@ class Checkpoint:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 damaged = archive.testzip()
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, *ZIP_DAMAGE) as error:
             raise WeightsError(f"{self.path}: is damaged ({one_line(error)}); {AGAIN}") from error
         if damaged:
             raise WeightsError(f"{self.path}: is damaged: {damaged} does not fit its checksum; {AGAIN}")
@@ -125,7 +129,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [item.filename for item in archive.infolist() if item.compress_type != zipfile.ZIP_STORED]
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, *ZIP_DAMAGE) as error:
         raise WeightsError(f"{path}: ends early or is damaged ({one_line(error)}); {AGAIN}") from error
     if packed:
         raise WeightsError(f"{path}: is a compressed archive ({packed[0]}), no checkpoint; unpack it first")

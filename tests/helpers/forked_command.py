@@ -1,16 +1,19 @@
 """The command line in a process of its own, forked from one that has imported everything: milliseconds, not seconds."""
 
 import contextlib
+import gc
 import json
 import logging
 import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 CRASHED = 70  # exit code of a process that an exception went through
@@ -40,25 +43,54 @@ def preload() -> None:
     import torch
     import ultralytics.nn.tasks
 
+    import configs.weights
     import dpmesh.recovery
     import pipeline.cli.commands
     import pipeline.cli.inspection
+    import pipeline.clip
+    import pipeline.evaluation
     import pipeline.models
+    import pipeline.overlay
+    import pipeline.run
     import refine.motion_fit
+    import trackers.keypoint_files
 
-    assert diffusers and ultralytics and dpmesh and pipeline and refine
+    assert diffusers and ultralytics and dpmesh and pipeline and refine and trackers
+    configs.weights.read_catalogue = cache(configs.weights.read_catalogue)  # a third of a short command's time
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # or every child copies each page that its first collection marks
 
 
-def run_forked(arguments: Sequence[str], folder: Path, *, seconds_max: float = 60.0) -> Outcome:
-    """Run `dpmesh-video` with arguments in a folder; it is killed after `seconds_max`."""
+def run_forked(
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    seconds_max: float = 60.0,
+    environment: Mapping[str, str] | None = None,
+    temporary: Path | None = None,
+    cpu_seconds_max: int = 600,
+) -> Outcome:
+    """Run `dpmesh-video` with arguments in a folder; it is killed after `seconds_max`.
+
+    Args:
+        arguments: what stands behind the command's name.
+        folder: the current folder.
+        seconds_max: how long it may take.
+        environment: variables that it gets more.
+        temporary: folder for temporary files, if not the system's.
+        cpu_seconds_max: how long it may compute, which does not depend on what else the machine does; SIGXCPU ends it.
+    """
     files = [folder / name for name in (".stdout", ".stderr", ".memory")]
     sys.stdout.flush()
     sys.stderr.flush()
     started = time.monotonic()
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds_max, cpu_seconds_max + 5))
+        os.environ.update(environment or {})
+        tempfile.tempdir = str(temporary) if temporary else None
         _run_child(arguments, folder, files)
     status, code = 0, None
     while code is None:

@@ -2,9 +2,13 @@
 
 import copy
 import json
+import zipfile
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
+import numpy as np
+from fuzz_seeds import npz, repacked
 from hypothesis import strategies as st
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -55,6 +59,129 @@ def bad_bytes(draw: Draw, good: bytes, *, head: int = 256) -> bytes:
     return bytes(data)
 
 
+@st.composite
+def bad_text(draw: Draw, good: str) -> bytes:
+    """Return a text in which up to five of its words are others."""
+    words = good.split(" ")
+    for _ in range(draw(st.integers(1, 5))):
+        words[draw(st.integers(0, len(words) - 1))] = str(draw(st.sampled_from(BAD_VALUES[:30])))
+    return " ".join(words).encode("utf-8", "replace")
+
+
+@st.composite
+def bad_member(draw: Draw, good: bytes, *, name: str = "", head: int = 256) -> bytes:
+    """Return a zip archive in which one member, whose name ends in `name`, has bad bytes and a right checksum."""
+    with zipfile.ZipFile(BytesIO(good)) as archive:
+        names = sorted(item for item in archive.namelist() if item.endswith(name))
+        chosen = draw(st.sampled_from(names))
+        content = archive.read(chosen)
+    data = draw(bad_pickle(content) if chosen.endswith(".pkl") else bad_bytes(content, head=head))
+    return repacked(good, {chosen: data}, compression=draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])))
+
+
+PICKLE_PIECES = [
+    *(b"cos\nsystem\n", b"cbuiltins\neval\n", b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy\nndarray\n", b"."),
+    *(b"\x80\x02", b"(", b")", b"t", b"R", b"b", b"d", b"l", b"N", b"0", b"}", b"]", b"\x93", b"\x81", b"Q", b"\x88"),
+    *(
+        b"I99999999999999\n",
+        b"K\xff",
+        b"J\xff\xff\xff\x7f",
+        b"J\xff\xff\xff\xff",
+        b"\x8a\xff" + b"\x7f" * 255,
+        b"Nan\n",
+    ),
+    *(b"B\xff\xff\xff\x7f", b"X\xff\xff\xff\x7f", b"\x8e" + b"\xff" * 7 + b"\x7f", b"j\xff\xff\xff\x7f", b"(" * 3000),
+    *(b"r\xff\xff\xff\x7f", b"G\x7f\xf8" + b"\x00" * 6, b"X\x01\x00\x00\x00a", b"]" * 2000 + b"a" * 1999),
+]
+
+
+@st.composite
+def bad_pickle(draw: Draw, good: bytes) -> bytes:
+    """Return a pickle with bad bytes, or with operations put in."""
+    if draw(st.integers(0, 1)) == 0:
+        return draw(bad_bytes(good, head=2048))
+    data = bytearray(good)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(data)))
+        piece = draw(st.sampled_from(PICKLE_PIECES))
+        data[at : at + draw(st.sampled_from([0, len(piece)]))] = piece
+    return bytes(data)
+
+
+@st.composite
+def bad_safetensors(draw: Draw, good: bytes) -> bytes:
+    """Return a file of safetensors with a bad header, a bad length of it, or a body that does not fit."""
+    length = int.from_bytes(good[:8], "little")
+    header, body = good[8 : 8 + length], good[8 + length :]
+    kind = draw(st.sampled_from(["json", "json", "bytes", "length", "body"]))
+    if kind == "json":
+        header = draw(bad_json(json.loads(header)))
+    elif kind == "bytes":
+        header = draw(bad_bytes(header))
+    elif kind == "body":
+        body = draw(st.sampled_from([b"", body[:-1], body + b"\0", body[: len(body) // 2], b"\xff" * len(body)]))
+    declared = len(header)
+    if kind == "length":
+        declared = draw(st.sampled_from([0, 1, declared - 1, declared + 1, 2**31, 2**40, 2**63, 2**64 - 1]))
+    return declared.to_bytes(8, "little") + header + body
+
+
+@st.composite
+def bad_arrays(draw: Draw, good: dict[str, np.ndarray], *, keep: dict[str, np.ndarray] | None = None) -> bytes:
+    """Return an `.npz` whose arrays have other shapes, types or numbers, or are missing; `keep` stays as given."""
+    arrays = dict(good)
+    for _ in range(draw(st.integers(1, 4))):
+        name = draw(st.sampled_from(sorted(arrays) or [""]))
+        if name == "":
+            break
+        kind = draw(st.sampled_from(["drop", *ARRAY_CHANGES]))
+        if kind == "drop":
+            del arrays[name]
+        else:
+            with np.errstate(all="ignore"):
+                arrays[name] = ARRAY_CHANGES[kind](draw, arrays[name])
+    return npz(arrays | (keep or {}))
+
+
+def _filled(draw: Draw, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "f":
+        return np.full_like(array, draw(st.sampled_from([np.nan, np.inf, -1e30, 0.0, 1e30])))
+    if array.dtype.kind in "iu":
+        limits = np.iinfo(array.dtype)
+        return np.full_like(array, draw(st.sampled_from([limits.min, limits.max, 0, 1])))
+    return array
+
+
+def _one_changed(draw: Draw, array: np.ndarray) -> np.ndarray:
+    changed = array.copy()
+    if array.dtype.kind in "fiu" and array.size:
+        at = draw(st.integers(0, array.size - 1))
+        changed.reshape(-1)[at] = _filled(draw, array.reshape(-1)[:1])[0]
+    return changed
+
+
+def _retyped(draw: Draw, array: np.ndarray) -> np.ndarray:
+    dtype = draw(st.sampled_from(["f2", ">f8", "i1", "u8", "?", "c16", "S3", "U5", "M8[s]"]))
+    return array.astype(dtype) if array.dtype.kind in "iub" or (array.dtype.kind == "f" and dtype != "M8[s]") else array
+
+
+ARRAY_CHANGES: dict[str, Callable[[Draw, np.ndarray], np.ndarray]] = {
+    "flat": lambda _draw, array: array.reshape(-1),
+    "empty": lambda _draw, array: np.atleast_1d(array)[:0],
+    "fill": _filled,
+    "one": _one_changed,
+    "type": _retyped,
+    "cut": lambda _draw, array: array[..., :-1] if array.ndim else array,
+    "short": lambda _draw, array: array[:-1] if array.ndim else array,
+    "twice": lambda _draw, array: np.concatenate([array, array]) if array.ndim else array,
+    "more": lambda _draw, array: np.stack([array, array]),
+    "scalar": lambda draw, _array: np.array(draw(st.sampled_from([0, -1, 1e300, np.nan]))),
+    "structured": lambda _draw, _array: np.zeros(3, [("a", "f4"), ("b", "i2")]),
+    "text": lambda draw, _array: np.array(draw(st.sampled_from(["", "female", "[x]", "\x1b[31m", "{}", "[" * 9999]))),
+    "fortran": lambda _draw, array: np.asfortranarray(array),
+}
+
+
 def _changed(draw: Draw, value: Any) -> Any:
     """Return a value with one place in it changed."""
     if isinstance(value, dict | list) and value and draw(st.integers(0, 9)) > 0:
@@ -66,7 +193,8 @@ def _changed(draw: Draw, value: Any) -> Any:
         elif action == "delete":
             del value[key]
         elif isinstance(value, list):
-            value.extend([value[key]] * draw(st.sampled_from([1, 2, 200])))
+            is_short = len(repr(value[key])) < 4000  # a file of many megabytes only takes time
+            value.extend([value[key]] * (draw(st.sampled_from([1, 2, 200])) if is_short else 1))
         elif action == "rename":
             value[draw(st.sampled_from(["a", "", "id", "__class__", str(key).upper()]))] = value.pop(key)
         return value

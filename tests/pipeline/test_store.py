@@ -24,7 +24,9 @@ def make_rows(frame_index: list[int], seed: int = 0) -> Observations:
         name: rng.normal(size=(len(frame_index), *shape)).astype(OBSERVATION_DTYPES.get(name, np.float32))
         for name, shape in OBSERVATION_SHAPES.items()
     }
-    return Observations(**arrays | {"frame_index": np.array(frame_index, np.int64)})
+    frames = np.array(frame_index, np.int64)
+    ids = np.arange(len(frames), dtype=np.int64)
+    return Observations(**arrays | {"frame_index": frames, "time_s": frames / 25.0, "track_id": ids})
 
 
 def make_chunk(number: int, rows: Observations) -> Chunk:
@@ -152,3 +154,64 @@ def test_a_journal_that_counts_shards_without_end_is_cleared_at_once(tmp_path: P
     store.write_state(Journal("abc", shard_count=10**17), {})
     store.clear()
     assert list(store.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("frame_index", np.array([0, 1, 2**62]), "its frames do not go up from 0 to below 4"),
+        ("frame_index", np.array([-(2**62), 1, 2]), "its frames do not go up"),
+        ("frame_index", np.array([0, 2, 1]), "its frames do not go up"),
+        ("frame_index", np.array([0, 1, 2], np.float64), "frame_index is of type <f8"),
+        ("frame_index", np.array([0, 1, 1]), "its times do not go up with its frames"),
+        ("time_s", np.array([0.0, 1.0, 0.5]), "its times do not go up"),
+        ("time_s", np.array([0.0, np.nan, 0.5]), "time_s is not finite"),
+        ("pose", np.full((3, 24, 3), np.inf, np.float32), "pose is not finite"),
+        ("joint_visible", np.ones((3, 24), np.float32), "joint_visible is of type <f4"),
+        ("betas", np.zeros((3, 10), "S3"), "betas is of type"),
+    ],
+)
+def test_a_shard_of_other_numbers_than_stages_write_is_refused(
+    tmp_path: Path, name: str, value: np.ndarray, words: str
+) -> None:
+    store = ObservationStore(tmp_path / "o")
+    rows = make_rows([0, 1, 2])
+    store.commit(Journal("abc"), make_chunk(0, rows))
+    arrays = {item.name: getattr(rows, item.name) for item in fields(Observations)}
+    write_npz(store.folder / "shard_000000.npz", arrays | {name: value})
+    with pytest.raises(RunError, match=f"shard cannot be read \\({words}"):
+        list(store.read_shards())
+
+
+def test_a_shard_with_somebody_twice_in_a_frame_is_refused(tmp_path: Path) -> None:
+    store = ObservationStore(tmp_path / "o")
+    rows = make_rows([0, 1, 1])
+    store.commit(Journal("abc"), make_chunk(0, rows))
+    arrays = {item.name: getattr(rows, item.name) for item in fields(Observations)}
+    write_npz(store.folder / "shard_000000.npz", arrays | {"track_id": np.zeros(3, np.int64)})
+    with pytest.raises(RunError, match="somebody is in one frame twice"):
+        list(store.read_shards())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"track/ids": np.arange(5)},
+        {"track/ids": np.arange(1, dtype=np.float64)},
+        {"track/more": np.arange(1)},
+        {"journal": np.asarray("{}")},
+    ],
+)
+def test_a_state_that_was_changed_is_refused_before_a_stage_takes_it_over(
+    tmp_path: Path, change: dict[str, np.ndarray]
+) -> None:
+    store = ObservationStore(tmp_path / "o")
+    store.commit(Journal("abc"), make_chunk(0, make_rows([0])))
+    path = store.folder / "state.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    write_npz(path, arrays)
+    assert store.read_state() is not None
+    write_npz(path, arrays | change)
+    with pytest.raises(RunError, match="it was changed after it was written"):
+        store.read_state()

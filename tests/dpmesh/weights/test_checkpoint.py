@@ -79,6 +79,16 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> Non
     refuse(path, "damaged|nothing in it was run|holds a")
 
 
+@pytest.mark.parametrize("suffix", [".pt", ".pth.tar"])
+def test_an_archive_with_names_that_are_no_text_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("\u00e4/data.pkl", b"x")
+    data = path.read_bytes().replace("\u00e4".encode(), b"\x85\x85")
+    path.write_bytes(data)
+    refuse(path, "ends early or is damaged")
+
+
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     for name, method in (("stored.zip", zipfile.ZIP_STORED), ("packed.zip", zipfile.ZIP_DEFLATED)):
         with zipfile.ZipFile(tmp_path / name, "w", method) as archive:

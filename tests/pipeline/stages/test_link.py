@@ -20,6 +20,7 @@ def write_tracks(folder: Path, frames: list[list[int]], shard_frames: int = 2) -
             for name, shape in OBSERVATION_SHAPES.items()
         }
         arrays["frame_index"][:] = [index for index, _ in places]
+        arrays["time_s"][:] = arrays["frame_index"] / 25
         arrays["track_id"][:] = [person for _, person in places]
         arrays["betas"][:, 0] = [index * 100 + person for index, person in places]
         pictures = tuple(Frame(index, index / 25, np.zeros((2, 2, 3), np.uint8)) for index, _ in part)
