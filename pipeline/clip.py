@@ -111,7 +111,7 @@ class Clip:
 
     def has_found_somebody(self) -> bool:
         """Return whether there are people in the observations, whoever of them is written."""
-        return bool(find_spans(NumberedPeople(self.store, self.settings.link.frames_min)))
+        return bool(find_spans(NumberedPeople.from_settings(self.store, self.settings)))
 
     def motion_paths(self) -> list[Path]:
         """Return the files of `read_track`, in order of people."""
@@ -177,7 +177,7 @@ class Clip:
         Raises:
             InputError: the edits were made for other people than those that were found now.
         """
-        people = NumberedPeople(self.store, self.settings.link.frames_min)
+        people = NumberedPeople.from_settings(self.store, self.settings)
         digest, edits = read_edits(self.folder)
         if not edits:
             return people
@@ -186,7 +186,7 @@ class Clip:
                 f"{self.folder / EDITS_NAME}: was made for other people than the present settings find; take the edits "
                 f"back with `dpmesh-video edit {self.folder} --clear`, or run with the settings of before"
             )
-        return NumberedPeople(self.store, self.settings.link.frames_min, edits)
+        return NumberedPeople.from_settings(self.store, self.settings, edits)
 
     def _refine(self, claim: Claim) -> Sequence[Path]:
         people = self._people()

@@ -5,7 +5,7 @@ never renumbers anybody: who was merged into another leaves a gap, and a split m
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +70,7 @@ def parse_edit(kind: EditKind, text: str) -> Edit:
 
 
 def apply_edits(
-    edits: Sequence[Edit], people: np.ndarray, frame_index: np.ndarray, time_s: np.ndarray, person_count: int
+    edits: Sequence[Edit], people: np.ndarray, frame_index: np.ndarray, time_s: np.ndarray, numbers: Collection[int]
 ) -> np.ndarray:
     """Return the numbers of the people that rows belong to after the edits, in the order they were made.
 
@@ -78,14 +78,13 @@ def apply_edits(
         people: (R,) int64 numbers before, `NOBODY` for rows of nobody.
         frame_index: (R,) int64.
         time_s: (R,) float64 seconds in the video.
-        person_count: how many people there were before; the first split makes the number after it.
+        numbers: of everybody before the edits; the first split makes the number after the largest.
 
     Raises:
         SettingsError: an edit names somebody who is not there.
     """
     result = np.array(people, np.int64)
-    known = set(range(1, person_count + 1))
-    newest = person_count
+    known, newest = set(numbers), max(numbers, default=0)
     for edit in edits:
         if missing := [person for person in edit.people if person not in known]:
             have = ", ".join(map(str, sorted(known))) if len(known) <= 20 else f"1 to {max(known)}"

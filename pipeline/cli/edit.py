@@ -31,11 +31,11 @@ def edit(folder: Path, edits: Sequence[Edit], source: Path | None, *, is_cleared
         RunError: the video is another one.
     """
     settings, record = read_settings_of(folder), read_record(folder)
-    store, frames_min = ObservationStore(folder / "observations"), settings.link.frames_min
+    store = ObservationStore(folder / "observations")
     state = store.read_state()
     if state is None or not state[0].is_complete:
         raise InputError(f"{folder}: its video was not read to the end yet; run the clip again, and edit then")
-    people = find_spans(NumberedPeople(store, frames_min))
+    people = find_spans(NumberedPeople.from_settings(store, settings))
     if not people and not is_cleared:
         raise InputError(f"{folder}: nobody was found in this run, so there is nobody to edit")
     digest, earlier = ("", ()) if is_cleared else read_edits(folder)
@@ -45,7 +45,7 @@ def edit(folder: Path, edits: Sequence[Edit], source: Path | None, *, is_cleared
             "take them back with --clear, and edit again"
         )
     chosen = (*earlier, *edits)
-    edited = find_spans(NumberedPeople(store, frames_min, chosen))  # raises before anything is kept
+    edited = find_spans(NumberedPeople.from_settings(store, settings, chosen))  # raises before anything is kept
     if not edits and not is_cleared:
         _print_people(edited, chosen)
         return 0

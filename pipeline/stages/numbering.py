@@ -2,30 +2,40 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
 from configs.errors import SettingsError
+from configs.schema import RunSettings
 from pipeline.stages.link import Shards, find_spans
 from pipeline.types import Observations, select_rows
-from trackers.edits import NOBODY, Edit, apply_edits
+from trackers.edits import NOBODY, NUMBER_MAX, Edit, apply_edits
 
 
 @dataclass(slots=True)
 class NumberedPeople:
     """The rows of a video with the number of the person as `track_id`; who has none is left out.
 
-    Tracks are numbered from 1 in order of first appearance. Edits are applied after that and renumber nobody.
+    Tracks are numbered from 1 in order of first appearance, or, where the identities came with a keypoint file, keep
+    those if they are numbers a file can have. Edits are applied after that and renumber nobody.
     """
 
     store: Shards
     frames_min: int  # shorter tracks have no number
     edits: Sequence[Edit] = ()
+    is_id_kept: bool = False
     _number_of: dict[int, int] = field(init=False)  # by track
 
     def __post_init__(self) -> None:
         tracks = [span.track_id for span in find_spans(self.store) if span.row_count >= self.frames_min]
-        self._number_of = {track_id: number for number, track_id in enumerate(tracks, start=1)}
+        is_kept = self.is_id_kept and all(1 <= track_id < NUMBER_MAX for track_id in tracks)
+        self._number_of = {track_id: track_id if is_kept else n for n, track_id in enumerate(tracks, start=1)}
+
+    @classmethod
+    def from_settings(cls, store: Shards, settings: RunSettings, edits: Sequence[Edit] = ()) -> Self:
+        """Return the people whom a run with these settings writes."""
+        return cls(store, settings.link.frames_min, edits, is_id_kept=settings.track.is_id_kept)
 
     def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
         """Yield the shards from `first` to before `stop`, or all of them.
@@ -35,7 +45,7 @@ class NumberedPeople:
         """
         for shard in self.store.read_shards(first, stop):
             people = np.array([self._number_of.get(track_id, NOBODY) for track_id in shard.track_id.tolist()], np.int64)
-            people = apply_edits(self.edits, people, shard.frame_index, shard.time_s, len(self._number_of))
+            people = apply_edits(self.edits, people, shard.frame_index, shard.time_s, self._number_of.values())
             if self.edits:
                 _refuse_doubles(people, shard.frame_index, self.edits)
             yield select_rows(replace(shard, track_id=people), people != NOBODY)

@@ -12,7 +12,7 @@ def edited(*texts: tuple[str, str], people: tuple[int, ...] = (1, 2, 3)) -> dict
     """Return the numbers of each of three people over six frames after edits."""
     edits = [parse_edit(kind, text) for kind, text in texts]  # type: ignore[arg-type]
     return {
-        person: apply_edits(edits, np.full(6, person), FRAMES, TIMES, len(people)).tolist() for person in people
+        person: apply_edits(edits, np.full(6, person), FRAMES, TIMES, people).tolist() for person in people
     }
 
 
@@ -32,6 +32,13 @@ def test_a_split_makes_the_next_number_and_keeps_the_others() -> None:
     assert edited(("split", "2@2"), ("split", "2@1")) == {1: [1] * 6, 2: [2, 5, 4, 4, 4, 4], 3: [3] * 6}
 
 
+def test_numbers_may_have_gaps_and_a_split_comes_after_the_largest() -> None:
+    edits = [parse_edit("split", "70@3")]
+    assert apply_edits(edits, np.full(6, 70), FRAMES, TIMES, (10, 70)).tolist() == [70] * 3 + [71] * 3
+    with pytest.raises(SettingsError, match="there is no person 1; people here: 10, 70"):
+        apply_edits([parse_edit("drop", "1")], np.full(6, 70), FRAMES, TIMES, (10, 70))
+
+
 def test_dropped_people_are_nobody() -> None:
     assert edited(("drop", "1,2")) == {1: [NOBODY] * 6, 2: [NOBODY] * 6, 3: [3] * 6}
 
@@ -43,7 +50,7 @@ def test_edits_follow_one_another() -> None:
 
 def test_rows_of_nobody_stay_nobodys() -> None:
     edits = [parse_edit("merge", "1,2"), parse_edit("swap", "1,3@0")]
-    assert apply_edits(edits, np.full(6, NOBODY), FRAMES, TIMES, 3).tolist() == [NOBODY] * 6
+    assert apply_edits(edits, np.full(6, NOBODY), FRAMES, TIMES, (1, 2, 3)).tolist() == [NOBODY] * 6
 
 
 @pytest.mark.parametrize(

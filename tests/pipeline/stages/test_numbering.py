@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,3 +82,14 @@ def test_edits_keep_numbers_and_may_leave_few_rows() -> None:
 def test_two_bodies_in_one_frame_are_not_made_one() -> None:
     with pytest.raises(SettingsError, match="after --merge 2,3 person 2 is in frame 4 twice"):
         people_of(("merge", "2,3"))
+
+
+def test_identities_of_a_keypoint_file_are_the_numbers_where_a_file_can_have_them() -> None:
+    people = NumberedPeople(Store(), 2, is_id_kept=True)
+    assert [span.track_id for span in find_spans(people)] == [7, 9, 4]
+    shifted = [replace(shard, track_id=shard.track_id - 7) for shard in Store.shards]
+
+    class Zero(Store):
+        shards = tuple(shifted)
+
+    assert [span.track_id for span in find_spans(NumberedPeople(Zero(), 2, is_id_kept=True))] == [1, 2, 3]
