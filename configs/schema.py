@@ -101,8 +101,8 @@ class Settings(BaseModel):
 class DecodeSettings(Settings):
     """Which part of the video is read, and how."""
 
-    start_s: float | None = Field(None, ge=0, description="first second to read")
-    end_s: float | None = Field(None, gt=0, description="second to stop before")
+    start_s: float | None = Field(None, ge=0, le=1e9, description="first second to read")
+    end_s: float | None = Field(None, gt=0, le=1e9, description="second to stop before")
     max_side_px: int | None = Field(None, ge=32, description="shrink frames whose longer side is larger than this")
     folder_rate_hz: Rate = Field(Fraction(30), description="frame rate of an image folder, which carries none")
     rate_hz: Rate | None = Field(

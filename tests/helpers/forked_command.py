@@ -41,7 +41,11 @@ def preload() -> None:
     import cv2
     import diffusers
     import torch
-    import ultralytics.nn.tasks
+
+    from trackers.ultralytics_loader import ultralytics_undisturbed
+
+    with ultralytics_undisturbed():  # as the command imports it: else it would try to install what it lacks
+        import ultralytics.nn.tasks
 
     import configs.weights
     import dpmesh.recovery

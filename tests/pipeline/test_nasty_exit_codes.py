@@ -185,6 +185,7 @@ CASES: dict[str, Case] = {
     "an unknown setting": Case("run clip.mp4 --set detect.speed=3", 2, "speed"),
     "a setting without a value": Case("run clip.mp4 --set detect.image_px", 2, "detect.image_px"),
     "a number that is none": Case("run clip.mp4 --set decode.end_s=.nan", 2, "decode.end_s"),
+    "a start beyond all clocks": Case("run clip.mp4 --start 1e300", 2, "start_s"),
     "a negative start": Case("run clip.mp4 --start -1", 2, "start_s"),
     "an end before its start": Case("run clip.mp4 --start 2 --end 1", 2, "swap them"),
     "a rate of nothing": Case("run clip.mp4 --fps 0", 2, "rate_hz"),
