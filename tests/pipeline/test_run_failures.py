@@ -11,11 +11,13 @@ import av
 import numpy as np
 import pytest
 import torch
+from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
 import pipeline.clip
 import pipeline.run
 from configs.errors import InputError, SettingsError, WeightsError
 from configs.schema import RunSettings
+from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from pipeline.clip import Clip
 from pipeline.graph import PlannedNode
@@ -39,7 +41,7 @@ class Silent:
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
-    DPMesh.from_preset("compact").save_pretrained(folder)
+    DPMesh(**NetworkConfig(TINY_BACKBONE, TINY_REGRESSOR).to_mappings()).save_pretrained(folder)
     return folder
 
 

@@ -21,7 +21,7 @@ from dpmesh.training.render.chance import Chance
 from dpmesh.training.scenes import Scenes, make_scenes, sample_size
 from dpmesh.training.schedule import Schedule, Stopwatch
 from dpmesh.training.shards import write_whole
-from dpmesh.training.stopping import StopRequest, stopped_at
+from dpmesh.training.stopping import StopRequest
 from dpmesh.training.troupe import Studio
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class DetectorTrainer:
         with claimed(self._output), StopRequest() as stop:
             self._train(studio, pause_after, stop)
         if stop.is_asked:
-            raise stopped_at(self.step)
+            raise stop.stopped_at(self.step)
 
     def _train(self, studio: Studio, pause_after: float, stop: StopRequest) -> None:
         plan = self.plan
