@@ -15,7 +15,7 @@ from pipeline.record import read_record
 
 pytestmark = [pytest.mark.slow, pytest.mark.spawns]
 PAGE = 4096
-PLACES = 14  # sizes of the disk, from one page to one page less than what a run takes
+PLACES = 11  # sizes of the disk, from one page to one page less than what a run takes
 
 
 @pytest.fixture(scope="module")
