@@ -16,7 +16,7 @@ from small_room import ARGUMENTS, digests, furnish
 from pipeline.outputs import read_entries
 
 pytestmark = pytest.mark.slow
-KILLS_ANY, KILLS_EACH = 10, 5  # at random moments; within each node
+KILLS_ANY, KILLS_EACH = 8, 6  # at random moments; within each node
 SIGNS = {"observe": "observations/shard_000001.npz", "motion": "motion", "export": "tracks", "overlay": "overlay*"}
 
 
@@ -80,7 +80,7 @@ def moments(room: Path) -> list[tuple[str, Callable[[Path], Callable[[], bool]]]
 
         return begin
 
-    chosen = [("any", after(rng.uniform(0.0, seconds))) for _ in range(KILLS_ANY)]
+    chosen = [("any", after(rng.uniform(0.0, 0.8 * seconds))) for _ in range(KILLS_ANY)]
     # The first sign of a node is a name that it claims, a folder or a file that is being written.
     return chosen + [
         (name, at(sign, rng.uniform(0.0, 0.02 * seconds))) for name, sign in SIGNS.items() for _ in range(KILLS_EACH)
