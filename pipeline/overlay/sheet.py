@@ -21,7 +21,7 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
         picture: its ending decides the format, such as .png or .jpg.
 
     Raises:
-        InputError: the video cannot be read.
+        InputError: the video cannot be read, or the picture would be too large.
         OSError: the picture cannot be written; nothing of it is left.
     """
     if picture.suffix.lower() not in SUFFIXES:
@@ -41,6 +41,6 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
         sheet[top : top + size[1], left : left + size[0]] = tile
     is_encoded, data = cv2.imencode(picture.suffix.lower(), sheet[..., ::-1])
     if not is_encoded:
-        raise InputError(f"{picture}: {sheet.shape[1]}x{sheet.shape[0]} is too large for this format; give fewer --frames")
+        raise InputError(f"{picture}: {len(sheet)} rows are too many for this format; give fewer --frames")
     write_bytes(picture, data.tobytes())
     return chosen

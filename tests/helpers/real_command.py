@@ -35,5 +35,5 @@ def start_program(command: list[str], folder: Path, **more: object) -> subproces
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     """Wait for the end; return exit code, stdout and stderr."""
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=600)
     return process.returncode, (out or b"").decode(), (err or b"").decode()

@@ -94,7 +94,7 @@ def test_a_sheet_and_an_edit_that_find_the_disk_full_leave_what_was_there(room: 
                 file.write(bytes(PAGE))
     except OSError:
         pass
-    for words in (["inspect", "out/clip", "--sheet", "out/sheet.png"], ["edit", "out/clip", "--merge", "1,2"]):
+    for words in (["inspect", "out/clip", "--sheet", "out/sheet.png"], ["edit", "out/clip", "--drop", "2"]):
         outcome = run_forked(words, room)
         assert outcome.code == 1 and len(outcome.error_lines) == 1, outcome
         assert "disk is full" in outcome.stderr or "No space left" in outcome.stderr, outcome
@@ -105,5 +105,5 @@ def test_a_sheet_and_an_edit_that_find_the_disk_full_leave_what_was_there(room: 
     (disk / "sheet.png").unlink()
     assert run_forked(ARGUMENTS, room).code == 0
     assert digests(disk) == before
-    assert run_forked(["edit", "out/clip", "--merge", "1,2"], room).code == 0
+    assert run_forked(["edit", "out/clip", "--drop", "2"], room).code == 0
     assert not (disk / "clip" / "tracks" / "person_002.npz").exists()
