@@ -7,7 +7,7 @@ from collections.abc import Callable
 from configs.errors import DpmeshVideoError
 from configs.failure import describe_failure
 from configs.shown import shown
-from configs.stops import StopSignals
+from configs.stops import Stopped, StopSignals
 
 
 def exit_code_of(
@@ -33,7 +33,7 @@ def exit_code_of(
             stops.finish()
             is_stopped = stops.number is not None or isinstance(error, KeyboardInterrupt)
             if is_stopped:  # whatever was made of it on its way here
-                number = stops.number or signal.SIGINT
+                number = stops.number or (error.number if isinstance(error, Stopped) else signal.SIGINT)
                 by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
                 own = str(error) if isinstance(error, KeyboardInterrupt) else ""
                 sys.stderr.write(f"{shown(own) or f'{word}{by}; {advice}'}\n")

@@ -17,6 +17,10 @@ AGAIN_S = 1.0  # one key press or one stop of a job manager may arrive several t
 class Stopped(KeyboardInterrupt):
     """A signal asks this process to end."""
 
+    def __init__(self, told: str = "", number: int = signal.SIGINT) -> None:
+        super().__init__(told)
+        self.number = number
+
 
 class StopSignals:
     """A context in which the first stop signal raises `Stopped` in the main thread.
@@ -58,7 +62,7 @@ class StopSignals:
         now = time.monotonic()
         if self.number is None:
             self.number, self._first_s = number, now
-            raise Stopped
+            raise Stopped(number=number)
         if now - self._first_s > AGAIN_S:
             os.write(2, b"stopped at once\n")
             os._exit(128 + self.number)

@@ -27,7 +27,7 @@ from dpmesh.training.divergence import GradientWatch, check_finite
 from dpmesh.training.render.chance import Chance
 from dpmesh.training.schedule import Schedule, Stopwatch
 from dpmesh.training.shards import write_whole
-from dpmesh.training.stopping import StopRequest, stopped_at
+from dpmesh.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +263,7 @@ class Loop(Generic[Network, Batch, Held]):
             with StopRequest() as stop:
                 is_stopped = self._train(source, validation, pause_after, stop)
             if is_stopped:
-                raise stopped_at(self.step)
+                raise stop.stopped_at(self.step)
             self._look_back(validation)
             self._accelerator.wait_for_everyone()
 

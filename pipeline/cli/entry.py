@@ -1,5 +1,6 @@
 """The process `dpmesh-video`: its streams, its signals, its exit code. What is slow is imported after those stand."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -19,6 +20,7 @@ def main() -> NoReturn:
     answer = open_streams()
     code = exit_code_of(lambda: execute(sys.argv[1:]), word="interrupted", advice=ADVICE)
     ignore_stops()
+    gc.freeze()  # the interpreter would look through all libraries for garbage once more before it ends
     sys.stdout.flush()
     if answer.is_answer_lost and answer.problem is not None:
         told = answer.problem.strerror

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from configs.checks import check_shape
 from configs.errors import InputError
+from configs.failure import NO_SPACE, describe_failure
 from pipeline.media.container import reason_of
 from pipeline.media.sound import Sound
 
@@ -124,7 +125,7 @@ class VideoWriter:
             self.part.replace(self.path)
         except (OSError, ValueError, av.FFmpegError) as error:
             self.abort()
-            raise InputError(f"{self.path}: cannot be finished ({reason_of(error)}); check space and rights") from error
+            raise self._problem("finished", error, "check space and rights") from error
         if self._holes:
             hole_h = (self._left_out_s + self._holes * HOLE_SHOWN_S) / 3600
             log.warning(
@@ -157,7 +158,7 @@ class VideoWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self.part.absolute()), "w", format="mp4", options={"movflags": "faststart"})
         except (OSError, ValueError, av.FFmpegError) as error:
-            raise InputError(f"{self.path}: cannot be written ({reason_of(error)}); choose another place") from error
+            raise self._problem("written", error, "choose another place") from error
         # With times, the rate only guides the encoder, which takes no frame per day and no 65537th of a second.
         rate = min(max(self.rate, Fraction(1)), Fraction(1000)).limit_denominator(1001) if self._is_timed else self.rate
         stream = self._container.add_stream("libx264", rate=rate)
@@ -186,6 +187,12 @@ class VideoWriter:
         frame.pts = pts
         return frame
 
+    def _problem(self, what: str, error: Exception, advice: str) -> InputError:
+        number = getattr(error, "errno", None)
+        if number in NO_SPACE:  # FFmpeg's errors carry the system's numbers
+            return InputError(describe_failure(OSError(number, os.strerror(number), str(self.path))))
+        return InputError(f"{self.path}: cannot be {what} ({reason_of(error)}); {advice}")
+
     def _encode(self, frame: VideoFrame | None) -> None:
         assert self._container is not None and self._stream is not None
         try:
@@ -193,4 +200,4 @@ class VideoWriter:
                 self._container.mux(packet)
         except (OSError, ValueError, av.FFmpegError) as error:
             self.abort()
-            raise InputError(f"{self.path}: cannot be written on ({reason_of(error)}); check the disk") from error
+            raise self._problem("written on", error, "check the disk") from error

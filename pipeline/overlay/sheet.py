@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from configs.errors import InputError
+from pipeline.atomic import write_bytes
 from pipeline.media import RandomFrames
 
 COLUMNS = 4
@@ -20,7 +21,8 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
         picture: its ending decides the format, such as .png or .jpg.
 
     Raises:
-        InputError: the video cannot be read, or the picture not written.
+        InputError: the video cannot be read, or the picture would be too large.
+        OSError: the picture cannot be written; nothing of it is left.
     """
     if picture.suffix.lower() not in SUFFIXES:
         raise InputError(f"{picture}: is no name of a picture; end it in .png or .jpg")
@@ -37,7 +39,8 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
         cv2.putText(tile, str(number), (8, size[1] - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 2)
         top, left = place // columns * size[1], place % columns * size[0]
         sheet[top : top + size[1], left : left + size[0]] = tile
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(picture), sheet[..., ::-1]):
-        raise InputError(f"{picture}: cannot be written; choose another place")
+    is_encoded, data = cv2.imencode(picture.suffix.lower(), sheet[..., ::-1])
+    if not is_encoded:
+        raise InputError(f"{picture}: {len(sheet)} rows are too many for this format; give fewer --frames")
+    write_bytes(picture, data.tobytes())
     return chosen

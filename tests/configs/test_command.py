@@ -8,7 +8,7 @@ import pytest
 
 from configs.command import exit_code_of
 from configs.errors import InputError
-from configs.stops import Stopped, StopSignals
+from configs.stops import AGAIN_S, Stopped, StopSignals
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +76,23 @@ def test_ctrl_c_inside_a_destructor_is_not_lost() -> None:
         return 0
 
     assert exit_code_of(command) == 130
+
+
+def test_a_second_signal_long_after_the_first_ends_the_process_on_the_spot() -> None:
+    def command() -> None:
+        try:
+            send(signal.SIGTERM)
+        finally:
+            time.sleep(AGAIN_S)
+            send(signal.SIGTERM)
+            time.sleep(60)
+
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        exit_code_of(command)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143
 
 
 def test_signals_that_the_parent_had_ignored_stay_ignored() -> None:

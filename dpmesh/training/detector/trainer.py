@@ -21,7 +21,7 @@ from dpmesh.training.render.chance import Chance
 from dpmesh.training.scenes import Scenes, make_scenes, sample_size
 from dpmesh.training.schedule import Schedule, Stopwatch
 from dpmesh.training.shards import write_whole
-from dpmesh.training.stopping import StopRequest, stopped_at
+from dpmesh.training.stopping import StopRequest
 from dpmesh.training.troupe import Studio
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 ARCHITECTURE = Path(__file__).with_name("detector.yaml")
 _LONGER_PX = (320, 448, 640)
 _LONGER_CHANCE = (0.35, 0.3, 0.35)
+_LOSS_NAMES = ("box_loss", "pose_loss", "kobj_loss", "cls_loss", "dfl_loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class DetectorTrainer:
         with claimed(self._output), StopRequest() as stop:
             self._train(studio, pause_after, stop)
         if stop.is_asked:
-            raise stopped_at(self.step)
+            raise stop.stopped_at(self.step)
 
     def _train(self, studio: Studio, pause_after: float, stop: StopRequest) -> None:
         plan = self.plan
@@ -186,6 +187,8 @@ class DetectorTrainer:
             self._optimizer.step()
         self.step += 1
         follow(self._average, self.network.state_dict(), self.step, self.plan.average_decay)
+        if isinstance(parts, Tensor):  # Ultralytics before it gave names with the losses
+            parts = dict(zip(_LOSS_NAMES, parts, strict=False))
         return {name: value.detach() for name, value in parts.items()} | {"grad_norm": norm}
 
     def _report(self, values: dict[str, float]) -> None:

@@ -3,36 +3,15 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from real_command import ended, start
 
 from pipeline.cli.entry import execute
 
-ROOT = Path(__file__).parents[3]
-COMMAND = Path(sys.executable).with_name("dpmesh-video")
 ADVICE = "the same command goes on where this one stopped"
-
-
-def start(*words: str, folder: Path, **more: object) -> subprocess.Popen[bytes]:
-    """Start the installed command, or the module where it is not installed, with signals as a terminal has them."""
-
-    def default_signals() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-
-    command = [str(COMMAND)] if COMMAND.exists() else [sys.executable, "-m", "pipeline.cli"]
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    given = {"PYTHONPATH": os.pathsep.join(paths), **dict(more.pop("environment", {}))}  # type: ignore[call-overload]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": default_signals} | more
-    return subprocess.Popen([*command, *words], cwd=folder, env=os.environ | given, **options)  # type: ignore[call-overload]
-
-
-def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=300)
-    return process.returncode, (out or b"").decode(), (err or b"").decode()
 
 
 @pytest.mark.parametrize(
