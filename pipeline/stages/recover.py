@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from configs.schema import RecoverSettings
 from dpmesh.geometry import default_focal
-from dpmesh.recovery import BodyRecovery, PeopleInImages
 from pipeline.line import Stage
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
 from trackers.types import FOOT_POINTS
+
+if TYPE_CHECKING:
+    from dpmesh.recovery import BodyRecovery
 
 VISIBLE_FROM = 0.5  # a joint whose witness keypoints reach this confidence counts as visible
 
@@ -53,7 +56,7 @@ class RecoverStage(Stage):
 
     def __init__(
         self,
-        make_recovery: Callable[[], BodyRecovery],
+        make_recovery: "Callable[[], BodyRecovery]",
         settings: RecoverSettings,
         focal_px: float | None,
     ) -> None:
@@ -74,6 +77,8 @@ class RecoverStage(Stage):
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with observations; people with too few usable keypoints get none."""
+        from dpmesh.recovery import PeopleInImages
+
         if self._recovery is None or chunk.tracks is None:
             raise ValueError("recover: the stage was not opened, or the chunk has no tracks")
         seen = tracked_rows(chunk, self._focal_px)
