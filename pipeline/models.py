@@ -96,6 +96,9 @@ class Models:
     def motion_prior(self) -> "MotionPrior | None":
         """Return the score model of motion, or None where refinement asks none."""
         if self._motion_prior is None and self.motion_prior_path is not None:
+            from refine.pretrained import check_config
+
+            check_config(self.motion_prior_path)
             from refine.motion_prior import MotionPrior
 
             self._motion_prior = MotionPrior.from_pretrained(self.motion_prior_path)

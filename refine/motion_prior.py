@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from configs.checks import check_shape
 from refine.motion_conditions import NUMBERS, MotionConditions
-from refine.pretrained import check_size, load_network
+from refine.pretrained import MAKER, check_size, load_network
 from refine.schedule import TIME_COUNT, make_schedule
 
 SPREADS = (0.15, 0.35, 0.5)  # about how far, as six numbers, recovered, filled and unknown rotations lie off
@@ -84,7 +84,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
         Raises:
             WeightsError: a file is missing or damaged, or a tensor is missing, unknown or of another shape.
         """
-        return load_network(cls, folder, "a training of `python -m refine.training`")
+        return load_network(cls, folder, MAKER)
 
     def forward(
         self, x: Tensor, time: Tensor, conditions: MotionConditions, is_told: Tensor | None = None

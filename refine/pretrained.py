@@ -15,6 +15,8 @@ from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, read_tensor_siz
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+MAKER = "a training of `python -m refine.training`"
+SIZE_MAX = 2**16
 
 NO_MODEL = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What building a network raises where its config is another one's or nonsense."""
@@ -33,21 +35,41 @@ def load_network(kind: type[Network], folder: str | Path, maker: str) -> Network
     """
     folder = Path(folder)
     try:
-        config = read_json(folder / CONFIG_FILE, bytes_max=CONFIG_BYTES_MAX)
+        config = _read_config(folder)
         with BuildBudget(read_tensor_sizes(folder / WEIGHTS_FILE)):
             built = kind(**{name: value for name, value in config.items() if not name.startswith("_")})
         state = load_file(folder / WEIGHTS_FILE)
     except (*NO_MODEL, InputError, OSError, SafetensorError) as error:
-        problem = " ".join(str(error).removeprefix(f"{folder}/").split())[:160] or type(error).__name__
-        raise WeightsError(
-            f"{folder}: holds no score model ({problem}); it needs the {CONFIG_FILE} and the {WEIGHTS_FILE} of {maker}"
-        ) from error
+        raise _no_model(folder, maker, error) from error
     check_tensors(built.state_dict(), state, folder / WEIGHTS_FILE)
     built.load_state_dict(state)
     return built.eval()
 
 
-def check_size(name: str, value: object, low: int = 1, high: int = 2**16) -> int:
+def check_config(folder: str | Path) -> None:
+    """Raise `WeightsError` for a folder whose config cannot be of any network, before the networks are imported."""
+    try:
+        _read_config(Path(folder))
+    except (*NO_MODEL, InputError, OSError) as error:
+        raise _no_model(Path(folder), MAKER, error) from error
+
+
+def _read_config(folder: Path) -> Mapping[str, Any]:
+    config: Mapping[str, Any] = read_json(folder / CONFIG_FILE, bytes_max=CONFIG_BYTES_MAX)
+    for name, value in config.items():
+        if type(value) is int and value > SIZE_MAX:
+            check_size(name, value)
+    return config
+
+
+def _no_model(folder: Path, maker: str, error: BaseException) -> WeightsError:
+    problem = " ".join(str(error).removeprefix(f"{folder}/").split())[:160] or type(error).__name__
+    return WeightsError(
+        f"{folder}: holds no score model ({problem}); it needs the {CONFIG_FILE} and the {WEIGHTS_FILE} of {maker}"
+    )
+
+
+def check_size(name: str, value: object, low: int = 1, high: int = SIZE_MAX) -> int:
     """Return a size of a network's config; `ValueError` unless it is a whole number from `low` to `high`."""
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name} is {str(value)[:40]}, expected a whole number from {low} to {high}")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from configs.threads import wait_passively
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
@@ -33,7 +35,11 @@ OFFLINE = Path(__file__).with_name("offline")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With DPMESH_OFFLINE=1, forbid hosts and foreign programs to the suite and to every process that it starts."""
+    """Let threads wait as the command does: spinning, two of them take a minute for a second's work on a busy machine.
+
+    With DPMESH_OFFLINE=1, forbid hosts and foreign programs to the suite and to every process that it starts.
+    """
+    wait_passively()
     if os.environ.get("DPMESH_OFFLINE") != "1":
         return
     spec = importlib.util.spec_from_file_location("offline_watch", OFFLINE / "sitecustomize.py")

@@ -8,6 +8,7 @@ from pipeline.media.info import Colour
 PQ, HLG = 16, 18  # transfer functions, ITU-T H.273 table 3
 WHITE_NITS = 100.0  # of an SDR screen, BT.1886
 PEAK_NITS = 1000.0  # of the display that HDR is mapped from; what is brighter is clipped
+EXPOSURE = 1.15  # the shoulder of the roll-off takes light from what SDR shows at 60 % and more; `docs/models.md`, HDR
 SCREEN_GAMMA = 2.4  # BT.1886
 STEPS = 4096  # of the table from luminance to gain, even in the square root of luminance
 
@@ -24,8 +25,8 @@ class ToneMapper:
     """Turns RGB pictures in HLG or PQ into BT.709, (H, W, 3) uint8, the same for every frame of a video.
 
     Luminance goes through the roll-off of BT.2390 from a display of 1000 to one of 100 cd/m^2, colours keep their
-    proportions, and what lies outside the small gamut is clipped. White at 203 cd/m^2 (BT.2408) comes out at 95 % of
-    the signal, white at 100, as in SDR that was packed into HDR, at 87 %; dark parts keep their luminance.
+    proportions, and what lies outside the small gamut is clipped. White at 203 cd/m^2 (BT.2408) comes out at 96 % of
+    the signal, white at 100, as in SDR that was packed into HDR, at 88 %; dark parts become 15 % lighter.
     """
 
     def __init__(self, colour: Colour) -> None:
@@ -41,7 +42,7 @@ class ToneMapper:
         else:
             self._linear = np.minimum(pq_nits(codes) / PEAK_NITS, 1.0).astype(np.float32)
             shown = PEAK_NITS * value
-        self._gain = (roll_off(shown) / WHITE_NITS / value).astype(np.float32)
+        self._gain = (roll_off(EXPOSURE * shown) / WHITE_NITS / value).astype(np.float32)
 
     def convert(self, image: np.ndarray) -> np.ndarray:
         """Return (H, W, 3) uint8 RGB of an (H, W, 3) uint16 picture of full scale."""

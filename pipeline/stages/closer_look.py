@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dpmesh.keypoint_reader import KeypointReader
 from trackers.association import box_around, without_duplicates
 from trackers.types import Detections, concatenate_detections, select_detections
+
+if TYPE_CHECKING:
+    from dpmesh.keypoint_reader import KeypointReader
 
 LOOK_FROM = 0.2  # below this score the bundled detector has far more that is nobody than people
 CERTAIN_FROM = 0.3
@@ -15,7 +18,9 @@ CERTAIN_MIN = 6  # certain keypoints that make a box
 BOX_MARGIN = 0.12  # of the longer side of the keypoints' extent: heads and feet reach beyond them
 
 
-def look_closer(reader: KeypointReader, images: Sequence[np.ndarray], found: Sequence[Detections]) -> list[Detections]:
+def look_closer(
+    reader: "KeypointReader", images: Sequence[np.ndarray], found: Sequence[Detections]
+) -> list[Detections]:
     """Return the people of each frame, read twice from crops: round the detector's box, then round what was read there.
 
     Scores become the mean certainty of the keypoints, which is low where nobody is, times the root of the detector's.
@@ -33,7 +38,7 @@ def look_closer(reader: KeypointReader, images: Sequence[np.ndarray], found: Seq
     ]
 
 
-def _read(reader: KeypointReader, images: Sequence[np.ndarray], found: Sequence[Detections]) -> list[Detections]:
+def _read(reader: "KeypointReader", images: Sequence[np.ndarray], found: Sequence[Detections]) -> list[Detections]:
     """Return the people with keypoints read from crops and boxes round these; scores stay."""
     frame = np.repeat(np.arange(len(found)), [len(people) for people in found])
     people = concatenate_detections(found)

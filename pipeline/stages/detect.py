@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dpmesh.keypoint_reader import KeypointReader
 from pipeline.line import Stage
 from pipeline.stages.closer_look import look_closer
 from pipeline.types import Chunk
 from trackers.detector import PeopleFinder
+
+if TYPE_CHECKING:  # networks are imported when a stage opens: a run that is refused or up to date needs none
+    from dpmesh.keypoint_reader import KeypointReader
 
 
 class DetectStage(Stage):
@@ -16,7 +19,7 @@ class DetectStage(Stage):
     name = "detect"
 
     def __init__(
-        self, make_finder: Callable[[], PeopleFinder], make_reader: Callable[[], KeypointReader | None]
+        self, make_finder: Callable[[], PeopleFinder], make_reader: "Callable[[], KeypointReader | None]"
     ) -> None:
         """
         Args:

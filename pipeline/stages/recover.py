@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from configs.schema import RecoverSettings
 from dpmesh.geometry import default_focal
-from dpmesh.recovery import BodyRecovery, PeopleInImages
 from pipeline.line import Stage
+from pipeline.memory import give_back
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
 from trackers.types import FOOT_POINTS
 
+if TYPE_CHECKING:
+    from dpmesh.recovery import BodyRecovery
+
+ROWS_AT_ONCE = 256  # a multiple of the usual calls; what they free goes back in between, else a crowd's chunk keeps it
 VISIBLE_FROM = 0.5  # a joint whose witness keypoints reach this confidence counts as visible
 
 
@@ -53,7 +58,7 @@ class RecoverStage(Stage):
 
     def __init__(
         self,
-        make_recovery: Callable[[], BodyRecovery],
+        make_recovery: "Callable[[], BodyRecovery]",
         settings: RecoverSettings,
         focal_px: float | None,
     ) -> None:
@@ -74,6 +79,8 @@ class RecoverStage(Stage):
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with observations; people with too few usable keypoints get none."""
+        from dpmesh.recovery import PeopleInImages
+
         if self._recovery is None or chunk.tracks is None:
             raise ValueError("recover: the stage was not opened, or the chunk has no tracks")
         seen = tracked_rows(chunk, self._focal_px)
@@ -83,25 +90,31 @@ class RecoverStage(Stage):
         seen = select_rows(seen, usable >= self._settings.keypoints_min)
         if not len(seen.frame_index):
             return replace(chunk, observations=seen)
-        bodies = self._recovery.recover(
-            images,
-            PeopleInImages(
-                image_row=np.searchsorted(indices, seen.frame_index),
-                boxes_xyxy=seen.boxes_xyxy,
-                keypoints=seen.keypoints,
-                focal_px=seen.focal_px,
-                principal_px=seen.principal_px,
-            ),
-        )
-        observations = replace(
-            seen,
-            pose=bodies.params.pose,
-            betas=bodies.params.betas,
-            trans=bodies.params.trans,
-            joint_confidence=bodies.joint_confidence,
-            joint_visible=bodies.joint_confidence >= VISIBLE_FROM,
-        )
-        return replace(chunk, observations=observations)
+        parts = []
+        for start in range(0, len(seen.frame_index), ROWS_AT_ONCE):
+            rows = select_rows(seen, np.arange(start, min(start + ROWS_AT_ONCE, len(seen.frame_index))))
+            bodies = self._recovery.recover(
+                images,
+                PeopleInImages(
+                    image_row=np.searchsorted(indices, rows.frame_index),
+                    boxes_xyxy=rows.boxes_xyxy,
+                    keypoints=rows.keypoints,
+                    focal_px=rows.focal_px,
+                    principal_px=rows.principal_px,
+                ),
+            )
+            parts.append(
+                replace(
+                    rows,
+                    pose=bodies.params.pose,
+                    betas=bodies.params.betas,
+                    trans=bodies.params.trans,
+                    joint_confidence=bodies.joint_confidence,
+                    joint_visible=bodies.joint_confidence >= VISIBLE_FROM,
+                )
+            )
+            give_back()
+        return replace(chunk, observations=concatenate_observations(parts))
 
     def close(self) -> None:
         """Let go of the network."""

@@ -7,6 +7,7 @@ import pytest
 
 from configs.errors import WeightsError
 from refine.motion_prior import MotionPrior
+from refine.pretrained import check_config
 
 GOOD = {"_class_name": "MotionPrior", "heads": 2, "layers": 1, "reach": 1, "width": 16}
 
@@ -40,6 +41,15 @@ def test_a_config_that_is_nonsense_is_refused_in_one_line(folder: Path, text: st
     with pytest.raises(WeightsError, match=message) as caught:
         MotionPrior.from_pretrained(folder)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("text", ["", "[]", json.dumps(GOOD | {"width": 4_000_000})])
+def test_a_config_of_no_network_is_refused_without_its_weights(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(WeightsError, match="holds no score model"):
+        check_config(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(GOOD))
+    check_config(tmp_path)
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -33,6 +33,16 @@ def test_reference_white_is_nearly_white_and_grey_stays_grey(transfer: int) -> N
     assert 236 <= mapped.mean() <= 250
 
 
+def test_the_same_light_in_hlg_and_in_pq_gives_the_same_picture() -> None:
+    signal = np.random.default_rng(0).uniform(0.0, 1.0, (64, 64, 3))
+    scene = hlg_scene_light(signal)
+    shown_nits = 1000.0 * (scene @ (0.2627, 0.6780, 0.0593))[..., None] ** 0.2 * scene  # the OOTF of BT.2100, table 5
+    hlg, pq = (np.round(65535 * values).astype(np.uint16) for values in (signal, pq_signal(shown_nits)))
+    pictures = [ToneMapper(Colour(9, 9, way)).convert(image).astype(int) for way, image in ((HLG, hlg), (PQ, pq))]
+    assert np.abs(pictures[0] - pictures[1]).max() <= 2
+    assert np.abs(pictures[0] - pictures[1]).mean() < 0.2
+
+
 def test_hlg_looks_like_its_sdr_twin(test_data: Path) -> None:
     reports = test_data / "wild" / "reports"
     if not (reports / "crowd_hlg.mov").is_file():
