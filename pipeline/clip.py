@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,7 +80,7 @@ class Clip:
         prior = self.models.motion_prior_path
         motion["motion_prior"] = weights_identity(prior) if prior else ""
         motion["code"] = code_identity(*CODE_OF_MOTION)
-        motion["edits"] = [str(edit) for edit in read_edits(self.folder)[1]]
+        motion["edits"] = [asdict(edit) for edit in read_edits(self.folder)[1]]
         export = _dump(chosen, "export") | {"program": program_version()}  # the files say it
         overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
         nodes = [

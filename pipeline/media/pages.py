@@ -44,13 +44,16 @@ def plan_pages(path: Path, page_rate: Fraction, rate: Fraction | None) -> PagePl
     """
     try:
         with open_image(path) as image:
-            if image.format not in ANIMATED | {"TIFF"} or getattr(image, "n_frames", 1) < 2:
+            page_count = int(getattr(image, "n_frames", 1))
+            if image.format not in ANIMATED | {"TIFF"} or page_count < 2:
                 return None
             check_declared(path, image)
             width, height = upright_size(image)
             has_delays = image.format in ANIMATED and rate is None
-            pages, delays, brightest = [], [], 0.0
-            for page in range(image.n_frames):
+            pages: list[int] = []
+            delays: list[float] = []
+            brightest = 0.0
+            for page in range(page_count):
                 if has_delays or image.format == "TIFF":
                     image.seek(page)
                 if image.format == "TIFF" and image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & REDUCED:  # type: ignore[attr-defined]

@@ -118,6 +118,8 @@ class Sound:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE_HZ)
         next_s = self._start_s
         for frame in self._container.decode(self._stream):
+            if not isinstance(frame, AudioFrame):
+                continue
             if frame.pts is not None and frame.time_base is not None:
                 next_s = float(frame.pts * frame.time_base) - self._video_start_s
             frame.pts = None  # the place is kept here; the resampler would fill holes on its own

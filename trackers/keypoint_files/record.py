@@ -75,8 +75,9 @@ class KeypointRecord:
         order = order[frame[order] >= 0]
         self._frame = frame[order]
         self._layout = _settle_layout(rows, str(path))
-        is_raw = len(rows.layouts) > 1 and self._layout is not None
-        self._points = (to_kept(rows.points, self._layout) if is_raw else rows.points)[order]
+        is_raw = len(rows.layouts) > 1
+        points = to_kept(rows.points, self._layout) if is_raw and self._layout is not None else rows.points
+        self._points = points[order]
         if looks_wrong(self._points, KEPT):
             log.warning("%s: read as %s, limbs come out as long as people; give the order of the points with "
                         "--keypoints-format", path, self.layout_name)  # fmt: skip
@@ -164,7 +165,8 @@ class KeypointRecord:
         for row in np.flatnonzero(np.isnan(boxes).any(axis=1) & seen.any(axis=1)):
             boxes[row] = box_around(body[row][seen[row], :2], BOX_MARGIN)
         order = np.argsort(-scores, kind="stable")
-        order = order[seen.any(axis=1)[order]]
+        is_seen = np.asarray(seen.any(axis=1))
+        order = order[is_seen[order]]
         return Detections(
             boxes_xyxy=boxes[order].astype(np.float32),
             scores=scores[order],
