@@ -139,8 +139,8 @@ def test_disputed_limbs_follow_the_frame_before_with_its_confidence(start: int) 
 
 def test_people_keep_what_is_disputed_when_they_are_chosen() -> None:
     disputed = np.eye(3, 17, dtype=bool)
-    people = Detections(np.zeros((3, 4)), np.zeros(3), np.zeros((3, 17, 3)), disputed)
+    people = Detections(np.zeros((3, 4)), np.zeros(3), np.zeros((3, 17, 3)), is_side_disputed=disputed)
     chosen = select_detections(people, [2, 0]).is_side_disputed
     assert chosen is not None and np.array_equal(chosen, disputed[[2, 0]])
     with pytest.raises(ValueError, match="is_side_disputed"):
-        Detections(np.zeros((3, 4)), np.zeros(3), np.zeros((3, 17, 3)), disputed[:2])
+        Detections(np.zeros((3, 4)), np.zeros(3), np.zeros((3, 17, 3)), is_side_disputed=disputed[:2])
