@@ -126,6 +126,9 @@ class VideoWriter:
         except (OSError, ValueError, av.FFmpegError) as error:
             self.abort()
             raise self._problem("finished", error, "check space and rights") from error
+        except BaseException:  # a signal, while the last frames are encoded
+            self.abort()
+            raise
         if self._holes:
             hole_h = (self._left_out_s + self._holes * HOLE_SHOWN_S) / 3600
             log.warning(

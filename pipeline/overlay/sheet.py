@@ -21,7 +21,7 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
         picture: its ending decides the format, such as .png or .jpg.
 
     Raises:
-        InputError: the video cannot be read, or the picture would be too large.
+        InputError: the video cannot be read, the picture would be too large, or its folder is a file.
         OSError: the picture cannot be written; nothing of it is left.
     """
     if picture.suffix.lower() not in SUFFIXES:
@@ -42,5 +42,8 @@ def write_contact_sheet(video: Path, picture: Path, count: int) -> list[int]:
     is_encoded, data = cv2.imencode(picture.suffix.lower(), sheet[..., ::-1])
     if not is_encoded:
         raise InputError(f"{picture}: {len(sheet)} rows are too many for this format; give fewer --frames")
-    write_bytes(picture, data.tobytes())
+    try:
+        write_bytes(picture, data.tobytes())
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{picture}: its folder is a file; choose another place") from error
     return chosen

@@ -166,3 +166,13 @@ def test_what_the_encoder_refuses_is_one_line(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match="cannot be written on"):
         video.write(np.zeros((32, 48, 3), np.uint8), 0.04)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_signal_at_the_end_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "a.mp4", 32, 32, Fraction(10)) as video:
+        video.write(np.zeros((32, 32, 3), np.uint8))
+        monkeypatch.setattr("pipeline.media.writer.os.fsync", stopped)
+    assert not list(tmp_path.iterdir())
