@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 
@@ -80,8 +80,18 @@ def prefetch(source: Iterable[Item], size: int) -> Generator[Item, None, None]:
                 return
             yield item
     finally:
+        _abandon(channel, thread)
+
+
+def _abandon(channel: _Channel[Any], thread: threading.Thread) -> None:
+    """Let a thread end early and wait for it, also where a signal comes meanwhile: what it uses is closed next."""
+    try:
         channel.abandon()
         thread.join()
+    except BaseException:
+        channel.abandon()
+        thread.join()
+        raise
 
 
 def _feed(source: Iterable[Item], channel: _Channel[Item]) -> None:
@@ -138,14 +148,17 @@ class WriteBehind(Generic[Item]):
         if kind is None:
             self.close()
             return
-        self._channel.abandon()
-        self._thread.join()
+        _abandon(self._channel, self._thread)
 
     def _stop(self, *, is_dropping: bool) -> None:
-        if is_dropping:
-            self._channel.abandon()
-        self._channel.finish(self._channel.error)
-        self._thread.join()
+        try:
+            if is_dropping:
+                self._channel.abandon()
+            self._channel.finish(self._channel.error)
+            self._thread.join()
+        except BaseException:  # a signal
+            _abandon(self._channel, self._thread)
+            raise
         error, self._channel.error = self._channel.error, None
         if error is not None:
             raise error

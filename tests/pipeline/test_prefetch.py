@@ -1,6 +1,7 @@
 """Every path through the two threads, by events and counts, without waiting on a clock."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -176,3 +177,32 @@ def test_put_after_close_is_refused() -> None:
     sink.close()
     with pytest.raises(RuntimeError, match="closed"):
         sink.put(1)
+
+
+@pytest.mark.parametrize("is_failing", [True, False])
+def test_a_signal_while_the_thread_is_waited_for_does_not_leave_it_running(is_failing: bool) -> None:
+    written: list[int] = []
+
+    def write(number: int) -> None:
+        time.sleep(0.05)
+        written.append(number)
+
+    def leave(sink: WriteBehind[int]) -> None:
+        with sink:
+            sink.put(1)
+            if is_failing:
+                raise KeyError("producer")
+
+    sink: WriteBehind[int] = WriteBehind(write, 2)
+    join, asked = sink._thread.join, []
+
+    def interrupted() -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        join()
+
+    sink._thread.join = interrupted  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        leave(sink)
+    assert prefetch_threads() == []
