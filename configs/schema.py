@@ -247,7 +247,7 @@ class ExportSettings(Settings):
     """What is written per person."""
 
     rate_hz: WholeRate | None = Field(
-        Fraction(30), description="constant rate of the motion files, a whole number; none keeps the frames"
+        Fraction(30), description="constant rate of the motion files, a whole number; null keeps the frames"
     )
     is_smplx_written: bool = Field(False, description="also write the SMPL-X layout (165 numbers)")
 

@@ -204,13 +204,6 @@ def resolve(name_or_path: str | Path) -> Path:
     return status.path
 
 
-def resolve_file(name_or_path: str | Path, what: str) -> Path:
-    """Return what `resolve` does, of a model that is one file; `what` names it, as "a SMPL body"."""
-    path = resolve(name_or_path)
-    check_regular(path, what, bytes_max=FILE_BYTES_MAX, error=WeightsError)
-    return path
-
-
 def resolve_network(name_or_path: str | Path) -> Path:
     """Return what `resolve` does, of a network's folder, which holds `NETWORK_FILES`."""
     folder = resolve(name_or_path)

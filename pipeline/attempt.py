@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.claim import claimed
-from configs.errors import DpmeshVideoError, RunError, SettingsError, WeightsError
+from configs.errors import DpmeshVideoError, InputError, RunError, SettingsError, WeightsError
 from configs.failure import describe_failure, is_unexpected, keep_traceback
 from configs.schema import RunSettings
 from pipeline.atomic import overwrite_json, write_bytes, write_json
@@ -29,6 +29,7 @@ class Attempt:
         self.folder = folder
         self.record: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
         self.lock = ExitStack()
+        self.is_owner = False  # whether the folder is known to be this clip's, or nobody's
         self._is_begun = False
         self._started = time.monotonic()
 
@@ -63,7 +64,9 @@ class Attempt:
     def fail(self, error: Exception) -> str:
         """Say that the run failed, where the folder is this run's to write in; return what was wrong."""
         problem = describe_failure(error)
-        if not isinstance(error, DpmeshVideoError):
+        names = (self.name, str(self.record.get("input", self.name)))
+        is_named = isinstance(error, DpmeshVideoError) and not isinstance(error, InputError)
+        if not is_named and not (isinstance(error, InputError) and any(name in problem for name in names)):
             problem = f"{self.name}: {problem}"
         log.debug("%s: traceback", self.name, exc_info=error)
         path = self._tell(problem, error) if self._may_write(error) else None
@@ -75,6 +78,8 @@ class Attempt:
         """Whether a failure is told in the folder; one that came before the run began may take the folder for it."""
         if self._is_begun:
             return True
+        if not self.is_owner:  # the folder may be another video's
+            return False
         if isinstance(error, SettingsError | WeightsError | RunError):  # refused before it touched anything
             return False
         if not is_unexpected(error) and not self.folder.is_dir():  # no folder for what is no video

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
-from pipeline.edits import EDITS_NAME, people_digest, read_edits
+from pipeline.edits import edited_people, read_edits
 from pipeline.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.identity import code_identity, program_version, video_identity, weights_identity
 from pipeline.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
@@ -171,25 +171,8 @@ class Clip:
         store.write_state(journal, latest)
         return journal
 
-    def _people(self) -> NumberedPeople:
-        """Return who is written: tracks of enough frames, edited as `edits.json` says.
-
-        Raises:
-            InputError: the edits were made for other people than those that were found now.
-        """
-        people = NumberedPeople.from_settings(self.store, self.settings)
-        digest, edits = read_edits(self.folder)
-        if not edits:
-            return people
-        if digest != people_digest(find_spans(people)):
-            raise InputError(
-                f"{self.folder / EDITS_NAME}: was made for other people than the present settings find; take the edits "
-                f"back with `dpmesh-video edit {self.folder} --clear`, or run with the settings of before"
-            )
-        return NumberedPeople.from_settings(self.store, self.settings, edits)
-
     def _refine(self, claim: Claim) -> Sequence[Path]:
-        people = self._people()
+        people = edited_people(self.folder, self.store, self.settings)
         spans = find_spans(people)
         if (chosen := self.settings.link.people) is not None:
             if missing := sorted(set(chosen) - {span.track_id for span in spans}):
@@ -245,14 +228,14 @@ class Clip:
         path = self.folder / OVERLAY_NAME
         claim([path])
         tracks = MotionLibrary.of_files(self.motion_paths())
-        has_sound = self.settings.overlay.is_sound_kept and self.settings.decode.rate_hz is None  # else out of step
+        has_sound = self.settings.overlay.is_sound_kept and not self.info.is_counted  # else out of step
         self.progress.start("overlay", self._frame_total())
 
         @contextmanager
         def open_writer(target: Path, width: int, height: int) -> Iterator[_EncodedBehind]:
             with (
-                Sound(self.info) as sound,
-                VideoWriter(target, width, height, self.info.rate, sound=sound if has_sound else None) as video,
+                Sound(self.info) if has_sound else nullcontext() as sound,
+                VideoWriter(target, width, height, self.info.rate, sound=sound) as video,
                 WriteBehind[tuple[np.ndarray, float]](
                     lambda shot: video.write(*shot), fit_queue(WRITE_BEHIND_FRAMES, width * height)
                 ) as behind,

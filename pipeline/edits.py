@@ -8,8 +8,10 @@ from typing import Any
 
 from configs.errors import InputError, SettingsError
 from configs.json_files import read_json
+from configs.schema import RunSettings
 from pipeline.atomic import write_bytes, write_json
-from pipeline.stages.link import Span
+from pipeline.stages.link import Shards, Span, find_spans
+from pipeline.stages.numbering import NumberedPeople
 from trackers.edits import COUNTS, Edit
 
 EDITS_NAME = "edits.json"
@@ -46,6 +48,30 @@ def write_edits(folder: Path, digest: str, edits: Sequence[Edit]) -> None:
         write_json(path, {"people": digest, "edits": [asdict(edit) for edit in edits]})
     else:
         path.unlink(missing_ok=True)
+
+
+def edited_people(folder: Path, store: Shards, settings: RunSettings) -> NumberedPeople:
+    """Return who is written of a run: tracks of enough frames, edited as its `edits.json` says.
+
+    Raises:
+        InputError: the edits were made for other people than those that were found now, or do not fit them.
+    """
+    people = NumberedPeople.from_settings(store, settings)
+    digest, edits = read_edits(folder)
+    if not edits:
+        return people
+    back = f"take all edits back with `dpmesh-video edit {folder} --clear`"
+    if digest != people_digest(find_spans(people)):
+        raise InputError(
+            f"{folder / EDITS_NAME}: was made for other people than the present settings find; run with the settings "
+            f"of before, or {back}"
+        )
+    edited = NumberedPeople.from_settings(store, settings, edits)
+    try:
+        find_spans(edited)
+    except SettingsError as error:  # of a file that was written by hand
+        raise InputError(f"{folder / EDITS_NAME}: {error}; or {back}") from error
+    return edited
 
 
 def keep_bytes(folder: Path) -> bytes | None:

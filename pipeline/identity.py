@@ -11,9 +11,9 @@ from pathlib import Path
 from configs.errors import InputError, WeightsError
 from configs.files import check_regular, check_regular_or_folder
 from configs.weights import NETWORK_FILES, read_sha256
+from trackers.keypoint_files.folder import list_frame_files
 from trackers.ultralytics_loader import weights_files
 
-KEYPOINT_SUFFIXES = (".json", ".txt")
 SOURCES = Path(__file__).parents[1]
 NO_RESULT = frozenset({"training", "bench", "cli", "evaluation"})  # folders whose code no result of a run depends on
 HEX_DIGITS = 16
@@ -100,14 +100,14 @@ def keypoints_identity(path: Path) -> str:
     check_regular_or_folder(path, "a keypoint file or a folder of them")
     if not path.is_dir():
         return _files_identity([path], path)
-    found = (item for item in path.iterdir() if item.suffix.lower() in KEYPOINT_SUFFIXES)
-    return _files_identity(sorted(item for item in found if item.is_file()), path)
+    files, _ = list_frame_files(path)
+    return _files_identity(sorted(files.values()), path)
 
 
 def _files_identity(files: Sequence[Path], path: Path) -> str:
     digest = hashlib.sha256()
     for file in files:
-        check_regular(file, "a model's file", error=WeightsError)
+        check_regular(file, "a file that can be read", error=WeightsError)
         digest.update(os.fsencode(file.relative_to(path)))
         digest.update(bytes.fromhex(read_sha256(file)))
     return digest.hexdigest()[:HEX_DIGITS]

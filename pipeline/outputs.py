@@ -103,7 +103,7 @@ def check_folder(folder: Path, source: Path) -> None:
         raise RunError(f"{folder}: results would go into the images they are made from; give an --output elsewhere")
     if theirs.is_relative_to(ours) and is_own_name(theirs.relative_to(ours).as_posix()):
         raise RunError(f"{source}: the results would overwrite the input; move it, or give another --output")
-    if (folder / NODES_NAME).exists():
+    if read_entries(folder) is not None:
         return
     strangers = find_own(folder)
     if os.path.lexists(folder / RUN_NAME):

@@ -104,6 +104,7 @@ def _process(
     record |= describe_input(clip.path)
     check_folder(folder, clip.path)
     check_owner(folder, clip.path)
+    attempt.is_owner = True
     info = probe_clip(clip.path, settings)
     for note in info.notes:
         log.warning("%s: %s", clip.name, note)

@@ -178,7 +178,8 @@ def _from_cache(entry: WeightsEntry) -> ResolvedWeights:
     wanted = entry.files[0].sha256
     if wanted is not None and (found := read_sha256(path)) != wanted:
         raise WeightsError(
-            f"{path}: sha256 is {found[:12]}, expected {wanted[:12]}; delete the file, and it is fetched again"
+            f"{path}: sha256 is {found[:12]}, expected {wanted[:12]}; delete the file, and fetch it again with "
+            f"--detector {entry.name}"
         )
     return ResolvedWeights(path, "found in the cache", entry.licence, False)
 

@@ -12,7 +12,7 @@ from dpmesh.body.joint_sets import LANDMARKS, SMPL_PARENTS
 
 ABOUT_SMPL = (
     "the licensed body is SMPL_NEUTRAL.pkl (or .npz) from https://smpl.is.tue.mpg.de after registration; "
-    "leave the body setting empty to use the open body"
+    "leave out --body to use the open body"
 )
 VERTICES_MAX = 200_000
 SIZE_M = (0.3, 3.5)  # from newborns to giants; a body in inches, centimetres or millimetres lies far outside

@@ -24,6 +24,7 @@ from dpmesh.body.structure import BodyStructure, Gender, smpl_landmarks
 log = logging.getLogger(__name__)
 
 OPEN_BODY = "open_body.npz"
+FILE_BYTES_MAX = 2**31
 BODY_BYTES_MAX = 2**28  # SMPL with 300 shape numbers in float64 takes 85 MB
 SMPL_VERTICES = 6890
 NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "kintree_table")
@@ -88,6 +89,8 @@ def _check_kind(path: Path) -> None:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
         raise WeightsError(f"{path}: {what}; {ABOUT_SMPL}")
+    if path.stat().st_size > FILE_BYTES_MAX:
+        raise WeightsError(f"{path}: has {path.stat().st_size} bytes, at most {FILE_BYTES_MAX} are read; {ABOUT_SMPL}")
     if path.suffix.lower() not in SUFFIXES:
         raise WeightsError(f"{path}: a body file ends in .npz or .pkl; {ABOUT_SMPL}")
 

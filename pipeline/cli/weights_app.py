@@ -15,6 +15,14 @@ export_app = typer.Typer(help="Write models in the layout of others.", no_args_i
 weights_app.add_typer(import_app, name="import")
 weights_app.add_typer(export_app, name="export")
 
+
+
+@weights_app.callback()
+def configure() -> None:
+    """The models: which exist, whether they are intact, how to import and export them."""
+    log_to_stderr()
+
+
 Replace = Annotated[bool, typer.Option("--replace", help="replace an earlier import of that name")]
 
 
@@ -60,7 +68,6 @@ def import_dpmesh(
     replace: Replace = False,
 ) -> None:
     """Import a published DPMesh checkpoint, so that `run --model NAME` finds it."""
-    log_to_stderr()
     from pipeline.cli import exchange
 
     exchange.import_dpmesh(file, name, vposer, with_vposer, keep_lora, replace)

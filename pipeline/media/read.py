@@ -215,7 +215,7 @@ def _read_pages(
     plan = plan_pages(info.path, info.rate, info.rate if info.is_counted else None)
     if plan is None:
         raise InputError(f"{info.path}: was changed while it was read; run again")
-    watch, number = Watch(info, tell), first
+    watch = Watch(info, tell)
     first = max(first, int(np.searchsorted(plan.times_s, start_s)) if start_s is not None else 0)
     if first and first >= len(plan.times_s) and start_s is not None:
         raise InputError(_late_start(info, start_s, plan.times_s[-1]))

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 RATE_HZ = 48_000
 FRAME_SAMPLES = 1024  # what an AAC frame holds
 DRIFT_SAMPLES = RATE_HZ // 20  # below it stamps jitter; beyond it there is a hole, or sound comes twice
-HOLE_MAX_S = 60.0  # a longer one is a jump of the clock; sound ends there
+SILENCE_MAX_S = 60.0  # a longer one is a jump of the clock; sound ends there
 SEEK_SLACK_S = 1.0
 
 
@@ -31,7 +31,7 @@ class Sound:
     """
 
     def __init__(self, info: VideoInfo) -> None:
-        """Open the first audio stream; one that cannot be opened is told, and `is_there` is False."""
+        """Open the first audio stream; one that cannot be opened is told, and nothing is written."""
         self._path = info.path
         self._video_start_s = float((info.start_pts or 0) * info.time_base)
         self._container: InputContainer | None = None
@@ -49,11 +49,6 @@ class Sound:
             self._stream = stream
         except Exception as error:
             self._end(error)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether there is sound to write."""
-        return self._stream is not None
 
     def start(self, output: OutputContainer, start_s: float) -> None:
         """Add a stream to a file that is written, before its first packet; sound begins at `start_s`."""
@@ -131,7 +126,7 @@ class Sound:
     def _take(self, time_s: float, samples: np.ndarray) -> None:
         """Keep a block at its place: a hole before it is silence, what was there already is left out."""
         drift = round((time_s - self._start_s) * RATE_HZ) - self._taken
-        if drift > HOLE_MAX_S * RATE_HZ:
+        if drift > SILENCE_MAX_S * RATE_HZ:
             self._end(InputError(f"its clock jumps by {drift / RATE_HZ:.0f} s"))
             return
         if drift > DRIFT_SAMPLES or (not self._taken and drift > 0):

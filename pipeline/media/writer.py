@@ -95,13 +95,13 @@ class VideoWriter:
                 raise ValueError(
                     f"frame {self.frames_written}: time {time_s} s is not after the last, {self._last_s} s"
                 )
-            # Frames nearer to each other than a tick come one tick apart.
             if self.frames_written and time_s - self._last_s > HOLE_MAX_S:
                 self._holes += 1
                 self._left_out_s += time_s - self._last_s - HOLE_SHOWN_S
                 if self._sound is not None:  # it would go on beside other frames
                     self._sound.finish(self._last_s + float(1 / self.rate))
             shown_s = time_s - self._start_s - self._left_out_s
+            # Frames nearer to each other than a tick come one tick apart.
             pts = max(round(shown_s * TICKS_PER_S), self._last_pts + 1)
             self._last_s = time_s
         self._last_pts = pts

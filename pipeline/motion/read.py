@@ -84,6 +84,7 @@ READ_KEYS = {
     *("world_from_cam", "original_timestamps", "original_frame_index", "track_id"),
 }
 TEXT_CHARS_MAX = 1000
+MOTION_BYTES_MAX = 2**31  # a million samples take 0.9 GB
 
 
 def read_motion(path: Path) -> MotionFile:
@@ -96,7 +97,7 @@ def read_motion(path: Path) -> MotionFile:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a motion file (.npz)")
     try:
-        arrays = read_npz(path, READ_KEYS)  # not more: AMASS stores marker names as pickles
+        arrays = read_npz(path, READ_KEYS, bytes_max=MOTION_BYTES_MAX)  # not more: AMASS stores marker names as pickles
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a motion file (.npz): {error}") from error
     missing = [key for key in NEEDED_KEYS if key not in arrays]

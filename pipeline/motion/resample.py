@@ -95,7 +95,7 @@ def uniform_times(time_s: np.ndarray, rate: Fraction) -> np.ndarray:
     if length_s * float(rate) > SAMPLES_MAX:
         raise InputError(
             f"a motion of {len(time_s)} frames lies over {length_s / 3600:.1f} h, and at {rate} samples per second it "
-            f"would have more than {SAMPLES_MAX}; keep its frames with --set export.rate_hz=none, take a lower rate, "
+            f"would have more than {SAMPLES_MAX}; keep its frames with --fps source, take a lower rate, "
             "or number the frames of the video with --set decode.rate_hz=RATE"
         )
     steps = int(np.floor((time_s[-1] - time_s[0]) * float(rate) + TIME_SLACK))

@@ -48,5 +48,5 @@ def _read(reader: "KeypointReader", images: Sequence[np.ndarray], found: Sequenc
         certain = points[points[:, 2] >= CERTAIN_FROM, :2]
         if len(certain) >= CERTAIN_MIN:
             boxes[row] = box_around(certain, BOX_MARGIN)
-    read = replace(people, boxes_xyxy=boxes, keypoints=keypoints)
+    read = replace(people, boxes_xyxy=boxes, keypoints=keypoints, is_side_disputed=None)
     return [select_detections(read, frame == number) for number in range(len(found))]

@@ -1,5 +1,6 @@
 """Who is written, and under which number: tracks that are seen in enough frames, edited by hand."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -11,6 +12,8 @@ from configs.schema import RunSettings
 from pipeline.stages.link import Shards, find_spans
 from pipeline.types import Observations, select_rows
 from trackers.edits import NOBODY, NUMBER_MAX, Edit, apply_edits
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -30,6 +33,9 @@ class NumberedPeople:
     def __post_init__(self) -> None:
         tracks = [span.track_id for span in find_spans(self.store) if span.row_count >= self.frames_min]
         is_kept = self.is_id_kept and all(1 <= track_id < NUMBER_MAX for track_id in tracks)
+        if self.is_id_kept and not is_kept:
+            log.warning("identities of the keypoint file go from %d to %d, and files are numbered from 1: people have "
+                        "the numbers of their first appearance", min(tracks), max(tracks))  # fmt: skip
         self._number_of = {track_id: track_id if is_kept else n for n, track_id in enumerate(tracks, start=1)}
 
     @classmethod

@@ -5,7 +5,7 @@ import pytest
 
 from configs.errors import InputError
 from pipeline import identity
-from pipeline.identity import code_identity, video_identity
+from pipeline.identity import code_identity, keypoints_identity, video_identity
 
 
 def test_a_byte_in_the_middle_of_a_video_makes_another_video(tmp_path: Path) -> None:
@@ -113,3 +113,13 @@ def test_every_part_that_a_clip_names_has_code() -> None:
 
     parts = [*clip.CODE_OF_OBSERVATIONS, *clip.CODE_OF_MOTION, *clip.CODE_OF_OVERLAY]
     assert len({code_identity(part) for part in parts}) == len(parts)
+
+
+@pytest.mark.parametrize("inner", ["", "labels"])
+def test_labels_are_known_by_their_content_wherever_the_tool_put_them(tmp_path: Path, inner: str) -> None:
+    (tmp_path / inner).mkdir(exist_ok=True)
+    label = tmp_path / inner / "a_1.txt"
+    label.write_text("0 0.5 0.5 0.1 0.1")
+    before = keypoints_identity(tmp_path)
+    label.write_text("0 0.5 0.5 0.1 0.2")
+    assert keypoints_identity(tmp_path) != before

@@ -151,7 +151,7 @@ def _named_layout(category: Mapping[str, Any]) -> KeypointLayout | None:
 
 def _plain_id(value: Any, label: str, key: str) -> FrameKey:
     """Return an id of COCO: 5, 5.0 and "5" are the same."""
-    if isinstance(value, str) and not (value.isdecimal() and value == str(value).lstrip("0")):
+    if isinstance(value, str) and not (value.isdecimal() and len(value) <= 18 and value == str(int(value))):
         return value
     return read_whole(value, label, key, "a whole number or a text")
 

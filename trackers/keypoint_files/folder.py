@@ -30,10 +30,7 @@ def read_folder(folder: Path, rows: PeopleRows) -> FolderContent:
     Raises:
         InputError: no such files, none that can be read, or one that is not what its family writes.
     """
-    inner = next((folder / name for name in INNER_FOLDERS if (folder / name).is_dir()), None)
-    files, ending = _list_files(folder)
-    if not files and inner is not None:
-        files, ending = _list_files(inner)
+    files, ending = list_frame_files(folder)
     if not files:
         raise InputError(
             f"{folder}: holds no *{OPENPOSE_ENDING}, no other .json and no label .txt; give the folder that OpenPose "
@@ -71,6 +68,13 @@ def _read_frames(files: dict[str, Path], rows: PeopleRows) -> FolderContent:
     if len(damaged) == len(files):
         raise InputError(damaged[0])
     return FolderContent(family, tuple(damaged))
+
+
+def list_frame_files(folder: Path) -> tuple[dict[str, Path], str]:
+    """Return the files of frames of a folder, or of the one in it that a tool writes them to; see `_list_files`."""
+    files, ending = _list_files(folder)
+    inner = next((folder / name for name in INNER_FOLDERS if (folder / name).is_dir()), None)
+    return _list_files(inner) if not files and inner is not None else (files, ending)
 
 
 def _list_files(folder: Path) -> tuple[dict[str, Path], str]:

@@ -34,7 +34,8 @@ def read_frame(content: Any, frame: FrameKey, source: str, rows: PeopleRows) -> 
     """
     rows.add_frame(frame)
     if isinstance(content, str):
-        content = parse_json(content.encode(), source, is_nan_allowed=True)  # `Results.to_json()` gives text
+        text = content.encode("utf-8", "surrogatepass")  # `Results.to_json()` gives text
+        content = parse_json(text, source, is_nan_allowed=True)
     if content is None or content == []:
         return ""
     if openpose.is_frame(content):

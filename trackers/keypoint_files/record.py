@@ -61,7 +61,7 @@ class KeypointRecord:
         elif path.exists():
             family = read_content(read_json(path, is_nan_allowed=True), str(path), rows)
         else:
-            raise InputError(f"{path}: no such file or folder; give a COCO keypoint .json or an OpenPose folder")
+            raise InputError(f"{path}: no such file or folder; give a keypoint file or folder (docs/keypoint_files.md)")
         self.problem = _describe_damage(path, damaged)
         if self.problem:
             log.warning("%s", self.problem)

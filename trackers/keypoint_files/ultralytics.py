@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
+from configs.files import check_regular
 from trackers.keypoint_files.people import FilePerson, PeopleRows
 from trackers.keypoint_files.values import (
     read_box,
     read_numbers,
     read_score,
     read_track_id,
+    read_whole,
     seen_points,
     shortened,
     with_confidence,
@@ -91,7 +93,7 @@ def read_labels(files: Mapping[str, Path], rows: PeopleRows) -> None:
         return
     widths = sorted({len(values) for _, _, values in lines})
     count, per_point, extra = _find_form(widths, rows, lines[0][1])
-    has_id = extra == 2 or (extra == 1 and all(v[-1] == int(v[-1]) and v[-1] >= 0 for _, _, v in lines)
+    has_id = extra == 2 or (extra == 1 and all(v[-1] >= 0 and v[-1] % 1 == 0 for _, _, v in lines)
                             and any(v[-1] > 1 for _, _, v in lines))  # fmt: skip
     end = BOX_NUMBERS + count * per_point
     classes = {int(values[0]) for _, _, values in lines}
@@ -108,15 +110,14 @@ def read_labels(files: Mapping[str, Path], rows: PeopleRows) -> None:
             seen_points(with_confidence(points[:, :2], confidence, label)),
             np.concatenate([centre - size / 2, centre + size / 2]),
             float(values[end]) if extra and not (extra == 1 and has_id) else None,
-            int(values[-1]) if has_id else None,
+            read_whole(float(values[-1]), label, "identity", "a whole number") if has_id else None,
         )
         rows.add(name, person, label)
 
 
 def _read_lines(path: Path) -> list[tuple[int, np.ndarray]]:
     try:
-        if path.stat().st_size > TEXT_BYTES_MAX:
-            raise InputError(f"{path}: has {path.stat().st_size} bytes; one frame's labels are needed")
+        check_regular(path, "a label file of one frame", bytes_max=TEXT_BYTES_MAX)
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error}); write it again") from error

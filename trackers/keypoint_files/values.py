@@ -126,7 +126,7 @@ def read_track_id(entry: dict[str, Any], keys: Sequence[str], label: str) -> int
 def shortened(value: Any) -> str:
     """Return a value as an error shows it: at most 40 characters, on one line, without printing all of it."""
     if isinstance(value, list | np.ndarray):
-        inner = ", ".join(shortened(item) for item in value[:8])
+        inner = ", ".join("[...]" if isinstance(item, list | np.ndarray) else shortened(item) for item in value[:8])
         text = f"[{inner}, ...]" if len(value) > 8 else f"[{inner}]"
     elif isinstance(value, dict):
         text = "{...}" if value else "{}"

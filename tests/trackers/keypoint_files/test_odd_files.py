@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,28 @@ def test_frame_numbers_may_be_floats_and_whole_numbers_in_texts_are_names(tmp_pa
     assert [len(p) for p in _find(KeypointRecord(_write(tmp_path / "a.json", entries)), 3)] == [1, 0, 1]
     entries = [{"image_id": key, "keypoints": _flat()} for key in ("000", "002")]
     assert [len(p) for p in _find(KeypointRecord(_write(tmp_path / "b.json", entries)), 3)] == [1, 0, 1]
+
+
+def test_a_pipe_among_labels_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a_1.txt")
+    with pytest.raises(InputError, match="a named pipe; give a label file"):
+        KeypointRecord(tmp_path)
+
+
+def test_a_label_that_ends_in_nan_is_told(tmp_path: Path) -> None:
+    line = " ".join(["0 0.5 0.5 0.2 0.8", *["0.5 0.5 0.9"] * 17])
+    (tmp_path / "a_1.txt").write_text(f"{line} 0.9 3\n")
+    (tmp_path / "a_2.txt").write_text(f"{line} 0.9 nan\n")
+    with pytest.raises(InputError, match="identity"):
+        KeypointRecord(tmp_path)
+
+
+def test_deep_lists_and_half_characters_are_told_in_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    deep = "[" * 800 + "]" * 800
+    path.write_text(f'[{{"image_id": 0, "category_id": 1, "keypoints": {deep}}}]')
+    with pytest.raises(InputError, match=r"a\.json"):
+        KeypointRecord(path)
+    path.write_text('["\\ud800"]')
+    with pytest.raises(InputError, match=r"a\.json"):
+        KeypointRecord(path)
