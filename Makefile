@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/dpmesh-video demo --output out
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
