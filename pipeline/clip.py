@@ -29,7 +29,7 @@ from pipeline.outputs import OVERLAY_NAME, person_files, person_number
 from pipeline.overlay import write_overlay
 from pipeline.prefetch import WriteBehind, prefetch
 from pipeline.stages.detect import DetectStage
-from pipeline.stages.link import find_spans, iterate_people
+from pipeline.stages.link import iterate_people
 from pipeline.stages.numbering import NumberedPeople
 from pipeline.stages.recover import RecoverStage
 from pipeline.stages.refine import refine_people, refine_person
@@ -111,7 +111,7 @@ class Clip:
 
     def has_found_somebody(self) -> bool:
         """Return whether there are people in the observations, whoever of them is written."""
-        return bool(find_spans(NumberedPeople.from_settings(self.store, self.settings)))
+        return bool(NumberedPeople.from_settings(self.store, self.settings).find_spans())
 
     def motion_paths(self) -> list[Path]:
         """Return the files of `read_track`, in order of people."""
@@ -173,7 +173,7 @@ class Clip:
 
     def _refine(self, claim: Claim) -> Sequence[Path]:
         people = edited_people(self.folder, self.store, self.settings)
-        spans = find_spans(people)
+        spans = people.find_spans()
         if (chosen := self.settings.link.people) is not None:
             if missing := sorted(set(chosen) - {span.track_id for span in spans}):
                 log.warning("%s: link.people names %s, who is not there", self.folder.name, missing[0])

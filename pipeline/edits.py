@@ -10,7 +10,7 @@ from configs.errors import InputError, SettingsError
 from configs.json_files import read_json
 from configs.schema import RunSettings
 from pipeline.atomic import write_bytes, write_json
-from pipeline.stages.link import Shards, Span, find_spans
+from pipeline.stages.link import Shards, Span
 from pipeline.stages.numbering import NumberedPeople
 from trackers.edits import COUNTS, Edit
 
@@ -61,14 +61,14 @@ def edited_people(folder: Path, store: Shards, settings: RunSettings) -> Numbere
     if not edits:
         return people
     back = f"take all edits back with `dpmesh-video edit {folder} --clear`"
-    if digest != people_digest(find_spans(people)):
+    if digest != people_digest(people.find_spans()):
         raise InputError(
             f"{folder / EDITS_NAME}: was made for other people than the present settings find; run with the settings "
             f"of before, or {back}"
         )
-    edited = NumberedPeople.from_settings(store, settings, edits)
+    edited = people.edited(edits)
     try:
-        find_spans(edited)
+        edited.find_spans()
     except SettingsError as error:  # of a file that was written by hand
         raise InputError(f"{folder / EDITS_NAME}: {error}; or {back}") from error
     return edited

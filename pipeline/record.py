@@ -66,11 +66,7 @@ def read_record(folder: Path) -> RunRecord:
     try:
         return RunRecord.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX, is_nan_allowed=True))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path}: not the record of a run ({where}{': ' if where else ''}{first['msg']}); run the clip again"
-        ) from error
+        raise InputError(f"{path}: not the record of a run ({_first_fault(error)}); run the clip again") from error
     except InputError as error:
         why = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{path}: not the record of a run ({why}); run the clip again") from error
@@ -87,11 +83,14 @@ def read_settings_of(folder: Path) -> RunSettings:
     try:
         return RunSettings.model_validate(data["settings"])
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"{folder / RECORD_NAME}: not the settings of this version ({where}: {first['msg']}); run the clip again"
+            f"{folder / RECORD_NAME}: not the settings of this version ({_first_fault(error)}); run the clip again"
         ) from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(str(part) for part in first["loc"]), first["msg"])))
 
 
 def read_finished(folder: Path) -> RunRecord:

@@ -10,7 +10,7 @@ from pipeline.cli.tables import print_table, say
 from pipeline.edits import keep_bytes, people_digest, put_bytes_back, read_edits, write_edits
 from pipeline.inputs import ClipInput
 from pipeline.record import check_owner, read_record, read_settings_of
-from pipeline.stages.link import Span, find_spans
+from pipeline.stages.link import Span
 from pipeline.stages.numbering import NumberedPeople
 from pipeline.store import ObservationStore
 from trackers.edits import Edit
@@ -35,7 +35,8 @@ def edit(folder: Path, edits: Sequence[Edit], source: Path | None, *, is_cleared
     state = store.read_state()
     if state is None or not state[0].is_complete:
         raise InputError(f"{folder}: its video was not read to the end yet; run the clip again, and edit then")
-    people = find_spans(NumberedPeople.from_settings(store, settings))
+    numbered = NumberedPeople.from_settings(store, settings)
+    people = numbered.find_spans()
     if not people and not is_cleared:
         raise InputError(f"{folder}: nobody was found in this run, so there is nobody to edit")
     digest, earlier = ("", ()) if is_cleared else read_edits(folder)
@@ -45,7 +46,7 @@ def edit(folder: Path, edits: Sequence[Edit], source: Path | None, *, is_cleared
             "take them back with --clear, and edit again"
         )
     chosen = (*earlier, *edits)
-    edited = find_spans(NumberedPeople.from_settings(store, settings, chosen))  # raises before anything is kept
+    edited = numbered.edited(chosen).find_spans()  # raises before anything is kept
     if not edits and not is_cleared:
         _print_people(edited, chosen)
         return 0

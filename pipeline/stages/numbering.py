@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from configs.errors import SettingsError
 from configs.schema import RunSettings
-from pipeline.stages.link import Shards, find_spans
+from pipeline.stages.link import Shards, Span, find_spans
 from pipeline.types import Observations, select_rows
 from trackers.edits import NOBODY, NUMBER_MAX, Edit, apply_edits
 
@@ -28,10 +29,12 @@ class NumberedPeople:
     frames_min: int  # shorter tracks have no number
     edits: Sequence[Edit] = ()
     is_id_kept: bool = False
+    _tracks: list[Span] = field(init=False)  # those that have a number
     _number_of: dict[int, int] = field(init=False)  # by track
 
     def __post_init__(self) -> None:
-        tracks = [span.track_id for span in find_spans(self.store) if span.row_count >= self.frames_min]
+        self._tracks = [span for span in find_spans(self.store) if span.row_count >= self.frames_min]
+        tracks = [span.track_id for span in self._tracks]
         is_kept = self.is_id_kept and all(1 <= track_id < NUMBER_MAX for track_id in tracks)
         if self.is_id_kept and not is_kept:
             log.warning("identities of the keypoint file go from %d to %d, and files are numbered from 1: people have "
@@ -39,9 +42,25 @@ class NumberedPeople:
         self._number_of = {track_id: track_id if is_kept else n for n, track_id in enumerate(tracks, start=1)}
 
     @classmethod
-    def from_settings(cls, store: Shards, settings: RunSettings, edits: Sequence[Edit] = ()) -> Self:
-        """Return the people whom a run with these settings writes."""
-        return cls(store, settings.link.frames_min, edits, is_id_kept=settings.track.is_id_kept)
+    def from_settings(cls, store: Shards, settings: RunSettings) -> Self:
+        """Return the people whom a run with these settings writes, before edits."""
+        return cls(store, settings.link.frames_min, is_id_kept=settings.track.is_id_kept)
+
+    def edited(self, edits: Sequence[Edit]) -> Self:
+        """Return the same people after edits."""
+        people = copy(self)
+        people.edits = edits
+        return people
+
+    def find_spans(self) -> list[Span]:
+        """Return the span of everybody, in order of first appearance; rows are read again only where there are edits.
+
+        Raises:
+            SettingsError: as of `read_shards`.
+        """
+        if self.edits:
+            return find_spans(self)
+        return [replace(span, track_id=self._number_of[span.track_id]) for span in self._tracks]
 
     def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
         """Yield the shards from `first` to before `stop`, or all of them.

@@ -93,3 +93,10 @@ def test_identities_of_a_keypoint_file_are_the_numbers_where_a_file_can_have_the
         shards = tuple(shifted)
 
     assert [span.track_id for span in find_spans(NumberedPeople(Zero(), 2, is_id_kept=True))] == [1, 2, 3]
+
+
+def test_spans_are_those_of_the_numbered_rows_with_edits_and_without() -> None:
+    people = NumberedPeople(Store(), 2)
+    assert people.find_spans() == find_spans(people)
+    edited = people.edited([parse_edit("merge", "1,3")])
+    assert edited.find_spans() == find_spans(edited) != people.find_spans()
