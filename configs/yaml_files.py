@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 import yaml
 
 from configs.errors import SettingsError
+from configs.json_files import INTEGER_DIGITS_MAX
 
 YAML_BYTES_MAX = 2**18
 DEPTH_MAX = 32
 NODES_MAX = 4000  # all settings are about a hundred
-INTEGER_DIGITS_MAX = 18
 
 
 def read_yaml(path: Path) -> Any:

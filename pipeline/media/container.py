@@ -40,7 +40,7 @@ def check_readable(path: Path) -> os.stat_result:
     return status
 
 
-def check_regular(path: Path) -> None:
+def check_video_file(path: Path) -> None:
     """Raise `InputError` for what exists but is no file with content: a pipe or a device would never end."""
     status = check_readable(path)
     if not stat.S_ISREG(status.st_mode):
@@ -78,7 +78,7 @@ def check_pixels(
 
 def open_container(path: Path) -> InputContainer:
     """Open a video file for reading; the caller closes it. Raises `InputError` for anything that is not one."""
-    check_regular(path)
+    check_video_file(path)
     try:
         # The whitelist keeps a playlist in disguise from opening addresses; absolute, as "a:b" reads as a protocol.
         return av.open(

@@ -23,7 +23,7 @@ EXIF_PIXELS_MAX = 2**25
 NAMES_SHOWN = 8
 TOO_LARGE = "declares more than 179 million pixels, the most that are decoded"
 GREY_FILES = 8  # images looked at to find how many bits of 16-bit grey are used
-MANY_PICTURES = frozenset({"WEBP", "PNG", "AVIF", "GIF"})
+ANIMATED = frozenset({"WEBP", "PNG", "AVIF", "GIF"})  # a phone's JPEG (MPO) holds previews, no frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def _read_header(path: Path, grey: list[Path], moving: list[str]) -> tuple[tuple
         with open_image(path) as image:
             if is_wide_grey(image):
                 grey.append(path)
-            if image.format in MANY_PICTURES and getattr(image, "is_animated", False):
+            if image.format in ANIMATED and getattr(image, "is_animated", False):
                 moving.append(path.name)
             width, height = upright_size(image)
             focal_35mm = _exif_of(image).get_ifd(EXIF_IFD).get(EXIF_FOCAL_35MM)

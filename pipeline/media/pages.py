@@ -10,10 +10,17 @@ from PIL import Image
 
 from configs.errors import InputError
 from pipeline.media.container import reason_of
-from pipeline.media.images import TOO_LARGE, check_declared, decode_image, is_wide_grey, open_image, upright_size
+from pipeline.media.images import (
+    ANIMATED,
+    TOO_LARGE,
+    check_declared,
+    decode_image,
+    is_wide_grey,
+    open_image,
+    upright_size,
+)
 from pipeline.media.pixels import grey_range
 
-ANIMATED = frozenset({"WEBP", "PNG", "AVIF", "GIF"})  # a phone's JPEG (MPO) holds previews, no frames
 SHORTEST_S = 0.011  # browsers show shorter delays for a tenth of a second
 DEFAULT_S = 0.1
 REDUCED = 1  # bit of TIFF tag 254: a smaller copy of another page

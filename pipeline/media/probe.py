@@ -1,6 +1,7 @@
 """What a path holds: a video, a GIF or a folder of images, with sizes and rates as a viewer sees them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from configs.errors import InputError
-from pipeline.media.container import check_pixels, check_readable, check_regular, open_container, pick_stream
+from pipeline.media.container import check_pixels, check_readable, check_video_file, open_container, pick_stream
 from pipeline.media.decode import INTERLACED_ORDERS, Damage, decode_stream
 from pipeline.media.images import is_glob, plan_images
 from pipeline.media.info import Colour, VideoInfo, focal_from_35mm
@@ -50,7 +51,7 @@ def probe(
     check_readable(path)
     if path.is_dir():
         return images_info(path, rate or image_rate, max_side_px)
-    check_regular(path)
+    check_video_file(path)
     suffix = path.suffix.lower()
     if suffix in UNREAD_SUFFIXES:
         raise InputError(f"{path}: {suffix} cannot be read here; {UNREAD_SUFFIXES[suffix]}")
@@ -73,33 +74,13 @@ def probe(
 def images_info(path: Path, rate: Fraction, max_side_px: int | None = None) -> VideoInfo:
     """Return the facts of an image folder, a glob of images or a single image."""
     plan = plan_images(path)
-    check_pixels(path, plan.width, plan.height, is_image=True, max_side_px=max_side_px)
-    return VideoInfo(
-        path=path,
-        kind="images",
-        width=plan.width,
-        height=plan.height,
-        stored_width=plan.width,
-        stored_height=plan.height,
-        rotation_deg=0,
-        is_mirrored=False,
-        sample_aspect=Fraction(1),
-        rate=rate,
-        nominal_rate=rate,
-        frame_count=len(plan.files),
-        duration_s=float(len(plan.files) / rate),
-        start_offset_s=0.0,
-        start_pts=None,
-        time_base=1 / rate,
+    info = _pictures_info(path, plan.width, plan.height, len(plan.files), rate, plan.grey_max, max_side_px)
+    return replace(
+        info,
         codec=plan.files[0].suffix.lower().lstrip("."),
-        pixel_format="rgb24",
-        is_interlaced=False,
-        has_audio=False,
         focal_px=plan.focal_px,
         notes=plan.notes,
         rate_source="the settings, as images carry none",
-        is_counted=True,
-        grey_max=plan.grey_max,
     )
 
 
@@ -115,32 +96,45 @@ def pages_info(
     plan = plan_pages(path, page_rate, rate)
     if plan is None:
         return None
-    check_pixels(path, plan.width, plan.height, is_image=True, max_side_px=max_side_px)
+    info = _pictures_info(path, plan.width, plan.height, len(plan.times_s), plan.rate, plan.grey_max, max_side_px)
+    return replace(
+        info,
+        kind="pages",
+        time_base=Fraction(1, 1000),
+        rate_source=plan.rate_source,
+        is_counted=not plan.has_delays,
+    )
+
+
+def _pictures_info(
+    path: Path, width: int, height: int, count: int, rate: Fraction, grey_max: int | None, max_side_px: int | None
+) -> VideoInfo:
+    """Return the facts of so many images that are shown one after the other, as a folder of them has them."""
+    check_pixels(path, width, height, is_image=True, max_side_px=max_side_px)
     return VideoInfo(
         path=path,
-        kind="pages",
-        width=plan.width,
-        height=plan.height,
-        stored_width=plan.width,
-        stored_height=plan.height,
+        kind="images",
+        width=width,
+        height=height,
+        stored_width=width,
+        stored_height=height,
         rotation_deg=0,
         is_mirrored=False,
         sample_aspect=Fraction(1),
-        rate=plan.rate,
-        nominal_rate=plan.rate,
-        frame_count=len(plan.times_s),
-        duration_s=float(len(plan.times_s) / plan.rate),
+        rate=rate,
+        nominal_rate=rate,
+        frame_count=count,
+        duration_s=float(count / rate),
         start_offset_s=0.0,
         start_pts=None,
-        time_base=Fraction(1, 1000),
+        time_base=1 / rate,
         codec=path.suffix.lower().lstrip("."),
         pixel_format="rgb24",
         is_interlaced=False,
         has_audio=False,
         focal_px=None,
-        rate_source=plan.rate_source,
-        is_counted=not plan.has_delays,
-        grey_max=plan.grey_max,
+        is_counted=True,
+        grey_max=grey_max,
     )
 
 
