@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from forked_command import Outcome, preload, run_forked
 
 FRAMES, SIZE, PEOPLE = 12, 96, 2
 ARGUMENTS = (
@@ -43,6 +45,16 @@ def furnish(folder: Path, frames: int = FRAMES) -> None:
     torch.manual_seed(0)
     network = DPMesh(**NetworkConfig(TINY_BACKBONE, TINY_REGRESSOR).to_mappings())
     network.save_pretrained(folder / "model")
+
+
+def run_whole(folder: Path) -> Outcome:
+    """Furnish a folder and run its clip without a stop; what the run makes is in `whole` then."""
+    furnish(folder)
+    preload()
+    outcome = run_forked(ARGUMENTS, folder)
+    assert outcome.code == 0, outcome
+    shutil.move(folder / "out", folder / "whole")
+    return outcome
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forked_command import preload, run_forked
-from small_room import ARGUMENTS, digests, furnish
+from forked_command import run_forked
+from small_room import ARGUMENTS, digests, run_whole
 
 from pipeline.record import read_record
 
@@ -22,11 +22,7 @@ PLACES = 11  # sizes of the disk, from one page to one page less than what a run
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a clip, and what a run makes of it where there is space."""
     folder = tmp_path_factory.mktemp("full")
-    furnish(folder)
-    preload()
-    outcome = run_forked(ARGUMENTS, folder)
-    assert outcome.code == 0, outcome
-    shutil.move(folder / "out", folder / "whole")
+    run_whole(folder)
     return folder
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from forked_command import preload, run_forked
-from small_room import ARGUMENTS, digests, furnish
+from forked_command import run_forked
+from small_room import ARGUMENTS, digests, run_whole
 
 from pipeline.outputs import read_entries
 
@@ -24,12 +24,7 @@ SIGNS = {"observe": "observations/shard_000001.npz", "motion": "motion", "export
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a clip of two people, and what a run without a stop makes of it."""
     folder = tmp_path_factory.mktemp("kill")
-    furnish(folder)
-    preload()
-    outcome = run_forked(ARGUMENTS, folder)
-    assert outcome.code == 0, outcome
-    (folder / "seconds").write_text(str(outcome.seconds))
-    shutil.move(folder / "out", folder / "whole")
+    (folder / "seconds").write_text(str(run_whole(folder).seconds))
     return folder
 
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from forked_command import preload, run_forked
+from forked_command import run_forked
 from real_command import ended, start, start_program
-from small_room import ARGUMENTS, digests, furnish
+from small_room import ARGUMENTS, digests, run_whole
 
 from pipeline.record import read_record
 
@@ -24,11 +24,7 @@ SIGNS = {"observe": "observations/state.npz", "motion": "motion", "export": "tra
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a clip, and in `whole` what a run without a stop makes of it."""
     folder = tmp_path_factory.mktemp("processes")
-    furnish(folder)
-    preload()
-    outcome = run_forked(ARGUMENTS, folder)
-    assert outcome.code == 0, outcome
-    shutil.move(folder / "out", folder / "whole")
+    run_whole(folder)
     return folder
 
 
