@@ -38,17 +38,17 @@ test-ultralytics: $(STAMP)
 	rm -rf $(VENV)/ultralytics-lowest
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/ultralytics-lowest ultralytics==$(ULTRALYTICS_LOWEST)
 	PYTHONPATH=$(VENV)/ultralytics-lowest $(BIN)/python -m pytest tests/trackers/test_detector.py \
-		tests/trackers/test_pose_checkpoint.py tests/trackers/test_weights.py tests/dpmesh/training/test_detector_training.py
+		tests/trackers/test_pose_checkpoint.py tests/trackers/test_weights.py tests/dpmesh/training/detector/test_trainer.py
 
 bench-dpmesh: $(STAMP)
-	$(BIN)/python -m dpmesh.bench
+	$(BIN)/dpmesh-video bench network
 
 bench-refine: $(STAMP)
-	$(BIN)/python -m refine.bench
-	$(BIN)/python -m pipeline.bench refine-memory
+	$(BIN)/dpmesh-video bench refinement
+	$(BIN)/dpmesh-video bench refine-memory
 
 bench: $(STAMP)
-	$(BIN)/python -m pipeline.bench
+	$(BIN)/dpmesh-video bench
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,12 +1,11 @@
 """The weights catalogue: which model files exist, where each one lies, and whether it is the right one.
 
-python -m configs.weights update        writes size and sha256 of the bundled files into weights.yaml
+dpmesh-video weights update        writes size and sha256 of the bundled files into weights.yaml
 """
 
 import hashlib
 import os
 import re
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from configs.command import exit_code_of
 from configs.errors import InputError, WeightsError
 from configs.files import check_regular, check_regular_or_folder, is_there, user_path
 from configs.json_files import read_json
@@ -303,17 +301,3 @@ def _inspect(entry: WeightsEntry, *, is_hashed: bool) -> WeightsStatus:
             problem = f"{path}: sha256 is {found[:12]}, expected {file.sha256[:12]} ({entry.name})"
             return WeightsStatus(entry, place, "corrupt", problem)
     return WeightsStatus(entry, place, "ok" if is_known and is_hashed else "found", "")
-
-
-def main(arguments: list[str]) -> int:
-    """Run `python -m configs.weights update`; return the exit code."""
-    if arguments != ["update"]:
-        sys.stderr.write("usage: python -m configs.weights update\n")
-        return 2
-    for name in update_catalogue():
-        sys.stderr.write(f"{name}: files absent, entry left as it was\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code_of(lambda: main(sys.argv[1:])))

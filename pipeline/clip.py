@@ -12,37 +12,38 @@ import numpy as np
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
-from pipeline.edits import edited_people, read_edits
-from pipeline.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
-from pipeline.identity import code_identity, program_version, video_identity, weights_identity
-from pipeline.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
+from pipeline.flow.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
+from pipeline.flow.identity import code_identity, program_version, video_identity, weights_identity
+from pipeline.flow.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
+from pipeline.flow.memory import give_back
+from pipeline.flow.outputs import OVERLAY_NAME, person_files, person_number
+from pipeline.flow.prefetch import WriteBehind, prefetch
+from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.media.images import plan_images
 from pipeline.media.info import fit_size
 from pipeline.media.sound import Sound
-from pipeline.memory import give_back
 from pipeline.models import Models
 from pipeline.motion import motion_name, write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import MotionLibrary, read_track, write_track
-from pipeline.outputs import OVERLAY_NAME, person_files, person_number
+from pipeline.nodes.edits import edited_people, read_edits
+from pipeline.nodes.link import iterate_people
+from pipeline.nodes.numbering import NumberedPeople
+from pipeline.nodes.refine import refine_people, refine_person
 from pipeline.overlay import write_overlay
-from pipeline.prefetch import WriteBehind, prefetch
 from pipeline.stages.detect import DetectStage
-from pipeline.stages.link import iterate_people
-from pipeline.stages.numbering import NumberedPeople
 from pipeline.stages.recover import RecoverStage
-from pipeline.stages.refine import refine_people, refine_person
 from pipeline.stages.track import TrackStage
-from pipeline.store import Journal, ObservationStore
 from pipeline.types import Frame
 
 log = logging.getLogger(__name__)
 
 WRITE_BEHIND_FRAMES = 8
 # Whose code the files of a node depend on, beside that of the nodes before it.
-CODE_OF_OBSERVATIONS = ("configs", "trackers", "dpmesh", "pipeline", "pipeline/media", "pipeline/stages")
-CODE_OF_MOTION = ("refine", "pipeline/motion")
+CODE_OF_ROOMS = ("pipeline", "pipeline/flow", "pipeline/media", "pipeline/stages")
+CODE_OF_OBSERVATIONS = ("configs", "trackers", "dpmesh", *CODE_OF_ROOMS)
+CODE_OF_MOTION = ("refine", "pipeline/nodes", "pipeline/motion")
 CODE_OF_OVERLAY = ("pipeline/overlay",)
 
 

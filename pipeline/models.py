@@ -10,16 +10,18 @@ from configs.schema import RunSettings
 from configs.threads import choose_threads
 from configs.weights import resolve, resolve_network
 from pipeline.device import choose_dtype, choose_rows, choose_workers
-from pipeline.identity import detector_identity, keypoints_identity, weights_identity
+from pipeline.flow.identity import files_identity, weights_identity
 from trackers.detector import PeopleFinder, PoseDetector
 from trackers.keypoint_files import KeypointRecord
+from trackers.keypoint_files.folder import source_files
+from trackers.ultralytics_loader import weights_files
 from trackers.weights import ResolvedWeights, find_detector
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
-    from dpmesh.keypoint_reader import KeypointReader
-    from dpmesh.recovery import BodyRecovery
-    from refine.motion_prior import MotionPrior
+    from dpmesh.recovery.keypoint_reader import KeypointReader
+    from dpmesh.recovery.recover import BodyRecovery
+    from refine.prior.network import MotionPrior
 
 READER_NAME = "keypoint-reader"
 
@@ -51,7 +53,7 @@ class Models:
     def pose_prior_path(self) -> Path | None:
         """The imported VPoser that the network's pose head needs, or None where it needs none."""
         from dpmesh.network.stored import read_config
-        from dpmesh.weights.vposer import find_decoder
+        from dpmesh.stored.vposer import find_decoder
 
         head = read_config(self.recovery_path)["regressor_config"].get("pose_head", "vposer")
         return find_decoder() if head == "vposer" else None
@@ -69,9 +71,9 @@ class Models:
         found = self.detector_weights
         keypoints = self._settings.detect.keypoints
         if found is not None:
-            detector = detector_identity(found.path)
+            detector = files_identity(weights_files(found.path), found.path)
         else:
-            detector = keypoints_identity(keypoints) if keypoints else ""
+            detector = files_identity(source_files(keypoints), keypoints) if keypoints else ""
         prior = self.pose_prior_path
         return {
             "detector": detector,
@@ -96,17 +98,17 @@ class Models:
     def motion_prior(self) -> "MotionPrior | None":
         """Return the score model of motion, or None where refinement asks none."""
         if self._motion_prior is None and self.motion_prior_path is not None:
-            from refine.pretrained import check_config
+            from refine.prior.pretrained import check_config
 
             check_config(self.motion_prior_path)
-            from refine.motion_prior import MotionPrior
+            from refine.prior.network import MotionPrior
 
             self._motion_prior = MotionPrior.from_pretrained(self.motion_prior_path)
         return self._motion_prior
 
     def keypoint_reader(self) -> "KeypointReader | None":
         """Return the network that reads keypoints from crops, or None where the detector's are taken."""
-        from dpmesh.keypoint_reader import KeypointNetwork, KeypointReader
+        from dpmesh.recovery.keypoint_reader import KeypointNetwork, KeypointReader
 
         if not self.is_reader_used:
             return None
@@ -162,7 +164,7 @@ class Models:
         from dpmesh.network.dtypes import DTYPES
         from dpmesh.network.model import DPMesh
         from dpmesh.network.packing import can_pack, pack
-        from dpmesh.recovery import BodyRecovery
+        from dpmesh.recovery.recover import BodyRecovery
         from dpmesh.weights.lora import merge_lora
 
         if self._recovery is None:

@@ -9,17 +9,17 @@ from pathlib import Path
 from configs.errors import SettingsError, WeightsError
 from configs.failure import describe_failure
 from configs.schema import RunSettings
-from pipeline.attempt import Attempt
 from pipeline.clip import Clip, Progress
-from pipeline.graph import PlannedNode
-from pipeline.identity import program_version, video_identity
-from pipeline.inputs import ClipInput
-from pipeline.line import StageClock
+from pipeline.flow.attempt import Attempt
+from pipeline.flow.graph import PlannedNode
+from pipeline.flow.identity import program_version, video_identity
+from pipeline.flow.inputs import ClipInput
+from pipeline.flow.line import StageClock
+from pipeline.flow.memory import give_back
+from pipeline.flow.outputs import check_folder
+from pipeline.flow.record import check_owner, describe_input
 from pipeline.media import VideoInfo, probe
-from pipeline.memory import give_back
 from pipeline.models import Models, describe
-from pipeline.outputs import check_folder
-from pipeline.record import check_owner, describe_input
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ ALLOWED = {
     "refine": {"configs", "dpmesh.body", "dpmesh.geometry", "refine"},
     "pipeline": set(PACKAGES),
 }
-PLUMBING = ("line", "graph", "store", "device", "prefetch", "atomic", "media")
+PLUMBING = ("flow", "media", "device")
 LINES_MAX = 360
 NUMPY_NOUNS = ("trackers/types.py", "pipeline/types.py", "dpmesh/body/params.py")
 

@@ -149,7 +149,7 @@ class BackboneConfig:
     def row_bytes(self) -> int:
         """About how much memory one more crop takes in a call, in float32: seven maps of the encoder's first level.
 
-        Measured on the released size: (8.51 - 6.94) GiB / 7 crops, `python -m dpmesh.bench`.
+        Measured on the released size: (8.51 - 6.94) GiB / 7 crops, `dpmesh-video bench network`.
         """
         return 7 * 4 * self.vae_channels[0] * (self.image_px // self.patch_px) ** 2
 

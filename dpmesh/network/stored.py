@@ -12,10 +12,10 @@ from configs.errors import InputError, WeightsError
 from configs.json_files import read_json
 from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, TensorSizes, read_tensor_sizes
 from dpmesh.network.vposer import VPoserDecoder
-from dpmesh.weights.cache import CONFIG_FILE, WEIGHTS_FILE
-from dpmesh.weights.checkpoint import listing, one_line, read_safetensors
-from dpmesh.weights.tensor_file import PlannedTensor, plan, write_tensors
-from dpmesh.weights.vposer import imported_decoder
+from dpmesh.stored.cache import CONFIG_FILE, WEIGHTS_FILE
+from dpmesh.stored.checkpoint import listing, one_line, read_safetensors
+from dpmesh.stored.tensor_file import PlannedTensor, plan, write_tensors
+from dpmesh.stored.vposer import imported_decoder
 
 RANDOM_FILLS = {
     "uniform_", "normal_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_",

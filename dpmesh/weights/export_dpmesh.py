@@ -12,13 +12,13 @@ from torch import Tensor
 
 from configs.errors import InputError, WeightsError
 from dpmesh.network.config import NetworkConfig
-from dpmesh.network.official_keys import ALIASES, canonical_name, translate
-from dpmesh.network.official_names import official_name, official_shape
 from dpmesh.network.stored import PRIOR, read_config
-from dpmesh.weights.cache import WEIGHTS_FILE, check_space
-from dpmesh.weights.checkpoint import listing, one_line, read_checkpoint, read_safetensors
+from dpmesh.stored.cache import WEIGHTS_FILE, check_space
+from dpmesh.stored.checkpoint import listing, one_line, read_checkpoint, read_safetensors
 from dpmesh.weights.import_dpmesh import ADAPTER_FOLDER
 from dpmesh.weights.lora import BASE, DOWN, UP, merged_weight, read_adapter, split_names
+from dpmesh.weights.official_keys import ALIASES, canonical_name, translate
+from dpmesh.weights.official_names import official_name, official_shape
 
 PARALLEL_PREFIX = "module."
 

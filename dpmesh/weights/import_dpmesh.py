@@ -14,15 +14,15 @@ from configs.errors import InputError, WeightsError
 from configs.weights import imports_folder
 from dpmesh.network.config import RELEASE, NetworkConfig
 from dpmesh.network.model import DPMesh
-from dpmesh.network.official_keys import canonical_name, fit_shape, translate
-from dpmesh.network.official_names import official_name, official_shape
 from dpmesh.network.stored import PRIOR
-from dpmesh.weights.cache import CONFIG_FILE, WEIGHTS_FILE, check_name, check_space, whole_folder, write_record
-from dpmesh.weights.checkpoint import listing, read_checkpoint
+from dpmesh.stored.cache import CONFIG_FILE, WEIGHTS_FILE, check_name, check_space, whole_folder, write_record
+from dpmesh.stored.checkpoint import listing, read_checkpoint
+from dpmesh.stored.tensor_file import PlannedTensor, write_tensors
+from dpmesh.stored.vposer import NAME as VPOSER_NAME
+from dpmesh.stored.vposer import check_decoder, find_snapshot, read_decoder, write_decoder
 from dpmesh.weights.lora import BASE, DOWN, UP, merged_weight, with_rank, without_lora, write_adapter
-from dpmesh.weights.tensor_file import PlannedTensor, write_tensors
-from dpmesh.weights.vposer import NAME as VPOSER_NAME
-from dpmesh.weights.vposer import check_decoder, find_snapshot, read_decoder, write_decoder
+from dpmesh.weights.official_keys import canonical_name, fit_shape, translate
+from dpmesh.weights.official_names import official_name, official_shape
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.network.stored import WithoutRandomFill
 from dpmesh.network.unet import LORA_TARGETS, build_unet
-from dpmesh.weights.checkpoint import listing, one_line
+from dpmesh.stored.checkpoint import listing, one_line
 
 UNET = "backbone.unet."
 BASE, DOWN, UP = ".base_layer.", ".lora_A.default.weight", ".lora_B.default.weight"

@@ -15,9 +15,9 @@ from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, TensorSizes
 from configs.weights import resolve
 from dpmesh.network.config import PAPER, RegressorConfig
 from dpmesh.network.pose_tokens import PoseTokenizer
-from dpmesh.weights.cache import CONFIG_FILE, WEIGHTS_FILE, check_name, whole_folder, write_record
-from dpmesh.weights.checkpoint import listing, one_line, read_checkpoint, read_safetensors
-from dpmesh.weights.tensor_file import plan, write_tensors
+from dpmesh.stored.cache import CONFIG_FILE, WEIGHTS_FILE, check_name, whole_folder, write_record
+from dpmesh.stored.checkpoint import listing, one_line, read_checkpoint, read_safetensors
+from dpmesh.stored.tensor_file import plan, write_tensors
 
 PREFIXES = ("module.", "vqvae.")
 WHOLE_NAMES = {

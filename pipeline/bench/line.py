@@ -121,7 +121,7 @@ def detect_all(video: str, detector: str) -> int:
     """Run the detector over a video as the line does; return the number of frames."""
     from configs.schema import RunSettings
     from pipeline.device import choose_device
-    from pipeline.line import chunk_frames
+    from pipeline.flow.line import chunk_frames
     from pipeline.media import read_frames
     from pipeline.models import Models
 

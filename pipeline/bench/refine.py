@@ -50,10 +50,10 @@ def measure_refine(minutes: float, people: int, mode: str, steps: int) -> None:
     import torch
 
     from dpmesh.body import load_body
-    from pipeline.memory import give_back
+    from pipeline.flow.memory import give_back
     from pipeline.models import Models
     from pipeline.motion.library import write_track
-    from pipeline.stages.refine import refine_people, refine_person
+    from pipeline.nodes.refine import refine_people, refine_person
 
     torch.set_num_threads(1)
     settings = RunSettings.model_validate({"refine": {"mode": mode, "steps": steps, "shape_steps": steps}})
@@ -76,7 +76,7 @@ def measure_refine(minutes: float, people: int, mode: str, steps: int) -> None:
 
 def draw_person(count: int, seed: int) -> Observations:
     """Return rows of one person who moves about 5 m away, every tenth of a second unseen now and then."""
-    from refine.types import KEYPOINT_COUNTS
+    from refine.rows.types import KEYPOINT_COUNTS
 
     rng = np.random.default_rng(seed)
     time = np.arange(count) / RATE_HZ

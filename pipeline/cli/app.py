@@ -8,6 +8,7 @@ import typer
 
 from configs.errors import SettingsError
 from configs.log import log_to_stderr
+from pipeline.cli.programs import add_programs
 from pipeline.cli.weights_app import weights_app
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ app = typer.Typer(
 evaluate_app = typer.Typer(help="Measure a run, or ways to refine.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
+add_programs(app, evaluate_app)
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="each clip's results get a folder in here")]
 Preset = Annotated[str | None, typer.Option(help="named settings (accurate, fast), or a .yaml file")]
@@ -240,7 +242,7 @@ def evaluate_sequences(
 
 @evaluate_app.command("motions")
 def evaluate_motions(
-    folder: Annotated[Path, typer.Argument(help="shards of `python -m dpmesh.training.make_motion --split val`")],
+    folder: Annotated[Path, typer.Argument(help="shards of `dpmesh-video data motion --split val`")],
     limit: Annotated[int, typer.Option(min=1, help="clips to measure")] = 512,
     preset: Preset = None,
     assignments: Assignments = None,

@@ -16,16 +16,16 @@ from configs.schema import RecoverSettings, RunSettings
 from configs.threads import use_one_thread_each
 from pipeline.cli.tables import note, print_table, say, tell_error
 from pipeline.device import choose_device
-from pipeline.inputs import clip_names, find_clips
-from pipeline.outputs import person_files
-from pipeline.record import read_finished
+from pipeline.flow.inputs import clip_names, find_clips
+from pipeline.flow.outputs import person_files
+from pipeline.flow.record import read_finished
 
 # Models and media are imported where they are used: a wrong command or a missing input is told without them.
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
     from pipeline.evaluation.capture import CaptureCamera
     from pipeline.evaluation.comparison import Comparison
-    from pipeline.inputs import ClipInput
+    from pipeline.flow.inputs import ClipInput
     from pipeline.run import ClipResult
     from pipeline.types import MotionTrack
 
@@ -74,7 +74,7 @@ def run_found(clips: "Sequence[ClipInput]", output: Path, settings: RunSettings)
     """Process clips whose names are known; return the exit code."""
     from rich.console import Console
 
-    from pipeline.progress import TerminalProgress, make_bar
+    from pipeline.flow.progress import TerminalProgress, make_bar
     from pipeline.run import exit_code, run_clips
 
     device = choose_device(settings.runtime.device)
@@ -189,8 +189,8 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     _check_folder(folder)
     from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
     from pipeline.evaluation.truth import read_truth
-    from pipeline.stages.refine import refine_person
-    from pipeline.store import ObservationStore
+    from pipeline.flow.store import ObservationStore
+    from pipeline.nodes.refine import refine_person
     from pipeline.types import concatenate_observations
 
     def measure(video: Path, path: Path) -> "Measured":
@@ -254,7 +254,7 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     from pipeline.evaluation.motions import simulated_people
     from pipeline.evaluation.sequences import compare_with_truth
     from pipeline.models import Models
-    from pipeline.stages.refine import refine_person
+    from pipeline.nodes.refine import refine_person
 
     use_one_thread_each()
     body = Models(settings, choose_device(settings.runtime.device)).body()
@@ -276,7 +276,7 @@ def _refined(
 ) -> "dict[str, list[MotionTrack]]":
     """Return the tracks refined in every way asked for."""
     from pipeline.models import Models
-    from pipeline.stages.refine import refine_people
+    from pipeline.nodes.refine import refine_people
 
     device = choose_device(settings.runtime.device)
     runs = {}

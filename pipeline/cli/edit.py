@@ -7,12 +7,12 @@ from pathlib import Path
 from configs.errors import InputError
 from pipeline.cli.commands import FAILED, run_found
 from pipeline.cli.tables import print_table, say
-from pipeline.edits import keep_bytes, people_digest, put_bytes_back, read_edits, write_edits
-from pipeline.inputs import ClipInput
-from pipeline.record import check_owner, read_record, read_settings_of
-from pipeline.stages.link import Span
-from pipeline.stages.numbering import NumberedPeople
-from pipeline.store import ObservationStore
+from pipeline.flow.inputs import ClipInput
+from pipeline.flow.record import check_owner, read_record, read_settings_of
+from pipeline.flow.store import ObservationStore
+from pipeline.nodes.edits import keep_bytes, people_digest, put_bytes_back, read_edits, write_edits
+from pipeline.nodes.link import Span
+from pipeline.nodes.numbering import NumberedPeople
 from trackers.edits import Edit
 
 

@@ -48,7 +48,7 @@ def _check_exists(path: Path) -> None:
 def import_vposer(path: Path, replace: bool) -> None:
     """Import VPoser's decoder and print where it is."""
     _check_exists(path)
-    from dpmesh.weights import vposer
+    from dpmesh.stored import vposer
 
     say(vposer.import_vposer(path, is_replaced=replace))
 
@@ -69,9 +69,9 @@ def import_scorehmr(file: Path, name: str, replace: bool) -> None:
         InputError: the name is taken.
     """
     _check_exists(file)
-    from dpmesh.weights import cache
-    from dpmesh.weights.checkpoint import Checkpoint, read_pickled
-    from refine.official import denoiser_of
+    from dpmesh.stored import cache
+    from dpmesh.stored.checkpoint import Checkpoint, read_pickled
+    from refine.scorehmr.official import denoiser_of
 
     folder = cache.check_name(name, "scorehmr", is_replaced=replace)
     content, is_zip = read_pickled(file)

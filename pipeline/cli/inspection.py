@@ -15,8 +15,8 @@ from configs.weights import WeightsStatus, cache_folder, find_entry, how_to_get,
 from configs.weights import list_weights as weights_states
 from configs.weights import verify as verify_entry
 from pipeline.cli.tables import note, print_table, say
-from pipeline.outputs import person_files
-from pipeline.record import RECORD_NAME, read_record
+from pipeline.flow.outputs import person_files
+from pipeline.flow.record import RECORD_NAME, read_record
 
 
 def inspect(path: Path, sheet: Path | None = None, frame_count: int = 12) -> None:

@@ -16,7 +16,6 @@ weights_app.add_typer(import_app, name="import")
 weights_app.add_typer(export_app, name="export")
 
 
-
 @weights_app.callback()
 def configure() -> None:
     """The models: which exist, whether they are intact, how to import and export them."""
@@ -50,6 +49,16 @@ def weights_where(name: Annotated[str, typer.Argument(help="a name of `weights l
     from pipeline.cli import inspection
 
     inspection.where_weights(name)
+
+
+@weights_app.command("update", hidden=True)
+def update() -> None:
+    """Write size and sha256 of the bundled files into the catalogue of this checkout."""
+    from configs.weights import update_catalogue
+    from pipeline.cli.tables import note
+
+    for name in update_catalogue():
+        note(f"{name}: files absent, entry left as it was")
 
 
 @import_app.command("dpmesh")

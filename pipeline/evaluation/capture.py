@@ -20,7 +20,7 @@ from configs.npz_files import read_npz
 from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.projection import joint_boxes, project_rows
-from pipeline.inputs import VIDEO_SUFFIXES
+from pipeline.flow.inputs import VIDEO_SUFFIXES
 from pipeline.media import probe
 from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack

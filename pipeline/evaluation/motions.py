@@ -1,6 +1,6 @@
 """People in motion whose keypoints were simulated, refined in several ways and measured against their truth.
 
-A folder of `python -m dpmesh.training.make_motion`: no pictures, one person per clip, recovered from keypoints alone.
+A folder of `dpmesh-video data motion`: no pictures, one person per clip, recovered from keypoints alone.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[Simulated
     """
     paths = sorted(folder.glob("motion_*.npz"))
     if not paths:
-        raise InputError(f"{folder}: no motion_*.npz there; make them with `python -m dpmesh.training.make_motion`")
+        raise InputError(f"{folder}: no motion_*.npz there; make them with `dpmesh-video data motion`")
     count = 0
     for path in paths:
         try:

@@ -1,6 +1,6 @@
 """Runs on rendered clips against their truth, refined in several ways.
 
-A folder of `python -m dpmesh.training.make_sequences`: clips `NAME.mp4`, each with `NAME.truth.npz` beside it.
+A folder of `dpmesh-video data sequences`: clips `NAME.mp4`, each with `NAME.truth.npz` beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def find_sequences(folder: Path) -> list[tuple[Path, Path]]:
     if not found:
         raise InputError(
             f"{folder}: no clip with its truth beside it (NAME.mp4, NAME.truth.npz); "
-            "make some with `python -m dpmesh.training.make_sequences`"
+            "make some with `dpmesh-video data sequences`"
         )
     return found
 

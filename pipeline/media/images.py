@@ -14,7 +14,7 @@ from configs.errors import InputError
 from pipeline.media.container import check_readable, reason_of
 from pipeline.media.info import fit_size, focal_from_35mm
 from pipeline.media.pixels import grey_range, grey_to_rgb, over_black
-from pipeline.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from pipeline.media.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
 EXIF_ORIENTATION = 0x0112
 EXIF_IFD = 0x8769

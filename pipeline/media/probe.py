@@ -20,7 +20,7 @@ from pipeline.media.orientation import orientation_of
 from pipeline.media.pages import plan_pages
 from pipeline.media.pixels import UNTOLD, grey_range
 from pipeline.media.rates import choose_rate
-from pipeline.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from pipeline.media.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
 FOLDER_RATE = Fraction(30)
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG

@@ -11,8 +11,8 @@ import numpy as np
 from configs.checks import check_numbers, check_shape
 from configs.errors import InputError, RunError
 from configs.npz_files import read_npz
-from pipeline.atomic import write_npz
-from pipeline.outputs import person_number
+from pipeline.flow.atomic import write_npz
+from pipeline.flow.outputs import person_number
 from pipeline.types import MotionTrack
 
 TRACK_BYTES_MAX = 2**31  # somebody who is there for ten hours at 60 frames/s

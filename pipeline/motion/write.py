@@ -7,7 +7,7 @@ import numpy as np
 
 from configs.errors import SettingsError
 from dpmesh.body.joint_sets import SMPL24
-from pipeline.atomic import write_npz
+from pipeline.flow.atomic import write_npz
 from pipeline.motion.layouts import LAYOUTS, Layout, LayoutName, full_poses
 from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.motion.resample import SampledMotion, resample

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from configs.errors import InputError
-from pipeline.atomic import write_bytes
+from pipeline.flow.atomic import write_bytes
 from pipeline.media import RandomFrames
 
 COLUMNS = 4

@@ -10,7 +10,7 @@ from trackers.association import box_around, without_duplicates
 from trackers.types import Detections, concatenate_detections, select_detections
 
 if TYPE_CHECKING:
-    from dpmesh.keypoint_reader import KeypointReader
+    from dpmesh.recovery.keypoint_reader import KeypointReader
 
 LOOK_FROM = 0.2  # below this score the bundled detector has far more that is nobody than people
 CERTAIN_FROM = 0.3

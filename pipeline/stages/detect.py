@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.line import Stage
+from pipeline.flow.line import Stage
 from pipeline.stages.closer_look import look_closer
 from pipeline.types import Chunk
 from trackers.detector import PeopleFinder
 
 if TYPE_CHECKING:  # networks are imported when a stage opens: a run that is refused or up to date needs none
-    from dpmesh.keypoint_reader import KeypointReader
+    from dpmesh.recovery.keypoint_reader import KeypointReader
 
 
 class DetectStage(Stage):

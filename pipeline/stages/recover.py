@@ -8,13 +8,13 @@ import numpy as np
 
 from configs.schema import RecoverSettings
 from dpmesh.geometry import default_focal
-from pipeline.line import Stage
-from pipeline.memory import give_back
+from pipeline.flow.line import Stage
+from pipeline.flow.memory import give_back
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
 from trackers.types import FOOT_POINTS
 
 if TYPE_CHECKING:
-    from dpmesh.recovery import BodyRecovery
+    from dpmesh.recovery.recover import BodyRecovery
 
 ROWS_AT_ONCE = 256  # a multiple of the usual calls; what they free goes back in between, else a crowd's chunk keeps it
 VISIBLE_FROM = 0.5  # a joint whose witness keypoints reach this confidence counts as visible
@@ -79,7 +79,7 @@ class RecoverStage(Stage):
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with observations; people with too few usable keypoints get none."""
-        from dpmesh.recovery import PeopleInImages
+        from dpmesh.recovery.recover import PeopleInImages
 
         if self._recovery is None or chunk.tracks is None:
             raise ValueError("recover: the stage was not opened, or the chunk has no tracks")

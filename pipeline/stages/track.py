@@ -7,7 +7,7 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import TrackSettings
-from pipeline.line import Stage
+from pipeline.flow.line import Stage
 from pipeline.types import Chunk
 from trackers.given_identities import GivenIdentities
 from trackers.shots import ShotDetector

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from configs.errors import InputError
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
+from dpmesh.training.engine.shards import join_arrays, read_arrays
 from dpmesh.training.motion.seen import SeenMotion
-from dpmesh.training.shards import join_arrays, read_arrays
-from refine.motion_conditions import MotionConditions, describe_windows
+from refine.prior.conditions import MotionConditions, describe_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class MotionBatch:
 
 
 class MotionShards:
-    """Every clip of a folder filled by `python -m dpmesh.training.make_motion`."""
+    """Every clip of a folder filled by `dpmesh-video data motion`."""
 
     def __init__(self, folder: Path, seed: int = 0, rows: int | None = None) -> None:
         """
@@ -37,7 +37,7 @@ class MotionShards:
         """
         paths = sorted(folder.glob("motion_*.npz"))
         if not paths:
-            raise InputError(f"{folder}: no motion_*.npz there; make them with `python -m dpmesh.training.make_motion`")
+            raise InputError(f"{folder}: no motion_*.npz there; make them with `dpmesh-video data motion`")
         self._motion = join_arrays([read_arrays(path, SeenMotion) for path in paths])
         self._seed = seed
         frames = self._motion.pose.shape[1]

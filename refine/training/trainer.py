@@ -10,9 +10,9 @@ from torch import Tensor
 from dpmesh.body import BodyModel
 from dpmesh.geometry.align import find_similarity
 from dpmesh.geometry.rotations import six_to_matrix
-from dpmesh.training.loop import Loop, LoopPlan
-from refine.motion_prior import MotionPrior
-from refine.schedule import TIME_COUNT, make_schedule
+from dpmesh.training.engine.loop import Loop, LoopPlan
+from refine.prior.network import MotionPrior
+from refine.prior.schedule import TIME_COUNT, make_schedule
 from refine.training.shards import MotionBatch, MotionShards
 
 LIMBS = (1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21)  # hips to ankles, shoulders to wrists, in `smpl24`

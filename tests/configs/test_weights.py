@@ -54,7 +54,7 @@ def test_ultralytics_weights_are_catalogued_as_agpl() -> None:
 def test_bundled_files_that_exist_are_those_of_the_catalogue() -> None:
     for entry in read_catalogue().weights:
         if entry.kind == "bundled" and locate(entry).exists():
-            assert verify(entry.name).state == "ok", "run `python -m configs.weights update` and commit weights.yaml"
+            assert verify(entry.name).state == "ok", "run `dpmesh-video weights update` and commit weights.yaml"
 
 
 def test_nothing_licence_gated_lies_in_the_repository() -> None:

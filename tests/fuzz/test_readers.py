@@ -111,8 +111,8 @@ def test_bodies(reads: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize("name", ["run.json", "nodes.json"])
 def test_records(reads: Callable[..., None], room: Path, name: str) -> None:
-    from pipeline.outputs import read_entries
-    from pipeline.record import read_record, read_settings_of
+    from pipeline.flow.outputs import read_entries
+    from pipeline.flow.record import read_record, read_settings_of
 
     good = json.loads((room / "runs" / "clip" / name).read_text())
     readers: list[Callable[[Path], Any]] = [read_record, read_settings_of] if name == "run.json" else [read_entries]
@@ -126,7 +126,7 @@ def test_records(reads: Callable[..., None], room: Path, name: str) -> None:
 
 
 def test_edits(reads: Callable[..., None]) -> None:
-    from pipeline.edits import read_edits
+    from pipeline.nodes.edits import read_edits
 
     kinds = [{"kind": "swap", "people": [1, 2], "frame": 3, "time_s": None}, {"kind": "drop", "people": [1]}]
 
@@ -155,8 +155,8 @@ def test_calibrations(reads: Callable[..., None], room: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["state.npz", "shard_000000.npz"])
 def test_observations(reads: Callable[..., None], room: Path, tmp_path: Path, name: str) -> None:
-    from pipeline.stages.link import find_spans
-    from pipeline.store import ObservationStore
+    from pipeline.flow.store import ObservationStore
+    from pipeline.nodes.link import find_spans
 
     run = room / "runs" / "clip" / "observations"
     for path in run.iterdir():
@@ -193,8 +193,8 @@ def test_detectors(reads: Callable[..., None]) -> None:
 def test_checkpoints(reads: Callable[..., None], tmp_path: Path) -> None:
     import torch
 
-    from dpmesh.weights.checkpoint import read_checkpoint
-    from dpmesh.weights.vposer import read_decoder
+    from dpmesh.stored.checkpoint import read_checkpoint
+    from dpmesh.stored.vposer import read_decoder
 
     goods = []
     for is_zip in (True, False):
@@ -217,7 +217,7 @@ def test_safetensors(reads: Callable[..., None]) -> None:
     import torch
     from safetensors.torch import save
 
-    from dpmesh.weights.checkpoint import read_safetensors
+    from dpmesh.stored.checkpoint import read_safetensors
 
     good = save({"a.weight": torch.ones(3, 4), "b": torch.zeros(5)})
 

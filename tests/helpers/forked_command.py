@@ -48,7 +48,7 @@ def preload() -> None:
         import ultralytics.nn.tasks
 
     import configs.weights
-    import dpmesh.recovery
+    import dpmesh.recovery.recover
     import pipeline.cli.commands
     import pipeline.cli.inspection
     import pipeline.clip
@@ -56,7 +56,7 @@ def preload() -> None:
     import pipeline.models
     import pipeline.overlay
     import pipeline.run
-    import refine.motion_fit
+    import refine.fit.solver
     import trackers.keypoint_files
 
     assert diffusers and ultralytics and dpmesh and pipeline and refine and trackers

@@ -21,9 +21,9 @@ from dpmesh.network.attention_layers import grid_position, sine_table
 from dpmesh.network.config import GRID, RELEASE, NetworkConfig
 from dpmesh.network.heads import rot6d_to_matrix
 from dpmesh.network.model import DPMesh
-from dpmesh.network.official_keys import canonical_name, convert, translate
 from dpmesh.network.unet import time_embedding
 from dpmesh.training.recovery.published_losses import project_to_grid
+from dpmesh.weights.official_keys import canonical_name, convert, translate
 
 TOLERANCE = 2e-4
 """Of an output's standard deviation, as the golden data's README suggests; the reference itself spreads by 6e-5."""

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dpmesh.crop_inputs import CropInputs, crop_inputs, published_squares
 from dpmesh.geometry.crop import crop_matrices, invert_affine
 from dpmesh.geometry.types import default_focal
 from dpmesh.published_joints import convert_joints
+from dpmesh.recovery.crop_inputs import CropInputs, crop_inputs, published_squares
 
 CROP_PX = 256
 SCORE_MIN = 0.05

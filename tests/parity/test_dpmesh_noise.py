@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dpmesh.training.recovery.posefix import SeenKeypoints, disturb, similarity_distances
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.noise.posefix import SeenKeypoints, disturb, similarity_distances
 from dpmesh.training.recovery.published_look import COVER_TRIES, covers_of, look_of
-from dpmesh.training.render.chance import Chance
 
 PUBLISHED_DRAWS, OWN_DRAWS = 400, 4000
 DEVIATIONS = 4.0

@@ -13,11 +13,11 @@ import pytest
 from configs.schema import RunSettings
 from pipeline import clip as clip_module
 from pipeline.clip import Clip
-from pipeline.inputs import find_clips
-from pipeline.line import StageClock
+from pipeline.flow.inputs import find_clips
+from pipeline.flow.line import StageClock
+from pipeline.flow.record import read_record
 from pipeline.media import VideoWriter
 from pipeline.motion.library import MotionLibrary
-from pipeline.record import read_record
 from pipeline.run import ClipResult, plan_clips, run_clips
 
 

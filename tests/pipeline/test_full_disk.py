@@ -11,7 +11,7 @@ import pytest
 from forked_command import run_forked
 from small_room import ARGUMENTS, digests, run_whole
 
-from pipeline.record import read_record
+from pipeline.flow.record import read_record
 
 pytestmark = [pytest.mark.slow, pytest.mark.spawns]
 PAGE = 4096

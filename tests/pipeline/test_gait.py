@@ -16,9 +16,9 @@ from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.lift import JointLift
 from dpmesh.network.model import DPMesh
-from pipeline.stages.refine import refine_group, refine_person
+from pipeline.nodes.refine import refine_group, refine_person
 from pipeline.types import Observations
-from refine.motion_prior import MotionPrior
+from refine.prior.network import MotionPrior
 from trackers.mirrored import exchange_sides, follow_sides, join_keypoints
 
 FOCAL_PX, PRINCIPAL_PX = 620.0, (320.0, 180.0)

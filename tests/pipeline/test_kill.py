@@ -13,7 +13,7 @@ import pytest
 from forked_command import run_forked
 from small_room import ARGUMENTS, digests, run_whole
 
-from pipeline.outputs import read_entries
+from pipeline.flow.outputs import read_entries
 
 pytestmark = pytest.mark.slow
 KILLS_ANY, KILLS_EACH = 8, 6  # at random moments; within each node

@@ -19,14 +19,14 @@ from configs.weights import resolve
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from pipeline.clip import Clip
-from pipeline.identity import video_identity
-from pipeline.inputs import find_clips
-from pipeline.line import StageClock
+from pipeline.flow.identity import video_identity
+from pipeline.flow.inputs import find_clips
+from pipeline.flow.line import StageClock
+from pipeline.flow.record import read_finished
 from pipeline.media import VideoWriter, probe
 from pipeline.models import Models
 from pipeline.motion import joint_positions, read_motion
 from pipeline.motion.library import read_track
-from pipeline.record import read_finished
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
 
 FRAMES, WIDTH, HEIGHT = 22, 96, 64
@@ -134,7 +134,7 @@ def test_a_run_that_dies_between_chunks_ends_with_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
     after: int,
 ) -> None:
-    from pipeline.store import ObservationStore
+    from pipeline.flow.store import ObservationStore
 
     settings = make_settings(clip_folder, model_folder)
     plain, calls = ObservationStore.write_state, []

@@ -20,11 +20,11 @@ from configs.schema import RunSettings
 from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from pipeline.clip import Clip
-from pipeline.graph import PlannedNode
-from pipeline.inputs import find_clips
+from pipeline.flow.graph import PlannedNode
+from pipeline.flow.inputs import find_clips
+from pipeline.flow.record import read_finished, read_record
 from pipeline.media import VideoInfo, VideoWriter
 from pipeline.models import Models
-from pipeline.record import read_finished, read_record
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clip, run_clips
 from pipeline.types import Frame
 

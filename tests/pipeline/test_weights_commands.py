@@ -15,7 +15,7 @@ from pipeline.cli.exchange import import_scorehmr, import_tokenizer
 from pipeline.cli.inspection import verify_weights
 
 if TYPE_CHECKING:
-    from refine.denoiser import Denoiser
+    from refine.scorehmr.denoiser import Denoiser
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,9 +60,9 @@ def test_vposer_is_imported_listed_and_verified(tmp_path: Path) -> None:
 
 def write_score_model(path: Path) -> "Denoiser":
     """Write a tiny score model as the authors do; return the network in it."""
-    from refine.denoiser import Denoiser
-    from refine.official import official_name
-    from refine.schedule import make_schedule
+    from refine.prior.schedule import make_schedule
+    from refine.scorehmr.denoiser import Denoiser
+    from refine.scorehmr.official import official_name
 
     network = Denoiser(condition=12, hidden=4)
     averaged = {f"ema_model.{name}": table for name, table in make_schedule().tables().items()}
@@ -72,7 +72,7 @@ def write_score_model(path: Path) -> "Denoiser":
 
 
 def test_a_score_model_is_imported_listed_and_verified(tmp_path: Path) -> None:
-    from refine.denoiser import Denoiser
+    from refine.scorehmr.denoiser import Denoiser
 
     network = write_score_model(tmp_path / "model-100.pt")
     cache = tmp_path / "cache"
@@ -118,7 +118,7 @@ def test_verify_goes_on_past_a_record_that_cannot_be_read(
 
 def test_a_score_model_is_no_recovery_network(tmp_path: Path) -> None:
     from dpmesh.network.stored import read_config
-    from refine.denoiser import Denoiser
+    from refine.scorehmr.denoiser import Denoiser
 
     Denoiser(condition=12, hidden=4).save_pretrained(tmp_path)
     for folder in (tmp_path, ROOT / "refine/data/motion_prior"):

@@ -9,7 +9,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from dpmesh.body import BodyModel, load_body
-from refine.types import TrackRows, ViewRows
+from refine.rows.types import TrackRows, ViewRows
 
 FOCAL_PX, CENTRE_PX = 1200.0, (640.0, 360.0)
 

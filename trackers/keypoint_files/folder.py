@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import InputError
+from configs.files import check_regular_or_folder
 from configs.json_files import read_json
 from trackers.keypoint_files import ultralytics
 from trackers.keypoint_files.people import PeopleRows
@@ -68,6 +69,18 @@ def _read_frames(files: dict[str, Path], rows: PeopleRows) -> FolderContent:
     if len(damaged) == len(files):
         raise InputError(damaged[0])
     return FolderContent(family, tuple(damaged))
+
+
+def source_files(path: Path) -> list[Path]:
+    """Return the files that are read of a keypoint file or of a folder with a file per frame.
+
+    Raises:
+        InputError: a pipe or a device.
+    """
+    check_regular_or_folder(path, "a keypoint file or a folder of them")
+    if not path.is_dir():
+        return [path]
+    return sorted(list_frame_files(path)[0].values())
 
 
 def list_frame_files(folder: Path) -> tuple[dict[str, Path], str]:

@@ -13,16 +13,16 @@ from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.training.ablation.variants import FULL, Variant
 from dpmesh.training.autoencoder.trainer import Autoencoder, AutoencoderTraining
-from dpmesh.training.checkpoint import CHECKPOINT, read_checkpoint
-from dpmesh.training.crops import Crops
 from dpmesh.training.diffusion.trainer import DiffusionTraining, PoseDiffusion
-from dpmesh.training.loop import Loop, LoopPlan
+from dpmesh.training.engine.checkpoint import CHECKPOINT, read_checkpoint
+from dpmesh.training.engine.loop import Loop, LoopPlan
+from dpmesh.training.engine.schedule import Schedule
+from dpmesh.training.engine.shards import write_whole
+from dpmesh.training.noise.simulated import CLEAN, KeypointNoise
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import LEVELS, Errors, measure_errors
-from dpmesh.training.recovery.noise import CLEAN, KeypointNoise
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
-from dpmesh.training.schedule import Schedule
-from dpmesh.training.shards import write_whole
 
 log = logging.getLogger(__name__)
 

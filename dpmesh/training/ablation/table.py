@@ -12,8 +12,8 @@ import numpy as np
 
 from dpmesh.training.ablation.runs import ALL, RunResult
 from dpmesh.training.ablation.variants import VARIANTS
+from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.recovery.evaluate import LEVELS, Errors
-from dpmesh.training.shards import write_whole
 
 _COLUMNS = [(level, "pa_mpjpe_mm") for level in (*LEVELS, ALL)]
 _COLUMNS += [(level, "mpjpe_mm") for level in (*LEVELS, ALL)]

@@ -14,8 +14,8 @@ from torchvision.utils import make_grid
 
 from dpmesh.network.config import BackboneConfig
 from dpmesh.network.latents import LatentEncoder
-from dpmesh.training.crops import Crops
-from dpmesh.training.loop import Loop
+from dpmesh.training.engine.loop import Loop
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import mirrored, recoloured
 from dpmesh.training.recovery.crops import CropShards
 

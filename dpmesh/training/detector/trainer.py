@@ -13,16 +13,16 @@ from ultralytics.cfg import get_cfg
 from ultralytics.nn.tasks import PoseModel
 
 from configs.claim import claimed
-from dpmesh.training.average import follow, start_average
-from dpmesh.training.checkpoint import CHECKPOINT, load_weights, of_another_training, read_checkpoint
-from dpmesh.training.curves import log_numbers
-from dpmesh.training.divergence import GradientWatch, check_finite
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.scenes import Scenes, make_scenes, sample_size
-from dpmesh.training.schedule import Schedule, Stopwatch
-from dpmesh.training.shards import write_whole
-from dpmesh.training.stopping import StopRequest
-from dpmesh.training.troupe import Studio
+from dpmesh.training.engine.average import follow, start_average
+from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, of_another_training, read_checkpoint
+from dpmesh.training.engine.curves import log_numbers
+from dpmesh.training.engine.divergence import GradientWatch, check_finite
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.schedule import Schedule, Stopwatch
+from dpmesh.training.engine.shards import write_whole
+from dpmesh.training.engine.stopping import StopRequest
+from dpmesh.training.people.population import Studio
+from dpmesh.training.people.scenes import Scenes, make_scenes, sample_size
 
 log = logging.getLogger(__name__)
 

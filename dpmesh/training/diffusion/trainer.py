@@ -15,12 +15,12 @@ from torchvision.utils import make_grid
 from dpmesh.network.backbone import Backbone
 from dpmesh.network.config import BackboneConfig
 from dpmesh.training.autoencoder.trainer import SHOWN, Autoencoder
-from dpmesh.training.crops import Crops
-from dpmesh.training.loop import Loop, LoopPlan
+from dpmesh.training.engine.loop import Loop, LoopPlan
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.noise.simulated import CLEAN
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.noise import CLEAN
-from dpmesh.training.render.chance import Chance
 
 TIMESTEPS = 1000
 BETAS: dict[str, Any] = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}

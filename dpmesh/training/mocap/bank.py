@@ -176,7 +176,7 @@ def check_bank(path: Path) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[NpzFile]:
     if not path.is_file():
-        raise InputError(f"{path}: no pose bank there; make one with `python -m dpmesh.training.mocap`")
+        raise InputError(f"{path}: no pose bank there; make one with `dpmesh-video data mocap`")
     try:
         with open_npz(path, bytes_max=BANK_BYTES_MAX) as stored:
             found = str(stored.read("format"))[:80]
@@ -185,7 +185,7 @@ def _opened(path: Path) -> Iterator[NpzFile]:
             yield stored
     except (OSError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a pose bank: {error}; make it anew with `python -m dpmesh.training.mocap`"
+            f"{path}: not a pose bank: {error}; make it anew with `dpmesh-video data mocap`"
         ) from error
 
 

@@ -16,14 +16,14 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.keypoints import square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
-from dpmesh.training.crops import NEIGHBOURS, Crops
+from dpmesh.training.engine.rng import Chance
 from dpmesh.training.motion.clips import Clips
-from dpmesh.training.recovery.batches import as_annotated
-from dpmesh.training.recovery.noise import CONFIDENCE_MIN, KeypointNoise, noisy_joints
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.render.staging import Views, sample_views
+from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
+from dpmesh.training.people.annotated import as_annotated
+from dpmesh.training.people.crops import NEIGHBOURS, Crops
+from dpmesh.training.people.population import COCO_OF_30, SEEN_OF_30
+from dpmesh.training.render.layout import Views, sample_views
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
-from dpmesh.training.troupe import COCO_OF_30, SEEN_OF_30
 
 CROP_PX = 128  # in whose pixels errors are drawn
 KEY_STEPS = (4, 8, 16, 32)  # rows from one draw of the errors to the next

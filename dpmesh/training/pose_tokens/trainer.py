@@ -16,9 +16,9 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import RegressorConfig
 from dpmesh.network.heads import orthonormal
 from dpmesh.network.pose_tokens import PoseTokenizer, Reconstruction
-from dpmesh.training.loop import Loop, LoopPlan
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.troupe import PoseSource
+from dpmesh.training.engine.loop import Loop, LoopPlan
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.people.population import PoseSource
 
 COMMITMENT_WEIGHT = 0.25
 JOINT_WEIGHT = 2.0

@@ -1,1 +1,1 @@
-"""Training of the recovery network on synthetic crops: `python -m dpmesh.training.recovery`."""
+"""Training of the recovery network on synthetic crops: `dpmesh-video train recovery`."""

@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 from dpmesh.keypoints import MIRRORED_17, MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import LATENT_PX
-from dpmesh.training.crops import Crops
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.noise.posefix import PoseFixNoise, posefix_joints
+from dpmesh.training.noise.simulated import KeypointNoise, NoiseMix, noisy_joints
+from dpmesh.training.people.annotated import as_annotated
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.losses import Truth
-from dpmesh.training.recovery.noise import KeypointNoise, NoiseMix, noisy_joints
-from dpmesh.training.recovery.posefix import PoseFixNoise, posefix_joints
-from dpmesh.training.render.chance import Chance
 
 FILTER_PX = (1, 3, 5, 7)  # sides of random filters
 
@@ -71,21 +72,6 @@ def prepare(
             joints30_crop=(crops.joints30_px / crop_px).nan_to_num(nan=9.0),  # NaN is a joint behind the camera
         ),
     )
-
-
-def as_annotated(crops: Crops) -> Tensor:
-    """Return the joints (R, 30, 2) in crop pixels with the hips where people mark them in pictures: farther out.
-
-    The shares are those of the `coco17` joint set (dpmesh/body/joint_sets.py).
-    """
-    pelvis, left, right = (crops.joints30_cam[:, joint] for joint in (0, 1, 2))
-    joints = crops.joints30_px.clone()
-    crop_px = crops.image.shape[-1]
-    for place, own, other in ((1, left, right), (2, right, left)):
-        hip = 1.1 * own - 0.4 * other + 0.3 * pelvis
-        pixels = crops.focal_px[:, None] * hip[:, :2] / hip[:, 2:] + crops.principal_px
-        joints[:, place] = (pixels - crops.box_centre_px) * (crop_px / crops.box_px)[:, None] + crop_px / 2
-    return joints
 
 
 def mirrored(crops: Crops, chance: Chance, *, has_images: bool = True) -> Crops:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from configs.errors import InputError
-from dpmesh.training.crops import Crops, make_crops
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.shards import read_arrays
-from dpmesh.training.troupe import Studio
-from dpmesh.training.truths import make_truths
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.shards import read_arrays
+from dpmesh.training.people.crops import Crops, make_crops
+from dpmesh.training.people.joint_crops import make_truths
+from dpmesh.training.people.population import Studio
 
 
 class CropSource(Protocol):
@@ -45,7 +45,7 @@ class CropShards:
         paths = sorted(path for folder in folders for path in folder.glob("crops_*.npz"))
         if not paths:
             names = ", ".join(str(folder) for folder in folders)
-            raise InputError(f"{names}: no shards (*.npz); make them with `python -m dpmesh.training.make_crops`")
+            raise InputError(f"{names}: no shards (*.npz); make them with `dpmesh-video data crops`")
         parts: list[Crops] = []
         for path in paths:
             parts.append(read_arrays(path, Crops, torch.from_numpy))

@@ -1,26 +1,20 @@
-"""Errors of a recovery network on held-out crops; run as a command, with the image and without it."""
+"""Errors of a recovery network on held-out crops."""
 
-import argparse
-import json
-import sys
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from dpmesh.body import BodyModel, load_body
+from dpmesh.body import BodyModel
 from dpmesh.geometry.align import find_similarity
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
-from dpmesh.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
-from dpmesh.training.command import of_size, run_command
-from dpmesh.training.option_types import positive_int
+from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.noise.posefix import PoseFixNoise
+from dpmesh.training.noise.simulated import KeypointNoise
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, measured_noise
-from dpmesh.training.recovery.posefix import PoseFixNoise
-from dpmesh.training.render.chance import Chance
 from dpmesh.training.render.visibility import VISIBLE
 
 LIMBS_OF_24 = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
@@ -107,50 +101,3 @@ def measure_errors(
         unseen.append(batch.visible30[:, chosen].numpy() != VISIBLE)
     apart_mm, aligned_mm = 1000 * np.concatenate(apart), 1000 * np.concatenate(aligned)
     return JointErrors(apart_mm, aligned_mm, np.concatenate(unseen), np.concatenate(lying))
-
-
-def parse() -> argparse.Namespace:
-    """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="python -m dpmesh.training.recovery.evaluate", description=__doc__)
-    parser.add_argument("model", type=Path, help="folder with config and weights")
-    parser.add_argument("--crops", type=Path, required=True, help="folder of held-out shards")
-    parser.add_argument("--limit", type=positive_int, default=2000)
-    parser.add_argument(
-        "--noise", choices=("own", "measured", "reader", "clean"), default="own", help="the keypoints' errors"
-    )
-    parser.add_argument("--as-they-are", action="store_true", help="do not turn people who lie or are upside down")
-    return parser.parse_args()
-
-
-def run(options: argparse.Namespace) -> None:
-    """Measure and print."""
-    crops = CropShards([options.crops], limit=options.limit)
-    network = DPMesh.from_pretrained(options.model).float().eval()
-    of_size(crops, network.settings.backbone.image_px)
-    body = load_body(None)
-    noises = {
-        "own": KeypointNoise(),
-        "measured": measured_noise("detector"),
-        "reader": measured_noise("reader"),
-        "clean": CLEAN,
-    }
-    noise = noises[options.noise]
-    for is_image_used in (True, False):
-        errors = measure_errors(
-            network, body, crops, noise, is_image_used=is_image_used, are_turned=not options.as_they_are
-        )
-        sys.stdout.write(f"{'with the image' if is_image_used else 'joints alone'}\n")
-        parts = {"all": errors, **{name: errors.of_level(name) for name in LEVELS}}
-        parts["lying"] = errors.of_rows(errors.is_turned)
-        for name, part in parts.items():
-            told = {key: round(value, 1) for key, value in asdict(part.means()).items()}
-            sys.stdout.write(f"  {name:<6} {len(part.apart_mm):>5} crops  {json.dumps(told)}\n")
-
-
-def main() -> int:
-    """Run the command; return its exit code."""
-    return run_command(parse, run)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,7 +15,7 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.heads import rot6d_to_matrix, scale_of
 from dpmesh.network.model import DPMeshOutput
-from dpmesh.training.map_loss import map_loss
+from dpmesh.training.recovery.map_loss import map_loss
 from dpmesh.training.render.visibility import HIDDEN, VISIBLE
 
 DPMESH15_OF_30 = (0, 1, 2, 4, 5, 7, 8, 12, 29, 16, 17, 18, 19, 20, 21)

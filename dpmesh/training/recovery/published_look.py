@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from dpmesh.geometry.crop import crop_matrices, invert_affine
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.network.config import LATENT_PX
+from dpmesh.training.engine.rng import Chance
 from dpmesh.training.recovery.batches import TrainingBatch
-from dpmesh.training.render.chance import Chance
 
 TURN_RAD = math.radians(30.0)
 TURN_RATE = 0.6

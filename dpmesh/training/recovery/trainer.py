@@ -9,15 +9,15 @@ from torch import Tensor
 from configs.errors import InputError
 from dpmesh.body import BodyModel
 from dpmesh.network.model import DPMesh
-from dpmesh.training.checkpoint import read_config
-from dpmesh.training.crops import Crops
-from dpmesh.training.loop import Loop, LoopPlan, take_over
+from dpmesh.training.engine.checkpoint import read_config
+from dpmesh.training.engine.loop import Loop, LoopPlan, take_over
+from dpmesh.training.noise.posefix import PoseFixNoise
+from dpmesh.training.noise.simulated import CLEAN, KeypointNoise, NoiseMix
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
 from dpmesh.training.recovery.losses import recovery_losses
-from dpmesh.training.recovery.noise import CLEAN, KeypointNoise, NoiseMix
-from dpmesh.training.recovery.posefix import PoseFixNoise
 from dpmesh.training.recovery.published_look import with_published_look
 from dpmesh.training.recovery.published_losses import PublishedRecipe
 from dpmesh.training.recovery.reasoning import reasoning_losses

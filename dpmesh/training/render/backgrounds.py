@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from configs.errors import InputError
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.render.staging import Views
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.render.layout import Views
 
 _SIDE_PX = 512
 _LEVELS = 4

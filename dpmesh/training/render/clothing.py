@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dpmesh.training.render.chance import Chance, choose
+from dpmesh.training.engine.rng import Chance, choose
 from dpmesh.training.render.surface import ARM, FOOT, HAND, HEAD, LEG, TORSO, SurfaceTensors
 
 # Linear reflectance of human skin from light to dark, read off published colour charts by eye.

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.render.staging import Views
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.render.layout import Views
 
 _SHADOW_SPREADS_PX = (3, 7, 15)
 

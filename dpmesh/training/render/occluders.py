@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dpmesh.training.engine.rng import Chance, choose
 from dpmesh.training.render.backgrounds import Textures, sample_views_of
-from dpmesh.training.render.chance import Chance, choose
 
 _WAVES = 5
 

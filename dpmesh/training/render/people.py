@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from dpmesh.training.render.clothing import Outfits
+from dpmesh.training.render.layout import Views
 from dpmesh.training.render.light import Lights, shade
 from dpmesh.training.render.rasterise import Fragments, Surface, find_fragments, interpolate, project, resolve
-from dpmesh.training.render.staging import Views
 from dpmesh.training.render.surface import BodySurface, SurfaceTensors, vertex_normals
 
 SUPERSAMPLE = 2

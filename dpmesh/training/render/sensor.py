@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dpmesh.training.render.chance import Chance
+from dpmesh.training.engine.rng import Chance
 
 _KERNEL = 11
 # Quantisation of luminance and colour differences at quality 50, averaged along the diagonals of the tables that the

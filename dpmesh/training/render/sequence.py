@@ -12,10 +12,10 @@ import torch
 from configs.checks import check_shape
 from dpmesh.body import BodyModel
 from dpmesh.training.render.clothing import Outfits
+from dpmesh.training.render.layout import Views
 from dpmesh.training.render.light import Lights, ground_shadows
 from dpmesh.training.render.occluders import Covers
 from dpmesh.training.render.people import SUPERSAMPLE, Cast, PeopleRenderer
-from dpmesh.training.render.staging import Views
 from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
 
 _FRAMES_AT_ONCE = 5

@@ -10,7 +10,7 @@ from dpmesh.keypoints import MIRRORED_30
 from dpmesh.network.config import COMPACT, JOINT_COUNT, RegressorConfig
 from dpmesh.network.heads import rot6d_to_matrix, standing_rot6d
 from dpmesh.network.lift import JointLift
-from dpmesh.recovery import mirrored_joints, mirrored_rotations
+from dpmesh.recovery.recover import mirrored_joints, mirrored_rotations
 
 
 def lift_of(**options: int) -> JointLift:

@@ -10,9 +10,9 @@ import torch
 from dpmesh.body import load_body
 from dpmesh.body.model import BodyModel
 from dpmesh.geometry.camera import project, ray_rotation
-from dpmesh.training.crops import Crops
-from dpmesh.training.shards import write_arrays
-from dpmesh.training.troupe import Studio
+from dpmesh.training.engine.shards import write_arrays
+from dpmesh.training.people.crops import Crops
+from dpmesh.training.people.population import Studio
 
 CROP_PX = 128
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from configs.errors import WeightsError
 from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
-from dpmesh.network.official_names import official_name
 from dpmesh.network.unet import block_types
 from dpmesh.weights.lora import adapter_tensors, add_adapter, merge_lora, read_adapter, write_adapter
+from dpmesh.weights.official_names import official_name
 
 Rows = tuple[Tensor, Tensor, Tensor, Tensor]
 

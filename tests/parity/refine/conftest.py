@@ -15,9 +15,10 @@ from torch import Tensor
 
 from dpmesh.body import BodyModel
 from dpmesh.body.load import read_structure
-from refine.denoiser import BETA_NUMBERS, Denoiser, PreparedScore
-from refine.official import own_name
-from refine.published import (
+from refine.prior.schedule import make_schedule
+from refine.scorehmr.denoiser import BETA_NUMBERS, Denoiser, PreparedScore
+from refine.scorehmr.official import own_name
+from refine.scorehmr.published import (
     BetaScale,
     PublishedGuidance,
     PublishedSettings,
@@ -27,8 +28,7 @@ from refine.published import (
     starting_point,
     with_published_points,
 )
-from refine.sampler import time_grid
-from refine.schedule import make_schedule
+from refine.scorehmr.sampler import time_grid
 
 FLAGS = {
     "keypoint_guidance": "has_keypoints",

@@ -12,8 +12,9 @@ from dpmesh.geometry.align import find_similarity
 from dpmesh.geometry.camera import translation_from_crop
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six, quaternion_to_matrix, six_to_matrix
 from pipeline.evaluation.alignment import procrustes_errors, root_errors
-from refine.denoiser import Denoiser
-from refine.guidance import (
+from refine.prior.schedule import make_schedule, noise_rates
+from refine.scorehmr.denoiser import Denoiser
+from refine.scorehmr.guidance import (
     EarlyStop,
     gmof,
     keypoint_loss,
@@ -23,9 +24,8 @@ from refine.guidance import (
     view_gradient,
     view_loss,
 )
-from refine.official import denoiser_of, official_name
-from refine.published import POINTS, BetaScale
-from refine.schedule import make_schedule, noise_rates
+from refine.scorehmr.official import denoiser_of, official_name
+from refine.scorehmr.published import POINTS, BetaScale
 
 COLLINEAR = (1, 4)  # rows whose two columns are nearly one: what Gram-Schmidt makes of them is rounding
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from refine.published import POINTS, PublishedSettings, refine_published
-from refine.sampler import sample_unguided, vanilla_times
-from refine.schedule import make_schedule
+from refine.prior.schedule import make_schedule
+from refine.scorehmr.published import POINTS, PublishedSettings, refine_published
+from refine.scorehmr.sampler import sample_unguided, vanilla_times
 
 VERTEX_STEP = 53
 

@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 
 from configs.errors import SettingsError
 from configs.schema import RunSettings
-from pipeline.atomic import write_npz
 from pipeline.cli import commands
 from pipeline.cli.app import app
 from pipeline.cli.commands import evaluate_sequences, run, with_focal
 from pipeline.cli.entry import execute
+from pipeline.flow.atomic import write_npz
 from pipeline.media import VideoWriter
 
 

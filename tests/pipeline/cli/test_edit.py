@@ -62,8 +62,8 @@ def room(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def sides(folder: Path) -> dict[int, str]:
     """Return on which side each person is, frame by frame: L and R, `-` for frames without."""
+    from pipeline.flow.outputs import person_files, person_number
     from pipeline.motion.library import read_track
-    from pipeline.outputs import person_files, person_number
 
     found = {}
     for path in person_files(folder / "out" / "clip", "motion"):
@@ -76,7 +76,7 @@ def sides(folder: Path) -> dict[int, str]:
 
 
 def edits(folder: Path) -> list[str]:
-    from pipeline.edits import read_edits
+    from pipeline.nodes.edits import read_edits
 
     return [str(edit) for edit in read_edits(folder / "out" / "clip")[1]]
 

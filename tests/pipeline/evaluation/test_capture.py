@@ -7,9 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from configs.errors import InputError
-from pipeline.atomic import write_npz
 from pipeline.evaluation.capture import compare_with_capture, read_capture
 from pipeline.evaluation.comparison import comparison_rows
+from pipeline.flow.atomic import write_npz
 from pipeline.media import VideoWriter
 from pipeline.motion.posing import joint_positions
 from pipeline.types import MotionTrack

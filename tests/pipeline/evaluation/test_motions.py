@@ -13,7 +13,7 @@ from dpmesh.body import BodyModel, load_body
 from pipeline.cli.app import app
 from pipeline.evaluation.motions import simulated_people
 from pipeline.evaluation.sequences import compare_with_truth
-from pipeline.stages.refine import refine_person
+from pipeline.nodes.refine import refine_person
 
 
 @pytest.fixture(scope="module")

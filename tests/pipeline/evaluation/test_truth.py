@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError
-from pipeline.atomic import write_npz
 from pipeline.evaluation.truth import Truth, measure_against_truth, read_truth
+from pipeline.flow.atomic import write_npz
 from pipeline.motion.posing import joint_positions
 from pipeline.types import MotionTrack
 

@@ -58,7 +58,7 @@ def test_the_limit_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("suffix", ["ppm", "pgm", "jfif", "avif", "pnm", "tga"])
 def test_a_folder_of_any_image_format_is_one_clip(tmp_path: Path, suffix: str) -> None:
-    from pipeline.inputs import find_clips
+    from pipeline.flow.inputs import find_clips
 
     kind = {"jfif": "JPEG", "pgm": "PPM", "pnm": "PPM"}.get(suffix, suffix.upper())
     for number in range(3):
@@ -71,7 +71,7 @@ def test_a_folder_of_any_image_format_is_one_clip(tmp_path: Path, suffix: str) -
 
 
 def test_formats_that_nobody_here_reads_are_named_with_what_to_do(tmp_path: Path) -> None:
-    from pipeline.inputs import find_clips
+    from pipeline.flow.inputs import find_clips
 
     (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
     with pytest.raises(InputError, match=r"IMG_1.HEIC; convert to JPEG"):

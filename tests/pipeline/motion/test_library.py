@@ -5,7 +5,7 @@ import pytest
 
 from configs.errors import InputError, RunError
 from configs.npz_files import read_npz
-from pipeline.atomic import write_npz
+from pipeline.flow.atomic import write_npz
 from pipeline.motion.library import MotionLibrary, TrackEntry, read_track, write_track
 
 

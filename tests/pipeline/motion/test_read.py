@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError
-from pipeline.atomic import write_npz
+from pipeline.flow.atomic import write_npz
 from pipeline.motion.read import read_motion
 from pipeline.motion.write import write_motion
 

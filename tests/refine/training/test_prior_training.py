@@ -9,11 +9,11 @@ from swaying_people import CLIPS, write_swaying_people
 
 from configs.errors import InputError
 from dpmesh.body import BodyModel, load_body
-from dpmesh.training.checkpoint import CHECKPOINT, read_averaged
-from dpmesh.training.loop import LoopPlan
-from dpmesh.training.schedule import Schedule
-from refine.motion_prior import MotionPrior
-from refine.training import __main__ as command
+from dpmesh.training.engine.checkpoint import CHECKPOINT, read_averaged
+from dpmesh.training.engine.loop import LoopPlan
+from dpmesh.training.engine.schedule import Schedule
+from refine.prior.network import MotionPrior
+from refine.training import command
 from refine.training.shards import MotionShards
 from refine.training.trainer import PriorTraining
 

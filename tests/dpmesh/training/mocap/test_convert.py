@@ -8,7 +8,7 @@ import pytest
 from adult_skeleton import rest_joints
 
 from configs.errors import InputError
-from dpmesh.training.mocap.__main__ import main
+from dpmesh.training.commands.mocap import main
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.mocap.catalogue import COLLECTIONS
 from dpmesh.training.mocap.check import limb_errors

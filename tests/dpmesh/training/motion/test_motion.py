@@ -10,12 +10,12 @@ from configs.weights import resolve
 from dpmesh.body import BodyModel
 from dpmesh.keypoints import smpl24_confidence
 from dpmesh.network.model import DPMesh
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.shards import join_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import RATES_HZ, Clips, draw_clips
 from dpmesh.training.motion.seen import SeenMotion, see
-from dpmesh.training.recovery.noise import CLEAN, KeypointNoise
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.shards import join_arrays
+from dpmesh.training.noise.simulated import CLEAN, KeypointNoise
 
 FRAMES, RATE_HZ = 24, 30.0
 
@@ -113,7 +113,7 @@ def test_a_split_without_recordings_is_named(bank: PoseBank) -> None:
 
 
 def test_the_command_needs_a_bank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from dpmesh.training import make_motion
+    from dpmesh.training.commands import make_motion
 
     argv = ["make_motion", "--poses", str(tmp_path / "no.npz"), "--weights", ".", "--output", str(tmp_path / "o"),
             "--count", "1"]  # fmt: skip

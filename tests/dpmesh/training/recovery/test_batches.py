@@ -8,10 +8,11 @@ from torch import Tensor
 
 from dpmesh.body.model import BodyModel
 from dpmesh.keypoints import DPMESH30_FROM_COCO, MIRRORED_30
-from dpmesh.training.crops import Crops
-from dpmesh.training.recovery.batches import as_annotated, filtered, mirrored, prepare, recoloured
-from dpmesh.training.recovery.noise import CLEAN, CONFIDENCE_MIN, KeypointNoise, noisy_joints
-from dpmesh.training.render.chance import Chance
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.noise.simulated import CLEAN, CONFIDENCE_MIN, KeypointNoise, noisy_joints
+from dpmesh.training.people.annotated import as_annotated
+from dpmesh.training.people.crops import Crops
+from dpmesh.training.recovery.batches import filtered, mirrored, prepare, recoloured
 
 
 def reprojected(crops: Crops) -> Tensor:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from configs.errors import InputError
-from dpmesh.training.crops import Crops
+from dpmesh.training.engine.shards import write_arrays
+from dpmesh.training.people.crops import Crops
+from dpmesh.training.people.population import Studio
 from dpmesh.training.recovery.crops import CropShards, LiveCrops
-from dpmesh.training.shards import write_arrays
-from dpmesh.training.troupe import Studio
 
 
 def test_shards_hold_what_was_written_in_order(crop_folder: Path, crop_batch: Crops) -> None:

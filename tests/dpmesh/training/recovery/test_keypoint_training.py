@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from dpmesh.keypoint_reader import MAP_PX
-from dpmesh.training.crops import Crops
-from dpmesh.training.keypoints.__main__ import main, prepare
-from dpmesh.training.map_loss import map_loss
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.shards import write_arrays
+from dpmesh.recovery.keypoint_reader import MAP_PX
+from dpmesh.training.commands.train_keypoints import main, prepare
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.shards import write_arrays
+from dpmesh.training.people.crops import Crops
+from dpmesh.training.recovery.map_loss import map_loss
 
 
 def test_a_keypoint_moves_with_the_picture(crop_batch: Crops) -> None:

@@ -10,11 +10,11 @@ from dpmesh.body.model import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.heads import rot6d_to_matrix
 from dpmesh.network.model import DPMesh
-from dpmesh.training.crops import Crops
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.noise.simulated import KeypointNoise
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.losses import cue_loss, keypoint_map_loss, recovery_losses
-from dpmesh.training.recovery.noise import KeypointNoise
-from dpmesh.training.render.chance import Chance
 
 
 @pytest.fixture(scope="module")

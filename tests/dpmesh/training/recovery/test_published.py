@@ -11,14 +11,14 @@ from dpmesh.body.model import BodyModel
 from dpmesh.keypoints import DPMESH30_GIVEN
 from dpmesh.network.config import COMPACT, NetworkConfig
 from dpmesh.network.model import DPMesh
-from dpmesh.training.crops import Crops
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.schedule import Schedule
+from dpmesh.training.noise.posefix import PoseFixNoise, outcome_rates, posefix_joints
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.posefix import PoseFixNoise, outcome_rates, posefix_joints
 from dpmesh.training.recovery.published_look import covers_of, with_published_look
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
-from dpmesh.training.render.chance import Chance
-from dpmesh.training.schedule import Schedule
 
 PUBLISHED_HEADS = {"pose_head": "vposer", "camera_head": "published", "joint_lift": 0, "image_lift": 0}
 

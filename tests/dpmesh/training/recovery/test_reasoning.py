@@ -13,13 +13,13 @@ from configs.errors import InputError
 from dpmesh.body.model import BodyModel
 from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
-from dpmesh.training.checkpoint import CHECKPOINT
-from dpmesh.training.crops import Crops
+from dpmesh.training.engine.checkpoint import CHECKPOINT
+from dpmesh.training.engine.schedule import Schedule
+from dpmesh.training.noise.simulated import CLEAN
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.noise import CLEAN
 from dpmesh.training.recovery.reasoning import reasoning_losses
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
-from dpmesh.training.schedule import Schedule
 
 TINY = NetworkConfig(
     replace(TINY_BACKBONE, keypoint_maps=False),

@@ -16,14 +16,14 @@ from dpmesh.body.model import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import COMPACT, NetworkConfig
 from dpmesh.network.model import DPMesh
-from dpmesh.training.checkpoint import CHECKPOINT
-from dpmesh.training.crops import Crops
-from dpmesh.training.loop import find_config
+from dpmesh.training.engine.checkpoint import CHECKPOINT
+from dpmesh.training.engine.loop import find_config
+from dpmesh.training.engine.schedule import Schedule
+from dpmesh.training.noise.simulated import KeypointNoise
+from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import JointErrors, measure_errors
-from dpmesh.training.recovery.noise import KeypointNoise
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
-from dpmesh.training.schedule import Schedule
 
 TINY = NetworkConfig(
     TINY_BACKBONE,

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from configs.errors import InputError
+from dpmesh.training.engine.rng import Chance, choose
 from dpmesh.training.render.backgrounds import Textures, read_background, sample_backgrounds, sample_views_of
-from dpmesh.training.render.chance import Chance, choose
+from dpmesh.training.render.layout import Views, tilted_cameras
 from dpmesh.training.render.occluders import sample_covers
 from dpmesh.training.render.sensor import photograph
-from dpmesh.training.render.staging import Views, tilted_cameras
 
 
 def test_equal_names_draw_equally_and_other_names_otherwise() -> None:

@@ -9,13 +9,10 @@ import torch
 from torch import Tensor
 
 from dpmesh.body.model import BodyModel
-from dpmesh.training.render.chance import Chance
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.people.population import Studio
 from dpmesh.training.render.clothing import dress
-from dpmesh.training.render.light import Lights, ground_shadows, sample_lights, shade
-from dpmesh.training.render.occluders import Covers
-from dpmesh.training.render.people import PeopleRenderer
-from dpmesh.training.render.sequence import Actor, render_sequence
-from dpmesh.training.render.staging import (
+from dpmesh.training.render.layout import (
     Stances,
     Views,
     first_good,
@@ -29,9 +26,12 @@ from dpmesh.training.render.staging import (
     tilted_cameras,
     turns,
 )
+from dpmesh.training.render.light import Lights, ground_shadows, sample_lights, shade
+from dpmesh.training.render.occluders import Covers
+from dpmesh.training.render.people import PeopleRenderer
+from dpmesh.training.render.sequence import Actor, render_sequence
 from dpmesh.training.render.surface import ARM, FOOT, HAND, HEAD, LEG, TORSO
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE, joint_visibility
-from dpmesh.training.troupe import Studio
 
 
 @pytest.fixture(scope="module")

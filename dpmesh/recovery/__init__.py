@@ -1,0 +1,1 @@
+"""One SMPL body for every crop, from its pixels and its 2D keypoints."""

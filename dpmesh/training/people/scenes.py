@@ -1,0 +1,180 @@
+"""Whole pictures of synthetic people with boxes and keypoints: what the detector learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from configs.checks import check_shape
+from dpmesh.training.engine.rng import Chance
+from dpmesh.training.people.population import COCO_OF_30, Studio, Troupe
+from dpmesh.training.render.backgrounds import sample_backgrounds
+from dpmesh.training.render.clothing import dress
+from dpmesh.training.render.layout import (
+    Views,
+    first_good,
+    place_first,
+    sample_views,
+    spot_below,
+    spots_anywhere,
+    spots_near,
+    stand_at,
+)
+from dpmesh.training.render.light import ground_shadows, sample_lights
+from dpmesh.training.render.occluders import Covers, sample_covers
+from dpmesh.training.render.people import SUPERSAMPLE, Cast
+from dpmesh.training.render.sensor import photograph
+from dpmesh.training.render.visibility import DEPTH_INSIDE_M, HIDDEN, joint_visibility
+
+PEOPLE_CHANCE = (0.1, 0.24, 0.2, 0.15, 0.1, 0.08, 0.06, 0.04, 0.03)
+_HEIGHTS = (0.15, 1.0)
+_LEAST_SHARE = 0.15
+_LEAST_PX = 7
+_TRIES = 12
+_SHAPES = ((16, 9), (4, 3), (1, 1), (3, 4), (9, 16))  # width : height
+_SHAPE_CHANCE = (0.45, 0.2, 0.15, 0.1, 0.1)
+_STRIDE_PX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """N pictures and the K people seen in them."""
+
+    image: Tensor  # (N, 3, H, W) uint8 RGB
+    picture: Tensor  # (K,) int64, ascending
+    boxes_xyxy: Tensor  # (K, 4) float32, around what is seen of each person
+    keypoints: Tensor  # (K, 17, 3) float32 x, y, COCO visibility; 0 0 0 where unlabelled
+
+    def __post_init__(self) -> None:
+        check_shape("image", self.image, ("N", 3, "H", "W"))
+        count = len(self.picture)
+        check_shape("boxes_xyxy", self.boxes_xyxy, (count, 4))
+        check_shape("keypoints", self.keypoints, (count, 17, 3))
+
+
+def sample_size(chance: Chance, longer_px: int) -> tuple[int, int]:
+    """Return width and height of a batch of pictures, multiples of a detector's stride; the longer side is given."""
+    across, down = _SHAPES[chance.numpy.choice(len(_SHAPES), p=_SHAPE_CHANCE)]
+    width, height = (round(longer_px * side / max(across, down) / _STRIDE_PX) * _STRIDE_PX for side in (across, down))
+    return width, height
+
+
+@torch.no_grad()
+def make_scenes(studio: Studio, chance: Chance, count: int, width: int, height: int, people_min: int = 0) -> Scenes:
+    """Return `count` pictures of one size, multiples of 8; equal chances give equal pictures.
+
+    Args:
+        studio: what pictures are made from.
+        chance: what draws.
+        count: N.
+        width, height: in pixels.
+        people_min: no picture starts from fewer people; some may find no room.
+    """
+    weights = [weight if people >= people_min else 0.0 for people, weight in enumerate(PEOPLE_CHANCE)]
+    views = sample_views(chance, count, (width, height))
+    counts = chance.pick(weights, count)
+    counts[0] += ~counts.any()  # a batch without anybody would have nothing to draw
+    troupe = studio.gather(chance, views, counts, len(PEOPLE_CHANCE) - 1)
+    trans, placed, foot = _place(chance, views, troupe)
+    lights = sample_lights(chance, count)
+    outfits = dress(chance, studio.renderer.surface, len(troupe.picture))
+    cast = Cast(troupe.vertices + trans[:, None], troupe.picture, views, outfits, lights)
+    stage = studio.renderer.stage(cast, width, height).without((~placed).nonzero().squeeze(1))
+    drawn = stage.draw(stage.seen())
+    rows = torch.arange(len(placed), device=placed.device)
+    own = stage.alone(rows).depth()
+
+    back = sample_backgrounds(chance, studio.textures, views, foot, width, height)
+    dark = ground_shadows(stage.cloth[:, ::3], stage.layer, foot, views, lights, width, height)
+    joints = troupe.coco + trans[:, None]
+    pixels = views.project_rows(joints, troupe.picture)
+    covers = _cover(
+        chance, studio, troupe.spread(torch.where(placed[:, None, None], pixels, torch.nan), torch.nan), views
+    )
+    image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
+    image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
+    visible, by_other = joint_visibility(
+        pixels,
+        joints[..., 2],
+        joints.new_tensor(DEPTH_INSIDE_M)[list(COCO_OF_30)],
+        rows,
+        troupe.picture,
+        drawn.row,
+        drawn.depth,
+        own,
+        covers.alpha,
+        SUPERSAMPLE,
+    )
+    half, step = SUPERSAMPLE // 2, SUPERSAMPLE
+    clear = torch.where(covers.alpha < 0.5, drawn.row[:, half::step, half::step], -1)
+    boxes, seen_px = _boxes_of(clear, len(rows))
+    whole_px = own[:, half::step, half::step].isfinite().sum((1, 2))
+    kept = (seen_px >= (_LEAST_SHARE * whole_px).clamp_min(20)) & placed
+    kept &= (boxes[:, 2:] - boxes[:, :2]).amin(1) >= _LEAST_PX
+    # A joint behind its own body is labelled as hidden, one behind something else not at all: a detector trained so is
+    # sure of a joint when the person's own shape tells where it is.
+    mark = torch.where((visible == HIDDEN) & by_other, 0, visible)[..., None]
+    keypoints = torch.cat([torch.where(mark > 0, pixels, 0.0), mark], dim=-1)
+    return Scenes(photograph(chance, image), troupe.picture[kept], boxes[kept], keypoints[kept])
+
+
+def _place(chance: Chance, views: Views, troupe: Troupe) -> tuple[Tensor, Tensor, Tensor]:
+    """Return trans (R, 3), which found room (R,) bool, and a point of each floor (N, 3)."""
+    count, most = troupe.present.shape
+    up, stances = views.up, troupe.stances
+    candidates, fault = place_first(chance, views, stances, _HEIGHTS, 0.2, _TRIES)
+    trans = candidates.new_zeros(count, most, 3)
+    trans[:, 0] = first_good(candidates, fault == fault.amin(1, keepdim=True))
+    foot = spot_below(stances, trans[:, 0], up)
+    level = torch.tensor([0.0, 0.0, 3.0], device=up.device) - up * chance.uniform(0.5, 3.0, count, 1)
+    foot = torch.where(troupe.present[:, :1], foot, level)
+    spots = foot[:, None].repeat(1, most, 1)
+    placed = torch.zeros_like(troupe.present)
+    placed[:, 0] = troupe.present[:, 0]
+    taken = placed.clone()
+    rows = torch.arange(count, device=foot.device)
+    for place in range(1, most):
+        beside = spots[rows, chance.integers(place, count)]
+        near, near_free = spots_near(chance, views, beside, spots, taken)
+        far, far_free = spots_anywhere(chance, views, foot, _HEIGHTS, spots, taken)
+        choice = chance.coin(0.5, count)
+        spot = torch.where(choice[:, None], near, far)
+        free = torch.where(choice, near_free, far_free)
+        here = stand_at(stances, place, spot, up)
+        taken[:, place] = free & troupe.present[:, place]
+        spots[:, place] = torch.where(taken[:, place, None], spot, foot)
+        trans[:, place] = here
+        placed[:, place] = taken[:, place] & (stances.low[:, place, 2] + here[:, 2] > 0.3)
+    where = troupe.picture, troupe.place
+    return trans[where], placed[where], foot
+
+
+def _cover(chance: Chance, studio: Studio, pixels: Tensor, views: Views) -> Covers:
+    """Return things in front of a third of the pictures, each near one of the people (N, M, 17, 2)."""
+    count, most = pixels.shape[:2]
+    low, high = pixels.nan_to_num(torch.inf).amin(2), pixels.nan_to_num(-torch.inf).amax(2)
+    there = low.isfinite().all(-1) & high.isfinite().all(-1)
+    order = chance.uniform(0, 1, count, most) + there
+    rows, one = torch.arange(count, device=pixels.device), order.argmax(1)
+    near = there[rows, one][:, None]
+    low = torch.where(near, low[rows, one], 0.3 * views.size)
+    high = torch.where(near, high[rows, one], 0.7 * views.size)
+    width, height = (int(side) for side in views.size[0].tolist())
+    reach = (high - low).amax(-1).clamp(8.0, 1.2 * height)
+    middle = torch.minimum(((low + high) / 2).clamp_min(0), views.size)
+    covers = sample_covers(chance, studio.textures, middle, reach, width, height)
+    return covers.only(chance.coin(0.35, count))
+
+
+def _boxes_of(names: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return x1 y1 x2 y2 (R, 4) round the pixels that bear each row's name in (N, H, W), and their number (R,)."""
+    picture, line, column = (names >= 0).nonzero().unbind(1)
+    row = names[picture, line, column].long()
+    corners = torch.stack([column, line, -column - 1, -line - 1], dim=1).float()
+    boxes = corners.new_full((count, 4), torch.inf)
+    boxes.scatter_reduce_(0, row[:, None].expand(-1, 4), corners, reduce="amin")
+    boxes = boxes * boxes.new_tensor([1.0, 1.0, -1.0, -1.0])
+    found = torch.bincount(row, minlength=count)
+    return torch.where(found[:, None] > 0, boxes, 0.0), found

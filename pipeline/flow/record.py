@@ -1,0 +1,145 @@
+"""What a run says of itself in `run.json`, as it is read back."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from configs.errors import InputError, RunError
+from configs.json_files import read_json
+from configs.schema import RunSettings
+from pipeline.flow.identity import video_identity
+from pipeline.flow.outputs import NODES_NAME
+from pipeline.flow.outputs import RUN_NAME as RECORD_NAME
+
+RECORD_BYTES_MAX = 2**24
+
+
+def _readable(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_readable)]  # paths in it may hold bytes that are no UTF-8
+
+
+class BodyRecord(BaseModel):
+    """The part of the settings that says which body the motion is of."""
+
+    source: Text
+    gender: Literal["auto", "neutral", "female", "male"] = "auto"
+
+
+class SettingsRecord(BaseModel):
+    """What readers need of the settings, whatever else a version had."""
+
+    body: BodyRecord
+
+
+class RunRecord(BaseModel):
+    """The part of `run.json` that is read back; fields of a run that failed or goes on are not all there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["running", "stopped", "done", "partial", "failed"]
+    settings: SettingsRecord
+    input: Text = ""  # file name
+    path: Text = ""  # of the input, in full
+    content: str = ""  # identity of the input's content
+    cwd: Text = ""  # the folder that the command was given in; settings may name files from there
+    problem: Text = ""
+    people: int = 0
+    frames: int = 0
+    video: dict[str, Any] = {}
+    models: dict[str, Any] = {}
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Return what the last run in a folder says of itself, however it ended.
+
+    Raises:
+        InputError: there was no run, or its record is damaged.
+    """
+    path = folder / RECORD_NAME
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
+    try:
+        return RunRecord.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX, is_nan_allowed=True))
+    except ValidationError as error:
+        raise InputError(f"{path}: not the record of a run ({_first_fault(error)}); run the clip again") from error
+    except InputError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"{path}: not the record of a run ({why}); run the clip again") from error
+
+
+def read_settings_of(folder: Path) -> RunSettings:
+    """Return the settings that the last run in a folder was made with.
+
+    Raises:
+        InputError: there was no run, its record is damaged, or its settings are those of another version.
+    """
+    read_record(folder)
+    data = read_json(folder / RECORD_NAME, bytes_max=RECORD_BYTES_MAX, is_nan_allowed=True)
+    try:
+        return RunSettings.model_validate(data["settings"])
+    except ValidationError as error:
+        raise InputError(
+            f"{folder / RECORD_NAME}: not the settings of this version ({_first_fault(error)}); run the clip again"
+        ) from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(str(part) for part in first["loc"]), first["msg"])))
+
+
+def read_finished(folder: Path) -> RunRecord:
+    """Return what a finished run says of itself.
+
+    Raises:
+        InputError: there was no run, its record is damaged, or the last run failed or did not end.
+    """
+    record = read_record(folder)
+    if record.status == "failed":
+        raise InputError(f"{folder}: the last run there failed ({record.problem}); run the clip again")
+    if record.status == "stopped":
+        raise InputError(f"{folder}: the run there was stopped; run the clip again, it goes on where it stopped")
+    if record.status == "running":
+        raise InputError(f"{folder}: the run there goes on or was stopped; wait for its end, or run the clip again")
+    return record
+
+
+def describe_input(path: Path) -> dict[str, str]:
+    """Return what `run.json` says of an input that is there; bytes of a name that are no UTF-8 stand as `\\xdf`."""
+    return {"input": printable(path.name), "path": printable(path.resolve()), "cwd": printable(Path.cwd())}
+
+
+def printable(name: Path | str) -> str:
+    """Return a file name that every encoding of text can carry."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def check_owner(folder: Path, source: Path) -> None:
+    """Refuse a folder that holds the run of another input: one at another path and of other content.
+
+    Raises:
+        RunError: it does, or the input cannot be read to tell.
+    """
+    try:
+        owner = read_record(folder)
+    except InputError:
+        return  # nothing, or nothing that says whose it is
+    mine = describe_input(source)
+    if owner.path in ("", mine["path"]) and owner.input in ("", mine["input"]):
+        return
+    try:
+        if owner.content and owner.content == video_identity(source):
+            return
+    except InputError as error:  # which would be written into the other's record
+        raise RunError(str(error)) from error
+    if owner.status == "failed" and not (folder / NODES_NAME).exists():
+        return  # it made nothing
+    raise RunError(
+        f"{folder}: holds the run of {owner.path or owner.input}, and {mine['path']} is another video; "
+        "give another --output"
+    )

@@ -1,0 +1,186 @@
+"""Refinement: rows become one motion per person, with one shape and without short gaps; then motion that is smooth."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from configs.errors import SettingsError
+from configs.schema import LinkSettings, RecoverSettings, RefineSettings
+from dpmesh.body import JOINT_SETS
+from dpmesh.geometry.fit import fit_translation
+from pipeline.motion.posing import Body, joint_positions, pelvis_of
+from pipeline.types import MotionTrack, Observations
+from refine.rows.gaps import find_gaps, interpolate_linear, interpolate_rotations
+from refine.rows.shape import shape_of_person
+from refine.rows.smooth import smooth_track
+from refine.rows.types import TrackRows, ViewRows
+
+if TYPE_CHECKING:
+    from dpmesh.body import BodyModel
+    from refine.prior.network import MotionPrior
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 16_384  # of all people that are held in memory together
+PLACED_AT_ONCE = 2048  # rows of one person
+
+
+def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: RecoverSettings) -> MotionTrack:
+    """Return the motion of one person.
+
+    The translation is solved again for the person's one shape, so that a taller body stands farther away in place of
+    looking larger.
+
+    Args:
+        rows: one person, in order of time, at least one row.
+    """
+    confidence = rows.joint_confidence.mean(axis=1)
+    betas = shape_of_person(rows.betas, confidence)
+    trans = place_body(rows, betas, body, recover) if recover.is_camera_fitted else rows.trans
+    filled = find_gaps(rows.frame_index, rows.time_s, link.gap_max_s)
+    # The pelvis moves on a straight line through a gap; the SMPL translation would swing with the root's turn.
+    pelvis = pelvis_of(body, betas).astype(np.float32)
+    is_observed = filled.is_observed
+    boxes = interpolate_linear(rows.time_s, rows.boxes_xyxy, filled.time_s)
+    keypoints = rows.keypoints[filled.source_row].copy()
+    joint_confidence = rows.joint_confidence[filled.source_row].copy()
+    feet = rows.feet[filled.source_row].copy()
+    keypoints[~is_observed, :, 2] = 0.0
+    feet[~is_observed, :, 2] = 0.0
+    joint_confidence[~is_observed] = 0.0
+    return MotionTrack(
+        track_id=int(rows.track_id[0]),
+        frame_index=filled.frame_index,
+        time_s=filled.time_s,
+        pose=interpolate_rotations(rows.time_s, rows.pose, filled.time_s),
+        betas=betas,
+        trans=interpolate_linear(rows.time_s, trans + pelvis, filled.time_s) - pelvis,
+        joint_confidence=joint_confidence,
+        is_observed=is_observed,
+        is_refined=np.zeros_like(is_observed),
+        boxes_xyxy=boxes,
+        keypoints=keypoints,
+        focal_px=rows.focal_px[filled.source_row],
+        principal_px=rows.principal_px[filled.source_row],
+        feet=feet,
+    )
+
+
+def refine_people(
+    tracks: Iterable[MotionTrack],
+    body: "BodyModel",
+    settings: RefineSettings,
+    device: str,
+    prior: "MotionPrior | None" = None,
+) -> Iterator[MotionTrack]:
+    """Yield the tracks in their order, refined.
+
+    Few are in memory at a time, unless people are placed with regard to each other or to the ground.
+    """
+    refined = (track for group in _groups(tracks) for track in refine_group(group, body, settings, device, prior))
+    if settings.is_contact_on or settings.is_ground_on or settings.is_collision_on:
+        return iter(place_people(list(refined), body, settings))
+    return refined
+
+
+def place_people(tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings) -> list[MotionTrack]:
+    """Return the tracks of a clip with their places changed as the settings ask; poses stay."""
+    from refine.scene.place import SceneRows, settle
+
+    people = [
+        SceneRows(
+            track.frame_index,
+            track.time_s,
+            joint_positions(body, track.pose, track.betas, track.trans, "smpl24"),
+            track.is_observed,
+        )
+        for track in tracks
+    ]
+    settled = settle(people, settings)
+    if settings.is_ground_on and settled.ground is None:
+        log.warning("refine.is_ground_on: feet rest in too few frames to find the ground; nobody was moved onto it")
+    return [replace(track, trans=track.trans + shift) for track, shift in zip(tracks, settled.shifts_m, strict=True)]
+
+
+def refine_group(
+    tracks: Sequence[MotionTrack],
+    body: "BodyModel",
+    settings: RefineSettings,
+    device: str,
+    prior: "MotionPrior | None" = None,
+) -> list[MotionTrack]:
+    """Return tracks refined as the settings say; what was seen of the people stays as it is."""
+    if settings.mode == "off" or not tracks:
+        return list(tracks)
+    has_feet = settings.mode == "fit" and any(track.feet[..., 2].any() for track in tracks)
+    rows = [_rows_of(track, has_feet) for track in tracks]
+    if settings.mode == "smooth":
+        fits = [smooth_track(each, pelvis_of(body, each.betas), settings.smooth_cutoff_hz) for each in rows]
+    elif settings.mode == "published":
+        from refine.scorehmr.track import refine_published_track
+
+        if prior is None:
+            raise SettingsError("refine.mode published: needs a score model; leave refine.prior as it is, or name one")
+        fits = [refine_published_track(each, body, prior, device) for each in rows]
+    else:
+        from refine.fit.solver import refine_tracks
+
+        fits = refine_tracks(rows, body, settings, prior=prior, device=device)
+    return [
+        replace(track, pose=fit.pose, betas=fit.betas, trans=fit.trans, is_refined=fit.is_refined)
+        for track, fit in zip(tracks, fits, strict=True)
+    ]
+
+
+def _rows_of(track: MotionTrack, has_feet: bool) -> TrackRows:
+    keypoints = _with_feet(track.keypoints, track.feet) if has_feet else track.keypoints
+    return TrackRows(
+        time_s=track.time_s,
+        pose=track.pose,
+        betas=track.betas,
+        trans=track.trans,
+        joint_confidence=track.joint_confidence,
+        is_observed=track.is_observed,
+        views=(ViewRows(keypoints, track.focal_px, track.principal_px),),
+    )
+
+
+def _with_feet(keypoints: np.ndarray, feet: np.ndarray) -> np.ndarray:
+    """Return (T, 25, 3) points in OpenPose's order of COCO's 17 and six foot points.
+
+    Neck and middle of the hips are left unseen: they would only repeat what shoulders and hips tell.
+    """
+    found = np.zeros((len(keypoints), len(JOINT_SETS["openpose25"]), 3), keypoints.dtype)
+    found[:, [JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"]]] = keypoints
+    found[:, -feet.shape[1] :] = feet  # OpenPose's last six, in the same order
+    return found
+
+
+def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:
+    group: list[MotionTrack] = []
+    rows = 0
+    for track in tracks:
+        if group and rows + len(track.time_s) > ROWS_AT_ONCE:
+            yield group
+            group, rows = [], 0
+        group.append(track)
+        rows += len(track.time_s)
+    if group:
+        yield group
+
+
+def place_body(rows: Observations, betas: np.ndarray, body: Body, recover: RecoverSettings) -> np.ndarray:
+    """Return the translation (T, 3) at which the body with these betas (10,) meets the keypoints."""
+    parts = [np.zeros((0, 3), np.float32)]
+    for first in range(0, len(rows.pose), PLACED_AT_ONCE):
+        part = slice(first, first + PLACED_AT_ONCE)
+        pose, keypoints = rows.pose[part], rows.keypoints[part]
+        joints = joint_positions(body, pose, betas, np.zeros((len(pose), 3)), "coco17")
+        confidence = keypoints[..., 2]
+        weights = np.where(confidence >= recover.keypoint_score_min, confidence, 0.0)
+        camera = rows.focal_px[part], rows.principal_px[part]
+        parts.append(fit_translation(joints, keypoints[..., :2], weights, *camera, rows.trans[part]))
+    return np.concatenate(parts)

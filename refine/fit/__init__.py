@@ -1,0 +1,1 @@
+"""The solver: poses and translations that meet the keypoints and move smoothly, and the acceptance test."""

@@ -1,0 +1,178 @@
+"""Rows of many tracks, as NumPy holds them, made into the tensors of one energy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.schema import RefineSettings
+from dpmesh.geometry.rotations import axis_angle_to_matrix
+from refine.fit.energy import KEYPOINT_SETS, Evidence, ViewEvidence
+from refine.rows.types import TrackFit, TrackRows, ViewRows
+
+CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
+DISTANCE_MIN_M = 0.5
+SPREAD_MIN_RAD = 0.2  # on people unlike those it learned from the prior is sure and wrong
+LIMBS = {f"{side}_{part}" for side in ("left", "right")
+         for part in ("shoulder", "elbow", "wrist", "outer_hip", "knee", "ankle")}  # fmt: skip
+HELD_OUT_S = 0.4  # longer than errors of detected keypoints last
+HELD_OUT_JOINTS = 2
+HELD_OUT_SEED = 0
+Keypoints = Literal["all", "guiding", "held out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of one track, solved together; `start` is where the solver begins and what places are held to."""
+
+    track: TrackRows
+    start: TrackFit
+    rows: np.ndarray  # (T,) int64
+    is_sequence: bool = True  # False: the rows do not follow each other
+
+
+def gather(
+    pieces: Sequence[Piece], settings: RefineSettings, device: torch.device, keypoints: Keypoints = "all"
+) -> Evidence:
+    """Return the evidence of all pieces, one behind the other; every piece has its own row of betas."""
+    persons = np.repeat(np.arange(len(pieces)), [len(piece.rows) for piece in pieces])
+    is_cut = np.concatenate([np.full(len(piece.rows), not piece.is_sequence) for piece in pieces])
+    windows = np.cumsum(is_cut | np.r_[True, persons[1:] != persons[:-1]]) - 1
+    time = [piece.track.time_s[piece.rows] - piece.track.time_s[piece.rows[0]] for piece in pieces]
+    trans = _stack([piece.start.trans[piece.rows] for piece in pieces], device)
+    distance = np.concatenate([distances(piece.track.views[0], piece.start, piece.rows) for piece in pieces])
+    place = 1.0 / (settings.place_trust * distance) ** 2
+    counts = {len(piece.track.views) for piece in pieces}
+    if len(counts) > 1:
+        raise ValueError(f"views: tracks that are solved together need the same number of cameras, got {counts}")
+    poses, weights = [], []
+    for view in range(counts.pop()):
+        seen = [_pose_of_view(piece, view, settings) for piece in pieces]
+        if view and not any(piece.track.views[view].pose is not None for piece in pieces):
+            continue
+        poses.append(axis_angle_to_matrix(_stack([pose for pose, _ in seen], device)))
+        weights.append(_stack([weight for _, weight in seen], device))
+    return Evidence(
+        window=torch.from_numpy(windows).to(device),
+        person=torch.from_numpy(persons).to(device),
+        time_s=_stack(time, device),
+        poses=tuple(poses),
+        pose_weights=tuple(weights),
+        trans=trans,
+        place_weights=_stack([place], device),
+        betas=_stack([piece.start.betas[None] for piece in pieces], device),
+        views=tuple(_view(pieces, view, settings, device, keypoints) for view in range(len(pieces[0].track.views))),
+    )
+
+
+def held_out(time_s: np.ndarray, keypoint_count: int, view: int) -> np.ndarray:
+    """Return which keypoints (T, K) bool of rows the solver never sees, for the gate to judge by.
+
+    In every stretch of `HELD_OUT_S` two joints of the limbs are held out, by times alone, so windows that share rows
+    share them too. Faces and feet guide always: their points lie so close together that one gives the other away.
+
+    Args:
+        view: number of the camera.
+    """
+    names = KEYPOINT_SETS[keypoint_count]
+    limbs = np.array([k for k, name in enumerate(names) if name in LIMBS])
+    stretch = stretches(time_s)
+    found = np.zeros((len(time_s), keypoint_count), bool)
+    per_turn = len(limbs) // HELD_OUT_JOINTS
+    for number in np.unique(stretch):
+        turn, place = divmod(int(number), per_turn)
+        order = np.random.default_rng([HELD_OUT_SEED, view, turn % 2**32]).permutation(limbs)
+        chosen = order[place * HELD_OUT_JOINTS : (place + 1) * HELD_OUT_JOINTS]
+        found[np.ix_(stretch == number, chosen)] = True
+    return found
+
+
+def stretches(time_s: np.ndarray) -> np.ndarray:
+    """Return in which stretch of `HELD_OUT_S` each time (T,) lies, as numbers (T,) int64."""
+    return np.floor(time_s / HELD_OUT_S).astype(np.int64)
+
+
+def distances(view: ViewRows, start: TrackFit, rows: np.ndarray) -> np.ndarray:
+    """Return how far (T,) from a camera, along its axis, the bodies of the rows stand, in metres."""
+    trans = start.trans[rows]
+    if view.rotation is not None:
+        trans = trans @ view.rotation.T
+    depth = trans[:, 2] + (0.0 if view.shift_m is None else view.shift_m[2])
+    return np.maximum(depth, DISTANCE_MIN_M)
+
+
+def keypoint_weights(
+    track: TrackRows, view: ViewRows, settings: RefineSettings, rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Return how much (T, K) each keypoint of rows counts: 0 in rows that were filled in.
+
+    It grows with the third power of the confidence. Of the bundled keypoint reader's keypoints, those sure to 0.95,
+    0.8, 0.6 and 0.4 are off by 3, 6, 11 and 21 cm (medians, `dpmesh-video data sequences`).
+    """
+    confidence = view.keypoints[rows, :, 2]
+    is_used = (confidence >= settings.keypoint_score_min) & track.is_observed[rows, None]
+    return np.where(is_used, confidence**3, 0.0)
+
+
+def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
+    track, rows = piece.track, piece.rows
+    confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
+    weights = confidence / settings.pose_trust_rad**2
+    pose = track.views[view].pose
+    if track.pose_spread_rad is not None and view == 0:
+        spread = np.maximum(track.pose_spread_rad[rows], SPREAD_MIN_RAD)
+        return track.pose[rows], settings.prior_share / spread**2
+    if pose is None:
+        is_first = view == 0
+        own = np.where(_filled(track, rows)[..., None], piece.start.pose[rows], track.pose[rows])
+        return own, np.where(_filled(track, rows), _gap_weight(settings), weights) * is_first
+    weights = np.where(_filled(track, rows), _gap_weight(settings) * (view == 0), weights)
+    return np.where(_filled(track, rows)[..., None], piece.start.pose[rows], pose[rows]), weights
+
+
+def _filled(track: TrackRows, rows: np.ndarray) -> np.ndarray:
+    return ~track.is_observed[rows][:, None]
+
+
+def _gap_weight(settings: RefineSettings) -> float:
+    return 1.0 / settings.gap_trust_rad**2
+
+
+def _view(
+    pieces: Sequence[Piece], index: int, settings: RefineSettings, device: torch.device, keypoints: Keypoints
+) -> ViewEvidence:
+    views = [piece.track.views[index] for piece in pieces]
+    cut = [piece.rows for piece in pieces]
+    focal = np.concatenate([view.focal_px[rows] for view, rows in zip(views, cut, strict=True)])
+    far = np.concatenate([distances(view, piece.start, piece.rows) for view, piece in zip(views, pieces, strict=True)])
+    weights = [keypoint_weights(p.track, view, settings, p.rows) for p, view in zip(pieces, views, strict=True)]
+    if keypoints != "all":
+        held = [
+            held_out(p.track.time_s[p.rows], weight.shape[1], index) for p, weight in zip(pieces, weights, strict=True)
+        ]
+        is_wanted = [out == (keypoints == "held out") for out in held]
+        weights = [np.where(wanted, weight, 0.0) for weight, wanted in zip(weights, is_wanted, strict=True)]
+    has_turn = any(view.rotation is not None for view in views)
+    has_shift = any(view.shift_m is not None for view in views)
+    turn = [np.eye(3) if view.rotation is None else view.rotation for view in views]
+    shift = [np.zeros(3) if view.shift_m is None else view.shift_m for view in views]
+    return ViewEvidence(
+        keypoints_px=_stack([view.keypoints[rows, :, :2] for view, rows in zip(views, cut, strict=True)], device),
+        weights=_stack(weights, device),
+        focal_px=_stack([focal], device),
+        principal_px=_stack([view.principal_px[rows] for view, rows in zip(views, cut, strict=True)], device),
+        metres_per_px=_stack([far / focal], device),
+        rotation=_per_row(turn, cut, device) if has_turn else None,
+        shift_m=_per_row(shift, cut, device) if has_shift else None,
+    )
+
+
+def _per_row(values: list[np.ndarray], cut: list[np.ndarray], device: torch.device) -> Tensor:
+    return _stack([np.repeat(value[None], len(rows), axis=0) for value, rows in zip(values, cut, strict=True)], device)
+
+
+def _stack(parts: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(device)

@@ -1,0 +1,299 @@
+"""Tracks made into motion: all people and windows of a clip in few batches, with or without a score model.
+
+Without one the recovered poses stand for the prior. With one, every round takes the poses up to noise and samples
+them back, and the energy of what was seen corrects the clean poses at each step.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.schema import RefineSettings
+from dpmesh.body import BodyModel
+from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
+from refine.fit.accept import choose, shakes
+from refine.fit.energy import MotionEnergy
+from refine.fit.evidence import Keypoints, Piece, gather, keypoint_weights
+from refine.fit.sobolev import Moments, Neighbours
+from refine.prior.network import MotionPrior
+from refine.prior.posterior_mean import follow_prior
+from refine.prior.schedule import Schedule, make_schedule
+from refine.rows.smooth import smooth_track
+from refine.rows.types import Rows, TrackFit, TrackRows
+from refine.rows.windows import Joiner, group_windows, plan_windows
+from refine.scorehmr.denoiser import ScoreModel
+from refine.scorehmr.sampler import descend, invert, time_grid
+
+SOLVED = 2  # steps from the rows as they were: smoothed, solved
+JUDGED_AT = 0.35  # of the steps; from there on all keypoints guide
+STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How poses are sampled with a score model of poses."""
+
+    rounds: int = 10  # of inversion and sampling
+    start: int = 50  # diffusion time that a round goes up to
+    step: int = 2  # diffusion time between two steps
+    dtype: torch.dtype = torch.float32  # of the score model's products
+
+
+def refine_tracks(
+    tracks: Sequence[TrackRows],
+    body: BodyModel,
+    settings: RefineSettings,
+    score: ScoreModel | None = None,
+    sampling: Sampling = Sampling(),
+    *,
+    prior: MotionPrior | None = None,
+    device: torch.device | str = "cpu",
+) -> list[TrackFit]:
+    """Return the motion of every track, in their order. A track's motion does not depend on the other tracks.
+
+    Args:
+        body: on `device`.
+        score: of poses alone, conditioned on the tracks' `features`; None takes the recovered poses for the prior.
+            With it the keypoints that are held out for the gate never guide.
+        sampling: with `score`.
+        prior: its mean motion takes the place of the recovered poses, but in the gate's eyes.
+
+    Raises:
+        ValueError: a score model is given and a track has no features, or cameras differ in number or keypoints.
+    """
+    if score is not None and any(track.features is None for track in tracks):
+        raise ValueError("tracks: a score model needs the features of every row; give them, or score=None")
+    place = torch.device(device)
+    recovered = tracks
+    if prior is not None:
+        tracks = follow_prior(tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=place)
+    starts = [smooth_track(track, _pelvis(body, track.betas, place), settings.smooth_cutoff_hz) for track in tracks]
+    starts = _with_shapes(tracks, recovered, starts, body, settings, place)
+    joiners = [Joiner(start.pose, start.trans) for start in starts]
+    is_refined = [np.zeros(len(track.time_s), bool) for track in tracks]
+    windows = [
+        window
+        for index, track in enumerate(tracks)
+        for window in plan_windows(
+            index, track.time_s, settings.window_frames, settings.overlap_frames, settings.break_s
+        )
+    ]
+    schedule = make_schedule()
+    for group in group_windows(windows, settings.batch_rows):
+        pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
+        solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
+        is_polished = settings.is_gated and score is None
+        judged_at = round(JUDGED_AT * settings.steps) if is_polished else settings.steps
+        if score is None:
+            solver.run(settings.steps, stop=judged_at)
+        else:
+            solver.sample(score, schedule, _features(pieces, place), sampling)
+        # The gate measures from the rows as they were, not from what a prior made of them.
+        pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
+        unsolved = [_unsolved(piece, body, place) for piece in pieces]
+        taken = [SOLVED] * len(pieces)
+        if settings.is_gated:
+            steps = zip(pieces, unsolved, solver.motions(), strict=True)
+            taken = [choose(piece, [*before, solved], body, settings, place) for piece, before, solved in steps]
+            solver.see("all")
+            solver.run(settings.steps, start=judged_at)
+        for window, piece, before, solved, number in zip(group, pieces, unsolved, solver.motions(), taken, strict=True):
+            rows = [*before, solved][number]
+            joiners[window.track].add(window, rows.pose, rows.trans)
+            is_refined[window.track][piece.rows] |= number > 0
+    return [
+        TrackFit(joiner.pose, start.betas, joiner.trans, start.is_filled, changed)
+        for joiner, start, changed in zip(joiners, starts, is_refined, strict=True)
+    ]
+
+
+class Solver:
+    """Rows on their way to the least energy; neighbours step together, each number by a size of its own."""
+
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        body: BodyModel,
+        settings: RefineSettings,
+        device: torch.device,
+        keypoints: Keypoints = "all",
+        *,
+        is_shape_free: bool,
+    ) -> None:
+        self.settings, self._is_shape_free = settings, is_shape_free
+        self._pieces, self._body, self._device = pieces, body, device
+        self.see(keypoints)
+        self._ends = np.cumsum([len(piece.rows) for piece in pieces])
+        pose = np.concatenate([piece.start.pose[piece.rows] for piece in pieces])
+        self.x = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(pose).to(device))).flatten(1)
+        self.trans = self.evidence.trans.clone()
+        self.betas = self.evidence.betas.clone()
+        self._moments = [Moments(value) for value in (self.x, self.trans, self.betas)]
+        self._neighbours = Neighbours(self.evidence.time_s, self.evidence.window)
+
+    def see(self, keypoints: Keypoints) -> None:
+        """Go on with these keypoints."""
+        self.evidence = gather(self._pieces, self.settings, self._device, keypoints)
+        self._energy = MotionEnergy(self.evidence, self._body, self.settings)
+
+    def run(self, steps: int, start: int = 0, stop: int | None = None) -> None:
+        """Move all numbers by steps that shrink to nothing, those from `start` to `stop` of `steps`."""
+        for step in range(start, steps if stop is None else stop):
+            share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+            self.x = self.x - share * self.settings.step_rad * self.step(self.x, share)
+
+    def step(self, x: Tensor, share: float) -> Tensor:
+        """Return which way the poses x (R, 144) go; move places, and shapes where they are free, by a step.
+
+        Args:
+            share: of the largest step.
+        """
+        with torch.enable_grad():
+            values = [value.detach() for value in (x, self.trans, self.betas)]
+            free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
+            of_pose, of_place, *of_shape = torch.autograd.grad(self._energy(*values), free)
+        gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_place), *of_shape]
+        ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
+        size = share * self.settings.step_m
+        self.trans = self.trans - size * ways[1]
+        if self._is_shape_free:
+            self.betas = self.betas - STEP_BETA_OVER_M * size * ways[2]
+        return ways[0]
+
+    @torch.no_grad()
+    def sample(self, score: ScoreModel, schedule: Schedule, condition: Tensor, sampling: Sampling) -> None:
+        """Take the poses up to noise and sample them back, guided, round after round.
+
+        Args:
+            condition: (R, C) what the score model is told of each row.
+        """
+        times = time_grid(sampling.start, sampling.step)
+        prepared = score.prepare(condition, times, sampling.dtype)
+        x, start = self.x, self.x
+        for turn in range(sampling.rounds):
+            guidance = _EnergyGuidance(self, schedule, times[-1], 1.0 - turn / sampling.rounds)
+            x = invert(prepared, schedule, x, times)
+            x, start = descend(prepared, schedule, x, times[::-1], guidance)
+        self.x = start
+
+    def energy(self) -> float:
+        """Return the energy of the rows as they are."""
+        with torch.no_grad():
+            return float(self._energy(self.x, self.trans, self.betas))
+
+    def motions(self) -> list[Rows]:
+        """Return the motion of each piece."""
+        pose = matrix_to_axis_angle(six_to_matrix(self.x.unflatten(-1, (24, 6)))).cpu().numpy()
+        parts = (np.split(values, self._ends[:-1]) for values in (pose, self.trans.cpu().numpy()))
+        return [Rows(*each) for each in zip(*parts, self.betas.cpu().numpy(), strict=True)]
+
+
+class _EnergyGuidance:
+    """The solver's steps in the place of a gradient; they shrink with the noise that is left, and from round to round.
+
+    The sampler moves clean poses by (1 - a) / a of what it is given, which is undone here.
+    """
+
+    def __init__(self, solver: Solver, schedule: Schedule, start: int, share: float) -> None:
+        self._solver, self._schedule, self._share = solver, schedule, share
+        self._start = self._noise_share(start)
+
+    def gradient(self, start: Tensor, time: int) -> Tensor:
+        noise = self._noise_share(time)
+        share = self._share * math.sqrt(noise / self._start)
+        way = self._solver.step(start, share)
+        return share * self._solver.settings.step_rad / noise * way
+
+    def keep(self, start: Tensor) -> None:
+        pass
+
+    def _noise_share(self, time: int) -> float:
+        factors = self._schedule.step_of(time)
+        return factors.noise_to_start * factors.guidance * factors.to_start
+
+
+def _with_shapes(
+    tracks: Sequence[TrackRows],
+    recovered: Sequence[TrackRows],
+    starts: list[TrackFit],
+    body: BodyModel,
+    settings: RefineSettings,
+    device: torch.device,
+) -> list[TrackFit]:
+    """Return the starts with the shape that each person's best rows have in common, where it pays."""
+    starts = list(starts)
+    chosen = [(index, _best_rows(track, settings)) for index, track in enumerate(tracks)]
+    chosen = [(index, rows) for index, rows in chosen if len(rows)]
+    per_batch = max(1, settings.batch_rows // settings.shape_rows)
+    for first in range(0, len(chosen), per_batch):
+        group = chosen[first : first + per_batch]
+        pieces = [Piece(tracks[index], starts[index], rows, is_sequence=False) for index, rows in group]
+        solver = Solver(pieces, body, settings, device, _guides(settings), is_shape_free=True)
+        solver.run(settings.shape_steps)
+        for piece, (index, _), solved in zip(pieces, group, solver.motions(), strict=True):
+            piece = replace(piece, track=recovered[index])
+            is_shaky = settings.is_gated and shakes(_middle(piece, settings), body, settings, device)
+            steps = [_as_recovered(piece, body, device), solved]
+            if not settings.is_gated or choose(piece, steps, body, settings, device, is_shaky=is_shaky):
+                trans = starts[index].trans + _pelvis_shift(piece, solved.betas, body, device)
+                starts[index] = replace(starts[index], betas=solved.betas, trans=trans)
+    return starts
+
+
+def _best_rows(track: TrackRows, settings: RefineSettings) -> np.ndarray:
+    """Return the observed rows (S,) with the best keypoints, one of each stretch of the track."""
+    quality = sum(keypoint_weights(track, view, settings).sum(1) for view in track.views)
+    seen = np.flatnonzero(track.is_observed & (quality > 0))
+    if not len(seen):
+        return seen
+    stretches = np.array_split(seen, min(settings.shape_rows, len(seen)))
+    return np.array([rows[np.argmax(quality[rows])] for rows in stretches])
+
+
+def _guides(settings: RefineSettings) -> Keypoints:
+    return "guiding" if settings.is_gated else "all"
+
+
+def _middle(piece: Piece, settings: RefineSettings) -> Piece:
+    """Return a window in the middle of a piece's track; where breaks lie in it, its longest stretch."""
+    count = len(piece.track.time_s)
+    first = max(0, (count - settings.window_frames) // 2)
+    rows = np.arange(first, min(count, first + settings.window_frames))
+    breaks = np.flatnonzero(np.diff(piece.track.time_s[rows]) > settings.break_s) + 1
+    return Piece(piece.track, piece.start, max(np.split(rows, breaks), key=len))
+
+
+def _unsolved(piece: Piece, body: BodyModel, device: torch.device) -> tuple[Rows, Rows]:
+    """Return the rows of a piece as they were, and smoothed."""
+    start = piece.start
+    return _as_recovered(piece, body, device), Rows(start.pose[piece.rows], start.trans[piece.rows], start.betas)
+
+
+def _as_recovered(piece: Piece, body: BodyModel, device: torch.device) -> Rows:
+    """Return the rows of a piece as they were, with the shape that was found since."""
+    betas = piece.start.betas
+    return Rows(
+        piece.track.pose[piece.rows],
+        piece.track.trans[piece.rows] + _pelvis_shift(piece, betas, body, device),
+        betas,
+    )
+
+
+def _pelvis_shift(piece: Piece, betas: np.ndarray, body: BodyModel, device: torch.device) -> np.ndarray:
+    """Return what keeps the pelvis in place (3,) when a body gets another shape than it was recovered with."""
+    return (_pelvis(body, piece.track.betas, device) - _pelvis(body, betas, device)).astype(np.float32)
+
+
+def _features(pieces: Sequence[Piece], device: torch.device) -> Tensor:
+    rows = [np.asarray(piece.track.features)[piece.rows] for piece in pieces]
+    return torch.from_numpy(np.concatenate(rows).astype(np.float32)).to(device)
+
+
+def _pelvis(body: BodyModel, betas: np.ndarray, device: torch.device) -> np.ndarray:
+    with torch.no_grad():
+        rest = body.rest_joints(torch.from_numpy(np.asarray(betas, np.float32)[None]).to(device))
+    return rest[0, 0].cpu().numpy().astype(np.float64)

@@ -1,0 +1,160 @@
+"""Tracks as the motion prior sees them: the mean motion given what recovery and the keypoints say."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dpmesh.body import JOINT_SETS
+from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, six_to_matrix
+from refine.prior.conditions import MotionConditions, describe_windows
+from refine.prior.network import MotionPrior
+from refine.prior.schedule import TIME_COUNT
+from refine.rows.types import TrackRows
+from refine.rows.windows import Joiner, Window, plan_windows
+
+WINDOW_ROWS, OVERLAP_ROWS = 64, 24  # as trained
+RATE_HZ = 45.0  # trained on 20 to 60
+KEYPOINT_SCORE_MIN = 0.3  # the prior has seen no keypoints less sure
+COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"])
+
+
+@torch.no_grad()
+def follow_prior(
+    tracks: Sequence[TrackRows], prior: MotionPrior, *, break_s: float, batch_rows: int, device: torch.device
+) -> list[TrackRows]:
+    """Return the tracks with the prior's mean motion in place of the recovered poses, and how sure it is of them.
+
+    Of video with more frames a second than the prior was trained on, every k-th row goes in as a track of its own.
+
+    Args:
+        break_s: windows do not span a longer time without rows.
+        batch_rows: rows of all tracks at once.
+    """
+    steps = [_step(track.time_s) for track in tracks]
+    parts = [_every(track, step, first) for track, step in zip(tracks, steps, strict=True) for first in range(step)]
+    made = iter(_follow(parts, prior.to(device), break_s, batch_rows, device))
+    return [_woven(track, [next(made) for _ in range(step)]) for track, step in zip(tracks, steps, strict=True)]
+
+
+def _follow(
+    tracks: Sequence[TrackRows], prior: MotionPrior, break_s: float, batch_rows: int, device: torch.device
+) -> list[TrackRows]:
+    joiners = [Joiner(track.pose, np.zeros_like(track.trans)) for track in tracks]
+    spreads = [np.zeros(track.joint_confidence.shape, np.float32) for track in tracks]
+    for group in _groups(tracks, break_s, batch_rows):
+        conditions = describe(tracks, group, device)
+        noise = torch.zeros_like(conditions.given)
+        last = torch.full((len(group),), TIME_COUNT - 1, device=device)
+        made, spread = prior.forward(noise, last, conditions)
+        pose = matrix_to_axis_angle(six_to_matrix(conditions.to_camera(made))).cpu().numpy()
+        told = spread.exp().cpu().numpy()
+        for row, window in enumerate(group):
+            place = np.arange(window.start, window.stop)
+            track = tracks[window.track]
+            own = track.pose[place]
+            if track.is_observed[place].any():  # else the prior was told nothing
+                own = _turned(track, pose[row, : len(window)], is_back=True)
+            joiners[window.track].add(window, own, np.zeros((len(window), 3), np.float32))
+            spreads[window.track][place] = np.maximum(spreads[window.track][place], told[row, : len(window)])
+    return [
+        replace(track, pose=joiner.pose, pose_spread_rad=spread)
+        for track, joiner, spread in zip(tracks, joiners, spreads, strict=True)
+    ]
+
+
+def _step(time_s: np.ndarray) -> int:
+    """Return which row after a row is about as far away in time as neighbours were in training."""
+    if len(time_s) < 2:
+        return 1
+    return min(len(time_s), max(1, round(1.0 / (RATE_HZ * float(np.median(np.diff(time_s)))))))
+
+
+def _every(track: TrackRows, step: int, first: int) -> TrackRows:
+    """Return every `step`-th row of a track, from row `first` on."""
+    if step == 1:
+        return track
+    rows = slice(first, None, step)
+    views = tuple(
+        replace(
+            view,
+            keypoints=view.keypoints[rows],
+            focal_px=view.focal_px[rows],
+            principal_px=view.principal_px[rows],
+            pose=None if view.pose is None else view.pose[rows],
+        )
+        for view in track.views
+    )
+    return replace(
+        track,
+        time_s=track.time_s[rows],
+        pose=track.pose[rows],
+        trans=track.trans[rows],
+        joint_confidence=track.joint_confidence[rows],
+        is_observed=track.is_observed[rows],
+        views=views,
+        features=None if track.features is None else track.features[rows],
+    )
+
+
+def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:
+    """Return the track with the poses of its parts, which are every k-th row of it."""
+    pose, spread = np.empty_like(track.pose), np.empty_like(track.joint_confidence)
+    for first, part in enumerate(parts):
+        pose[first :: len(parts)], spread[first :: len(parts)] = part.pose, part.pose_spread_rad
+    return replace(track, pose=pose, pose_spread_rad=spread)
+
+
+def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: torch.device) -> MotionConditions:
+    """Return what the prior is told of windows, short ones filled up; the first camera speaks."""
+    length = max(len(window) for window in windows)
+
+    def stacked(values: Sequence[np.ndarray]) -> Tensor:
+        filled = [np.pad(each, [(0, length - len(each))] + [(0, 0)] * (each.ndim - 1), "edge") for each in values]
+        return torch.from_numpy(np.stack(filled).astype(np.float32)).to(device)
+
+    cut = [slice(window.start, window.stop) for window in windows]
+    whose = [tracks[window.track] for window in windows]
+    views = [track.views[0] for track in whose]
+    keypoints = stacked([_coco(view.keypoints[rows]) for view, rows in zip(views, cut, strict=True)])
+    poses = stacked([_turned(track, track.pose[rows]) for track, rows in zip(whose, cut, strict=True)])
+    observed = stacked([track.is_observed[rows] for track, rows in zip(whose, cut, strict=True)])
+    starts = stacked([track.time_s[rows] - track.time_s[rows.start] for track, rows in zip(whose, cut, strict=True)])
+    lengths = torch.tensor([len(window) for window in windows], device=device)
+    return describe_windows(
+        axis_angle_to_matrix(poses),
+        keypoints,
+        stacked([view.focal_px[rows] for view, rows in zip(views, cut, strict=True)]),
+        stacked([view.principal_px[rows] for view, rows in zip(views, cut, strict=True)]),
+        observed > 0,
+        torch.arange(length, device=device)[None] < lengths[:, None],
+        starts,
+    )
+
+
+def _coco(keypoints: np.ndarray) -> np.ndarray:
+    found = keypoints if keypoints.shape[1] == len(COCO_OF_OPENPOSE) else keypoints[:, list(COCO_OF_OPENPOSE)]
+    return np.where(found[..., 2:] >= KEYPOINT_SCORE_MIN, found, 0.0)
+
+
+def _turned(track: TrackRows, pose: np.ndarray, *, is_back: bool = False) -> np.ndarray:
+    """Return poses (T, 24, 3) whose root goes from the track's axes to the first camera's, or back."""
+    rotation = track.views[0].rotation
+    if rotation is None:
+        return pose
+    turn = torch.from_numpy(np.asarray(rotation, np.float64).T if is_back else np.asarray(rotation, np.float64))
+    root = matrix_to_axis_angle(turn @ axis_angle_to_matrix(torch.from_numpy(pose[:, 0].astype(np.float64))))
+    return np.concatenate([root.numpy()[:, None], pose[:, 1:]], axis=1).astype(np.float32)
+
+
+def _groups(tracks: Sequence[TrackRows], break_s: float, batch_rows: int) -> Iterable[list[Window]]:
+    windows = [
+        window
+        for index, track in enumerate(tracks)
+        for window in plan_windows(index, track.time_s, WINDOW_ROWS, OVERLAP_ROWS, break_s)
+    ]
+    at_once = max(1, batch_rows // WINDOW_ROWS)
+    for first in range(0, len(windows), at_once):
+        yield windows[first : first + at_once]

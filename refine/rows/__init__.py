@@ -1,0 +1,1 @@
+"""A person's rows in time: windows, gaps, shape and smoothing."""

@@ -1,0 +1,1 @@
+"""People in one scene: contact with the ground and with each other."""

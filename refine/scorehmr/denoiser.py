@@ -1,0 +1,251 @@
+"""The score model: a residual network that tells the noise in a pose, given image features of the person.
+
+Source: ScoreHMR (arXiv 2403.09623), as reference/scorehmr.md 2 describes the released network.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from configs.checks import check_shape
+from refine.prior.pretrained import check_size, load_network
+
+POSE_NUMBERS = 144
+BETA_NUMBERS = 10
+TIME_GROWTH = 4  # width of the time code over that of the pose
+
+
+class PreparedScore(Protocol):
+    """A score model that has seen its conditions; it keeps no graph."""
+
+    def __call__(self, x: Tensor, time: int) -> Tensor:
+        """Return the noise in poses x (R, P) of one diffusion time."""
+        ...
+
+
+class ScoreModel(Protocol):
+    """Anything that can be asked for the noise in poses."""
+
+    def prepare(self, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32) -> PreparedScore:
+        """Return the model for conditions (R, C), ready for the diffusion times named.
+
+        Args:
+            dtype: of the large products; sums, norms and what goes in and out stay float32.
+        """
+        ...
+
+
+class TimeCode(nn.Module):
+    """Sines and cosines of a diffusion time."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, time: Tensor) -> Tensor:
+        """Return (R, size): sines, then cosines, of times (R,)."""
+        half = self.size // 2
+        falls = torch.arange(half, device=time.device) * -(math.log(10000) / (half - 1))
+        angles = time[:, None] * torch.exp(falls)[None]
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class Mixer(nn.Module):
+    """The two layers of a block; the names are those of the published checkpoint."""
+
+    def __init__(self, size: int, condition: int, hidden: int) -> None:
+        super().__init__()
+        self.layer_norm1 = nn.LayerNorm(size + condition)
+        self.linear_layer1 = nn.Linear(size + condition, hidden)
+        self.layer_norm2 = nn.LayerNorm(hidden)
+        self.linear_layer2 = nn.Linear(hidden, size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (R, size) of (R, size + condition)."""
+        inner = self.layer_norm2(nn.functional.gelu(self.linear_layer1(self.layer_norm1(x))))
+        return nn.functional.gelu(self.linear_layer2(inner))
+
+
+class Block(nn.Module):
+    """One residual step: modulated by time, mixed with the condition."""
+
+    def __init__(self, size: int, condition: int, hidden: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.SiLU(), nn.Linear(TIME_GROWTH * size, 2 * size))
+        self.block = Mixer(size, condition, hidden)
+
+    def forward(self, x: Tensor, time_code: Tensor, condition: Tensor) -> Tensor:
+        """Return x (R, size) after this step; time_code (R, 4 size), condition (R, C)."""
+        scale, shift = self.mlp(time_code).chunk(2, dim=-1)
+        x = x * (1 + scale) + shift
+        return x + self.block(torch.cat([x, condition], dim=-1))
+
+
+class Branch(nn.Module):
+    """The network of one group of numbers: of the pose, or of the shape."""
+
+    def __init__(self, size: int, condition: int, hidden: int, blocks: int) -> None:
+        super().__init__()
+        width = TIME_GROWTH * size
+        self.size = size
+        self.time_mlp = nn.Sequential(TimeCode(size), nn.Linear(size, width), nn.GELU(), nn.Linear(width, width))
+        self.init_mlp = nn.Linear(size, size)
+        self.blocks = nn.ModuleList([Block(size, condition, hidden) for _ in range(blocks)])
+        self.final_mlp = nn.Linear(size, size)
+
+    def steps(self) -> list[Block]:
+        """Return the blocks in their order."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+        """Return the noise in x (R, size) at times (R,), given conditions (R, C)."""
+        time_code = self.time_mlp(time)
+        x = self.init_mlp(x)
+        for block in self.blocks:
+            x = block(x, time_code, condition)
+        return self.final_mlp(x)
+
+
+class Denoiser(ModelMixin, ConfigMixin):
+    """The published network ("FC"); frames do not see each other."""
+
+    @register_to_config
+    def __init__(
+        self,
+        condition: int = 3072,
+        hidden: int = 1024,
+        blocks: int = 3,
+        has_betas: bool = False,
+        beta_condition: int = 1536,
+        beta_hidden: int = 1024,
+        beta_blocks: int = 2,
+    ) -> None:
+        """Build with random weights.
+
+        Args:
+            condition: how many numbers of the features go to the pose branch.
+            hidden: width of its blocks.
+            has_betas: also model the ten numbers of the shape, with a branch of their own.
+            beta_condition: how many numbers, after the first ones, go to that branch.
+        """
+        super().__init__()
+        for name, size in (("condition", condition), ("hidden", hidden), ("beta_condition", beta_condition)):
+            check_size(name, size, low=name == "hidden")
+        check_size("beta_hidden", beta_hidden)
+        check_size("blocks", blocks, low=0, high=256)
+        check_size("beta_blocks", beta_blocks, low=0, high=256)
+        self.pose = Branch(POSE_NUMBERS, condition, hidden, blocks)
+        self.shape = Branch(BETA_NUMBERS, beta_condition, beta_hidden, beta_blocks) if has_betas else None
+        self.condition = condition
+        self.conditions = condition + (beta_condition if has_betas else 0)
+        self.numbers = POSE_NUMBERS + (BETA_NUMBERS if has_betas else 0)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "Denoiser":  # type: ignore[override]
+        """Return the network in a folder of `save_pretrained` or of an import, in evaluation mode.
+
+        Raises:
+            WeightsError: a file is missing or damaged, or a tensor is missing, unknown or of another shape.
+        """
+        return load_network(cls, folder, "`dpmesh-video weights import scorehmr`")
+
+    def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+        """Return the noise (R, P) in poses.
+
+        Args:
+            x: (R, P) 24 rotations as six numbers, the root first; with a shape branch ten scaled betas behind them.
+            time: (R,) int64, 0 to 999.
+            condition: (R, C) standardised image features.
+        """
+        check_shape("x", x, (len(condition), self.numbers))
+        check_shape("condition", condition, (len(x), self.conditions))
+        noise = self.pose(x[:, :POSE_NUMBERS], time, condition[:, : self.condition])
+        if self.shape is None:
+            return noise
+        return torch.cat([noise, self.shape(x[:, POSE_NUMBERS:], time, condition[:, self.condition :])], dim=-1)
+
+    def prepare(
+        self, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> "PreparedDenoiser":
+        """Return the network for conditions (R, C), with what does not depend on the pose worked out once."""
+        return PreparedDenoiser(self, condition, times, dtype)
+
+
+class PreparedDenoiser:
+    """The same numbers as the network's own pass, to rounding, for one batch of conditions and few times."""
+
+    def __init__(
+        self, denoiser: Denoiser, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> None:
+        check_shape("condition", condition, ("R", denoiser.conditions))
+        with torch.no_grad():
+            self._pose = _FoldedBranch(denoiser.pose, condition[:, : denoiser.condition], times, dtype)
+            self._shape: _FoldedBranch | None = None
+            if denoiser.shape is not None:
+                self._shape = _FoldedBranch(denoiser.shape, condition[:, denoiser.condition :], times, dtype)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, time: int) -> Tensor:
+        """Return the noise (R, P) in poses x (R, P), all at one of the prepared times."""
+        noise = self._pose(x[:, :POSE_NUMBERS], time)
+        if self._shape is None:
+            return noise
+        return torch.cat([noise, self._shape(x[:, POSE_NUMBERS:], time)], dim=-1)
+
+
+class _FoldedBranch:
+    def __init__(self, branch: Branch, condition: Tensor, times: Sequence[int], dtype: torch.dtype) -> None:
+        self._branch = branch
+        self._place = {int(time): row for row, time in enumerate(times)}
+        codes = branch.time_mlp(torch.tensor(list(self._place), device=condition.device))
+        self._blocks = [_FoldedBlock(block, branch.size, condition, codes, dtype) for block in branch.steps()]
+
+    def __call__(self, x: Tensor, time: int) -> Tensor:
+        place = self._place[time]
+        x = self._branch.init_mlp(x)
+        for block in self._blocks:
+            x = block(x, place)
+        return self._branch.final_mlp(x)
+
+
+class _FoldedBlock:
+    """A block whose first layer norm and layer are split into the part of the pose and that of the condition.
+
+    With x and c centred by their own means, the joint variance is the sum of both sums of squares and of the squared
+    distance of the means times n_x n_c / n, over n; the layer after the norm is linear in x, c and that distance.
+    """
+
+    def __init__(self, block: Block, size: int, condition: Tensor, time_codes: Tensor, dtype: torch.dtype) -> None:
+        mixer = block.block
+        norm, layer = mixer.layer_norm1, mixer.linear_layer1
+        weight = layer.weight * norm.weight
+        count, whole = condition.shape[1], condition.shape[1] + size
+        of_pose, of_condition = weight[:, :size], weight[:, size:]
+        self._norm, self._dtype = mixer.layer_norm2, dtype
+        self._last, self._bias = mixer.linear_layer2.weight.T.to(dtype), mixer.linear_layer2.bias
+        self._scale, self._shift = block.mlp(time_codes).chunk(2, dim=-1)
+        self._scale = 1 + self._scale
+        self._mean = condition.mean(-1, keepdim=True)
+        centred = condition - self._mean
+        self._squares = (centred * centred).sum(-1, keepdim=True) / whole + norm.eps
+        self._given = centred @ of_condition.T
+        self._of_pose = (of_pose - of_pose.mean(1, keepdim=True)).T.contiguous().to(dtype)
+        self._of_distance = (count * of_pose.sum(1) - size * of_condition.sum(1)) / whole
+        self._constant = layer.weight @ norm.bias + layer.bias
+        self._whole, self._distance_share = whole, size * count / whole**2
+
+    def __call__(self, x: Tensor, place: int) -> Tensor:
+        x = x * self._scale[place] + self._shift[place]
+        mean = x.mean(-1, keepdim=True)
+        centred, distance = x - mean, mean - self._mean
+        variance = (centred * centred).sum(-1, keepdim=True) / self._whole + self._squares
+        variance = variance + self._distance_share * distance * distance
+        hidden = self._given + (centred.to(self._dtype) @ self._of_pose).float() + distance * self._of_distance
+        inner = self._norm(nn.functional.gelu(hidden * variance.rsqrt() + self._constant))
+        return x + nn.functional.gelu((inner.to(self._dtype) @ self._last).float() + self._bias)

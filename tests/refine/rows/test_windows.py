@@ -1,0 +1,52 @@
+"""Where windows lie and how they are joined."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from refine.rows.windows import Joiner, Window, group_windows, plan_windows
+
+
+@pytest.mark.parametrize("rows", [0, 1, 31, 32, 33, 100, 500])
+def test_windows_cover_every_row_and_share_rows_with_their_neighbours(rows: int) -> None:
+    windows = plan_windows(0, np.arange(rows) / 30.0, 32, 8, 1.0)
+    assert sorted({row for w in windows for row in range(w.start, w.stop)}) == list(range(rows))
+    assert all(len(w) == min(rows, 32) for w in windows)
+    assert all(a.stop - b.start >= 8 for a, b in pairwise(windows))
+
+
+def test_no_window_spans_a_long_gap() -> None:
+    time = np.r_[np.arange(40) / 30.0, 10.0 + np.arange(10) / 30.0]
+    assert plan_windows(3, time, 64, 8, 1.0) == [Window(3, 0, 40), Window(3, 40, 50)]
+
+
+def test_groups_keep_the_order_and_the_bound() -> None:
+    windows = plan_windows(0, np.arange(200) / 30.0, 32, 8, 1.0)
+    groups = group_windows(windows, 70)
+    assert [w for group in groups for w in group] == windows
+    assert all(sum(map(len, group)) <= 70 for group in groups)
+
+
+def test_an_overlap_as_long_as_the_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="overlap 32"):
+        plan_windows(0, np.arange(5.0), 32, 32, 1.0)
+
+
+def test_windows_that_agree_are_joined_without_a_trace() -> None:
+    rng = np.random.default_rng(0)
+    pose, trans = rng.normal(0, 0.4, (100, 24, 3)), rng.normal(0, 1, (100, 3))
+    joiner = Joiner(np.zeros((100, 24, 3)), np.zeros((100, 3)))
+    for window in plan_windows(0, np.arange(100) / 30.0, 32, 8, 1.0):
+        joiner.add(window, pose[window.start : window.stop], trans[window.start : window.stop])
+    np.testing.assert_allclose(joiner.pose, pose, atol=1e-5)
+    np.testing.assert_allclose(joiner.trans, trans, atol=1e-5)
+
+
+def test_windows_that_differ_go_over_into_each_other_without_a_jump() -> None:
+    joiner = Joiner(np.zeros((56, 24, 3)), np.zeros((56, 3)))
+    for number, window in enumerate(plan_windows(0, np.arange(56) / 30.0, 32, 8, 1.0)):
+        joiner.add(window, np.full((32, 24, 3), 0.1 * number), np.full((32, 3), 1.0 * number))
+    assert np.abs(np.diff(joiner.trans, axis=0)).max() < 0.2
+    assert np.abs(np.diff(joiner.pose, axis=0)).max() < 0.02
+    assert joiner.trans[0, 0] == 0.0 and joiner.trans[-1, 0] == 1.0
