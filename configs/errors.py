@@ -1,11 +1,12 @@
 """Errors that a user can act on.
 
 DpmeshVideoError
-    InputError       a file the user gave cannot be used
-      TruncatedError   it ends early: the frames before the damage are good
-    SettingsError    wrong usage: an unknown or contradictory setting
-    WeightsError     a model file is missing, corrupt or of the wrong kind
-    RunError         an output folder does not fit what was asked
+    InputError         a file the user gave cannot be used
+      TruncatedError     it ends early: the frames before the damage are good
+    SettingsError      wrong usage: an unknown or contradictory setting
+    WeightsError       a model file is missing, corrupt or of the wrong kind
+    RunError           an output folder does not fit what was asked
+    InstallationError  another package takes the place of one of this program
 """
 
 
@@ -31,3 +32,7 @@ class WeightsError(DpmeshVideoError):
 
 class RunError(DpmeshVideoError):
     """An output folder does not fit what was asked."""
+
+
+class InstallationError(DpmeshVideoError, ImportError):
+    """Another package takes the place of one of this program, or a part of it is missing."""

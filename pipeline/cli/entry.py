@@ -33,11 +33,13 @@ def execute(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; every error is one line on stderr."""
     import logging
 
+    from configs.clash import check_packages
     from configs.errors import SettingsError
     from configs.failure import describe_failure, is_unexpected, keep_traceback
     from pipeline.cli.tables import tell_error
 
     try:
+        check_packages()
         return _invoke(arguments)
     except SettingsError as error:
         tell_error(error)
