@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 ULTRALYTICS_LOWEST := 8.4.0
 
-.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint clean
+.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint dist clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -53,6 +53,12 @@ bench: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# An sdist, and the wheel that is built from it.
+dist: $(STAMP)
+	rm -rf build dist
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --outdir dist
 
 clean:
 	rm -rf $(VENV) out

@@ -1,8 +1,9 @@
 """The licence page and the shipped texts cover everything that the package holds and needs."""
 
-import re
 import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from configs.weights import read_catalogue
 
@@ -30,7 +31,7 @@ def test_the_licence_page_names_every_dependency() -> None:
     extras = project["optional-dependencies"].values()
     wanted = [*project["dependencies"], *(name for extra in extras for name in extra)]
     page = (ROOT / "docs" / "licences.md").read_text()
-    missing = [name for line in wanted if f"`{(name := re.split('[<>=;! ]', line)[0])}`" not in page]
+    missing = [name for line in wanted if f"`{(name := Requirement(line).name)}`" not in page]
     assert not missing
 
 

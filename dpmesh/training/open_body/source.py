@@ -57,7 +57,7 @@ def sample_phenotypes(count: int, rng: np.random.Generator) -> dict[str, np.ndar
 
 
 def read_source(count: int, seed: int) -> SourceBody:
-    """Return `count` sampled adults of the `anny` body (needs the extra `anny`)."""
+    """Return `count` sampled adults of the `anny` body (needs the extra `body`)."""
     import anny
     import torch
     from anny.face_segmentation import get_face_segmentation_mask
