@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 ULTRALYTICS_LOWEST := 8.4.0
 
-.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint dist clean
+.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint dist constraints clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -59,6 +59,11 @@ dist: $(STAMP)
 	rm -rf build dist
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build --outdir dist
+
+# The versions in .venv, as the set that is known to work: after `make clean test`.
+constraints: $(STAMP)
+	{ echo "# Versions that passed the test suite together, on Linux x86-64 with Python 3.11. Made by: make constraints"; \
+	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable --exclude build --exclude pyproject_hooks; } > constraints.txt
 
 clean:
 	rm -rf $(VENV) out

@@ -117,3 +117,19 @@ def test_an_installation_asks_for_what_a_run_imports_and_nothing_else() -> None:
 def test_the_extras_of_training_ask_for_what_only_training_imports() -> None:
     found = imported([path for path in SOURCES if "training" in path.parts]) - required(PROJECT["dependencies"])
     assert found == required(EXTRAS["train"]) | required(EXTRAS["body"])
+
+
+def test_the_known_good_set_has_one_version_of_everything_that_is_asked_for() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    known = {}
+    for line in lines:
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)", line)
+        assert match, line
+        known[normalised(match[1])] = match[2]
+    for line in [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["test"], *EXTRAS["lint"]]:
+        asked = Requirement(line)
+        assert known[normalised(asked.name)] in asked.specifier, line
+
+
+def test_the_changelog_has_the_version_of_the_package() -> None:
+    assert f"\n## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text()
