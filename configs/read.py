@@ -49,6 +49,19 @@ def read_settings(preset: str | None, given: Mapping[str, Any], assignments: Seq
         raise SettingsError("; ".join([*map(_describe, faults[:SHOWN_FAULTS]), *more])) from error
 
 
+def as_settings(settings: RunSettings | Mapping[str, Any] | None, preset: str | None = None) -> RunSettings:
+    """Return settings given in Python: all of them, or values by dotted name over a preset.
+
+    Raises:
+        SettingsError: as of `read_settings`, or a preset is given with all settings.
+    """
+    if isinstance(settings, RunSettings):
+        if preset is not None:
+            raise SettingsError(f"preset {_short(preset)}: all settings are given and none is left to it; leave it out")
+        return settings
+    return read_settings(preset, settings or {}, [])
+
+
 def _read_preset(name: str) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         path = Path(name)

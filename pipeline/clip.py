@@ -12,11 +12,12 @@ import numpy as np
 
 from configs.errors import InputError, TruncatedError
 from configs.schema import RunSettings
+from configs.version import program_version
 from pipeline.flow.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
-from pipeline.flow.identity import code_identity, program_version, video_identity, weights_identity
+from pipeline.flow.identity import code_identity, video_identity, weights_identity
 from pipeline.flow.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
 from pipeline.flow.memory import give_back
-from pipeline.flow.outputs import OVERLAY_NAME, person_files, person_number
+from pipeline.flow.outputs import RunFolder, person_number
 from pipeline.flow.prefetch import WriteBehind, prefetch
 from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoInfo, VideoWriter, read_frames
@@ -24,7 +25,7 @@ from pipeline.media.images import plan_images
 from pipeline.media.info import fit_size
 from pipeline.media.sound import Sound
 from pipeline.models import Models
-from pipeline.motion import motion_name, write_motion
+from pipeline.motion import write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import MotionLibrary, read_track, write_track
 from pipeline.nodes.edits import edited_people, read_edits
@@ -106,9 +107,14 @@ class Clip:
         return plan
 
     @property
+    def files(self) -> RunFolder:
+        """Where this clip's files lie."""
+        return RunFolder(self.folder)
+
+    @property
     def store(self) -> ObservationStore:
         """Where this clip's observations lie."""
-        return ObservationStore(self.folder / "observations")
+        return ObservationStore(self.files.observations)
 
     def has_found_somebody(self) -> bool:
         """Return whether there are people in the observations, whoever of them is written."""
@@ -116,7 +122,7 @@ class Clip:
 
     def motion_paths(self) -> list[Path]:
         """Return the files of `read_track`, in order of people."""
-        return person_files(self.folder, "motion")
+        return self.files.motions()
 
     def _observe(self, fingerprint: str, identity: str) -> Sequence[Path]:
         store = self.store
@@ -179,7 +185,7 @@ class Clip:
             if missing := sorted(set(chosen) - {span.track_id for span in spans}):
                 log.warning("%s: link.people names %s, who is not there", self.folder.name, missing[0])
             spans = [span for span in spans if span.track_id in chosen]
-        path_of = {span.track_id: self.folder / "motion" / motion_name(span.track_id) for span in spans}
+        path_of = {span.track_id: self.files.motion(span.track_id) for span in spans}
         claim(list(path_of.values()))
         body, count = self.models.body(), 0
         self.progress.start("motion", len(spans))
@@ -202,7 +208,7 @@ class Clip:
         layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
         sources = self.motion_paths()
         paths_of = [
-            {layout: self.folder / "tracks" / motion_name(person_number(source), layout) for layout in layouts}
+            {layout: self.files.track(person_number(source), layout) for layout in layouts}
             for source in sources
         ]
         paths = [path for each in paths_of for path in each.values()]
@@ -226,7 +232,7 @@ class Clip:
         return paths
 
     def _overlay(self, claim: Claim) -> Sequence[Path]:
-        path = self.folder / OVERLAY_NAME
+        path = self.files.overlay
         claim([path])
         tracks = MotionLibrary.of_files(self.motion_paths())
         has_sound = self.settings.overlay.is_sound_kept and not self.info.is_counted  # else out of step

@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.errors import SettingsError, WeightsError
+from configs.errors import DpmeshVideoError, RunError, SettingsError, WeightsError
 from configs.failure import describe_failure
 from configs.schema import RunSettings
+from configs.threads import use_one_thread_each
+from configs.version import program_version
 from pipeline.clip import Clip, Progress
+from pipeline.device import choose_device
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import PlannedNode
-from pipeline.flow.identity import program_version, video_identity
-from pipeline.flow.inputs import ClipInput
+from pipeline.flow.identity import video_identity
+from pipeline.flow.inputs import ClipInput, find_inputs
 from pipeline.flow.line import StageClock
 from pipeline.flow.memory import give_back
 from pipeline.flow.outputs import check_folder
-from pipeline.flow.record import check_owner, describe_input
+from pipeline.flow.progress import ProgressDisplay
+from pipeline.flow.record import VideoRecord, check_owner, describe_input
 from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
+from pipeline.results import Run
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +39,20 @@ class ClipResult:
     frame_count: int
     seconds: float
     problem: str  # empty = nothing to say
-    is_failed: bool  # nothing usable was written
+    error: Exception | None = None  # why nothing usable was written; None = something was
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether nothing usable was written."""
+        return self.error is not None
+
+    def open(self) -> Run:
+        """Return the run; raises `DpmeshVideoError` if it failed."""
+        if isinstance(self.error, DpmeshVideoError):
+            raise self.error
+        if self.error is not None:
+            raise RunError(self.problem) from self.error
+        return Run(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,45 @@ class ClipPlan:
     def is_failed(self) -> bool:
         """Whether there is no plan."""
         return bool(self.problem)
+
+
+def run_inputs(
+    inputs: Sequence[str],
+    output: Path,
+    settings: RunSettings,
+    *,
+    has_progress: bool = True,
+    on_done: Callable[[ClipResult], None] = lambda result: None,
+) -> list[ClipResult]:
+    """Process what a user named: videos, folders of them, globs; return how each clip ended.
+
+    Args:
+        has_progress: whether a bar is shown in a terminal or a notebook.
+        on_done: hears each result as soon as it is there.
+
+    Raises: as of `find_inputs`, and what would fail for every clip.
+    """
+    return run_found(find_inputs(inputs, settings), output, settings, has_progress=has_progress, on_done=on_done)
+
+
+def run_found(
+    clips: Sequence[ClipInput],
+    output: Path,
+    settings: RunSettings,
+    *,
+    has_progress: bool = True,
+    on_done: Callable[[ClipResult], None] = lambda result: None,
+) -> list[ClipResult]:
+    """Process clips whose names are known, as `run_inputs` does."""
+    device = choose_device(settings.runtime.device)
+    use_one_thread_each()
+    with ProgressDisplay(is_shown=has_progress) as display:
+
+        def report(result: ClipResult) -> None:
+            display.finish()
+            on_done(result)
+
+        return run_clips(clips, output, settings, device, display.listen, report)
 
 
 def run_clips(
@@ -90,30 +147,31 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
             raise
         except Exception as error:
             problem = attempt.fail(error)
+            cause = error.with_traceback(None)  # which holds the frames, and they hold images
+            cause.__cause__ = cause.__context__ = None
         except BaseException:
             attempt.stop()
             raise
-    give_back()  # what the traceback held, too
-    return ClipResult(clip.name, attempt.folder, 0, 0, attempt.seconds, problem, True)
+    give_back()
+    return ClipResult(clip.name, attempt.folder, 0, 0, attempt.seconds, problem, cause)
 
 
 def _process(
     clip: ClipInput, attempt: Attempt, settings: RunSettings, models: Models, progress: Progress
 ) -> ClipResult:
-    record, folder, clock = attempt.record, attempt.folder, StageClock()
-    record |= describe_input(clip.path)
+    folder, clock = attempt.folder, StageClock()
+    attempt.note(**describe_input(clip.path))
     check_folder(folder, clip.path)
     check_owner(folder, clip.path)
     attempt.is_owner = True
     info = probe_clip(clip.path, settings)
     for note in info.notes:
         log.warning("%s: %s", clip.name, note)
-    record["video"] = {
-        "width": info.width, "height": info.height, "rate": str(info.rate), "rate_source": info.rate_source,
-        "codec": info.codec, "rotation_deg": info.rotation_deg, "duration_s": info.duration_s,
-    }  # fmt: skip
-    record["models"] = describe(models)
-    record["content"] = video_identity(clip.path)
+    video = VideoRecord(
+        width=info.width, height=info.height, rate=str(info.rate), rate_source=info.rate_source,
+        codec=info.codec, rotation_deg=info.rotation_deg, duration_s=info.duration_s,
+    )  # fmt: skip
+    attempt.note(video=video, models=describe(models), content=video_identity(clip.path))
     work = Clip(info, folder, settings, models, progress, clock)
     work.plan()  # refuses wrong models before anything of an earlier run is cleared
     attempt.begin()
@@ -131,18 +189,18 @@ def _process(
         )  # fmt: skip
     seconds = attempt.seconds
     problem = journal.warning if journal else ""
-    attempt.finish({
-        "status": "partial" if problem else "done",
-        "problem": problem,
-        "frames": journal.frame_count if journal else 0,
-        "rows": journal.row_count if journal else 0,
-        "people": people,
-        "nodes": {node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
-        "seconds": {name: round(value, 3) for name, value in clock.seconds.items()} | {"total": round(seconds, 3)},
-        "program": program_version(),
-        "python": platform.python_version(),
-    })  # fmt: skip
-    return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem, False)
+    attempt.finish(
+        status="partial" if problem else "done",
+        problem=problem,
+        frames=journal.frame_count if journal else 0,
+        rows=journal.row_count if journal else 0,
+        people=people,
+        nodes={node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
+        seconds={name: round(value, 3) for name, value in clock.seconds.items()} | {"total": round(seconds, 3)},
+        program=program_version(),
+        python=platform.python_version(),
+    )
+    return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem)
 
 
 def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:
@@ -151,8 +209,10 @@ def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:
     return probe(path, image_rate=decode.folder_rate_hz, rate=decode.rate_hz, max_side_px=decode.max_side_px)
 
 
-def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings, device: str) -> list[ClipPlan]:
+def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings) -> list[ClipPlan]:
     """Return what a run would do; reads videos' headers, models' hashes and the motion prior, writes nothing."""
+    device = choose_device(settings.runtime.device)
+    use_one_thread_each()
     models = Models(settings, device)
     plans = []
     for clip in clips:

@@ -7,8 +7,8 @@ from pipeline.bench.crowd import bench_crowd
 from pipeline.bench.line import bench_line
 from pipeline.bench.precision import bench_precision
 from pipeline.bench.refine import bench_refine_memory
-from pipeline.cli.commands import DEMO
 from pipeline.cli.tables import print_table
+from pipeline.flow.outputs import DEMO_CLIP
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     line.add_argument("--long-s", type=float, default=600.0, help="length of the long input")
     precision = commands.add_parser("precision", help="bodies of a bfloat16 run against those of a float32 run")
     for command in (line, precision):
-        command.add_argument("--clip", type=Path, default=DEMO / "demo.mp4", help="video; `line` loops it")
+        command.add_argument("--clip", type=Path, default=DEMO_CLIP, help="video; `line` loops it")
         command.add_argument("--detector", default="bundled", help="pose weights")
     memory = commands.add_parser("refine-memory", help="memory of refining short and long tracks")
     memory.add_argument("--short-min", type=float, default=1.0, help="minutes of motion of the short tracks")

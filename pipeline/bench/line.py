@@ -1,6 +1,5 @@
 """How fast the whole line is, where its time goes, and whether its memory grows with the length of the video."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import av
 
 from configs.threads import core_count, use_one_thread_each
+from pipeline.flow.record import read_record
 
 STAGES = ("decode", "detect", "track", "recover", "write", "motion", "export", "overlay")
 
@@ -107,8 +107,8 @@ def measure_command(video: Path, output: Path, given: list[str]) -> MeasuredRun:
     """Run the command on a video with the options given and read what it says of itself."""
     command = [sys.executable, "-m", "pipeline.cli", "run", str(video), "--output", str(output), *given]
     measured = measure(command)
-    record = json.loads((output / video.stem / "run.json").read_text())
-    return MeasuredRun(record["frames"], measured.seconds, measured.peak_mib, record["seconds"], rows=record["rows"])
+    record = read_record(output / video.stem)
+    return MeasuredRun(record.frames, measured.seconds, measured.peak_mib, record.seconds, rows=record.rows)
 
 
 def measure_detection(video: Path, detector: str) -> MeasuredRun:

@@ -12,7 +12,7 @@ import torch
 from dpmesh.body import load_body
 from dpmesh.body.model import BodyModel
 from pipeline.bench.line import BenchTable
-from pipeline.cli.commands import run_tracks
+from pipeline.results import Run
 from pipeline.types import MotionTrack
 
 
@@ -22,7 +22,7 @@ def bench_precision(clip: Path, detector: str) -> Iterator[BenchTable]:
         runs = {dtype: _run(clip, Path(folder) / dtype, detector, dtype) for dtype in ("float32", "bfloat16")}
         body = load_body(None)
         apart, shifts = [], []
-        for exact, rounded in zip(*(list(run_tracks(run)) for run in runs.values()), strict=True):
+        for exact, rounded in zip(*(list(Run(run).tracks()) for run in runs.values()), strict=True):
             wanted, found = _joints(body, exact), _joints(body, rounded)
             posed = (found - found[:, :1]) - (wanted - wanted[:, :1])
             apart.append(1000 * np.linalg.norm(posed, axis=-1).ravel())

@@ -1,6 +1,7 @@
 """Commands and their options. What a command does is imported when it runs, so that --help stays fast."""
 
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +9,17 @@ import typer
 
 from configs.errors import SettingsError
 from configs.log import log_to_stderr
+from pipeline.cli.evaluate_app import evaluate_app, print_truth
+from pipeline.cli.options import Assignments, Detector, Model, Output, Preset
 from pipeline.cli.programs import add_programs
+from pipeline.cli.tables import print_table, report_result, say
 from pipeline.cli.weights_app import weights_app
+from pipeline.flow.outputs import DEMO_CLIP, DEMO_TRUTH
 
 if TYPE_CHECKING:
     from configs.schema import RunSettings
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     help="Video of many people to 3D human motion: one AMASS-style motion file per person.",
@@ -20,19 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-evaluate_app = typer.Typer(help="Measure a run, or ways to refine.", no_args_is_help=True)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 add_programs(app, evaluate_app)
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="each clip's results get a folder in here")]
-Preset = Annotated[str | None, typer.Option(help="named settings (accurate, fast), or a .yaml file")]
-Assignments = Annotated[list[str] | None, typer.Option("--set", help="any setting, as section.name=value")]
-Detector = Annotated[str | None, typer.Option(help="pose weights: a path, an Ultralytics name, 'bundled' or 'auto'")]
-Model = Annotated[str | None, typer.Option(help="recovery network: a name of `weights list`, or a folder")]
-Refines = Annotated[
-    list[str] | None, typer.Option(help="as for run; the first one given is what the others are compared with")
-]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one line per chunk")]
 
 
@@ -103,14 +101,50 @@ def run(
     if fps is not None:
         words.append(f"export.rate_hz={'null' if fps == 'source' else fps}")
     chosen = read_settings(preset, given, words)
-    from pipeline.cli import commands
-
     if settings:
-        commands.print_settings(chosen)
+        import yaml
+
+        sys.stdout.write(yaml.safe_dump(chosen.model_dump(mode="json"), sort_keys=False))
         return
     if not inputs:
         raise SettingsError("no input given; name a video, for example: dpmesh-video run clip.mp4")
-    raise typer.Exit(commands.run(inputs, output, chosen, is_plan=plan))
+    raise typer.Exit(_print_plan(inputs, output, chosen) if plan else _run(inputs, output, chosen))
+
+
+def _run(inputs: list[str], output: Path, settings: "RunSettings") -> int:
+    """Run clips and print how each ended; return the exit code."""
+    from pipeline.flow.inputs import find_inputs
+
+    clips = find_inputs(inputs, settings)  # before libraries are loaded that take seconds
+    from pipeline.run import ClipResult, exit_code, run_found
+
+    problems: set[str] = set()
+
+    def report(result: ClipResult) -> None:
+        report_result(result, is_known=result.problem in problems)
+        problems.add(result.problem)
+
+    results = run_found(clips, output, settings, on_done=report)
+    if len(results) > 1:
+        failed = sum(result.is_failed for result in results)
+        log.info("%d clips done, %d failed", len(results) - failed, failed)
+    return exit_code(results)
+
+
+def _print_plan(inputs: list[str], output: Path, settings: "RunSettings") -> int:
+    """Print what a run would do; return the exit code."""
+    from pipeline.flow.inputs import find_inputs
+
+    clips = find_inputs(inputs, settings)
+    from pipeline.run import exit_code, plan_clips
+
+    plans = plan_clips(clips, output, settings)
+    for plan in plans:
+        if plan.problem:
+            say(f"{plan.name}  cannot be read: {plan.problem}")
+        for node in plan.nodes:
+            say(f"{plan.name}  {node.name:<8}  {'up to date' if node.is_current else f'runs: {node.reason}'}")
+    return exit_code(plans)
 
 
 @app.command()
@@ -120,9 +154,18 @@ def demo(
 ) -> None:
     """Run on the bundled clip with the bundled models and print the errors against its truth."""
     _configure_log(verbose)
-    from pipeline.cli import commands
+    from configs.read import read_settings
+    from pipeline.flow.outputs import RunFolder
 
-    raise typer.Exit(commands.demo(output))
+    code = _run([str(DEMO_CLIP)], output, read_settings(None, {"detect.weights": "bundled"}, []))
+    if not code:
+        files = RunFolder(output / DEMO_CLIP.stem)
+        print_truth(files.path, DEMO_TRUTH)
+        say()
+        for path in files.tracks():
+            say(f"motion   {path}")
+        say(f"overlay  {files.overlay}")
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -150,9 +193,18 @@ def edit(
         *(parse_edit("merge", text) for text in merge or []),
         *(parse_edit("drop", text) for text in drop or []),
     ]
-    from pipeline.cli.edit import edit as edit_run
+    from pipeline.editing import edit_run
 
-    raise typer.Exit(edit_run(folder, edits, source, is_cleared=clear))
+    done = edit_run(folder, edits, source, is_cleared=clear, on_done=report_result)
+    if done.result is None or not done.result.is_failed:
+        rows = [(str(s.track_id), str(s.first_frame), str(s.last_frame), str(s.row_count)) for s in done.people]
+        print_table([("person", "first frame", "last frame", "frames seen"), *rows])
+        if done.edits:
+            say(f"edits: {' '.join(map(str, done.edits))}")
+    if done.result is not None:
+        from pipeline.run import exit_code
+
+        raise typer.Exit(exit_code([done.result]))
 
 
 @app.command()
@@ -163,113 +215,18 @@ def inspect(
 ) -> None:
     """Say what is in a run or in a motion file."""
     _configure_log(False)
-    from pipeline.cli import inspection
+    from pipeline.cli.inspection import inspect_path
 
-    inspection.inspect(path, sheet, frames)
+    inspect_path(path, sheet, frames)
 
 
 @app.command()
 def doctor() -> None:
     """Say what this machine can do, and what is missing."""
     _configure_log(False)
-    from pipeline.cli import inspection
+    from pipeline.cli.doctor import examine
 
-    raise typer.Exit(inspection.doctor())
-
-
-@evaluate_app.command("reprojection")
-def evaluate_reprojection(
-    folder: Annotated[Path, typer.Argument(help="a run's folder")],
-) -> None:
-    """Report the share of confident keypoints that the projected bodies meet."""
-    _configure_log(False)
-    from pipeline.cli import commands
-
-    commands.evaluate_reprojection(folder)
-
-
-@evaluate_app.command("truth")
-def evaluate_truth(
-    folder: Annotated[Path, typer.Argument(help="a run's folder")],
-    truth: Annotated[Path, typer.Argument(help="truth.npz of a rendered clip")],
-) -> None:
-    """Report the errors of a run on a rendered clip whose truth is known."""
-    _configure_log(False)
-    from pipeline.cli import commands
-
-    commands.evaluate_truth(folder, truth)
-
-
-@evaluate_app.command("capture")
-def evaluate_capture(
-    folder: Annotated[Path, typer.Argument(help="a capture: calibration, a video per camera, 3D reference")],
-    camera: Annotated[
-        str, typer.Option(help="a camera's name, or 'each' for one after the other, each alone")
-    ] = "each",
-    calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
-    output: Output = Path("out"),
-    preset: Preset = None,
-    assignments: Assignments = None,
-    detector: Detector = None,
-    model: Model = None,
-    refine: Refines = None,
-) -> None:
-    """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
-    _configure_log(False)
-    chosen, modes = _compared(preset, assignments, detector, model, refine)
-    from pipeline.cli import commands
-
-    raise typer.Exit(commands.evaluate_capture(folder, camera, calibration, output, chosen, modes))
-
-
-@evaluate_app.command("sequences")
-def evaluate_sequences(
-    folder: Annotated[Path, typer.Argument(help="rendered clips NAME.mp4, each with NAME.truth.npz")],
-    output: Output = Path("out"),
-    preset: Preset = None,
-    assignments: Assignments = None,
-    detector: Detector = None,
-    model: Model = None,
-    refine: Refines = None,
-) -> None:
-    """Run rendered clips and report errors of joints, acceleration and feet, in all and within gaps."""
-    _configure_log(False)
-    chosen, modes = _compared(preset, assignments, detector, model, refine)
-    from pipeline.cli import commands
-
-    raise typer.Exit(commands.evaluate_sequences(folder, output, chosen, modes))
-
-
-@evaluate_app.command("motions")
-def evaluate_motions(
-    folder: Annotated[Path, typer.Argument(help="shards of `dpmesh-video data motion --split val`")],
-    limit: Annotated[int, typer.Option(min=1, help="clips to measure")] = 512,
-    preset: Preset = None,
-    assignments: Assignments = None,
-    refine: Refines = None,
-) -> None:
-    """Refine people whose keypoints were simulated and report errors of joints and acceleration, also within gaps."""
-    _configure_log(False)
-    chosen, modes = _compared(preset, assignments, None, None, refine)
-    from pipeline.cli import commands
-
-    raise typer.Exit(commands.evaluate_motions(folder, limit, chosen, modes))
-
-
-def _compared(
-    preset: str | None,
-    assignments: list[str] | None,
-    detector: str | None,
-    model: str | None,
-    refine: list[str] | None,
-) -> "tuple[RunSettings, list[str]]":
-    """Return the settings of runs that are only measured, and the ways to refine them."""
-    from configs.read import read_settings
-
-    given = {"detect.weights": detector, "recover.model": model, "overlay.is_written": False}
-    modes: list[str | None] = [*refine] if refine else [None]
-    settings = [read_settings(preset, given | {"refine.mode": mode}, assignments or []) for mode in modes]
-    return settings[0], [each.refine.mode for each in settings]
+    raise typer.Exit(examine())
 
 
 def _configure_log(verbose: bool) -> None:

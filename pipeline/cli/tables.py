@@ -1,9 +1,13 @@
-"""Lines and tables on stdout, errors on stderr: aligned in a terminal, the same text in a pipe."""
+"""What commands print: lines and tables on stdout, errors on stderr; aligned in a terminal, the same text in a pipe."""
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from configs.shown import shown
+
+if TYPE_CHECKING:
+    from pipeline.run import ClipResult
 
 PIPE_WIDTH = 120
 
@@ -38,3 +42,18 @@ def print_table(rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=PIPE_WIDTH)
     console.print(table)
+
+
+def report_result(result: "ClipResult", *, is_known: bool = False) -> None:
+    """Print how the run of one clip ended.
+
+    Args:
+        is_known: whether its problem was printed for an earlier clip: a wrong body, for instance, is wrong for all.
+    """
+    if result.is_failed:
+        tell_error(f"{result.name}: the same" if is_known else result.problem)
+        return
+    if result.problem:
+        note(f"warning: {result.name}: {result.problem}")
+    minutes, seconds = divmod(round(result.seconds), 60)
+    say(f"{result.folder}  {result.person_count} people  {result.frame_count} frames  {minutes:02d}:{seconds:02d}")

@@ -1,11 +1,19 @@
-"""The `weights` commands and their options. What a command does is imported when it runs."""
+"""The `weights` commands. What a command does is imported when it runs."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from configs.errors import InputError, WeightsError
 from configs.log import log_to_stderr
+from pipeline.cli.tables import note, print_table, say
+
+if TYPE_CHECKING:
+    from configs.weights import WeightsStatus
+
+PUBLISHED = re.compile(r"(.+)_best_ckpt\.pth\.tar")
 
 weights_app = typer.Typer(
     help="The models: which exist, whether they are intact, how to import and export them.", no_args_is_help=True
@@ -15,6 +23,8 @@ export_app = typer.Typer(help="Write models in the layout of others.", no_args_i
 weights_app.add_typer(import_app, name="import")
 weights_app.add_typer(export_app, name="export")
 
+Replace = Annotated[bool, typer.Option("--replace", help="replace an earlier import of that name")]
+
 
 @weights_app.callback()
 def configure() -> None:
@@ -22,43 +32,68 @@ def configure() -> None:
     log_to_stderr()
 
 
-Replace = Annotated[bool, typer.Option("--replace", help="replace an earlier import of that name")]
-
-
 @weights_app.command("list")
-def weights_list() -> None:
+def list_entries() -> None:
     """List the models by name, with licence and state."""
-    from pipeline.cli import inspection
+    from configs.weights import list_weights
 
-    inspection.list_weights()
+    found = [(status.entry, status.state) for status in list_weights()]
+    rows = [(entry.name, entry.role, entry.kind, state, entry.licence) for entry, state in found]
+    print_table([("name", "for", "kind", "state", "licence"), *rows])
 
 
 @weights_app.command("verify")
-def weights_verify(
+def verify_entries(
     names: Annotated[list[str] | None, typer.Argument(help="names; all that are here by default")] = None,
 ) -> None:
     """Compare the files of models with their recorded sizes and hashes."""
-    from pipeline.cli import inspection
+    from configs.weights import list_weights, verify
 
-    raise typer.Exit(inspection.verify_weights(names or []))
+    chosen = names or [status.entry.name for status in list_weights() if status.state != "missing"]
+    states = [verify(name) for name in chosen]
+    for status in states:
+        say(f"{status.entry.name}  {_verdict(status)}")
+    raise typer.Exit(1 if any(status.state in ("missing", "corrupt") for status in states) else 0)
 
 
-@weights_app.command("where")
-def weights_where(name: Annotated[str, typer.Argument(help="a name of `weights list`")]) -> None:
+def _verdict(status: "WeightsStatus") -> str:
+    from configs.weights import how_to_get
+
+    if status.state in ("missing", "corrupt"):
+        return f"{status.state}: {status.problem}; {how_to_get(status.entry)}"
+    return "ok" if status.state == "ok" else f"found at {status.path}; the catalogue has no hash to compare with"
+
+
+@weights_app.command()
+def where(name: Annotated[str, typer.Argument(help="a name of `weights list`")]) -> None:
     """Say where a model comes from, under which licence, and where it lies."""
-    from pipeline.cli import inspection
+    from configs.weights import find_entry, how_to_get, list_weights, locate
 
-    inspection.where_weights(name)
+    entry = find_entry(name)
+    if entry is None:
+        known = ", ".join(status.entry.name for status in list_weights())
+        raise InputError(f"{name}: not in the catalogue; known names: {known}")
+    say(f"{entry.name}: {entry.what}")
+    say(f"source   {entry.source}")
+    say(f"licence  {entry.licence}")
+    say(f"place    {locate(entry)}")
+    if not locate(entry).exists():
+        note(f"not here: {how_to_get(entry)}")
 
 
-@weights_app.command("update", hidden=True)
+@weights_app.command(hidden=True)
 def update() -> None:
     """Write size and sha256 of the bundled files into the catalogue of this checkout."""
     from configs.weights import update_catalogue
-    from pipeline.cli.tables import note
 
     for name in update_catalogue():
         note(f"{name}: files absent, entry left as it was")
+
+
+def _check_exists(path: Path) -> None:
+    """Refuse what is not there, before libraries are loaded that take seconds."""
+    if not path.exists():
+        raise WeightsError(f"{path}: no such file; check the path")
 
 
 @import_app.command("dpmesh")
@@ -77,9 +112,25 @@ def import_dpmesh(
     replace: Replace = False,
 ) -> None:
     """Import a published DPMesh checkpoint, so that `run --model NAME` finds it."""
-    from pipeline.cli import exchange
+    _check_exists(file)
+    from configs.weights import verify
+    from dpmesh.weights import import_dpmesh as importing
 
-    exchange.import_dpmesh(file, name, vposer, with_vposer, keep_lora, replace)
+    if name is None:
+        published = PUBLISHED.fullmatch(file.name)
+        if not published:
+            raise InputError(f"{file.name} does not tell how to call it; give --name, as --name dpmesh-3dpw")
+        name = f"dpmesh-{published[1]}"
+    folder = importing.import_dpmesh(
+        file, name, vposer=vposer, is_vposer_taken=with_vposer, is_lora_kept=keep_lora, is_replaced=replace
+    )
+    if verify("vposer-v1").state != "ok":
+        note(
+            "it needs VPoser v1, which is not imported yet: run `dpmesh-video weights import vposer PATH`, with"
+            " vposer_v1_0 from https://smpl-x.is.tue.mpg.de"
+        )
+    note(f"use it with `dpmesh-video run clip.mp4 --model {name}`")
+    say(folder)
 
 
 @import_app.command("vposer")
@@ -88,9 +139,10 @@ def import_vposer(
     replace: Replace = False,
 ) -> None:
     """Import the decoder of VPoser v1, which the published DPMesh checkpoints need."""
-    from pipeline.cli import exchange
+    _check_exists(path)
+    from dpmesh.stored import vposer
 
-    exchange.import_vposer(path, replace)
+    say(vposer.import_vposer(path, is_replaced=replace))
 
 
 @import_app.command("tokenizer")
@@ -100,9 +152,10 @@ def import_tokenizer(
     replace: Replace = False,
 ) -> None:
     """Import a pose tokenizer for the `paper` configuration."""
-    from pipeline.cli import exchange
+    _check_exists(file)
+    from dpmesh.weights import tokenizer
 
-    exchange.import_tokenizer(file, name, replace)
+    say(tokenizer.import_tokenizer(file, name, is_replaced=replace))
 
 
 @import_app.command("scorehmr")
@@ -112,9 +165,28 @@ def import_scorehmr(
     replace: Replace = False,
 ) -> None:
     """Import a published ScoreHMR checkpoint: the score model, with its averaged weights."""
-    from pipeline.cli import exchange
+    _check_exists(file)
+    from dpmesh.stored import cache
+    from dpmesh.stored.checkpoint import Checkpoint, read_pickled
+    from refine.scorehmr.official import denoiser_of
 
-    exchange.import_scorehmr(file, name, replace)
+    folder = cache.check_name(name, "scorehmr", is_replaced=replace)
+    content, is_zip = read_pickled(file)
+    Checkpoint(file, {}, is_zip).check_content()
+    denoiser = denoiser_of(content, file)
+    with cache.whole_folder(folder) as part:
+        denoiser.save_pretrained(part)
+        cache.write_record(
+            part,
+            name,
+            importer="scorehmr",
+            role="score",
+            what="score model of poses given image features (ScoreHMR)",
+            licence="the file's own; ScoreHMR's code is MIT",
+            source=file,
+            hashes={},
+        )
+    say(folder)
 
 
 @export_app.command("dpmesh")
@@ -126,6 +198,19 @@ def export_dpmesh(
     ] = None,
 ) -> None:
     """Write a network as a checkpoint for the published code."""
-    from pipeline.cli import exchange
+    from configs.weights import resolve
 
-    exchange.export_dpmesh(name, target, template)
+    folder = resolve(name)
+    if not folder.is_dir():
+        raise WeightsError(f"{folder}: is no network's folder; give an imported model's name, or a folder")
+    from dpmesh.weights import export_dpmesh as exporting
+
+    report = exporting.export_dpmesh(folder, target, template=template)
+    if report.is_complete:
+        note(f"{report.own_count} tensors of {name}, {report.template_count} names from {template}")
+    else:
+        note(
+            f"{report.own_count} tensors; text encoder, schedules, SMPL and VPoser are not in it: the published code"
+            " loads it with strict=False, or give --template with one of the authors' checkpoints"
+        )
+    say(report.path)

@@ -11,13 +11,13 @@ from configs.claim import claimed
 from configs.errors import DpmeshVideoError, InputError, RunError, SettingsError, WeightsError
 from configs.failure import describe_failure, is_unexpected, keep_traceback
 from configs.schema import RunSettings
+from configs.version import program_version
 from pipeline.flow.atomic import overwrite_json, write_bytes, write_json
-from pipeline.flow.identity import program_version
-from pipeline.flow.record import RECORD_NAME
+from pipeline.flow.outputs import RunFolder
+from pipeline.flow.record import RunRecord
 
 log = logging.getLogger(__name__)
 
-ERROR_LOG_NAME = "error.log"
 LOG_HEAD = "dpmesh-video"  # how such a file begins
 
 
@@ -27,7 +27,8 @@ class Attempt:
     def __init__(self, name: str, folder: Path, settings: RunSettings) -> None:
         self.name = name
         self.folder = folder
-        self.record: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
+        self.files = RunFolder(folder)
+        self.record = RunRecord(settings=settings.model_dump(mode="json"), status="running")
         self.lock = ExitStack()
         self.is_owner = False  # whether the folder is known to be this clip's, or nobody's
         self._is_begun = False
@@ -38,6 +39,10 @@ class Attempt:
         """How long it has gone on."""
         return time.monotonic() - self._started
 
+    def note(self, **fields: Any) -> None:
+        """Add to the record what is known of the run by now."""
+        self.record = self.record.model_copy(update=fields)
+
     def begin(self) -> None:
         """Take the folder, and say that a run goes on.
 
@@ -46,25 +51,26 @@ class Attempt:
         """
         self.lock.enter_context(claimed(self.folder))
         self._is_begun = True
-        write_json(self.folder / RECORD_NAME, self.record | {"status": "running"})  # stays there after a crash
+        write_json(self.files.record, self.record.dump())  # stays there after a crash
 
-    def finish(self, result: dict[str, Any]) -> None:
+    def finish(self, **fields: Any) -> None:
         """Say how the run ended."""
-        write_json(self.folder / RECORD_NAME, self.record | result)
-        log_path = self.folder / ERROR_LOG_NAME
-        if _is_our_log(log_path):
-            log_path.unlink()
+        self.note(**fields)
+        write_json(self.files.record, self.record.dump())
+        if _is_our_log(self.files.error_log):
+            self.files.error_log.unlink()
 
     def stop(self) -> None:
         """Say that the run was stopped, if it had begun."""
         if self._is_begun:
             with suppress(OSError):
-                write_json(self.folder / RECORD_NAME, self.record | {"status": "stopped"})
+                self.note(status="stopped")
+                write_json(self.files.record, self.record.dump())
 
     def fail(self, error: Exception) -> str:
         """Say that the run failed, where the folder is this run's to write in; return what was wrong."""
         problem = describe_failure(error)
-        names = (self.name, str(self.record.get("input", self.name)))
+        names = (self.name, self.record.input or self.name)
         is_named = isinstance(error, DpmeshVideoError) and not isinstance(error, InputError)
         if not is_named and not (isinstance(error, InputError) and any(name in problem for name in names)):
             problem = f"{self.name}: {problem}"
@@ -92,14 +98,14 @@ class Attempt:
 
     def _tell(self, problem: str, error: Exception) -> Path | None:
         """Write `run.json` and `error.log`; return the log, or None where it cannot be written."""
-        record, path = self.folder / RECORD_NAME, self.folder / ERROR_LOG_NAME
-        failed = {"status": "failed", "problem": problem}
+        path = self.files.error_log
+        self.note(status="failed", problem=problem)
         try:
-            write_json(record, self.record | failed)
+            write_json(self.files.record, self.record.dump())
         except OSError:  # no space for another file: what there is becomes a shorter one
-            short = {name: self.record[name] for name in ("input", "path", "settings") if name in self.record}
+            kept = {"input", "path", "settings", "status", "problem"}
             with suppress(OSError):
-                overwrite_json(record, short | failed)
+                overwrite_json(self.files.record, {k: v for k, v in self.record.dump().items() if k in kept})
         if path.exists() and not _is_our_log(path):
             return None
         told = f"{LOG_HEAD} {program_version()}: {problem}\n\n{''.join(traceback.format_exception(error))}"

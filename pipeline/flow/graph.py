@@ -15,8 +15,8 @@ from configs.errors import RunError
 from pipeline.flow.atomic import write_json
 from pipeline.flow.outputs import (
     ADOPTED,
-    NODES_NAME,
     Entry,
+    RunFolder,
     dump_entries,
     find_own,
     is_own_name,
@@ -159,7 +159,7 @@ class Graph:
         return path.relative_to(self.folder).as_posix()
 
     def _write(self) -> None:
-        write_json(self.folder / NODES_NAME, dump_entries(self.record))
+        write_json(RunFolder(self.folder).nodes, dump_entries(self.record))
 
     def _damage(self, sizes: Mapping[str, int | None]) -> str:
         for name, size in sizes.items():

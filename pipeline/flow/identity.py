@@ -5,24 +5,16 @@ import os
 import stat
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from configs.errors import InputError, WeightsError
 from configs.files import check_regular
+from configs.version import program_version
 from configs.weights import NETWORK_FILES, read_sha256
 
 SOURCES = Path(__file__).parents[2]
 NO_RESULT = frozenset({"training", "bench", "cli", "evaluation"})  # folders whose code no result of a run depends on
 HEX_DIGITS = 16
-
-
-def program_version() -> str:
-    """Return the installed version of this program."""
-    try:
-        return version("dpmesh-video")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 @cache

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import InputError, SettingsError
+from configs.schema import RunSettings
 from pipeline.flow.outputs import is_result
 from pipeline.media.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES, UNREAD_SUFFIXES, VIDEO_SUFFIXES
 
@@ -32,6 +33,22 @@ class ClipInput:
 
     path: Path
     name: str
+
+
+def find_inputs(inputs: Sequence[str], settings: RunSettings) -> list[ClipInput]:
+    """Return the clips that a user named.
+
+    Raises:
+        InputError: an input does not exist or holds nothing to read.
+        SettingsError: there is one keypoint file for several clips.
+    """
+    clips = find_clips(inputs)
+    if settings.detect.keypoints is not None and len(clips) > 1:
+        raise SettingsError(
+            f"{settings.detect.keypoints}: a keypoint file belongs to one clip, and these are {len(clips)}; "
+            "run the clips one by one, each with its own --keypoints"
+        )
+    return clips
 
 
 def find_clips(given: Sequence[str]) -> list[ClipInput]:

@@ -14,6 +14,8 @@ from configs.json_files import read_json
 
 log = logging.getLogger(__name__)
 
+DEMO_CLIP = Path(__file__).parents[1] / "data" / "demo" / "demo.mp4"  # bundled
+DEMO_TRUTH = DEMO_CLIP.with_name("truth.npz")
 NODES_NAME = "nodes.json"
 RUN_NAME = "run.json"
 FOLDERS = ("observations", "motion", "tracks")
@@ -26,6 +28,59 @@ OWN_NAME = re.compile(
 PERSON = re.compile(r"person_([0-9]{3,9})(?:_[a-z]+)?\.npz")
 NODES_BYTES_MAX = 2**27  # 100 bytes a file: more than a million people
 ADOPTED = "adopted"  # entry for files of earlier runs that no node is known to have made
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one clip's run, and where in it the files lie."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """What the run says of itself, see `pipeline.flow.record`."""
+        return self.path / RUN_NAME
+
+    @property
+    def nodes(self) -> Path:
+        """Which files each node made."""
+        return self.path / NODES_NAME
+
+    @property
+    def error_log(self) -> Path:
+        """The traceback of a run that failed."""
+        return self.path / "error.log"
+
+    @property
+    def edits(self) -> Path:
+        """Corrections of who is who."""
+        return self.path / "edits.json"
+
+    @property
+    def observations(self) -> Path:
+        """The folder of what was seen in each frame."""
+        return self.path / "observations"
+
+    @property
+    def overlay(self) -> Path:
+        """The bodies drawn over the frames."""
+        return self.path / OVERLAY_NAME
+
+    def motion(self, number: int) -> Path:
+        """The motion of a person in camera axes, at the frames of the video."""
+        return self.path / "motion" / f"person_{number:03d}.npz"
+
+    def track(self, number: int, layout: str = "smplh") -> Path:
+        """The motion file of a person: AMASS layout, world axes, constant rate."""
+        return self.path / "tracks" / f"person_{number:03d}{'' if layout == 'smplh' else f'_{layout}'}.npz"
+
+    def motions(self) -> list[Path]:
+        """Return the files of `motion` that the run made, in order of people; see `person_files`."""
+        return person_files(self.path, "motion")
+
+    def tracks(self) -> list[Path]:
+        """Return the files of `track` that the run made, in order of people; see `person_files`."""
+        return person_files(self.path, "tracks")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
-"""Progress on stderr: a line that moves in a terminal, nothing elsewhere."""
+"""Progress on stderr: a line that moves in a terminal or a notebook, nothing elsewhere."""
 
 import sys
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -26,8 +27,8 @@ class SpeedColumn(ProgressColumn):
         return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
 
-class TerminalProgress:
-    """Shows stage, frames per second and time left of one clip; silent when stderr is not a terminal."""
+class ClipProgress:
+    """Shows stage, frames per second and time left of one clip."""
 
     def __init__(self, bar: Progress, name: str) -> None:
         self._bar = bar
@@ -51,19 +52,40 @@ class TerminalProgress:
             self._task = None
 
 
-def make_bar(console: Console) -> Progress:
-    """Return the bar that the clips' lines go into."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:,.0f}/{task.total}"),
-        SpeedColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        # What is printed while the bar moves would go to the bar's stderr, also where stdout is a file.
-        redirect_stdout=sys.stdout.isatty(),
-        disable=not console.is_terminal,
-    )
+class ProgressDisplay:
+    """The moving line on stderr, in a terminal or a notebook, of the clip that is worked on."""
+
+    def __init__(self, *, is_shown: bool = True) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,.0f}/{task.total}"),
+            SpeedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            # What is printed while the bar moves would go to the bar's stderr, also where stdout is a file.
+            redirect_stdout=sys.stdout.isatty(),
+            disable=not (is_shown and (console.is_terminal or console.is_jupyter)),
+        )
+        self._last: ClipProgress | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def listen(self, name: str) -> ClipProgress:
+        """Return what hears how far a clip is."""
+        self._last = ClipProgress(self._bar, name)
+        return self._last
+
+    def finish(self) -> None:
+        """Take the line of the last clip away."""
+        if self._last is not None:
+            self._last.finish()

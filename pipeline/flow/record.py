@@ -1,17 +1,16 @@
-"""What a run says of itself in `run.json`, as it is read back."""
+"""What a run says of itself in `run.json`: written by the run, read by whatever looks at its result."""
 
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from configs.errors import InputError, RunError
 from configs.json_files import read_json
 from configs.schema import RunSettings
 from pipeline.flow.identity import video_identity
-from pipeline.flow.outputs import NODES_NAME
-from pipeline.flow.outputs import RUN_NAME as RECORD_NAME
+from pipeline.flow.outputs import RunFolder
 
 RECORD_BYTES_MAX = 2**24
 
@@ -30,28 +29,70 @@ class BodyRecord(BaseModel):
     gender: Literal["auto", "neutral", "female", "male"] = "auto"
 
 
-class SettingsRecord(BaseModel):
-    """What readers need of the settings, whatever else a version had."""
-
+class _HasBody(BaseModel):
     body: BodyRecord
 
 
-class RunRecord(BaseModel):
-    """The part of `run.json` that is read back; fields of a run that failed or goes on are not all there."""
+def _with_body(settings: dict[str, Any]) -> dict[str, Any]:
+    _HasBody.model_validate(settings)
+    return settings
+
+
+class VideoRecord(BaseModel):
+    """What the input holds, as it is shown: upright, with square pixels."""
 
     model_config = ConfigDict(frozen=True)
 
-    status: Literal["running", "stopped", "done", "partial", "failed"]
-    settings: SettingsRecord
+    width: int | None = None
+    height: int | None = None
+    rate: str = ""  # frames per second, as a fraction
+    rate_source: str = ""
+    codec: str = ""
+    rotation_deg: float = 0
+    duration_s: float | None = None
+
+
+class RunRecord(BaseModel):
+    """What a run says of itself in `run.json`; fields of a run that failed or goes on are not all there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: Annotated[dict[str, Any], AfterValidator(_with_body)]  # resolved; of whatever version wrote them
     input: Text = ""  # file name
     path: Text = ""  # of the input, in full
-    content: str = ""  # identity of the input's content
     cwd: Text = ""  # the folder that the command was given in; settings may name files from there
+    video: VideoRecord = VideoRecord()
+    models: dict[str, Any] = {}  # names, and hashes of their content
+    content: str = ""  # identity of the input's content
+    status: Literal["running", "stopped", "done", "partial", "failed"]
     problem: Text = ""
-    people: int = 0
     frames: int = 0
-    video: dict[str, Any] = {}
-    models: dict[str, Any] = {}
+    rows: int = 0  # people, summed over the frames
+    people: int = 0
+    nodes: dict[str, Any] = {}
+    seconds: dict[str, Any] = {}  # time that each stage took
+    program: str = ""
+    python: str = ""
+
+    @property
+    def body(self) -> BodyRecord:
+        """Which body the motion is of."""
+        return _HasBody.model_validate(self.settings).body
+
+    def run_settings(self) -> RunSettings:
+        """Return the settings of the run.
+
+        Raises:
+            InputError: they are those of another version.
+        """
+        try:
+            return RunSettings.model_validate(self.settings)
+        except ValidationError as error:
+            raise InputError(f"not the settings of this version ({_first_fault(error)}); run the clip again") from error
+
+    def dump(self) -> dict[str, Any]:
+        """Return what `run.json` holds."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -60,7 +101,7 @@ def read_record(folder: Path) -> RunRecord:
     Raises:
         InputError: there was no run, or its record is damaged.
     """
-    path = folder / RECORD_NAME
+    path = RunFolder(folder).record
     if not path.is_file():
         raise InputError(f"{folder}: holds no run.json, so no finished run; give the folder of one clip, as out/clip")
     try:
@@ -78,14 +119,11 @@ def read_settings_of(folder: Path) -> RunSettings:
     Raises:
         InputError: there was no run, its record is damaged, or its settings are those of another version.
     """
-    read_record(folder)
-    data = read_json(folder / RECORD_NAME, bytes_max=RECORD_BYTES_MAX, is_nan_allowed=True)
     try:
-        return RunSettings.model_validate(data["settings"])
-    except ValidationError as error:
-        raise InputError(
-            f"{folder / RECORD_NAME}: not the settings of this version ({_first_fault(error)}); run the clip again"
-        ) from error
+        return read_record(folder).run_settings()
+    except InputError as error:
+        path = RunFolder(folder).record
+        raise error if str(error).startswith(str(folder)) else InputError(f"{path}: {error}") from error
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -137,7 +175,7 @@ def check_owner(folder: Path, source: Path) -> None:
             return
     except InputError as error:  # which would be written into the other's record
         raise RunError(str(error)) from error
-    if owner.status == "failed" and not (folder / NODES_NAME).exists():
+    if owner.status == "failed" and not RunFolder(folder).nodes.exists():
         return  # it made nothing
     raise RunError(
         f"{folder}: holds the run of {owner.path or owner.input}, and {mine['path']} is another video; "

@@ -18,11 +18,6 @@ FORMAT_VERSION = 1
 BETAS = 16  # what readers of AMASS expect; the shape space here has 10
 
 
-def motion_name(number: int, layout: LayoutName = "smplh") -> str:
-    """Return the file name of the person with this number, from 1; `outputs.person_number` is the way back."""
-    return f"person_{number:03d}.npz" if layout == "smplh" else f"person_{number:03d}_{layout}.npz"
-
-
 def write_motion(
     path: Path,
     track: MotionTrack,

@@ -10,11 +10,11 @@ from configs.errors import InputError, SettingsError
 from configs.json_files import read_json
 from configs.schema import RunSettings
 from pipeline.flow.atomic import write_bytes, write_json
+from pipeline.flow.outputs import RunFolder
 from pipeline.nodes.link import Shards, Span
 from pipeline.nodes.numbering import NumberedPeople
 from trackers.edits import COUNTS, Edit
 
-EDITS_NAME = "edits.json"
 EDITS_MAX = 10_000
 BYTES_MAX = 2**22
 
@@ -25,7 +25,7 @@ def read_edits(folder: Path) -> tuple[str, tuple[Edit, ...]]:
     Raises:
         InputError: the file is damaged.
     """
-    path = folder / EDITS_NAME
+    path = RunFolder(folder).edits
     if not path.exists():
         return "", ()
     try:
@@ -43,7 +43,7 @@ def read_edits(folder: Path) -> tuple[str, tuple[Edit, ...]]:
 
 def write_edits(folder: Path, digest: str, edits: Sequence[Edit]) -> None:
     """Keep edits for later runs; without edits the file goes."""
-    path = folder / EDITS_NAME
+    path = RunFolder(folder).edits
     if edits:
         write_json(path, {"people": digest, "edits": [asdict(edit) for edit in edits]})
     else:
@@ -63,29 +63,29 @@ def edited_people(folder: Path, store: Shards, settings: RunSettings) -> Numbere
     back = f"take all edits back with `dpmesh-video edit {folder} --clear`"
     if digest != people_digest(people.find_spans()):
         raise InputError(
-            f"{folder / EDITS_NAME}: was made for other people than the present settings find; run with the settings "
-            f"of before, or {back}"
+            f"{RunFolder(folder).edits}: was made for other people than the present settings find; run with the "
+            f"settings of before, or {back}"
         )
     edited = people.edited(edits)
     try:
         edited.find_spans()
     except SettingsError as error:  # of a file that was written by hand
-        raise InputError(f"{folder / EDITS_NAME}: {error}; or {back}") from error
+        raise InputError(f"{RunFolder(folder).edits}: {error}; or {back}") from error
     return edited
 
 
 def keep_bytes(folder: Path) -> bytes | None:
     """Return the file of edits as it is; None without one."""
-    path = folder / EDITS_NAME
+    path = RunFolder(folder).edits
     return path.read_bytes() if path.is_file() else None
 
 
 def put_bytes_back(folder: Path, data: bytes | None) -> None:
     """Make the file of edits what `keep_bytes` returned."""
     if data is None:
-        (folder / EDITS_NAME).unlink(missing_ok=True)
+        RunFolder(folder).edits.unlink(missing_ok=True)
     else:
-        write_bytes(folder / EDITS_NAME, data)
+        write_bytes(RunFolder(folder).edits, data)
 
 
 def people_digest(spans: Sequence[Span]) -> str:

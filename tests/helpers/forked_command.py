@@ -49,17 +49,21 @@ def preload() -> None:
 
     import configs.weights
     import dpmesh.recovery.recover
-    import pipeline.cli.commands
+    import dpmesh_video
+    import pipeline.cli.app
+    import pipeline.cli.doctor
     import pipeline.cli.inspection
     import pipeline.clip
+    import pipeline.editing
     import pipeline.evaluation
+    import pipeline.evaluation.studies
     import pipeline.models
     import pipeline.overlay
     import pipeline.run
     import refine.fit.solver
     import trackers.keypoint_files
 
-    assert diffusers and ultralytics and dpmesh and pipeline and refine and trackers
+    assert dpmesh_video and diffusers and ultralytics and dpmesh and pipeline and refine and trackers
     configs.weights.read_catalogue = cache(configs.weights.read_catalogue)  # a third of a short command's time
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import RunSettings
-from pipeline.cli.commands import run
+from pipeline.cli.entry import execute
 from pipeline.media import probe
 
 REFUSED = {
@@ -35,13 +34,13 @@ def test_every_difficult_file_is_read_right_or_refused(
 ) -> None:
     folder = test_data / "data" / "nasty_inputs"
     (tmp_path / "nobody.json").write_text("[]")
-    settings = RunSettings.model_validate({"detect": {"keypoints": str(tmp_path / "nobody.json")}})
     wanted = facts(folder)
     assert len(wanted) > 25
     problems = []
     for name, frames in wanted.items():
         capfd.readouterr()
-        code = run([str(folder / name)], tmp_path / "out" / name, settings)
+        words = ["run", str(folder / name), "--output", str(tmp_path / "out" / name)]
+        code = execute([*words, "--keypoints", str(tmp_path / "nobody.json")])
         said = capfd.readouterr()
         if name in REFUSED:
             right = code == 1 and said.err.count("error:") == 1 and not said.out

@@ -140,12 +140,12 @@ def test_an_edit_whose_run_fails_is_not_kept_so_that_the_same_command_does_it_on
     assert execute(swap) == 1
     assert edits(room) == ["--swap 1,2@3"]
 
-    def stopped(*_: object) -> int:
+    def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     (room / "away.json").rename(room / "points.json")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pipeline.cli.edit.run_found", stopped)
+        patch.setattr("pipeline.run.run_found", stopped)
         execute(swap)
     assert edits(room) == ["--swap 1,2@3"]
     assert execute(swap) == 0

@@ -80,7 +80,7 @@ def test_a_bug_is_one_line_that_says_where_its_traceback_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("pipeline.cli.inspection.list_weights", lambda: 1 / 0)
+    monkeypatch.setattr("configs.weights.list_weights", lambda: 1 / 0)
     assert execute(["weights", "list"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("error: unexpected ZeroDivisionError: division by zero; the traceback is in ")

@@ -8,22 +8,23 @@ from typer.testing import CliRunner
 
 from configs.errors import SettingsError
 from configs.schema import RunSettings
-from pipeline.cli import commands
 from pipeline.cli.app import app
-from pipeline.cli.commands import evaluate_sequences, run, with_focal
 from pipeline.cli.entry import execute
+from pipeline.evaluation.studies import with_focal
 from pipeline.flow.atomic import write_npz
 from pipeline.media import VideoWriter
 
 
-@pytest.mark.parametrize("is_plan", [True, False])
-def test_a_keypoint_file_is_refused_for_more_than_one_clip(tmp_path: Path, is_plan: bool) -> None:
+@pytest.mark.parametrize("more", [["--plan"], []])
+def test_a_keypoint_file_is_refused_for_more_than_one_clip(
+    tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     clips = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
     for clip in clips:
         clip.write_text("not a video")
-    settings = RunSettings.model_validate({"detect": {"keypoints": str(tmp_path / "k.json")}})
-    with pytest.raises(SettingsError, match=r"k\.json: a keypoint file belongs to one clip, and these are 2; run the"):
-        run([str(clip) for clip in clips], tmp_path / "out", settings, is_plan=is_plan)
+    words = ["run", *map(str, clips), "--output", str(tmp_path / "out"), "--keypoints", str(tmp_path / "k.json")]
+    assert execute([*words, *more]) == 2
+    assert "k.json: a keypoint file belongs to one clip, and these are 2; run the" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -45,20 +46,19 @@ def test_a_sequence_that_cannot_be_measured_costs_only_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "nobody.json").write_text("[]")
-    settings = RunSettings.model_validate(
-        {"detect": {"keypoints": str(tmp_path / "nobody.json")}, "overlay": {"is_written": False}}
-    )
+    command = ["evaluate", "sequences", str(tmp_path), "--output", str(tmp_path / "out"), "--refine", "off"]
+    command += ["--set", f"detect.keypoints={tmp_path / 'nobody.json'}"]
     truth = {"joints_smpl24": np.ones((1, 3, 24, 3)), "visible_share": np.ones((1, 3)), "focal_px": 90.0}
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.mp4").write_text("not a video")
         write_npz(tmp_path / f"{name}.truth.npz", truth | {"principal_px": np.array([48.0, 32.0])})
     (tmp_path / "b.truth.npz").write_text("no truth")
-    assert evaluate_sequences(tmp_path, tmp_path / "out", settings, ["off"]) == commands.FAILED
+    assert execute(command) == 1
     capsys.readouterr()
     with VideoWriter(tmp_path / "c.mp4", 96, 64, Fraction(25)) as video:
         for index in range(3):
             video.write(np.zeros((64, 96, 3), np.uint8), index / 25)
-    assert evaluate_sequences(tmp_path, tmp_path / "out", settings, ["off"]) == commands.PARTLY
+    assert execute(command) == 3
     said = capsys.readouterr()
     errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2 and "a.mp4" in errors[0] and "b.truth.npz" in errors[1]

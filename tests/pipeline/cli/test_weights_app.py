@@ -1,6 +1,7 @@
 """`dpmesh-video weights import` and `export` as a user types them."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from configs.errors import InputError, WeightsError
-from pipeline.cli.exchange import import_scorehmr, import_tokenizer
-from pipeline.cli.inspection import verify_weights
+from configs.errors import WeightsError
+from pipeline.cli.entry import execute
 
 if TYPE_CHECKING:
     from refine.scorehmr.denoiser import Denoiser
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Trap:
@@ -84,18 +84,22 @@ def test_a_score_model_is_imported_listed_and_verified(tmp_path: Path) -> None:
     assert all(torch.equal(tensor, found[name]) for name, tensor in network.state_dict().items())
 
 
-def test_a_name_of_another_kind_of_model_is_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_another_kind_of_model_is_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     cache, file = tmp_path / "cache", tmp_path / "model-100.pt"
     monkeypatch.setenv("DPMESH_VIDEO_CACHE", str(cache))
     write_score_model(file)
     for name in ("dpmesh-3dpw", "vposer-v1", "compact"):
-        with pytest.raises(InputError, match=f"{name} is the name of a .* model for .*; choose another with --name"):
-            import_scorehmr(file, name, replace=True)
+        assert execute(["weights", "import", "scorehmr", str(file), "--name", name, "--replace"]) == 1
+        told = rf"error: {name} is the name of a .* model for .*; choose another with --name"
+        assert re.match(told, capsys.readouterr().err)
     assert not cache.exists()
     for _ in range(2):
-        import_scorehmr(file, "mine", replace=True)
-    with pytest.raises(InputError, match="mine is a model that `weights import scorehmr` made, for score; choose"):
-        import_tokenizer(file, "mine", replace=True)
+        assert execute(["weights", "import", "scorehmr", str(file), "--name", "mine", "--replace"]) == 0
+    assert execute(["weights", "import", "tokenizer", str(file), "--name", "mine", "--replace"]) == 1
+    told = "mine is a model that `weights import scorehmr` made, for score; choose"
+    assert told in capsys.readouterr().err
 
 
 def test_verify_goes_on_past_a_record_that_cannot_be_read(
@@ -105,15 +109,15 @@ def test_verify_goes_on_past_a_record_that_cannot_be_read(
     monkeypatch.setenv("DPMESH_VIDEO_CACHE", str(models.parent))
     write_score_model(tmp_path / "model-100.pt")
     for name in ("a", "b"):
-        import_scorehmr(tmp_path / "model-100.pt", name, replace=False)
+        assert execute(["weights", "import", "scorehmr", str(tmp_path / "model-100.pt"), "--name", name]) == 0
     shutil.copytree(models / "a", models / ".c.part")
     (models / "a/import.json").write_text("{")
     capsys.readouterr()
-    assert verify_weights([]) == 1
+    assert execute(["weights", "verify"]) == 1
     verdicts = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     assert verdicts["a"].startswith("corrupt: ") and "not the record of an import" in verdicts["a"]
     assert verdicts["b"] == "ok" and ".c.part" not in verdicts
-    assert verify_weights(["a"]) == 1
+    assert execute(["weights", "verify", "a"]) == 1
 
 
 def test_a_score_model_is_no_recovery_network(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""The `evaluate` commands. What a command does is imported when it runs."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from configs.errors import InputError
+from configs.log import log_to_stderr
+from pipeline.cli.options import Assignments, Detector, Model, Output, Preset
+from pipeline.cli.tables import print_table, report_result, tell_error
+
+if TYPE_CHECKING:
+    from configs.schema import RunSettings
+    from pipeline.evaluation.comparison import Comparison
+    from pipeline.evaluation.studies import Measured
+
+FAILED, PARTLY = 1, 3  # exit codes
+
+evaluate_app = typer.Typer(help="Measure a run, or ways to refine.", no_args_is_help=True)
+
+RunPath = Annotated[Path, typer.Argument(help="a run's folder")]
+Modes = Annotated[
+    list[str] | None,
+    typer.Option("--refine", help="as for run; the first one given is what the others are compared with"),
+]
+
+
+@evaluate_app.callback()
+def configure() -> None:
+    """Measure a run, or ways to refine."""
+    log_to_stderr()
+
+
+@evaluate_app.command()
+def reprojection(folder: RunPath) -> None:
+    """Report the share of confident keypoints that the projected bodies meet."""
+    from pipeline.results import Run
+
+    run = Run(folder)
+    from pipeline.evaluation.reprojection import measure_reprojection
+
+    report = measure_reprojection(run.tracks(), run.body)
+    near = f"within {report.radius_share:.0%} of the box height"
+    print_table([("person", "frames", "confident keypoints", near), *report.person_rows()])
+    print_table([("joint", "confident keypoints", near), *report.joint_rows()])
+
+
+@evaluate_app.command()
+def truth(folder: RunPath, truth: Annotated[Path, typer.Argument(help="truth.npz of a rendered clip")]) -> None:
+    """Report the errors of a run on a rendered clip whose truth is known."""
+    print_truth(folder, truth)
+
+
+def print_truth(folder: Path, truth: Path) -> None:
+    """Print the errors of a run against the truth of a rendered clip."""
+    from configs.files import check_regular
+    from pipeline.results import Run
+
+    run = Run(folder)
+    from pipeline.evaluation.truth import measure_against_truth, read_truth
+
+    check_regular(truth, "the truth.npz of a rendered clip")
+    print_table(measure_against_truth(list(run.tracks()), run.body, read_truth(truth)).rows())
+
+
+@evaluate_app.command()
+def capture(
+    folder: Annotated[Path, typer.Argument(help="a capture: calibration, a video per camera, 3D reference")],
+    camera: Annotated[
+        str, typer.Option(help="a camera's name, or 'each' for one after the other, each alone")
+    ] = "each",
+    calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
+    output: Output = Path("out"),
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
+    model: Model = None,
+    refine: Modes = None,
+) -> None:
+    """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
+    _check_folder(folder)
+    settings, modes = _compared(preset, assignments, detector, model, refine)
+    from pipeline.evaluation.studies import evaluate_capture
+
+    measured = evaluate_capture(
+        folder, output, settings, modes, camera=camera, calibration=calibration, on_done=report_result
+    )
+    raise typer.Exit(_report(measured))
+
+
+@evaluate_app.command()
+def sequences(
+    folder: Annotated[Path, typer.Argument(help="rendered clips NAME.mp4, each with NAME.truth.npz")],
+    output: Output = Path("out"),
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
+    model: Model = None,
+    refine: Modes = None,
+) -> None:
+    """Run rendered clips and report errors of joints, acceleration and feet, in all and within gaps."""
+    _check_folder(folder)
+    settings, modes = _compared(preset, assignments, detector, model, refine)
+    from pipeline.evaluation.studies import evaluate_sequences
+
+    raise typer.Exit(_report(evaluate_sequences(folder, output, settings, modes, on_done=report_result)))
+
+
+@evaluate_app.command()
+def motions(
+    folder: Annotated[Path, typer.Argument(help="shards of `dpmesh-video data motion --split val`")],
+    limit: Annotated[int, typer.Option(min=1, help="clips to measure")] = 512,
+    preset: Preset = None,
+    assignments: Assignments = None,
+    refine: Modes = None,
+) -> None:
+    """Refine people whose keypoints were simulated and report errors of joints and acceleration, also within gaps."""
+    _check_folder(folder)
+    settings, modes = _compared(preset, assignments, None, None, refine)
+    from pipeline.evaluation.comparison import join_comparisons
+    from pipeline.evaluation.studies import evaluate_motions
+
+    results = evaluate_motions(folder, limit, settings, modes)
+    _print_comparison([join_comparisons(results)], results)
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse what is not there, before libraries are loaded that take seconds."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; check the path")
+
+
+def _compared(
+    preset: str | None,
+    assignments: list[str] | None,
+    detector: str | None,
+    model: str | None,
+    refine: list[str] | None,
+) -> "tuple[RunSettings, list[str]]":
+    """Return the settings of runs that are only measured, and the ways to refine them."""
+    from configs.read import read_settings
+
+    given = {"detect.weights": detector, "recover.model": model, "overlay.is_written": False}
+    modes: list[str | None] = [*refine] if refine else [None]
+    settings = [read_settings(preset, given | {"refine.mode": mode}, assignments or []) for mode in modes]
+    return settings[0], [each.refine.mode for each in settings]
+
+
+def _report(measured: "Iterable[Measured]") -> int:
+    """Print the errors of the clips that can be measured, and why the others cannot; return the exit code."""
+    found = []
+    for one in measured:
+        if one.comparison is None and one.problem:
+            tell_error(one.problem)
+        found.append(one)
+    results = [one.comparison for one in found if one.comparison is not None]
+    if not results:
+        return FAILED
+    _print_comparison(results, results)
+    return 0 if all(one.is_whole for one in found) else PARTLY
+
+
+def _print_comparison(shown: "Sequence[Comparison]", results: "Sequence[Comparison]") -> None:
+    from pipeline.evaluation.comparison import change_rows, comparison_rows
+
+    print_table(comparison_rows(shown))
+    if len(results[0].by_mode) > 1:
+        print_table(change_rows(results))
