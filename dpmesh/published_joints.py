@@ -66,12 +66,6 @@ def with_middle(joints: np.ndarray, left: int, right: int) -> np.ndarray:
     return np.concatenate([joints, middle[:, None]], axis=1)
 
 
-def openpose18_to_19(joints: np.ndarray) -> np.ndarray:
-    """Return OpenPose joints (R, 18, 3), x, y, score, with the pelvis between the hips, (R, 19, 3)."""
-    check_shape("joints", joints, ("R", 18, 3))
-    return with_middle(joints, OPENPOSE19.index("L_Hip"), OPENPOSE19.index("R_Hip"))
-
-
 def coco17_to_19(joints: np.ndarray) -> np.ndarray:
     """Return COCO joints (R, 17, 3), x, y, score, with pelvis and neck between hips and shoulders, (R, 19, 3)."""
     check_shape("joints", joints, ("R", 17, 3))

@@ -40,7 +40,6 @@ class Observations:
     betas: np.ndarray  # (R, 10) float32
     trans: np.ndarray  # (R, 3) float32, SMPL translation in camera axes, metres
     joint_confidence: np.ndarray  # (R, 24) float32, 0 to 1
-    joint_visible: np.ndarray  # (R, 24) bool, a confident keypoint lies at or beside the joint
     focal_px: np.ndarray  # (R,) float32
     principal_px: np.ndarray  # (R, 2) float32
     feet: np.ndarray = field(default_factory=_no_feet)  # (R, 6, 3) float32 as keypoints: toes and heels of a file
@@ -64,7 +63,6 @@ OBSERVATION_SHAPES: dict[str, tuple[int, ...]] = {
     "betas": (10,),
     "trans": (3,),
     "joint_confidence": (24,),
-    "joint_visible": (24,),
     "focal_px": (),
     "principal_px": (2,),
     "feet": (FOOT_POINTS, 3),
@@ -74,7 +72,6 @@ OBSERVATION_DTYPES: dict[str, type] = {
     "frame_index": np.int64,
     "time_s": np.float64,
     "track_id": np.int64,
-    "joint_visible": np.bool_,
 }
 
 

@@ -19,7 +19,7 @@ class Similarity:
         return self.scale[:, None, None] * turned + self.shift[:, None]
 
 
-def find_similarity(source: np.ndarray, target: np.ndarray, has_scale: bool = True) -> Similarity:
+def find_similarity(source: np.ndarray, target: np.ndarray) -> Similarity:
     """Return the least-squares similarity of each row that takes source (R, K, 3) onto target (R, K, 3).
 
     A source of one repeated point has no scale: 1 is returned for it.
@@ -35,9 +35,7 @@ def find_similarity(source: np.ndarray, target: np.ndarray, has_scale: bool = Tr
     sign = np.ones_like(singular)
     sign[:, 2] = np.where(np.linalg.det(left @ right) < 0, -1.0, 1.0)
     rotation = (left * sign[:, None, :]) @ right
-    scale = np.ones(len(source))
-    if has_scale:
-        spread = (source_centred**2).sum((1, 2))
-        scale = np.where(spread > 0, (singular * sign).sum(1) / np.where(spread > 0, spread, 1.0), 1.0)
+    spread = (source_centred**2).sum((1, 2))
+    scale = np.where(spread > 0, (singular * sign).sum(1) / np.where(spread > 0, spread, 1.0), 1.0)
     shift = target_mean[:, 0] - scale[:, None] * (source_mean @ rotation.transpose(0, 2, 1))[:, 0]
     return Similarity(scale=scale, rotation=rotation, shift=shift)

@@ -15,12 +15,6 @@ def project(points: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
     return focal_px[:, None, None] * points[..., :2] / points[..., 2:] + principal_px[:, None]
 
 
-def unproject(pixels: Tensor, depth_m: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
-    """Return the camera points (R, K, 3) seen at pixels (R, K, 2) at depths (R, K)."""
-    rays = (pixels - principal_px[:, None]) / focal_px[:, None, None]
-    return torch.cat([rays * depth_m[..., None], depth_m[..., None]], dim=-1)
-
-
 def depth_from_scale(scale: Tensor, box_px: Tensor, focal_px: Tensor) -> Tensor:
     """Return the distance of each person from the camera, in metres.
 

@@ -67,11 +67,6 @@ def invert_affine(matrices: np.ndarray) -> np.ndarray:
     return np.concatenate([linear, -linear @ matrices[..., 2:]], axis=-1)
 
 
-def move_points(matrices: np.ndarray, points_px: np.ndarray) -> np.ndarray:
-    """Return points (R, K, 2) after the affine maps (R, 2, 3) of their rows."""
-    return points_px @ matrices[..., :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
-
-
 def to_crop(points_px: np.ndarray, centres_px: np.ndarray, sides_px: np.ndarray, crop_px: int) -> np.ndarray:
     """Return picture points (R, K, 2) in their rows' crops; centres (R, 2), sides (R,)."""
     return (points_px - centres_px[:, None]) * (crop_px / sides_px)[:, None, None] + crop_px / 2

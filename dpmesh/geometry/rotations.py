@@ -72,17 +72,6 @@ def matrix_to_quaternion(matrix: Tensor) -> Tensor:
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
-def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
-    """Return rotation matrices (..., 3, 3) of quaternions (..., 4), w first, of any length above 0."""
-    w, x, y, z = (quaternion / quaternion.norm(dim=-1, keepdim=True)).unbind(-1)
-    rows = (
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    )  # fmt: skip
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
-
-
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
     """Return axis-angles (..., 3) of length at most pi of rotation matrices (..., 3, 3)."""
     return quaternion_to_axis_angle(matrix_to_quaternion(matrix))

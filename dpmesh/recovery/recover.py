@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +22,6 @@ from dpmesh.recovery.crop_inputs import crop_inputs, published_squares
 from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
 
 APART_MAX_RAD = 0.9  # between two estimates of one joint's rotation; those of a walk differ by 0.1, at most by 0.5
-CropRule = Literal["tight", "published"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +60,12 @@ class BodyRecovery:
         is_turned: bool = True,
         batch_rows: int = 16,
         threads: int = 1,
-        crop_rule: CropRule | None = None,
     ) -> None:
         """
         Args:
             dtype: number format inside the network, a key of `dpmesh.network.dtypes.DTYPES`.
-            box_scale: side of the square crop over the longer side of the person.
+            box_scale: side of the square crop over the longer side of the person; a network with the published camera
+                gets the square that the released checkpoints were evaluated with.
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.
             is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken
@@ -76,8 +74,6 @@ class BodyRecovery:
                 with the published camera gets every crop as it is.
             batch_rows: crops per call of the network.
             threads: that recover batches side by side; the answer is the same for any number.
-            crop_rule: "published" cuts as the released checkpoints were evaluated (`box_scale` is not read then),
-                "tight" round the confident keypoints. None takes "published" for a network with the published camera.
         """
         self._network = network.to(device).eval()
         self._body = body
@@ -90,9 +86,8 @@ class BodyRecovery:
         self._batch_rows = batch_rows
         self._threads = threads
         self._is_used = False  # layers may still have to be packed, which is done at the first call, by one thread
-        is_published = network.settings.regressor.camera_head == "published"
-        self._is_turned = is_turned and not is_published
-        self._crop_rule = crop_rule or ("published" if is_published else "tight")
+        self._is_published = network.settings.regressor.camera_head == "published"
+        self._is_turned = is_turned and not self._is_published
 
     def recover(self, images: Sequence[np.ndarray], people: PeopleInImages) -> RecoveredBodies:
         """Return one body per row.
@@ -121,7 +116,7 @@ class BodyRecovery:
         crop_px = self._network.settings.backbone.image_px
         joints, confidence = to_dpmesh30(people.keypoints)
         is_sure = confidence >= self._score_min
-        if self._crop_rule == "published":
+        if self._is_published:
             sizes = np.array([images[int(row)].shape[1::-1] for row in people.image_row])
             squares = published_squares(joints, is_sure, people.boxes_xyxy, sizes)
         else:

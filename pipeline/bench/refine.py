@@ -95,11 +95,10 @@ def draw_person(count: int, seed: int) -> Observations:
         "betas": rng.normal(0, 0.3, (count, 10)),
         "trans": np.array([0.0, 0.0, 5.0]) + rng.normal(0, 0.05, (count, 3)),
         "joint_confidence": np.ones((count, 24)),
-        "joint_visible": np.ones((count, 24), bool),
         "focal_px": np.full(count, FOCAL_PX),
         "principal_px": np.tile(PRINCIPAL_PX, (count, 1)),
     }
-    wide = {"frame_index", "time_s", "track_id", "joint_visible"}
+    wide = {"frame_index", "time_s", "track_id"}
     return Observations(**{k: (v if k in wide else v.astype(np.float32))[kept] for k, v in whole.items()})
 
 

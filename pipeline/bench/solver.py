@@ -1,8 +1,8 @@
 """Command: CPU seconds to refine tracks, in the published mode and in ours, beside the published loop's cost.
 
 The plain loop does what the published code does, one track after the other: every step of the guidance skins the whole
-mesh and regresses 19 points from it, and goes back through that twice, once for the camera and once for the pose; the
-network sees all of its conditioning at every call. Weights, bodies and keypoints are random, the work is the same.
+mesh and regresses 19 points from it, and goes back through that twice, once for the camera and once for the pose; its
+network is the published one. Weights, bodies and keypoints are random, the work is the same.
 """
 
 import argparse
@@ -20,22 +20,15 @@ from torch import Tensor
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel, load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix, six_to_matrix
-from refine.fit.solver import Sampling, refine_tracks
+from refine.fit.solver import refine_tracks
+from refine.prior.network import MotionPrior
 from refine.prior.schedule import Schedule, make_schedule
 from refine.rows.types import TrackRows, ViewRows
 from refine.scorehmr.denoiser import POSE_NUMBERS, Denoiser
 from refine.scorehmr.guidance import keypoint_loss, smoothness_loss
-from refine.scorehmr.published import (
-    CAMERA_RATE_M,
-    KEYPOINT_WEIGHT,
-    POINTS,
-    SMOOTHNESS_WEIGHT,
-    PublishedSettings,
-    Shown,
-    refine_published,
-    starting_point,
-)
+from refine.scorehmr.published import CAMERA_RATE_M, KEYPOINT_WEIGHT, POINTS, SMOOTHNESS_WEIGHT, Shown, starting_point
 from refine.scorehmr.sampler import time_grid
+from refine.scorehmr.track import SETTINGS, refine_published_track
 
 RATE_HZ, FOCAL_PX, PICTURE_PX = 30.0, 5000.0, (1280.0, 720.0)
 EXTRA_POINTS = 19
@@ -44,7 +37,7 @@ KEYPOINTS = 25
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One random track, as both modes take it."""
+    """One random track, as the plain loop and both modes take it."""
 
     shown: Shown
     condition: Tensor  # (T, C)
@@ -89,7 +82,6 @@ def draw_subject(frames: int, seed: int, condition: int, body: BodyModel) -> Sub
         joint_confidence=np.ones((frames, 24), np.float32),
         is_observed=np.ones(frames, bool),
         views=(view,),
-        features=features.numpy(),
     )
     return Subject(shown, features, track)
 
@@ -145,34 +137,26 @@ def cpu_seconds(run: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def bench(frames: int, tracks: Sequence[int], rounds: int, plain_rounds: int, hidden: int) -> None:
+def bench(frames: int, tracks: Sequence[int], plain_rounds: int) -> None:
     """Print seconds of the plain loop, of the published mode and of ours."""
     body, schedule = load_body(), make_schedule()
     torch.manual_seed(0)
-    denoiser = Denoiser(hidden=hidden).eval().requires_grad_(False)
+    prior, rounds = MotionPrior().eval().requires_grad_(False), SETTINGS.iterations
+    denoiser = Denoiser().eval().requires_grad_(False)
     regressor = torch.rand(EXTRA_POINTS, len(body.structure.v_template))
     subjects = [draw_subject(frames, seed, denoiser.condition, body) for seed in range(max(tracks))]
-    published = PublishedSettings(has_keypoints=True, has_smoothness=True, iterations=rounds)
     ours = RefineSettings(window_frames=max(frames, 96))
-    whole, half = Sampling(rounds), Sampling(rounds, dtype=torch.bfloat16)
     _say(f"{frames} frames, {rounds} rounds, {torch.get_num_threads()} threads, torch {torch.__version__}")
     one = cpu_seconds(lambda: refine_plainly(subjects[0], body, regressor, denoiser, schedule, plain_rounds))
     one *= rounds / plain_rounds
     told = "" if plain_rounds == rounds else f" ({plain_rounds} of {rounds} rounds run, the rest multiplied)"
     _say(f"plain, one track: {one:.1f} CPU s{told}; {len(body.structure.v_template)} vertices; tracks add up")
     for count in tracks:
-        chosen = subjects[:count]
-
-        def as_published(chosen: list[Subject] = chosen) -> None:
-            for subject in chosen:
-                refine_published(subject.shown, subject.condition, body, denoiser, schedule, published)
-
-        rows = [subject.track for subject in chosen]
+        rows = [subject.track for subject in subjects[:count]]
         for name, run in (
-            ("published mode", as_published),
-            ("our mode, score model", lambda rows=rows: refine_tracks(rows, body, ours, denoiser, whole)),
-            ("our mode, score model in bfloat16", lambda rows=rows: refine_tracks(rows, body, ours, denoiser, half)),
-            ("our mode, no score model", lambda rows=rows: refine_tracks(rows, body, ours)),
+            ("published mode", lambda rows=rows: [refine_published_track(row, body, prior) for row in rows]),
+            ("our mode, motion prior", lambda rows=rows: refine_tracks(rows, body, ours, prior=prior)),
+            ("our mode, no prior", lambda rows=rows: refine_tracks(rows, body, ours)),
         ):
             spent = cpu_seconds(run)
             _say(f"{count} tracks, {name}: {spent:.2f} CPU s, {count * one / spent:.1f} times as fast as plain")
@@ -189,12 +173,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="dpmesh-video bench refinement", description=__doc__)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--tracks", type=int, nargs="+", default=[1, 5])
-    parser.add_argument("--rounds", type=int, default=10, help="of inversion and sampling")
-    parser.add_argument("--plain-rounds", type=int, help="rounds of the plain loop that are run; all by default")
-    parser.add_argument("--hidden", type=int, default=1024, help="width of the score model")
+    parser.add_argument(
+        "--plain-rounds", type=int, default=SETTINGS.iterations, help="rounds of the plain loop that are run"
+    )
     parser.add_argument("--threads", type=int, help="of torch; all cores by default")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    bench(options.frames, options.tracks, options.rounds, options.plain_rounds or options.rounds, options.hidden)
+    bench(options.frames, options.tracks, options.plain_rounds)
     return 0

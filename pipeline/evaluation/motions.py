@@ -15,7 +15,6 @@ from configs.npz_files import read_npz
 from dpmesh.keypoints import smpl24_confidence
 from pipeline.evaluation.truth import Truth
 from pipeline.motion.posing import Body, joint_positions
-from pipeline.stages.recover import VISIBLE_FROM
 from pipeline.types import Observations
 
 SHARD_BYTES_MAX = 2**31
@@ -72,7 +71,6 @@ def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPers
     is_given = keypoints[..., 2:] > 0
     low = np.where(is_given, keypoints[..., :2], np.inf).min(axis=1)
     high = np.where(is_given, keypoints[..., :2], -np.inf).max(axis=1)
-    confidence = smpl24_confidence(keypoints)
     rows = Observations(
         frame_index=seen.astype(np.int64),
         time_s=clip["time_s"][seen],
@@ -83,8 +81,7 @@ def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPers
         pose=clip["recovered"][seen],
         betas=clip["recovered_betas"][seen],
         trans=np.tile(np.array(START_M, np.float32), (count, 1)),
-        joint_confidence=confidence,
-        joint_visible=confidence >= VISIBLE_FROM,
+        joint_confidence=smpl24_confidence(keypoints),
         focal_px=np.full(count, clip["focal_px"], np.float32),
         principal_px=np.tile(clip["principal_px"].astype(np.float32), (count, 1)),
     )

@@ -95,7 +95,7 @@ class Graph:
             planned[node.name] = PlannedNode(node.name, fingerprint, not reason, reason or "up to date")
         return list(planned.values())
 
-    def run(self, on_start: Callable[[PlannedNode], None] = lambda planned: None) -> list[PlannedNode]:
+    def run(self) -> list[PlannedNode]:
         """Run what is not up to date; return the plan that was carried out.
 
         Raises:
@@ -106,7 +106,6 @@ class Graph:
         for planned in plan:
             if planned.is_current:
                 continue
-            on_start(planned)
             entry = self.record.setdefault(planned.name, Entry())
             entry.fingerprint = ""
             self._write()

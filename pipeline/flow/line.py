@@ -30,9 +30,6 @@ class Stage:
         """Return the chunk with the field that this stage owns filled in."""
         raise NotImplementedError(f"{type(self).__name__} has no process()")
 
-    def flush(self) -> None:
-        """Finish what waits for more frames; called once after the last chunk."""
-
     def snapshot(self) -> Snapshot:
         """Return all state that the next chunk depends on, as arrays."""
         return {}
@@ -122,4 +119,3 @@ def _through(stage: Stage, chunks: Iterator[Chunk], clock: StageClock) -> Iterat
             done = stage.process(chunk)
             done = replace(done, snapshots={**done.snapshots, stage.name: stage.snapshot()})
         yield done
-    stage.flush()

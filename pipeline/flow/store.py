@@ -189,7 +189,7 @@ class ObservationStore:
         for number in range(first, count if stop is None else min(stop, count)):
             path = self._shard_path(number)
             try:
-                rows = Observations(**read_npz(path))
+                rows = Observations(**read_npz(path, OBSERVATION_SHAPES))
                 newest = _check_rows(rows, newest, journal.next_frame or 0)
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dpmesh.recovery.recover import BodyRecovery
 
 ROWS_AT_ONCE = 256  # a multiple of the usual calls; what they free goes back in between, else a crowd's chunk keeps it
-VISIBLE_FROM = 0.5  # a joint whose witness keypoints reach this confidence counts as visible
 
 
 def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
@@ -42,7 +41,6 @@ def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
                 betas=np.zeros((people, 10), np.float32),
                 trans=np.zeros((people, 3), np.float32),
                 joint_confidence=np.zeros((people, 24), np.float32),
-                joint_visible=np.zeros((people, 24), np.bool_),
                 focal_px=np.full(people, (focal_px or default_focal(height, width)) * frame.focal_scale, np.float32),
                 principal_px=np.tile(np.array([width / 2, height / 2], np.float32), (people, 1)),
                 feet=np.zeros((people, FOOT_POINTS, 3), np.float32) if tracks.feet is None else tracks.feet,
@@ -110,7 +108,6 @@ class RecoverStage(Stage):
                     betas=bodies.params.betas,
                     trans=bodies.params.trans,
                     joint_confidence=bodies.joint_confidence,
-                    joint_visible=bodies.joint_confidence >= VISIBLE_FROM,
                 )
             )
             give_back()

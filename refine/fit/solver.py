@@ -1,16 +1,11 @@
-"""Tracks made into motion: all people and windows of a clip in few batches, with or without a score model.
-
-Without one the recovered poses stand for the prior. With one, every round takes the poses up to noise and samples
-them back, and the energy of what was seen corrects the clean poses at each step.
-"""
+"""Tracks made into motion: all people and windows of a clip in few batches."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
@@ -21,34 +16,19 @@ from refine.fit.evidence import Keypoints, Piece, gather, keypoint_weights
 from refine.fit.sobolev import Moments, Neighbours
 from refine.prior.network import MotionPrior
 from refine.prior.posterior_mean import follow_prior
-from refine.prior.schedule import Schedule, make_schedule
 from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackFit, TrackRows
 from refine.rows.windows import Joiner, group_windows, plan_windows
-from refine.scorehmr.denoiser import ScoreModel
-from refine.scorehmr.sampler import descend, invert, time_grid
 
 SOLVED = 2  # steps from the rows as they were: smoothed, solved
 JUDGED_AT = 0.35  # of the steps; from there on all keypoints guide
 STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How poses are sampled with a score model of poses."""
-
-    rounds: int = 10  # of inversion and sampling
-    start: int = 50  # diffusion time that a round goes up to
-    step: int = 2  # diffusion time between two steps
-    dtype: torch.dtype = torch.float32  # of the score model's products
-
-
 def refine_tracks(
     tracks: Sequence[TrackRows],
     body: BodyModel,
     settings: RefineSettings,
-    score: ScoreModel | None = None,
-    sampling: Sampling = Sampling(),
     *,
     prior: MotionPrior | None = None,
     device: torch.device | str = "cpu",
@@ -57,16 +37,11 @@ def refine_tracks(
 
     Args:
         body: on `device`.
-        score: of poses alone, conditioned on the tracks' `features`; None takes the recovered poses for the prior.
-            With it the keypoints that are held out for the gate never guide.
-        sampling: with `score`.
         prior: its mean motion takes the place of the recovered poses, but in the gate's eyes.
 
     Raises:
-        ValueError: a score model is given and a track has no features, or cameras differ in number or keypoints.
+        ValueError: cameras differ in number or keypoints.
     """
-    if score is not None and any(track.features is None for track in tracks):
-        raise ValueError("tracks: a score model needs the features of every row; give them, or score=None")
     place = torch.device(device)
     recovered = tracks
     if prior is not None:
@@ -82,16 +57,11 @@ def refine_tracks(
             index, track.time_s, settings.window_frames, settings.overlap_frames, settings.break_s
         )
     ]
-    schedule = make_schedule()
     for group in group_windows(windows, settings.batch_rows):
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
         solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
-        is_polished = settings.is_gated and score is None
-        judged_at = round(JUDGED_AT * settings.steps) if is_polished else settings.steps
-        if score is None:
-            solver.run(settings.steps, stop=judged_at)
-        else:
-            solver.sample(score, schedule, _features(pieces, place), sampling)
+        judged_at = round(JUDGED_AT * settings.steps) if settings.is_gated else settings.steps
+        solver.run(settings.steps, stop=judged_at)
         # The gate measures from the rows as they were, not from what a prior made of them.
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
         unsolved = [_unsolved(piece, body, place) for piece in pieces]
@@ -144,76 +114,23 @@ class Solver:
         """Move all numbers by steps that shrink to nothing, those from `start` to `stop` of `steps`."""
         for step in range(start, steps if stop is None else stop):
             share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
-            self.x = self.x - share * self.settings.step_rad * self.step(self.x, share)
-
-    def step(self, x: Tensor, share: float) -> Tensor:
-        """Return which way the poses x (R, 144) go; move places, and shapes where they are free, by a step.
-
-        Args:
-            share: of the largest step.
-        """
-        with torch.enable_grad():
-            values = [value.detach() for value in (x, self.trans, self.betas)]
-            free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
-            of_pose, of_place, *of_shape = torch.autograd.grad(self._energy(*values), free)
-        gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_place), *of_shape]
-        ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
-        size = share * self.settings.step_m
-        self.trans = self.trans - size * ways[1]
-        if self._is_shape_free:
-            self.betas = self.betas - STEP_BETA_OVER_M * size * ways[2]
-        return ways[0]
-
-    @torch.no_grad()
-    def sample(self, score: ScoreModel, schedule: Schedule, condition: Tensor, sampling: Sampling) -> None:
-        """Take the poses up to noise and sample them back, guided, round after round.
-
-        Args:
-            condition: (R, C) what the score model is told of each row.
-        """
-        times = time_grid(sampling.start, sampling.step)
-        prepared = score.prepare(condition, times, sampling.dtype)
-        x, start = self.x, self.x
-        for turn in range(sampling.rounds):
-            guidance = _EnergyGuidance(self, schedule, times[-1], 1.0 - turn / sampling.rounds)
-            x = invert(prepared, schedule, x, times)
-            x, start = descend(prepared, schedule, x, times[::-1], guidance)
-        self.x = start
-
-    def energy(self) -> float:
-        """Return the energy of the rows as they are."""
-        with torch.no_grad():
-            return float(self._energy(self.x, self.trans, self.betas))
+            with torch.enable_grad():
+                values = [value.detach() for value in (self.x, self.trans, self.betas)]
+                free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
+                of_pose, of_place, *of_shape = torch.autograd.grad(self._energy(*values), free)
+            gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_place), *of_shape]
+            ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
+            size = share * self.settings.step_m
+            self.x = self.x - share * self.settings.step_rad * ways[0]
+            self.trans = self.trans - size * ways[1]
+            if self._is_shape_free:
+                self.betas = self.betas - STEP_BETA_OVER_M * size * ways[2]
 
     def motions(self) -> list[Rows]:
         """Return the motion of each piece."""
         pose = matrix_to_axis_angle(six_to_matrix(self.x.unflatten(-1, (24, 6)))).cpu().numpy()
         parts = (np.split(values, self._ends[:-1]) for values in (pose, self.trans.cpu().numpy()))
         return [Rows(*each) for each in zip(*parts, self.betas.cpu().numpy(), strict=True)]
-
-
-class _EnergyGuidance:
-    """The solver's steps in the place of a gradient; they shrink with the noise that is left, and from round to round.
-
-    The sampler moves clean poses by (1 - a) / a of what it is given, which is undone here.
-    """
-
-    def __init__(self, solver: Solver, schedule: Schedule, start: int, share: float) -> None:
-        self._solver, self._schedule, self._share = solver, schedule, share
-        self._start = self._noise_share(start)
-
-    def gradient(self, start: Tensor, time: int) -> Tensor:
-        noise = self._noise_share(time)
-        share = self._share * math.sqrt(noise / self._start)
-        way = self._solver.step(start, share)
-        return share * self._solver.settings.step_rad / noise * way
-
-    def keep(self, start: Tensor) -> None:
-        pass
-
-    def _noise_share(self, time: int) -> float:
-        factors = self._schedule.step_of(time)
-        return factors.noise_to_start * factors.guidance * factors.to_start
 
 
 def _with_shapes(
@@ -286,11 +203,6 @@ def _as_recovered(piece: Piece, body: BodyModel, device: torch.device) -> Rows:
 def _pelvis_shift(piece: Piece, betas: np.ndarray, body: BodyModel, device: torch.device) -> np.ndarray:
     """Return what keeps the pelvis in place (3,) when a body gets another shape than it was recovered with."""
     return (_pelvis(body, piece.track.betas, device) - _pelvis(body, betas, device)).astype(np.float32)
-
-
-def _features(pieces: Sequence[Piece], device: torch.device) -> Tensor:
-    rows = [np.asarray(piece.track.features)[piece.rows] for piece in pieces]
-    return torch.from_numpy(np.concatenate(rows).astype(np.float32)).to(device)
 
 
 def _pelvis(body: BodyModel, betas: np.ndarray, device: torch.device) -> np.ndarray:

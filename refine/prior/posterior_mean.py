@@ -95,7 +95,6 @@ def _every(track: TrackRows, step: int, first: int) -> TrackRows:
         joint_confidence=track.joint_confidence[rows],
         is_observed=track.is_observed[rows],
         views=views,
-        features=None if track.features is None else track.features[rows],
     )
 
 

@@ -6,7 +6,6 @@ Everything is worked out in float64 and every table rounded to float32 by itself
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -35,12 +34,6 @@ class Schedule:
     def tables(self) -> dict[str, Tensor]:
         """Return the tables by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def add_noise(self, start: Tensor, time: Tensor, noise: Tensor) -> Tensor:
-        """Return clean poses (R, P) with noise (R, P) of times (R,) in them."""
-        return (
-            self.sqrt_alphas_cumprod[time, None] * start + self.sqrt_one_minus_alphas_cumprod[time, None] * noise
-        )  # fmt: skip
 
     def noise_of(self, x: Tensor, time: Tensor, start: Tensor) -> Tensor:
         """Return the noise (R, P) in x (R, P) at times (R,) when its clean pose is `start` (R, P)."""
@@ -78,24 +71,18 @@ class StepFactors:
         return start * self.root_kept + self.root_noise * noise
 
 
-def noise_rates(kind: Literal["cosine", "linear"] = "cosine", count: int = TIME_COUNT) -> Tensor:
-    """Return beta (T,) float64 of every diffusion time.
-
-    Source: cosine: Nichol and Dhariwal 2021, equation 17; linear: Ho et al. 2020, section 4.
-    """
-    if kind == "linear":
-        scale = 1000 / count
-        return torch.linspace(scale * 1e-4, scale * 0.02, count, dtype=torch.float64)
+def noise_rates() -> Tensor:
+    """Return beta (T,) float64 of every diffusion time. Source: Nichol and Dhariwal 2021, equation 17."""
     s = 0.008
-    part = torch.linspace(0, count, count + 1, dtype=torch.float64) / count
+    part = torch.linspace(0, TIME_COUNT, TIME_COUNT + 1, dtype=torch.float64) / TIME_COUNT
     kept = torch.cos((part + s) / (1 + s) * math.pi * 0.5) ** 2
     kept = kept / kept[0]
     return torch.clip(1 - kept[1:] / kept[:-1], 0, 0.999)
 
 
-def make_schedule(kind: Literal["cosine", "linear"] = "cosine", count: int = TIME_COUNT) -> Schedule:
-    """Return the tables of a schedule."""
-    betas = noise_rates(kind, count)
+def make_schedule() -> Schedule:
+    """Return the tables of the cosine schedule."""
+    betas = noise_rates()
     alphas = 1.0 - betas
     kept = torch.cumprod(alphas, dim=0)
     before = torch.cat([torch.ones(1, dtype=torch.float64), kept[:-1]])
@@ -113,5 +100,5 @@ def make_schedule(kind: Literal["cosine", "linear"] = "cosine", count: int = TIM
         posterior_log_variance_clipped=variance.clamp(min=1e-20).log().float(),
         posterior_mean_coef1=(betas * before.sqrt() / (1.0 - kept)).float(),
         posterior_mean_coef2=((1.0 - before) * alphas.sqrt() / (1.0 - kept)).float(),
-        p2_loss_weight=torch.ones(count),
+        p2_loss_weight=torch.ones(TIME_COUNT),
     )

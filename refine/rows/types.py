@@ -49,7 +49,6 @@ class TrackRows:
     joint_confidence: np.ndarray  # (T, 24) 0 to 1
     is_observed: np.ndarray  # (T,) bool; False: filled in between
     views: tuple[ViewRows, ...]  # at least one camera
-    features: np.ndarray | None = None  # (T, C) what the published score model is conditioned on
     pose_spread_rad: np.ndarray | None = None  # (T, 24) about how far the poses are off; None: as the settings say
 
     def __post_init__(self) -> None:
@@ -63,8 +62,6 @@ class TrackRows:
             raise ValueError("views: a track needs at least one camera")
         for view in self.views:
             check_shape("views' focal_px", view.focal_px, (rows,))
-        if self.features is not None:
-            check_shape("features", self.features, (rows, "C"))
         if self.pose_spread_rad is not None:
             check_shape("pose_spread_rad", self.pose_spread_rad, (rows, 24))
         if rows > 1 and not (np.diff(self.time_s) > 0).all():

@@ -4,7 +4,6 @@ Source: ScoreHMR (arXiv 2403.09623), as reference/scorehmr.md 2 describes the re
 """
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,18 +25,6 @@ class PreparedScore(Protocol):
 
     def __call__(self, x: Tensor, time: int) -> Tensor:
         """Return the noise in poses x (R, P) of one diffusion time."""
-        ...
-
-
-class ScoreModel(Protocol):
-    """Anything that can be asked for the noise in poses."""
-
-    def prepare(self, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32) -> PreparedScore:
-        """Return the model for conditions (R, C), ready for the diffusion times named.
-
-        Args:
-            dtype: of the large products; sums, norms and what goes in and out stay float32.
-        """
         ...
 
 
@@ -98,10 +85,6 @@ class Branch(nn.Module):
         self.init_mlp = nn.Linear(size, size)
         self.blocks = nn.ModuleList([Block(size, condition, hidden) for _ in range(blocks)])
         self.final_mlp = nn.Linear(size, size)
-
-    def steps(self) -> list[Block]:
-        """Return the blocks in their order."""
-        return [block for block in self.blocks if isinstance(block, Block)]
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         """Return the noise in x (R, size) at times (R,), given conditions (R, C)."""
@@ -170,82 +153,11 @@ class Denoiser(ModelMixin, ConfigMixin):
             return noise
         return torch.cat([noise, self.shape(x[:, POSE_NUMBERS:], time, condition[:, self.condition :])], dim=-1)
 
-    def prepare(
-        self, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32
-    ) -> "PreparedDenoiser":
-        """Return the network for conditions (R, C), with what does not depend on the pose worked out once."""
-        return PreparedDenoiser(self, condition, times, dtype)
+    def prepare(self, condition: Tensor) -> PreparedScore:
+        """Return the network for conditions (R, C)."""
 
+        @torch.no_grad()
+        def noise(x: Tensor, time: int) -> Tensor:
+            return self.forward(x, torch.full((len(x),), time, device=x.device), condition)
 
-class PreparedDenoiser:
-    """The same numbers as the network's own pass, to rounding, for one batch of conditions and few times."""
-
-    def __init__(
-        self, denoiser: Denoiser, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32
-    ) -> None:
-        check_shape("condition", condition, ("R", denoiser.conditions))
-        with torch.no_grad():
-            self._pose = _FoldedBranch(denoiser.pose, condition[:, : denoiser.condition], times, dtype)
-            self._shape: _FoldedBranch | None = None
-            if denoiser.shape is not None:
-                self._shape = _FoldedBranch(denoiser.shape, condition[:, denoiser.condition :], times, dtype)
-
-    @torch.no_grad()
-    def __call__(self, x: Tensor, time: int) -> Tensor:
-        """Return the noise (R, P) in poses x (R, P), all at one of the prepared times."""
-        noise = self._pose(x[:, :POSE_NUMBERS], time)
-        if self._shape is None:
-            return noise
-        return torch.cat([noise, self._shape(x[:, POSE_NUMBERS:], time)], dim=-1)
-
-
-class _FoldedBranch:
-    def __init__(self, branch: Branch, condition: Tensor, times: Sequence[int], dtype: torch.dtype) -> None:
-        self._branch = branch
-        self._place = {int(time): row for row, time in enumerate(times)}
-        codes = branch.time_mlp(torch.tensor(list(self._place), device=condition.device))
-        self._blocks = [_FoldedBlock(block, branch.size, condition, codes, dtype) for block in branch.steps()]
-
-    def __call__(self, x: Tensor, time: int) -> Tensor:
-        place = self._place[time]
-        x = self._branch.init_mlp(x)
-        for block in self._blocks:
-            x = block(x, place)
-        return self._branch.final_mlp(x)
-
-
-class _FoldedBlock:
-    """A block whose first layer norm and layer are split into the part of the pose and that of the condition.
-
-    With x and c centred by their own means, the joint variance is the sum of both sums of squares and of the squared
-    distance of the means times n_x n_c / n, over n; the layer after the norm is linear in x, c and that distance.
-    """
-
-    def __init__(self, block: Block, size: int, condition: Tensor, time_codes: Tensor, dtype: torch.dtype) -> None:
-        mixer = block.block
-        norm, layer = mixer.layer_norm1, mixer.linear_layer1
-        weight = layer.weight * norm.weight
-        count, whole = condition.shape[1], condition.shape[1] + size
-        of_pose, of_condition = weight[:, :size], weight[:, size:]
-        self._norm, self._dtype = mixer.layer_norm2, dtype
-        self._last, self._bias = mixer.linear_layer2.weight.T.to(dtype), mixer.linear_layer2.bias
-        self._scale, self._shift = block.mlp(time_codes).chunk(2, dim=-1)
-        self._scale = 1 + self._scale
-        self._mean = condition.mean(-1, keepdim=True)
-        centred = condition - self._mean
-        self._squares = (centred * centred).sum(-1, keepdim=True) / whole + norm.eps
-        self._given = centred @ of_condition.T
-        self._of_pose = (of_pose - of_pose.mean(1, keepdim=True)).T.contiguous().to(dtype)
-        self._of_distance = (count * of_pose.sum(1) - size * of_condition.sum(1)) / whole
-        self._constant = layer.weight @ norm.bias + layer.bias
-        self._whole, self._distance_share = whole, size * count / whole**2
-
-    def __call__(self, x: Tensor, place: int) -> Tensor:
-        x = x * self._scale[place] + self._shift[place]
-        mean = x.mean(-1, keepdim=True)
-        centred, distance = x - mean, mean - self._mean
-        variance = (centred * centred).sum(-1, keepdim=True) / self._whole + self._squares
-        variance = variance + self._distance_share * distance * distance
-        hidden = self._given + (centred.to(self._dtype) @ self._of_pose).float() + distance * self._of_distance
-        inner = self._norm(nn.functional.gelu(hidden * variance.rsqrt() + self._constant))
-        return x + nn.functional.gelu((inner.to(self._dtype) @ self._last).float() + self._bias)
+        return noise

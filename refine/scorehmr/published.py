@@ -14,7 +14,7 @@ from dpmesh.body import BodyModel
 from dpmesh.body.structure import BodyStructure
 from dpmesh.geometry.rotations import matrix_to_six, six_to_matrix
 from refine.prior.schedule import Schedule
-from refine.scorehmr.denoiser import BETA_NUMBERS, POSE_NUMBERS, PreparedScore, ScoreModel
+from refine.scorehmr.denoiser import BETA_NUMBERS, POSE_NUMBERS, Denoiser, PreparedScore
 from refine.scorehmr.guidance import (
     ROOT_NUMBERS,
     EarlyStop,
@@ -193,7 +193,7 @@ def refine_published(
     shown: Shown,
     condition: Tensor,
     body: BodyModel,
-    score: ScoreModel,
+    score: Denoiser,
     schedule: Schedule,
     settings: PublishedSettings,
     scale: BetaScale | None = None,
@@ -206,8 +206,7 @@ def refine_published(
         scale: for a score model that has a shape branch.
     """
     guidance = PublishedGuidance(shown, body, settings, scale)
-    prepared = score.prepare(condition, time_grid(settings.start, settings.step))
-    return sample_guided(starting_point(shown, scale), prepared, schedule, guidance)
+    return sample_guided(starting_point(shown, scale), score.prepare(condition), schedule, guidance)
 
 
 def starting_point(shown: Shown, scale: BetaScale | None = None) -> Tensor:

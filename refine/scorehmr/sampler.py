@@ -12,8 +12,6 @@ from torch import Tensor
 from refine.prior.schedule import Schedule
 from refine.scorehmr.denoiser import PreparedScore
 
-VANILLA_START, VANILLA_STEP = 999, 50
-
 
 class Guidance(Protocol):
     """What is known besides the prior, asked at every step on the way down."""
@@ -63,26 +61,3 @@ def descend(
         guidance.keep(start)
         x = schedule.step_of(after).noisy(start, noise)
     return x, start
-
-
-def sample_unguided(score: PreparedScore, schedule: Schedule, x: Tensor, times: Sequence[int] | None = None) -> Tensor:
-    """Return clean poses (R, P) that the score model makes of pure noise x (R, P).
-
-    The clean poses are cut to [-1, 1] at every step while the noise stays, and the start is at time 950: so does the
-    published code.
-
-    Args:
-        times: descending; those of the published code by default.
-    """
-    chosen = vanilla_times() if times is None else list(times)
-    start = x
-    for time, after in pairwise(chosen):
-        noise = score(x, time)
-        start = schedule.step_of(time).start_of(x, noise).clamp(-1.0, 1.0)
-        x = schedule.step_of(after).noisy(start, noise)
-    return start
-
-
-def vanilla_times() -> list[int]:
-    """Return the descending times of `sample_unguided`."""
-    return time_grid(VANILLA_START, VANILLA_STEP)[::-1]

@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dpmesh.evaluation import mesh_errors
 from dpmesh.geometry.align import Similarity, find_similarity
 from dpmesh.geometry.boxes import joint_bounds, squares_of_boxes
-from dpmesh.geometry.camera import project, translation_from_crop, unproject
-from dpmesh.geometry.crop import crop_matrices, invert_affine, move_points
+from dpmesh.geometry.camera import project, translation_from_crop
+from dpmesh.geometry.crop import crop_matrices, invert_affine
 from dpmesh.geometry.rotations import (
     axis_angle_to_matrix,
     interleaved_six_to_matrix,
@@ -22,7 +21,7 @@ from dpmesh.geometry.rotations import (
 )
 from dpmesh.keypoints import to_dpmesh30
 from dpmesh.network.heads import orthonormal, published_translation, rot6d_to_matrix
-from dpmesh.published_joints import coco17_to_19, convert_joints, openpose18_to_19
+from dpmesh.published_joints import coco17_to_19, convert_joints
 from pipeline.evaluation.alignment import procrustes_errors
 
 CROP_PX = 256
@@ -55,25 +54,6 @@ def test_similarity_equals_the_published_alignment(metrics: Arrays) -> None:
 def test_errors_of_a_run_use_the_same_alignment(metrics: Arrays) -> None:
     left = np.linalg.norm(metrics["rigid_align/aligned"] - metrics["rigid_align/B"], axis=-1)
     assert_near(procrustes_errors(metrics["rigid_align/A"], metrics["rigid_align/B"]), left, 1e-12)
-
-
-def test_mesh_errors_equal_the_published_metrics(metrics: Arrays) -> None:
-    group = {name.removeprefix("evaluate/"): v for name, v in metrics.items() if name.startswith("evaluate/")}
-    found = mesh_errors(
-        group["mesh_pred"],
-        group["mesh_gt"],
-        group["h36m_regressor"],
-        group["joint_regressor_30"][0],
-        group["joints_mask"][..., 0] > 0,
-    )
-    for prefix in ("", "occ_"):
-        assert_near(found.mpjpe_mm, group[f"{prefix}mpjpe"], ERROR_MM)
-        assert_near(found.pa_mpjpe_mm, group[f"{prefix}pa_mpjpe"], ERROR_MM)
-        assert_near(found.mpvpe_mm, group[f"{prefix}mpvpe"], ERROR_MM)
-    assert_near(found.visible_mpjpe_mm, group["occ_mpjpe_visable"], ERROR_MM)
-    assert_near(found.hidden_mpjpe_mm, group["occ_mpjpe_invisable"], ERROR_MM)
-    assert_near(found.visible_pa_mpjpe_mm, group["occ_pa_mpjpe_visable"], ERROR_MM)
-    assert_near(found.hidden_pa_mpjpe_mm, group["occ_pa_mpjpe_invisable"], ERROR_MM)
 
 
 def test_six_numbers_give_the_published_rotations(metrics: Arrays) -> None:
@@ -142,13 +122,11 @@ def test_depth_in_the_full_image_is_the_published_one_for_rendering(camera_case:
     np.testing.assert_allclose(found, camera_case["trans_render"], rtol=1e-5, atol=1e-6)
 
 
-def test_pinhole_and_its_inverse_are_the_published_ones(metrics: Arrays) -> None:
+def test_the_pinhole_is_the_published_one(metrics: Arrays) -> None:
     cam, pixel = tensor(metrics, "cam2pixel/cam")[None], tensor(metrics, "cam2pixel/pixel")[None]
     focal, middle = tensor(metrics, "cam2pixel/focal"), tensor(metrics, "cam2pixel/princpt")[None]
     for axis in (0, 1):  # ours has one focal length for both axes
         assert_near(project(cam, focal[axis, None], middle)[..., axis], pixel[..., axis], PIXEL)
-        back = unproject(pixel[..., :2], pixel[..., 2], focal[axis, None], middle)
-        assert_near(back[0, :, [axis, 2]], metrics["cam2pixel/back"][:, [axis, 2]], 1e-5)
 
 
 def test_rigid_moves_are_the_published_ones(metrics: Arrays) -> None:
@@ -165,9 +143,7 @@ def test_joint_sets_are_converted_by_name_as_published(joint_set_case: Any) -> N
     assert_near(convert_joints(joint_set_case["src"][None], name, "smpl30")[0], joint_set_case["dst"], 0.0)
 
 
-def test_pelvis_and_neck_are_added_as_published(metrics: Arrays) -> None:
-    found = openpose18_to_19(metrics["add_pelvis_openpose/src"][None])[0]
-    assert_near(found, metrics["add_pelvis_openpose/dst"], 1e-6)
+def test_pelvis_and_neck_of_coco_are_added_as_published(metrics: Arrays) -> None:
     source, wanted = metrics["add_pelvis_neck_coco/src"], metrics["add_pelvis_neck_coco/dst"]
     assert_near(coco17_to_19(source[None])[0], wanted, 1e-6)
     joints, confidence = to_dpmesh30(source[None])
@@ -206,10 +182,3 @@ def test_crops_are_cut_by_the_published_affine(metrics: Arrays) -> None:
     found = crop_matrices(params[:, :2], sizes, CROP_PX, np.deg2rad(params[:, 5]))
     np.testing.assert_allclose(found, metrics["gen_trans/fwd"], rtol=1e-6, atol=1e-4)
     np.testing.assert_allclose(invert_affine(found), metrics["gen_trans/inv"], rtol=1e-6, atol=1e-4)
-
-
-def test_joints_of_the_grid_return_to_the_picture_as_published(metrics: Arrays) -> None:
-    joints, wanted = metrics["denorm_joints/joints"], metrics["denorm_joints/out"]
-    in_crop = joints[None, :, :2] * (CROP_PX / 64)
-    assert_near(move_points(metrics["denorm_joints/bb2img"][None], in_crop)[0], wanted[:, :2], PIXEL)
-    assert_near(joints[:, 2], wanted[:, 2], 0.0)  # depth is left alone

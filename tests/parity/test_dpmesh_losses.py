@@ -15,7 +15,7 @@ from dpmesh.training.recovery.published_losses import (
     project_to_grid,
     published_losses,
 )
-from dpmesh.training.recovery.reasoning import feature_error, info_nce, simclr, token_loss
+from dpmesh.training.recovery.reasoning import feature_error, simclr
 
 RELATIVE = 1e-5
 """Of an array's largest value; both sides are float32."""
@@ -146,25 +146,10 @@ def test_projection_and_relative_joints_are_the_published_ones(metrics: Arrays) 
 
 def test_contrast_of_two_views_is_the_published_one(metrics: Arrays) -> None:
     first, second = tensors(metrics, "loss_simclr/zi", "loss_simclr/zj")
-    for name, temperature in (("t1", 1.0), ("t05", 0.5), ("t01", 0.1)):
-        assert_equals(simclr(first, second, temperature), metrics[f"loss_simclr/{name}"])
+    assert_equals(simclr(first, second), metrics["loss_simclr/t1"])
     volumes = tensors(metrics, "loss_simclr_5d/zi", "loss_simclr_5d/zj")
     assert_equals(simclr(*volumes), metrics["loss_simclr_5d/t1"])
 
 
-def test_contrast_with_negatives_is_the_published_one(metrics: Arrays) -> None:
-    query, positive, negatives = tensors(metrics, "info_nce/q", "info_nce/k", "info_nce/neg")
-    assert_equals(info_nce(query, positive, negatives, 0.1), metrics["info_nce/t01_unpaired"])
-    assert_equals(info_nce(query, positive, temperature=0.1), metrics["info_nce/t01_implicit"])
-
-
 def test_feature_error_is_the_published_one(metrics: Arrays) -> None:
     assert_equals(feature_error(*tensors(metrics, "loss_mse/a", "loss_mse/b")), metrics["loss_mse/loss"])
-
-
-def test_token_loss_is_the_published_one(metrics: Arrays) -> None:
-    logits, classes, valid = tensors(metrics, "loss_vq/logits", "loss_vq/gt_indices", "loss_vq/valid")
-    assert logits.shape[-1] == int(metrics["loss_vq/classes"])
-    rows = len(valid)
-    found = token_loss(logits.unflatten(0, (rows, -1)), classes.unflatten(0, (rows, -1)), valid > 0)
-    assert_equals(found.flatten(), metrics["loss_vq/loss"])

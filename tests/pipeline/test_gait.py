@@ -78,7 +78,6 @@ def motion_joints(keypoints: np.ndarray, models: _Models) -> np.ndarray:
         betas=first.betas.numpy(),
         trans=np.tile(np.float32([0.0, 0.0, 4.0]), (rows, 1)),
         joint_confidence=smpl24_confidence(keypoints),
-        joint_visible=np.ones((rows, 24), bool),
         focal_px=focal,
         principal_px=principal,
     )

@@ -27,32 +27,14 @@ def reasoning_losses(student: DPMeshOutput, teacher: DPMeshOutput) -> dict[str, 
     return {"nkr_contrast": REASONING_WEIGHT * contrast.mean(), "nkr_error": REASONING_WEIGHT * error.mean()}
 
 
-def info_nce(query: Tensor, positive: Tensor, negatives: Tensor | None = None, temperature: float = 0.1) -> Tensor:
-    """Return () how badly each query tells its positive from the negatives, by cosine similarity.
-
-    Args:
-        query: (R, C) positive: (R, C).
-        negatives: (M, C) for every query; None takes the other rows' positives.
-        temperature: similarities are divided by it.
-
-    Source: van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding", equation 4.
-    """
-    query, positive = F.normalize(query, dim=-1), F.normalize(positive, dim=-1)
-    if negatives is None:
-        return F.cross_entropy(query @ positive.T / temperature, torch.arange(len(query), device=query.device))
-    own = (query * positive).sum(-1, keepdim=True)
-    logits = torch.cat([own, query @ F.normalize(negatives, dim=-1).T], dim=1) / temperature
-    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
-
-
-def simclr(first: Tensor, second: Tensor, temperature: float = 1.0) -> Tensor:
-    """Return () the NT-Xent loss of two views (R, ...) of the same rows; further axes are flattened per row.
+def simclr(first: Tensor, second: Tensor) -> Tensor:
+    """Return () the NT-Xent loss (temperature 1) of two views (R, ...) of the same rows.
 
     Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", equation 1.
     """
     rows = len(first)
     views = F.normalize(torch.cat([first.flatten(1), second.flatten(1)]), dim=-1)
-    similarity = views @ views.T / temperature
+    similarity = views @ views.T
     similarity = similarity.masked_fill(torch.eye(2 * rows, dtype=torch.bool, device=views.device), -torch.inf)
     partner = torch.arange(2 * rows, device=views.device).roll(rows)
     return F.cross_entropy(similarity, partner)
@@ -61,13 +43,3 @@ def simclr(first: Tensor, second: Tensor, temperature: float = 1.0) -> Tensor:
 def feature_error(student: Tensor, teacher: Tensor) -> Tensor:
     """Return the squared distance, element by element, of features of the same shape; the teacher gets no gradient."""
     return (student - teacher.detach()).square()
-
-
-def token_loss(logits: Tensor, classes: Tensor, has_fit: Tensor) -> Tensor:
-    """Return the cross-entropy (R', T) of pose tokens for the rows that have a body fit.
-
-    Args:
-        logits: (R, T, classes) classes: (R, T) int64, what the tokenizer made of the true pose.
-        has_fit: (R,) bool.
-    """
-    return F.cross_entropy(logits[has_fit].transpose(1, 2), classes[has_fit], reduction="none")

@@ -38,13 +38,6 @@ def test_a_mirror_image_is_not_reached_by_a_reflection() -> None:
     assert left_over(source, source * [-1.0, 1.0, 1.0]).mean(axis=1).min() > 0.1
 
 
-def test_without_scale_size_stays_in_the_error() -> None:
-    source = bodies(3)
-    found = find_similarity(source, 2 * source, has_scale=False)
-    np.testing.assert_array_equal(found.scale, 1.0)
-    np.testing.assert_allclose(found.rotation, np.tile(np.eye(3), (3, 1, 1)), atol=1e-12)
-
-
 def test_no_small_change_of_the_found_similarity_is_better() -> None:
     source, target = bodies(1, 3), bodies(1, 4)
     found = find_similarity(source, target)

@@ -7,7 +7,6 @@ from dpmesh.geometry.camera import (
     project,
     ray_rotation,
     translation_from_crop,
-    unproject,
 )
 
 ROWS = 6
@@ -21,12 +20,6 @@ FOCAL = numbers(ROWS, low=800, high=2500)
 PRINCIPAL = numbers(ROWS, 2, low=400, high=900, seed=1)
 CENTRE = numbers(ROWS, 2, low=0, high=1500, seed=2)
 SIDE = numbers(ROWS, low=60, high=700, seed=3)
-
-
-def test_points_return_from_their_pixels_and_depths() -> None:
-    points = numbers(ROWS, 9, 3, low=0.5, high=7.0, seed=4)
-    pixels = project(points, FOCAL, PRINCIPAL)
-    torch.testing.assert_close(unproject(pixels, points[..., 2], FOCAL, PRINCIPAL), points)
 
 
 def test_a_metre_at_the_depth_of_a_scale_spans_that_many_half_crops() -> None:

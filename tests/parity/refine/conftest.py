@@ -28,7 +28,6 @@ from refine.scorehmr.published import (
     starting_point,
     with_published_points,
 )
-from refine.scorehmr.sampler import time_grid
 
 FLAGS = {
     "keypoint_guidance": "has_keypoints",
@@ -115,21 +114,15 @@ class SpiedGuidance(PublishedGuidance):
         self.record.starts.append(start)
 
 
-class SpiedScore:
-    def __init__(self, denoiser: Denoiser, record: Record) -> None:
-        self.denoiser, self.record = denoiser, record
+def spied(score: PreparedScore, record: Record) -> PreparedScore:
+    def call(x: Tensor, time: int) -> Tensor:
+        noise = score(x, time)
+        record.calls.append(time)
+        record.x_in.append(x)
+        record.noise.append(noise)
+        return noise
 
-    def prepare(self, condition: Tensor, times: list[int]) -> PreparedScore:
-        prepared = self.denoiser.prepare(condition, times)
-
-        def call(x: Tensor, time: int) -> Tensor:
-            noise = prepared(x, time)
-            self.record.calls.append(time)
-            self.record.x_in.append(x)
-            self.record.noise.append(noise)
-            return noise
-
-        return call
+    return call
 
 
 @dataclass(frozen=True)
@@ -197,10 +190,8 @@ def run(sampled_file: Path) -> Run:
         scale = BetaScale(tensor(stats["stats__betas_min"]), tensor(stats["stats__betas_max"]))
     guidance = SpiedGuidance(shown, body, settings, scale)
     guidance.record = record
-    score = SpiedScore(read_denoiser(folder, size, has_betas), record)
-    times = time_grid(settings.start, settings.step)
-    prepared = score.prepare(tensor(arrays["in__cond_feats"]), times)
-    refined = sample_guided(starting_point(shown, scale), prepared, make_schedule(), guidance)
+    score = spied(read_denoiser(folder, size, has_betas).prepare(tensor(arrays["in__cond_feats"])), record)
+    refined = sample_guided(starting_point(shown, scale), score, make_schedule(), guidance)
     assert refined.betas.shape[1] == BETA_NUMBERS
     return Run(sampled_file.stem, arrays, read_tolerances(sampled_file), settings, shown, refined, record, body)
 

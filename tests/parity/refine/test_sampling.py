@@ -8,7 +8,6 @@ import torch
 
 from refine.prior.schedule import make_schedule
 from refine.scorehmr.published import POINTS, PublishedSettings, refine_published
-from refine.scorehmr.sampler import sample_unguided, vanilla_times
 
 VERTEX_STEP = 53
 
@@ -101,19 +100,6 @@ def test_each_round_ends_where_the_published_one_does(run: Any) -> None:
     found = torch.stack(run.record.starts[steps - 1 :: steps]).numpy()
     wanted = run.arrays.get("trace__x_start_end_of_iter", found)
     assert np.abs(found - wanted)[:, run.is_comparable()].max() < run.atol
-
-
-def test_plain_sampling_gives_the_published_poses(vanilla_file: Path, helpers: Any) -> None:
-    arrays = helpers.read_arrays(vanilla_file)
-    size = vanilla_file.stem.partition("_")[0]
-    denoiser = helpers.read_denoiser(vanilla_file.parent, size)
-    condition = helpers.tensor(arrays["in__cond_feats"]).repeat_interleave(int(arrays["meta__num_samples"]), dim=0)
-    assert vanilla_times()[:-1] == arrays["trace__calls_t"].tolist()
-    with torch.no_grad():
-        prepared = denoiser.prepare(condition, vanilla_times())
-        found = sample_unguided(prepared, make_schedule(), helpers.tensor(arrays["in__x_T"]))
-    atol = helpers.read_tolerances(vanilla_file)["suggested_atol"]
-    assert worst(found, arrays["out__x_0"]) < atol
 
 
 def test_a_call_leaves_its_inputs_alone_and_repeats(score_folder: Path, helpers: Any) -> None:

@@ -29,9 +29,6 @@ class Summing(Stage):
         self.total += sum(int(frame.image.sum()) for frame in chunk.frames)
         return replace(chunk, snapshots={**chunk.snapshots})
 
-    def flush(self) -> None:
-        self.calls.append("flush")
-
     def snapshot(self) -> Snapshot:
         return {"total": np.array(self.total)}
 
@@ -70,10 +67,10 @@ def test_a_stage_is_closed_when_the_source_fails() -> None:
     assert stage.calls == ["open", "close"]
 
 
-def test_a_stage_is_flushed_once_and_closed_after_the_last_chunk() -> None:
+def test_a_stage_is_closed_once_after_the_last_chunk() -> None:
     stage = Summing()
     list(run_line(chunk_frames(frames(5), 4), [stage], StageClock()))
-    assert stage.calls == ["open", "flush", "close"]
+    assert stage.calls == ["open", "close"]
 
 
 def test_the_line_pulls_one_chunk_at_a_time() -> None:

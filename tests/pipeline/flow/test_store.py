@@ -167,7 +167,7 @@ def test_a_journal_that_counts_shards_without_end_is_cleared_at_once(tmp_path: P
         ("time_s", np.array([0.0, 1.0, 0.5]), "its times do not go up"),
         ("time_s", np.array([0.0, np.nan, 0.5]), "time_s is not finite"),
         ("pose", np.full((3, 24, 3), np.inf, np.float32), "pose is not finite"),
-        ("joint_visible", np.ones((3, 24), np.float32), "joint_visible is of type <f4"),
+        ("track_id", np.ones(3, np.float32), "track_id is of type <f4"),
         ("betas", np.zeros((3, 10), "S3"), "betas is of type"),
     ],
 )

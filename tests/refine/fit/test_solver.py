@@ -1,37 +1,19 @@
 """Tracks made into motion, on scenes whose truth is known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from configs.schema import RefineSettings
-from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
+from refine.fit.energy import MotionEnergy
 from refine.fit.evidence import Piece
-from refine.fit.solver import Sampling, Solver, refine_tracks
-from refine.prior.schedule import make_schedule
+from refine.fit.solver import Solver, refine_tracks
 from refine.rows.smooth import smooth_track
-from refine.scorehmr.denoiser import Denoiser
 
 SETTINGS = RefineSettings(steps=60)
-
-
-class Knowing:
-    """A score model that was told the true poses as its conditions."""
-
-    def prepare(
-        self, condition: Tensor, times: Sequence[int], dtype: torch.dtype = torch.float32
-    ) -> Callable[[Tensor, int], Tensor]:
-        schedule = make_schedule()
-
-        def noise(x: Tensor, time: int) -> Tensor:
-            factors = schedule.step_of(time)
-            return (factors.to_start * x - condition) / factors.noise_to_start
-
-        return noise
 
 
 @pytest.mark.parametrize("names", ["coco17", "openpose25"])
@@ -76,46 +58,15 @@ def test_rows_that_nobody_saw_are_flagged_and_smooth(make_scene: Callable) -> No
     assert error[found.is_filled].mean() < 4 * error[~found.is_filled].mean()
 
 
-def test_a_score_model_that_knows_fills_the_gap(make_scene: Callable) -> None:
-    scene = make_scene(40, gap=slice(15, 25))
-    with torch.no_grad():
-        truth = matrix_to_six(axis_angle_to_matrix(torch.tensor(scene.pose, dtype=torch.float32))).flatten(1).numpy()
-    track = replace(scene.track, features=truth)
-    (without,) = refine_tracks([track], scene.body, SETTINGS)
-    (found,) = refine_tracks([track], scene.body, SETTINGS, Knowing(), Sampling(rounds=2))
-    gap = found.is_filled
-    still = np.zeros((40, 3))
-    errors = [scene.error_m(fit.pose, scene.trans + still)[gap].mean() for fit in (found, without)]
-    assert errors[0] < 0.5 * errors[1]
-
-
-def test_a_denoiser_guides_and_bfloat16_gives_nearly_the_same(make_scene: Callable) -> None:
-    scene = make_scene(12)
-    torch.manual_seed(0)
-    denoiser = Denoiser(condition=8, hidden=16).eval().requires_grad_(False)
-    track = replace(scene.track, features=np.zeros((12, 8), np.float32))
-    exact, rough = (
-        refine_tracks([track], scene.body, SETTINGS, denoiser, Sampling(rounds=1, step=10, dtype=dtype))[0]
-        for dtype in (torch.float32, torch.bfloat16)
-    )
-    assert np.isfinite(exact.pose).all()
-    assert 0 < np.abs(exact.pose - rough.pose).max() < 0.1
-
-
-def test_a_score_model_without_features_is_refused(make_scene: Callable) -> None:
-    scene = make_scene(5)
-    with pytest.raises(ValueError, match="needs the features"):
-        refine_tracks([scene.track], scene.body, SETTINGS, Knowing())
-
-
 def test_the_solver_lowers_the_energy(make_scene: Callable) -> None:
     scene = make_scene(30)
     start = smooth_track(scene.track, np.zeros(3), 5.0)
     piece = Piece(scene.track, start, np.arange(30))
     solver = Solver([piece], scene.body, SETTINGS, torch.device("cpu"), is_shape_free=True)
-    before = solver.energy()
+    energy = MotionEnergy(solver.evidence, scene.body, SETTINGS)
+    before = energy(solver.x, solver.trans, solver.betas)
     solver.run(60)
-    assert solver.energy() < 0.8 * before
+    assert energy(solver.x, solver.trans, solver.betas) < 0.8 * before
 
 
 def test_the_true_distance_follows_from_a_second_camera(make_scene: Callable, watched: Callable) -> None:
