@@ -41,6 +41,10 @@ def read_settings(preset: str | None, given: Mapping[str, Any], assignments: Seq
         if not equals or not name:
             raise SettingsError(f"--set {_short(text)} has no '='; write it as --set detect.image_px=960")
         _put(tree, name.strip(), parse_yaml(value, f"--set {_short(text)}"))
+    return _check(tree)
+
+
+def _check(tree: dict[str, Any]) -> RunSettings:
     try:
         return RunSettings.model_validate(tree)
     except ValidationError as error:
@@ -59,7 +63,10 @@ def as_settings(settings: RunSettings | Mapping[str, Any] | None, preset: str | 
         if preset is not None:
             raise SettingsError(f"preset {_short(preset)}: all settings are given and none is left to it; leave it out")
         return settings
-    return read_settings(preset, settings or {}, [])
+    tree = _read_preset(preset) if preset else {}
+    for name, value in (settings or {}).items():
+        _put(tree, name, value)
+    return _check(tree)
 
 
 def _read_preset(name: str) -> dict[str, Any]:
