@@ -207,7 +207,7 @@ def test_a_name_that_is_not_on_the_list_is_an_error_of_the_program(tmp_path: Pat
         (tmp_path / "other.npz").write_text("x")
         return [tmp_path / "other.npz"]
 
-    with pytest.raises(ValueError, match=r"other\.npz, a name that"):
+    with pytest.raises(ValueError, match=r"other\.npz, which"):
         Graph(tmp_path, [Node("a", (), {}, run)]).run()
 
 
