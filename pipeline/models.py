@@ -85,7 +85,7 @@ class Models:
     @cached_property
     def is_reader_used(self) -> bool:
         """Whether keypoints are read again from each crop."""
-        wanted, found = self._settings.detect.is_read_again, self.detector_weights
+        wanted, found = self._settings.detect.is_second_stage_on, self.detector_weights
         return wanted if wanted is not None else found is not None and found.is_bundled
 
     @cached_property
@@ -133,8 +133,8 @@ class Models:
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
             if found is not None:
-                if detect.is_mirrored is None:  # keypoints that are read again need no second look; nor do boxes
-                    detect = detect.model_copy(update={"is_mirrored": not self.is_reader_used})
+                if detect.is_flip_test_on is None:  # keypoints that are read again need no second look; nor do boxes
+                    detect = detect.model_copy(update={"is_flip_test_on": not self.is_reader_used})
                 self._finder = PoseDetector.from_settings(detect, found.path, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(
@@ -182,7 +182,7 @@ class Models:
                 box_scale=recover.box_scale,
                 keypoint_score_min=recover.keypoint_score_min,
                 is_camera_fitted=recover.is_camera_fitted,
-                is_mirrored=recover.is_mirrored,
+                is_flip_test_on=recover.is_flip_test_on,
                 is_turned=recover.is_turned,
                 batch_rows=rows,
                 threads=choose_workers(self.threads, rows * row_bytes),

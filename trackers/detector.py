@@ -53,7 +53,7 @@ class PoseDetector:
         overlap_max: float = 0.65,
         people_max: int = 100,
         batch_frames: int = 8,
-        is_mirrored: bool = False,
+        is_flip_test_on: bool = False,
         threads: int = 1,
     ) -> None:
         """Load the weights.
@@ -62,7 +62,7 @@ class PoseDetector:
             path: .pt, .onnx, or an OpenVINO folder.
             image_px: longer side of the picture the network sees; exports with a fixed shape keep theirs.
             overlap_max: IoU above which the lower of two boxes is dropped.
-            is_mirrored: whether every picture is also looked at in a mirror, see `trackers.mirrored`.
+            is_flip_test_on: whether every picture is also looked at in a mirror, see `trackers.mirrored`.
             threads: that look at batches side by side; the answer is the same for any number.
 
         Raises:
@@ -78,7 +78,7 @@ class PoseDetector:
         self._overlap_max = overlap_max
         self._people_max = people_max
         self._batch_frames = batch_frames
-        self._is_mirrored = is_mirrored
+        self._is_flip_test_on = is_flip_test_on
         self._threads = threads if self._backend.format == "pt" else 1  # other runtimes have threads of their own
 
     @classmethod
@@ -95,7 +95,7 @@ class PoseDetector:
             overlap_max=settings.overlap_max,
             people_max=settings.people_max,
             batch_frames=settings.batch_frames,
-            is_mirrored=bool(settings.is_mirrored),
+            is_flip_test_on=bool(settings.is_flip_test_on),
             threads=threads,
         )
 
@@ -144,7 +144,7 @@ class PoseDetector:
     def _look(self, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Return what `_run` does, of one look or two, and of two whose sides are disputed, see `join_looks`."""
         found = self._run(pictures)
-        if not self._is_mirrored:
+        if not self._is_flip_test_on:
             return [(people, None) for people in found]
         others = self._run(np.ascontiguousarray(pictures[:, :, ::-1]))
         width = pictures.shape[2]

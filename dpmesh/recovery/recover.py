@@ -58,7 +58,7 @@ class BodyRecovery:
         box_scale: float = 1.2,
         keypoint_score_min: float = 0.3,
         is_camera_fitted: bool = True,
-        is_mirrored: bool = False,
+        is_flip_test_on: bool = False,
         is_turned: bool = True,
         batch_rows: int = 16,
         threads: int = 1,
@@ -70,7 +70,7 @@ class BodyRecovery:
             box_scale: side of the square crop over the longer side of the person.
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.
-            is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken
+            is_flip_test_on: whether the network also sees every crop in a mirror and the mean of both is taken
                 where they are alike, see `_join`.
             is_turned: whether crops of people upside down or lying are turned upright for the network. A network
                 with the published camera gets every crop as it is.
@@ -86,7 +86,7 @@ class BodyRecovery:
         self._box_scale = box_scale
         self._score_min = keypoint_score_min
         self._is_camera_fitted = is_camera_fitted
-        self._is_mirrored = is_mirrored
+        self._is_flip_test_on = is_flip_test_on
         self._batch_rows = batch_rows
         self._threads = threads
         self._is_used = False  # layers may still have to be packed, which is done at the first call, by one thread
@@ -135,7 +135,7 @@ class BodyRecovery:
         with computing_in(self._dtype, self._device):
             output = self._network.forward(image, given_joints, mask)
             rotation, betas = output.pose.float(), output.betas.float()
-            if self._is_mirrored:
+            if self._is_flip_test_on:
                 seen = self._network.forward(image.flip(-1), mirrored_joints(given_joints), mask[:, list(MIRRORED_30)])
                 other = mirrored_rotations(seen.pose.float()), seen.betas.float()
                 rotation, betas = self._join((rotation, betas), other, given_joints, mask[..., 0])

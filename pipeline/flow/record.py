@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from configs.errors import InputError, RunError
 from configs.json_files import read_json
+from configs.renamed import rename_settings
 from configs.schema import RunSettings
 from pipeline.flow.identity import video_identity
 from pipeline.flow.outputs import NODES_NAME
@@ -80,6 +81,7 @@ def read_settings_of(folder: Path) -> RunSettings:
     """
     read_record(folder)
     data = read_json(folder / RECORD_NAME, bytes_max=RECORD_BYTES_MAX, is_nan_allowed=True)
+    rename_settings(data["settings"], is_quiet=True)
     try:
         return RunSettings.model_validate(data["settings"])
     except ValidationError as error:

@@ -117,7 +117,7 @@ class MotionEnergy:
     def _of_recovered(self, matrices: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
         evidence, settings = self.evidence, self._settings
         total = (evidence.place_weights * (trans - evidence.trans).square().sum(-1)).sum()
-        total = total + ((betas - evidence.betas) / settings.shape_trust).square().sum()
+        total = total + ((betas - evidence.betas) / settings.shape_sigma).square().sum()
         total = total + (betas / SHAPE_SPREAD).square().sum()
         for pose, weights in zip(evidence.poses, evidence.pose_weights, strict=True):
             # Half the squared distance of two rotations' matrices is their squared angle, to fourth order.
@@ -134,7 +134,7 @@ class MotionEnergy:
         pixels = view.focal_px[:, None, None] * points[..., :2] / depth + view.principal_px[:, None]
         missed = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
         outlier = settings.keypoint_outlier_m**2
-        return view.weights * missed * (outlier / (outlier + missed)) / settings.keypoint_trust_m**2
+        return view.weights * missed * (outlier / (outlier + missed)) / settings.keypoint_sigma_m**2
 
     def _of_motion(self, matrices: Tensor, joints: Tensor, trans: Tensor) -> Tensor:
         settings = self._settings

@@ -44,7 +44,7 @@ def gather(
     time = [piece.track.time_s[piece.rows] - piece.track.time_s[piece.rows[0]] for piece in pieces]
     trans = _stack([piece.start.trans[piece.rows] for piece in pieces], device)
     distance = np.concatenate([distances(piece.track.views[0], piece.start, piece.rows) for piece in pieces])
-    place = 1.0 / (settings.place_trust * distance) ** 2
+    place = 1.0 / (settings.translation_sigma * distance) ** 2
     counts = {len(piece.track.views) for piece in pieces}
     if len(counts) > 1:
         raise ValueError(f"views: tracks that are solved together need the same number of cameras, got {counts}")
@@ -120,11 +120,11 @@ def keypoint_weights(
 def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
     track, rows = piece.track, piece.rows
     confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
-    weights = confidence / settings.pose_trust_rad**2
+    weights = confidence / settings.pose_sigma_rad**2
     pose = track.views[view].pose
     if track.pose_spread_rad is not None and view == 0:
         spread = np.maximum(track.pose_spread_rad[rows], SPREAD_MIN_RAD)
-        return track.pose[rows], settings.prior_share / spread**2
+        return track.pose[rows], settings.prior_weight / spread**2
     if pose is None:
         is_first = view == 0
         own = np.where(_filled(track, rows)[..., None], piece.start.pose[rows], track.pose[rows])
@@ -138,7 +138,7 @@ def _filled(track: TrackRows, rows: np.ndarray) -> np.ndarray:
 
 
 def _gap_weight(settings: RefineSettings) -> float:
-    return 1.0 / settings.gap_trust_rad**2
+    return 1.0 / settings.gap_sigma_rad**2
 
 
 def _view(

@@ -86,7 +86,7 @@ def refine_tracks(
     for group in group_windows(windows, settings.batch_rows):
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
         solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
-        is_polished = settings.is_gated and score is None
+        is_polished = settings.is_acceptance_test_on and score is None
         judged_at = round(JUDGED_AT * settings.steps) if is_polished else settings.steps
         if score is None:
             solver.run(settings.steps, stop=judged_at)
@@ -96,7 +96,7 @@ def refine_tracks(
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
         unsolved = [_unsolved(piece, body, place) for piece in pieces]
         taken = [SOLVED] * len(pieces)
-        if settings.is_gated:
+        if settings.is_acceptance_test_on:
             steps = zip(pieces, unsolved, solver.motions(), strict=True)
             taken = [choose(piece, [*before, solved], body, settings, place) for piece, before, solved in steps]
             solver.see("all")
@@ -236,9 +236,9 @@ def _with_shapes(
         solver.run(settings.shape_steps)
         for piece, (index, _), solved in zip(pieces, group, solver.motions(), strict=True):
             piece = replace(piece, track=recovered[index])
-            is_shaky = settings.is_gated and shakes(_middle(piece, settings), body, settings, device)
+            is_shaky = settings.is_acceptance_test_on and shakes(_middle(piece, settings), body, settings, device)
             steps = [_as_recovered(piece, body, device), solved]
-            if not settings.is_gated or choose(piece, steps, body, settings, device, is_shaky=is_shaky):
+            if not settings.is_acceptance_test_on or choose(piece, steps, body, settings, device, is_shaky=is_shaky):
                 trans = starts[index].trans + _pelvis_shift(piece, solved.betas, body, device)
                 starts[index] = replace(starts[index], betas=solved.betas, trans=trans)
     return starts
@@ -255,7 +255,7 @@ def _best_rows(track: TrackRows, settings: RefineSettings) -> np.ndarray:
 
 
 def _guides(settings: RefineSettings) -> Keypoints:
-    return "guiding" if settings.is_gated else "all"
+    return "guiding" if settings.is_acceptance_test_on else "all"
 
 
 def _middle(piece: Piece, settings: RefineSettings) -> Piece:

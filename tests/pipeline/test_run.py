@@ -370,7 +370,7 @@ def test_motion_of_no_numbers_ends_the_run_and_is_not_measured(
 ) -> None:
     clip, settings = clip_folder / "walk.mp4", make_settings(clip_folder, model_folder)
     done = run(clip, tmp_path, settings)
-    wild = {"keypoint_trust_m": 1e-30, "pose_trust_rad": 1e-30, "is_gated": False}
+    wild = {"keypoint_sigma_m": 1e-30, "pose_sigma_rad": 1e-30, "is_acceptance_test_on": False}
     for _ in range(2):  # nothing of it counts as made
         failed = run(clip, tmp_path, make_settings(clip_folder, model_folder, refine=wild))
         assert failed.is_failed and "person_001 came out with a pose that is not finite" in failed.problem

@@ -17,7 +17,7 @@ from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackRows
 
 SETTINGS = RefineSettings(steps=50, shape_steps=20)
-FREE = SETTINGS.model_copy(update={"is_gated": False})
+FREE = SETTINGS.model_copy(update={"is_acceptance_test_on": False})
 CPU = torch.device("cpu")
 
 
