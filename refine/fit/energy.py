@@ -77,7 +77,7 @@ class EnergyParts:
     """What the energy of a motion is the sum of."""
 
     prior: Tensor  # scalar: distance from the recovered poses and places, and haste
-    missed: tuple[Tensor, ...]  # (R, K) per camera: weighted squared errors of the keypoints, levelled off
+    residuals: tuple[Tensor, ...]  # (R, K) per camera: weighted squared errors of the keypoints, levelled off
 
 
 class MotionEnergy:
@@ -99,8 +99,8 @@ class MotionEnergy:
         """
         parts = self.parts(x, trans, betas)
         total = parts.prior
-        for missed in parts.missed:
-            total = total + missed.sum()
+        for residuals in parts.residuals:
+            total = total + residuals.sum()
         return total
 
     def parts(self, x: Tensor, trans: Tensor, betas: Tensor) -> EnergyParts:
@@ -132,9 +132,9 @@ class MotionEnergy:
             points = points + view.shift_m[:, None]
         depth = points[..., 2:].clamp_min(DEPTH_MIN_M)
         pixels = view.focal_px[:, None, None] * points[..., :2] / depth + view.principal_px[:, None]
-        missed = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
+        residuals = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
         outlier = settings.keypoint_outlier_m**2
-        return view.weights * missed * (outlier / (outlier + missed)) / settings.keypoint_sigma_m**2
+        return view.weights * residuals * (outlier / (outlier + residuals)) / settings.keypoint_sigma_m**2
 
     def _of_motion(self, matrices: Tensor, joints: Tensor, trans: Tensor) -> Tensor:
         settings = self._settings

@@ -15,7 +15,7 @@ from torch import Tensor
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
-from refine.fit.accept import choose, shakes
+from refine.fit.accept import count_accepted, has_high_jitter
 from refine.fit.energy import MotionEnergy
 from refine.fit.evidence import Keypoints, Piece, gather, keypoint_weights
 from refine.fit.sobolev import Moments, Neighbours
@@ -29,7 +29,7 @@ from refine.scorehmr.denoiser import ScoreModel
 from refine.scorehmr.sampler import descend, invert, time_grid
 
 SOLVED = 2  # steps from the rows as they were: smoothed, solved
-JUDGED_AT = 0.35  # of the steps; from there on all keypoints guide
+TESTED_AT = 0.35  # of the steps; from there on all keypoints guide
 STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
 
 
@@ -87,21 +87,25 @@ def refine_tracks(
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
         solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
         is_polished = settings.is_acceptance_test_on and score is None
-        judged_at = round(JUDGED_AT * settings.steps) if is_polished else settings.steps
+        tested_at = round(TESTED_AT * settings.steps) if is_polished else settings.steps
         if score is None:
-            solver.run(settings.steps, stop=judged_at)
+            solver.run(settings.steps, stop=tested_at)
         else:
             solver.sample(score, schedule, _features(pieces, place), sampling)
         # The gate measures from the rows as they were, not from what a prior made of them.
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
         unsolved = [_unsolved(piece, body, place) for piece in pieces]
-        taken = [SOLVED] * len(pieces)
+        accepted = [SOLVED] * len(pieces)
         if settings.is_acceptance_test_on:
             steps = zip(pieces, unsolved, solver.motions(), strict=True)
-            taken = [choose(piece, [*before, solved], body, settings, place) for piece, before, solved in steps]
+            accepted = [
+                count_accepted(piece, [*before, solved], body, settings, place) for piece, before, solved in steps
+            ]
             solver.see("all")
-            solver.run(settings.steps, start=judged_at)
-        for window, piece, before, solved, number in zip(group, pieces, unsolved, solver.motions(), taken, strict=True):
+            solver.run(settings.steps, start=tested_at)
+        for window, piece, before, solved, number in zip(
+            group, pieces, unsolved, solver.motions(), accepted, strict=True
+        ):
             rows = [*before, solved][number]
             joiners[window.track].add(window, rows.pose, rows.trans)
             is_refined[window.track][piece.rows] |= number > 0
@@ -236,9 +240,13 @@ def _with_shapes(
         solver.run(settings.shape_steps)
         for piece, (index, _), solved in zip(pieces, group, solver.motions(), strict=True):
             piece = replace(piece, track=recovered[index])
-            is_shaky = settings.is_acceptance_test_on and shakes(_middle(piece, settings), body, settings, device)
+            is_jitter_high = settings.is_acceptance_test_on and has_high_jitter(
+                _middle(piece, settings), body, settings, device
+            )
             steps = [_as_recovered(piece, body, device), solved]
-            if not settings.is_acceptance_test_on or choose(piece, steps, body, settings, device, is_shaky=is_shaky):
+            if not settings.is_acceptance_test_on or count_accepted(
+                piece, steps, body, settings, device, is_jitter_high=is_jitter_high
+            ):
                 trans = starts[index].trans + _pelvis_shift(piece, solved.betas, body, device)
                 starts[index] = replace(starts[index], betas=solved.betas, trans=trans)
     return starts
