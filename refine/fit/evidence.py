@@ -44,7 +44,7 @@ def gather(
     time = [piece.track.time_s[piece.rows] - piece.track.time_s[piece.rows[0]] for piece in pieces]
     trans = _stack([piece.start.trans[piece.rows] for piece in pieces], device)
     distance = np.concatenate([distances(piece.track.views[0], piece.start, piece.rows) for piece in pieces])
-    place = 1.0 / (settings.translation_sigma * distance) ** 2
+    trans_weights = 1.0 / (settings.translation_sigma * distance) ** 2
     counts = {len(piece.track.views) for piece in pieces}
     if len(counts) > 1:
         raise ValueError(f"views: tracks that are solved together need the same number of cameras, got {counts}")
@@ -62,7 +62,7 @@ def gather(
         poses=tuple(poses),
         pose_weights=tuple(weights),
         trans=trans,
-        place_weights=_stack([place], device),
+        trans_weights=_stack([trans_weights], device),
         betas=_stack([piece.start.betas[None] for piece in pieces], device),
         views=tuple(_view(pieces, view, settings, device, keypoints) for view in range(len(pieces[0].track.views))),
     )
@@ -83,9 +83,9 @@ def held_out(time_s: np.ndarray, keypoint_count: int, view: int) -> np.ndarray:
     found = np.zeros((len(time_s), keypoint_count), bool)
     per_turn = len(limbs) // HELD_OUT_JOINTS
     for number in np.unique(stretch):
-        turn, place = divmod(int(number), per_turn)
+        turn, group = divmod(int(number), per_turn)
         order = np.random.default_rng([HELD_OUT_SEED, view, turn % 2**32]).permutation(limbs)
-        chosen = order[place * HELD_OUT_JOINTS : (place + 1) * HELD_OUT_JOINTS]
+        chosen = order[group * HELD_OUT_JOINTS : (group + 1) * HELD_OUT_JOINTS]
         found[np.ix_(stretch == number, chosen)] = True
     return found
 

@@ -67,12 +67,12 @@ def refine_tracks(
     """
     if score is not None and any(track.features is None for track in tracks):
         raise ValueError("tracks: a score model needs the features of every row; give them, or score=None")
-    place = torch.device(device)
+    device = torch.device(device)
     recovered = tracks
     if prior is not None:
-        tracks = follow_prior(tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=place)
-    starts = [smooth_track(track, _pelvis(body, track.betas, place), settings.smooth_cutoff_hz) for track in tracks]
-    starts = _with_shapes(tracks, recovered, starts, body, settings, place)
+        tracks = follow_prior(tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=device)
+    starts = [smooth_track(track, _pelvis(body, track.betas, device), settings.smooth_cutoff_hz) for track in tracks]
+    starts = _with_shapes(tracks, recovered, starts, body, settings, device)
     joiners = [Joiner(start.pose, start.trans) for start in starts]
     is_refined = [np.zeros(len(track.time_s), bool) for track in tracks]
     windows = [
@@ -85,21 +85,21 @@ def refine_tracks(
     schedule = make_schedule()
     for group in group_windows(windows, settings.batch_rows):
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
-        solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
+        solver = Solver(pieces, body, settings, device, _guides(settings), is_shape_free=False)
         is_polished = settings.is_acceptance_test_on and score is None
         tested_at = round(TESTED_AT * settings.steps) if is_polished else settings.steps
         if score is None:
             solver.run(settings.steps, stop=tested_at)
         else:
-            solver.sample(score, schedule, _features(pieces, place), sampling)
+            solver.sample(score, schedule, _features(pieces, device), sampling)
         # The gate measures from the rows as they were, not from what a prior made of them.
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
-        unsolved = [_unsolved(piece, body, place) for piece in pieces]
+        unsolved = [_unsolved(piece, body, device) for piece in pieces]
         accepted = [SOLVED] * len(pieces)
         if settings.is_acceptance_test_on:
             steps = zip(pieces, unsolved, solver.motions(), strict=True)
             accepted = [
-                count_accepted(piece, [*before, solved], body, settings, place) for piece, before, solved in steps
+                count_accepted(piece, [*before, solved], body, settings, device) for piece, before, solved in steps
             ]
             solver.see("all")
             solver.run(settings.steps, start=tested_at)
@@ -159,8 +159,8 @@ class Solver:
         with torch.enable_grad():
             values = [value.detach() for value in (x, self.trans, self.betas)]
             free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
-            of_pose, of_place, *of_shape = torch.autograd.grad(self._energy(*values), free)
-        gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_place), *of_shape]
+            of_pose, of_trans, *of_shape = torch.autograd.grad(self._energy(*values), free)
+        gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_trans), *of_shape]
         ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
         size = share * self.settings.step_m
         self.trans = self.trans - size * ways[1]
