@@ -18,7 +18,7 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from refine.fit.accept import count_accepted, has_high_jitter
 from refine.fit.energy import MotionEnergy
 from refine.fit.evidence import Keypoints, Piece, gather, keypoint_weights
-from refine.fit.sobolev import Moments, Neighbours
+from refine.fit.sobolev import AdamMoments, SobolevPreconditioner
 from refine.prior.network import MotionPrior
 from refine.prior.posterior_mean import follow_prior
 from refine.prior.schedule import Schedule, make_schedule
@@ -136,8 +136,8 @@ class Solver:
         self.x = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(pose).to(device))).flatten(1)
         self.trans = self.evidence.trans.clone()
         self.betas = self.evidence.betas.clone()
-        self._moments = [Moments(value) for value in (self.x, self.trans, self.betas)]
-        self._neighbours = Neighbours(self.evidence.time_s, self.evidence.window)
+        self._moments = [AdamMoments(value) for value in (self.x, self.trans, self.betas)]
+        self._preconditioner = SobolevPreconditioner(self.evidence.time_s, self.evidence.window)
 
     def see(self, keypoints: Keypoints) -> None:
         """Go on with these keypoints."""
@@ -147,26 +147,26 @@ class Solver:
     def run(self, steps: int, start: int = 0, stop: int | None = None) -> None:
         """Move all numbers by steps that shrink to nothing, those from `start` to `stop` of `steps`."""
         for step in range(start, steps if stop is None else stop):
-            share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
-            self.x = self.x - share * self.settings.step_rad * self.step(self.x, share)
+            step_scale = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+            self.x = self.x - step_scale * self.settings.step_rad * self.step(self.x, step_scale)
 
-    def step(self, x: Tensor, share: float) -> Tensor:
+    def step(self, x: Tensor, step_scale: float) -> Tensor:
         """Return which way the poses x (R, 144) go; move places, and shapes where they are free, by a step.
 
         Args:
-            share: of the largest step.
+            step_scale: of the largest step.
         """
         with torch.enable_grad():
             values = [value.detach() for value in (x, self.trans, self.betas)]
             free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
             of_pose, of_trans, *of_shape = torch.autograd.grad(self._energy(*values), free)
-        gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_trans), *of_shape]
-        ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
-        size = share * self.settings.step_m
-        self.trans = self.trans - size * ways[1]
+        gradients = [self._preconditioner.apply(of_pose), self._preconditioner.apply(of_trans), *of_shape]
+        directions = [moments.direction(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
+        size = step_scale * self.settings.step_m
+        self.trans = self.trans - size * directions[1]
         if self._is_shape_free:
-            self.betas = self.betas - STEP_BETA_OVER_M * size * ways[2]
-        return ways[0]
+            self.betas = self.betas - STEP_BETA_OVER_M * size * directions[2]
+        return directions[0]
 
     @torch.no_grad()
     def sample(self, score: ScoreModel, schedule: Schedule, condition: Tensor, sampling: Sampling) -> None:
@@ -202,20 +202,20 @@ class _EnergyGuidance:
     The sampler moves clean poses by (1 - a) / a of what it is given, which is undone here.
     """
 
-    def __init__(self, solver: Solver, schedule: Schedule, start: int, share: float) -> None:
-        self._solver, self._schedule, self._share = solver, schedule, share
-        self._start = self._noise_share(start)
+    def __init__(self, solver: Solver, schedule: Schedule, start: int, step_scale: float) -> None:
+        self._solver, self._schedule, self._step_scale = solver, schedule, step_scale
+        self._start = self._noise_ratio(start)
 
     def gradient(self, start: Tensor, time: int) -> Tensor:
-        noise = self._noise_share(time)
-        share = self._share * math.sqrt(noise / self._start)
-        way = self._solver.step(start, share)
-        return share * self._solver.settings.step_rad / noise * way
+        noise = self._noise_ratio(time)
+        step_scale = self._step_scale * math.sqrt(noise / self._start)
+        direction = self._solver.step(start, step_scale)
+        return step_scale * self._solver.settings.step_rad / noise * direction
 
     def keep(self, start: Tensor) -> None:
         pass
 
-    def _noise_share(self, time: int) -> float:
+    def _noise_ratio(self, time: int) -> float:
         factors = self._schedule.step_of(time)
         return factors.noise_to_start * factors.guidance * factors.to_start
 
