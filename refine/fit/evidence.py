@@ -15,7 +15,7 @@ from refine.rows.types import TrackFit, TrackRows, ViewRows
 
 CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
 DISTANCE_MIN_M = 0.5
-SPREAD_MIN_RAD = 0.2  # on people unlike those it learned from the prior is sure and wrong
+SIGMA_MIN_RAD = 0.2  # on people unlike those it learned from the prior is sure and wrong
 LIMBS = {f"{side}_{part}" for side in ("left", "right")
          for part in ("shoulder", "elbow", "wrist", "outer_hip", "knee", "ankle")}  # fmt: skip
 HELD_OUT_S = 0.4  # longer than errors of detected keypoints last
@@ -122,9 +122,9 @@ def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np
     confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
     weights = confidence / settings.pose_sigma_rad**2
     pose = track.views[view].pose
-    if track.pose_spread_rad is not None and view == 0:
-        spread = np.maximum(track.pose_spread_rad[rows], SPREAD_MIN_RAD)
-        return track.pose[rows], settings.prior_weight / spread**2
+    if track.pose_sigma_rad is not None and view == 0:
+        sigma = np.maximum(track.pose_sigma_rad[rows], SIGMA_MIN_RAD)
+        return track.pose[rows], settings.prior_weight / sigma**2
     if pose is None:
         is_first = view == 0
         own = np.where(_filled(track, rows)[..., None], piece.start.pose[rows], track.pose[rows])

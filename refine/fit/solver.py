@@ -20,7 +20,7 @@ from refine.fit.energy import MotionEnergy
 from refine.fit.evidence import Keypoints, Piece, gather, keypoint_weights
 from refine.fit.sobolev import AdamMoments, SobolevPreconditioner
 from refine.prior.network import MotionPrior
-from refine.prior.posterior_mean import follow_prior
+from refine.prior.posterior_mean import with_posterior_mean
 from refine.prior.schedule import Schedule, make_schedule
 from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackFit, TrackRows
@@ -70,7 +70,9 @@ def refine_tracks(
     device = torch.device(device)
     recovered = tracks
     if prior is not None:
-        tracks = follow_prior(tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=device)
+        tracks = with_posterior_mean(
+            tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=device
+        )
     starts = [smooth_track(track, _pelvis(body, track.betas, device), settings.smooth_cutoff_hz) for track in tracks]
     starts = _with_shapes(tracks, recovered, starts, body, settings, device)
     joiners = [Joiner(start.pose, start.trans) for start in starts]

@@ -153,7 +153,7 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         start, stop = np.searchsorted(time_s, [time_s[own.start] - MARGIN_S, time_s[own.stop - 1] + MARGIN_S])
         part, kept = slice(start, stop), slice(own.start - start, own.stop - start)
         poses = track.pose[part]
-        if track.pose_spread_rad is None:  # a prior that is sure of its poses has filled the gaps
+        if track.pose_sigma_rad is None:  # a prior that is sure of its poses has filled the gaps
             poses = bridge_gaps(time_s[part], poses, trust[part], is_observed[part])
         pose[own] = smooth_rotations(time_s[part], poses, cutoff_hz, weights[part])[kept]
         trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
