@@ -30,8 +30,8 @@ from refine.scorehmr.published import (
     KEYPOINT_WEIGHT,
     POINTS,
     SMOOTHNESS_WEIGHT,
+    PublishedRows,
     PublishedSettings,
-    Shown,
     refine_published,
     starting_point,
 )
@@ -46,7 +46,7 @@ KEYPOINTS = 25
 class Subject:
     """One random track, as both modes take it."""
 
-    shown: Shown
+    shown: PublishedRows
     condition: Tensor  # (T, C)
     track: TrackRows
 
@@ -66,7 +66,7 @@ def draw_subject(frames: int, seed: int, condition: int, body: BodyModel) -> Sub
     pixels = pixels + 3.0 * torch.randn(pixels.shape, generator=generator)
     sure = torch.rand((frames, KEYPOINTS), generator=generator)
     rows = torch.ones(frames)
-    shown = Shown(
+    shown = PublishedRows(
         pose=matrices,
         betas=betas,
         camera_m=trans,

@@ -26,7 +26,7 @@ from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackFit, TrackRows
 from refine.rows.windows import Joiner, group_windows, plan_windows
 from refine.scorehmr.denoiser import ScoreModel
-from refine.scorehmr.sampler import descend, invert, time_grid
+from refine.scorehmr.sampler import ddim_denoise, ddim_invert, time_grid
 
 SOLVED = 2  # steps from the rows as they were: smoothed, solved
 TESTED_AT = 0.35  # of the steps; from there on all keypoints guide
@@ -182,8 +182,8 @@ class Solver:
         x, start = self.x, self.x
         for turn in range(sampling.rounds):
             guidance = _EnergyGuidance(self, schedule, times[-1], 1.0 - turn / sampling.rounds)
-            x = invert(prepared, schedule, x, times)
-            x, start = descend(prepared, schedule, x, times[::-1], guidance)
+            x = ddim_invert(prepared, schedule, x, times)
+            x, start = ddim_denoise(prepared, schedule, x, times[::-1], guidance)
         self.x = start
 
     def energy(self) -> float:

@@ -202,15 +202,15 @@ class PreparedDenoiser:
 class _FoldedBranch:
     def __init__(self, branch: Branch, condition: Tensor, times: Sequence[int], dtype: torch.dtype) -> None:
         self._branch = branch
-        self._place = {int(time): row for row, time in enumerate(times)}
-        codes = branch.time_mlp(torch.tensor(list(self._place), device=condition.device))
+        self._row_of = {int(time): row for row, time in enumerate(times)}
+        codes = branch.time_mlp(torch.tensor(list(self._row_of), device=condition.device))
         self._blocks = [_FoldedBlock(block, branch.size, condition, codes, dtype) for block in branch.steps()]
 
     def __call__(self, x: Tensor, time: int) -> Tensor:
-        place = self._place[time]
+        row = self._row_of[time]
         x = self._branch.init_mlp(x)
         for block in self._blocks:
-            x = block(x, place)
+            x = block(x, row)
         return self._branch.final_mlp(x)
 
 
@@ -234,18 +234,18 @@ class _FoldedBlock:
         self._mean = condition.mean(-1, keepdim=True)
         centred = condition - self._mean
         self._squares = (centred * centred).sum(-1, keepdim=True) / whole + norm.eps
-        self._given = centred @ of_condition.T
+        self._of_condition = centred @ of_condition.T
         self._of_pose = (of_pose - of_pose.mean(1, keepdim=True)).T.contiguous().to(dtype)
         self._of_distance = (count * of_pose.sum(1) - size * of_condition.sum(1)) / whole
         self._constant = layer.weight @ norm.bias + layer.bias
-        self._whole, self._distance_share = whole, size * count / whole**2
+        self._whole, self._distance_weight = whole, size * count / whole**2
 
-    def __call__(self, x: Tensor, place: int) -> Tensor:
-        x = x * self._scale[place] + self._shift[place]
+    def __call__(self, x: Tensor, row: int) -> Tensor:
+        x = x * self._scale[row] + self._shift[row]
         mean = x.mean(-1, keepdim=True)
         centred, distance = x - mean, mean - self._mean
         variance = (centred * centred).sum(-1, keepdim=True) / self._whole + self._squares
-        variance = variance + self._distance_share * distance * distance
-        hidden = self._given + (centred.to(self._dtype) @ self._of_pose).float() + distance * self._of_distance
+        variance = variance + self._distance_weight * distance * distance
+        hidden = self._of_condition + (centred.to(self._dtype) @ self._of_pose).float() + distance * self._of_distance
         inner = self._norm(nn.functional.gelu(hidden * variance.rsqrt() + self._constant))
         return x + nn.functional.gelu((inner.to(self._dtype) @ self._last).float() + self._bias)

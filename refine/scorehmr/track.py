@@ -11,7 +11,14 @@ from refine.prior.schedule import make_schedule
 from refine.prior.score import PreparedPrior
 from refine.rows.types import TrackFit, TrackRows
 from refine.rows.windows import Window
-from refine.scorehmr.published import POINTS, PublishedGuidance, PublishedSettings, Shown, sample_guided, starting_point
+from refine.scorehmr.published import (
+    POINTS,
+    PublishedGuidance,
+    PublishedRows,
+    PublishedSettings,
+    sample_guided,
+    starting_point,
+)
 
 CONFIDENCE_MIN = 0.4  # as in the published demo
 SETTINGS = PublishedSettings(has_keypoints=True, has_smoothness=True)
@@ -39,7 +46,7 @@ def refine_published_track(
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
 
-    inputs = Shown(
+    inputs = PublishedRows(
         pose=axis_angle_to_matrix(tensor(track.pose)),
         betas=tensor(np.tile(track.betas, (rows, 1))),
         camera_m=tensor(track.trans),
