@@ -144,7 +144,7 @@ class Clip:
             )
         pictures = [file.name for file in plan_images(self.info.path).files] if self.info.kind == "images" else []
         stages = [
-            DetectStage(partial(models.people_finder, pictures), models.keypoint_reader),
+            DetectStage(partial(models.people_finder, pictures), models.keypoint_refiner),
             TrackStage(chosen.track),
             RecoverStage(models.recovery, chosen.recover, self.focal_px()),
         ]
