@@ -15,6 +15,7 @@ from trackers.association import (
     row_blocks,
     without_duplicates,
 )
+from trackers.flip_test import follow_sides
 from trackers.kalman import (
     BoxState,
     centre_uncertainty,
@@ -24,7 +25,6 @@ from trackers.kalman import (
     state_box,
     update_state,
 )
-from trackers.mirrored import follow_sides
 from trackers.types import COCO_KEYPOINTS, Detections, Tracks, identified, no_tracks, select_detections
 
 NO_ID = 0  # of a track that is not shown yet

@@ -10,7 +10,7 @@ import pytest
 
 from configs.errors import WeightsError
 from trackers.detector import PoseDetector
-from trackers.mirrored import MIRRORED_KEYPOINTS
+from trackers.flip_test import MIRRORED_KEYPOINTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -133,7 +133,7 @@ def test_a_leg_in_front_and_the_same_leg_behind_do_not_become_a_leg_at_rest() ->
     rotations, betas = axis_angle_to_matrix(poses), torch.zeros(3, 10)
     joints = [body.joints(pose, betas, torch.zeros(3, 3), "dpmesh30")[..., :2] for pose in poses]
     given = 10.0 * torch.stack([joints[0][0], joints[1][1], joints[0][2]]) + 16.0
-    found, _ = recovery._join((rotations[0], betas), (rotations[1], betas), given, torch.ones(3, 30))
+    found, _ = recovery._merge_flipped((rotations[0], betas), (rotations[1], betas), given, torch.ones(3, 30))
     torch.testing.assert_close(found[0], rotations[0, 0])
     torch.testing.assert_close(found[1], rotations[1, 1])
     torch.testing.assert_close(found[2], nearest_rotation(rotations[0, 2] + rotations[1, 2]))
