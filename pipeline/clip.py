@@ -28,9 +28,9 @@ from pipeline.motion import motion_name, write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import MotionLibrary, read_track, write_track
 from pipeline.nodes.edits import edited_people, read_edits
-from pipeline.nodes.link import iterate_people
+from pipeline.nodes.group import iterate_people
 from pipeline.nodes.numbering import NumberedPeople
-from pipeline.nodes.refine import refine_people, refine_person
+from pipeline.nodes.refine import assemble_track, refine_people
 from pipeline.overlay import write_overlay
 from pipeline.stages.detect import DetectStage
 from pipeline.stages.recover import RecoverStage
@@ -185,7 +185,7 @@ class Clip:
         self.progress.start("motion", len(spans))
         with self.clock.measure("motion"):
             joined = (
-                refine_person(rows, body, self.settings.link, self.settings.recover)
+                assemble_track(rows, body, self.settings.link, self.settings.recover)
                 for rows in iterate_people(people, spans)
             )
             for track in refine_people(

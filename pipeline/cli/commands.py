@@ -190,7 +190,7 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
     from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
     from pipeline.evaluation.truth import read_truth
     from pipeline.flow.store import ObservationStore
-    from pipeline.nodes.refine import refine_person
+    from pipeline.nodes.refine import assemble_track
     from pipeline.types import concatenate_observations
 
     def measure(video: Path, path: Path) -> "Measured":
@@ -202,7 +202,7 @@ def evaluate_sequences(folder: Path, output: Path, settings: RunSettings, modes:
         done = output / clip_names([video])[0]
         body = run_body(done)
         rows = concatenate_observations(list(ObservationStore(done / "observations").read_shards()))
-        tracks = [refine_person(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
+        tracks = [assemble_track(mine, body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
         return compare_with_truth(video.stem, _refined(tracks, body, settings, modes), body, truth), code
 
     return _measure_each((video.name, partial(measure, video, path)) for video, path in find_sequences(folder))
@@ -254,14 +254,14 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     from pipeline.evaluation.motions import simulated_people
     from pipeline.evaluation.sequences import compare_with_truth
     from pipeline.models import Models
-    from pipeline.nodes.refine import refine_person
+    from pipeline.nodes.refine import assemble_track
 
     use_one_thread_each()
     body = Models(settings, choose_device(settings.runtime.device)).body()
     people = [person for person in simulated_people(folder, body, limit) if len(person.rows.frame_index)]
     if not people:
         raise InputError(f"{folder}: nobody was seen in the first {limit} clips; give a higher --limit")
-    tracks = [refine_person(person.rows, body, settings.link, settings.recover) for person in people]
+    tracks = [assemble_track(person.rows, body, settings.link, settings.recover) for person in people]
     refined = _refined(tracks, body, settings, modes)
     results = [
         compare_with_truth(person.name, {mode: [refined[mode][number]] for mode in modes}, body, person.truth)

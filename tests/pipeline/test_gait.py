@@ -16,7 +16,7 @@ from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.lift import JointLift
 from dpmesh.network.model import DPMesh
-from pipeline.nodes.refine import refine_group, refine_person
+from pipeline.nodes.refine import assemble_track, refine_group
 from pipeline.types import Observations
 from refine.prior.network import MotionPrior
 from trackers.flip_test import exchange_sides, follow_sides, merge_keypoints
@@ -82,7 +82,7 @@ def motion_joints(keypoints: np.ndarray, models: _Models) -> np.ndarray:
         focal_px=focal,
         principal_px=principal,
     )
-    track = refine_person(seen, models.body, LinkSettings(), RecoverSettings())
+    track = assemble_track(seen, models.body, LinkSettings(), RecoverSettings())
     (track,) = refine_group([track], models.body, RefineSettings(), "cpu", models.prior)
     shape = torch.from_numpy(track.betas).expand(rows, 10)
     found: np.ndarray = models.body.joints(
