@@ -15,7 +15,7 @@ from configs.schema import RunSettings
 from pipeline.flow.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.flow.identity import code_identity, program_version, video_identity, weights_identity
 from pipeline.flow.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
-from pipeline.flow.memory import give_back
+from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import OVERLAY_NAME, person_files, person_number
 from pipeline.flow.prefetch import WriteBehind, prefetch
 from pipeline.flow.store import Journal, ObservationStore
@@ -157,7 +157,7 @@ class Clip:
                     with self.clock.measure("write"):
                         journal = store.commit(journal, chunk)
                     latest = chunk.snapshots
-                    give_back()
+                    release_memory()
                     people = len(chunk.tracks[-1].track_ids) if chunk.tracks else 0
                     self.progress.advance(journal.frame_count, f"{people} people")
         if source.warning and not journal.frame_count:
@@ -194,7 +194,7 @@ class Clip:
                 write_track(path_of[track.track_id], track)
                 count += 1
                 self.progress.advance(count, "")
-            give_back()
+            release_memory()
         return list(path_of.values())
 
     def _export(self, claim: Claim) -> Sequence[Path]:
@@ -247,7 +247,7 @@ class Clip:
             for number, frame in enumerate(_Frames(self._read(tell=log.debug)), start=1):
                 yield frame
                 if number % self._chunk_frames == 0:
-                    give_back()
+                    release_memory()
                 self.progress.advance(number, "")
 
         with (

@@ -15,7 +15,7 @@ from pipeline.flow.graph import PlannedNode
 from pipeline.flow.identity import program_version, video_identity
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.line import StageClock
-from pipeline.flow.memory import give_back
+from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import check_folder
 from pipeline.flow.record import check_owner, describe_input
 from pipeline.media import VideoInfo, probe
@@ -93,7 +93,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
         except BaseException:
             attempt.stop()
             raise
-    give_back()  # what the traceback held, too
+    release_memory()  # what the traceback held, too
     return ClipResult(clip.name, attempt.folder, 0, 0, attempt.seconds, problem, True)
 
 

@@ -36,7 +36,7 @@ def test_a_gap_is_filled_and_measured_and_a_true_motion_has_no_error(body: BodyM
         assert len(errors.mpjpe_mm) == FRAMES
         found.append(errors)
     assert found[0].is_filled.sum() == 4 and not found[1].is_filled.any()
-    assert found[1].mpjpe_mm.max() < 1.0 and found[1].place_m.max() < 0.01
+    assert found[1].mpjpe_mm.max() < 1.0 and found[1].translation_error_m.max() < 0.01
     assert found[0].mpjpe_mm[~found[0].is_filled].max() < 1.0 < found[0].mpjpe_mm[found[0].is_filled].max()
 
 
