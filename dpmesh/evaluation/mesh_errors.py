@@ -62,10 +62,10 @@ def mesh_errors(
         mpjpe_mm=apart.mean(1),
         pa_mpjpe_mm=left.mean(1),
         mpvpe_mm=1000.0 * np.linalg.norm(surfaces[0] - surfaces[1], axis=-1).mean(1),
-        visible_mpjpe_mm=_share_mean(apart, shown),
-        hidden_mpjpe_mm=_share_mean(apart, 1.0 - shown),
-        visible_pa_mpjpe_mm=_share_mean(left, shown),
-        hidden_pa_mpjpe_mm=_share_mean(left, 1.0 - shown),
+        visible_mpjpe_mm=_weighted_mean(apart, shown),
+        hidden_mpjpe_mm=_weighted_mean(apart, 1.0 - shown),
+        visible_pa_mpjpe_mm=_weighted_mean(left, shown),
+        hidden_pa_mpjpe_mm=_weighted_mean(left, 1.0 - shown),
     )
 
 
@@ -74,7 +74,7 @@ def _evaluated_joints(mesh_m: np.ndarray, regressor: np.ndarray) -> np.ndarray:
     return (joints - joints[:, :1])[:, list(H36M_EVALUATED)]
 
 
-def _share_mean(errors: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _weighted_mean(errors: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean (R,) of errors (R, K) over the joints with weight 1; NaN where there is none."""
     total = weights.sum(1)
     return np.where(total > 0, (errors * weights).sum(1) / np.maximum(total, 1.0), np.nan)

@@ -149,13 +149,13 @@ class KeypointRefiner:
         return 0.5 * (seen + mirrored)[:count], is_exchanged[:count]
 
 
-def _exchanged(seen: Tensor, other: Tensor) -> Tensor:
+def _exchanged(maps: Tensor, other: Tensor) -> Tensor:
     """Return which keypoints (R, 17) of one map (R, 17, H, W) are at the other side in the second.
 
     Maps are as alike as their Bhattacharyya coefficient says; the two of a pair are exchanged together.
     """
     order = list(MIRRORED_17)
-    first, second = (maps.flatten(2).softmax(-1).sqrt() for maps in (seen, other))
+    first, second = (maps.flatten(2).softmax(-1).sqrt() for maps in (maps, other))
     gain = (first * second[:, order]).sum(-1) - (first * second).sum(-1)
     return gain + gain[:, order] > EXCHANGED_MIN
 

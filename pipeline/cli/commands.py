@@ -128,7 +128,7 @@ def evaluate_reprojection(folder: Path) -> None:
     from pipeline.evaluation.reprojection import measure_reprojection
 
     report = measure_reprojection(run_tracks(folder), run_body(folder))
-    near = f"within {report.radius_share:.0%} of the box height"
+    near = f"within {report.radius_ratio:.0%} of the box height"
     print_table([("person", "frames", "confident keypoints", near), *report.person_rows()])
     print_table([("joint", "confident keypoints", near), *report.joint_rows()])
 

@@ -154,5 +154,5 @@ def _text(value: float, places: int = 1) -> str:
     return f"{value:.{places}f}" if np.isfinite(value) else "-"
 
 
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f} %" if np.isfinite(share) else "-"
+def _signed(fraction: float) -> str:
+    return f"{100 * fraction:+.1f} %" if np.isfinite(fraction) else "-"

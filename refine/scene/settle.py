@@ -69,10 +69,10 @@ def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
             continue
         found = _Window(people, rests, inside, ground, settings).solve()
         for person, part, shift, new in zip(people, inside, shifts, found, strict=True):
-            share = np.ones(len(new))
+            blend = np.ones(len(new))
             if start > first:  # rows that the window before gave too go over from that one to this one
-                share = eased(np.clip((person.frame_index[part] - start + 1) / (OVERLAP_FRAMES + 1), 0.0, 1.0))
-            shift[part] += share[:, None].astype(np.float32) * (new - shift[part])
+                blend = eased(np.clip((person.frame_index[part] - start + 1) / (OVERLAP_FRAMES + 1), 0.0, 1.0))
+            shift[part] += blend[:, None].astype(np.float32) * (new - shift[part])
         if frames[1] > last:
             break
     return Settled(shifts, ground)
