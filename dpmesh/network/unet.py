@@ -47,7 +47,7 @@ class MapAttention:
 
 @dataclass(frozen=True, slots=True)
 class EncoderFeatures:
-    """What the down path and the middle block of a U-Net gave.
+    """Output of a U-Net's down path and middle block.
 
     `skips[i]` is the output of input block i, the first convolution included; `maps[level]` holds the recorded maps of
     that level in layer order.
@@ -60,7 +60,7 @@ class EncoderFeatures:
 
 @dataclass(frozen=True, slots=True)
 class DecoderFeatures:
-    """What the up path gave: `taps[i]` is the feature of up block i, at 4, 8, 16 and 32 px; `maps` as in `EncoderFeatures`."""
+    """Output of the up path: `taps[i]` of up block i, at 4, 8, 16 and 32 px; `maps` as in `EncoderFeatures`."""
 
     taps: list[Tensor]
     maps: dict[int, list[Tensor]]
