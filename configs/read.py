@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.errors import SettingsError
+from configs.renamed import rename_settings
 from configs.schema import RunSettings
 from configs.yaml_files import parse_yaml, read_yaml
 
@@ -23,6 +24,8 @@ def preset_names() -> list[str]:
 
 def read_settings(preset: str | None, given: Mapping[str, Any], assignments: Sequence[str]) -> RunSettings:
     """Return the settings; what comes later in the arguments wins.
+
+    Names of the previous version are read, too, see `configs.renamed`.
 
     Args:
         preset: a name of `preset_names`, or a path to a YAML file of the same form.
@@ -82,16 +85,19 @@ def _read_preset(name: str) -> dict[str, Any]:
         return {}
     if not isinstance(tree, dict):
         raise SettingsError(f"{path}: holds {type(tree).__name__}, expected sections such as `detect:`")
+    rename_settings(tree)
     return tree
 
 
 def _put(tree: dict[str, Any], name: str, value: Any) -> None:
     *sections, key = name.split(".")
+    branch = tree
     for section in sections:
-        tree = tree.setdefault(section, {})
-        if not isinstance(tree, dict):
+        branch = branch.setdefault(section, {})
+        if not isinstance(branch, dict):
             raise SettingsError(f"{name}: {section} is a value, not a section")
-    tree[key] = value
+    branch[key] = value
+    rename_settings(tree)
 
 
 def _describe(item: Any) -> str:

@@ -123,11 +123,12 @@ class DetectSettings(Settings):
     score_min: float = Field(0.1, ge=0, le=1, description="people below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes are one person")
     people_max: int = Field(100, ge=1, description="at most this many people per frame")
-    is_read_again: bool | None = Field(
-        None, description="read keypoints again from a crop round each person; none: for the bundled detector"
+    is_second_stage_on: bool | None = Field(
+        None,
+        description="estimate keypoints a second time, from a crop around each person; null: with the bundled detector",
     )
-    is_mirrored: bool | None = Field(
-        None, description="look at every frame in a mirror, too; none: where keypoints are not read again"
+    is_flip_test_on: bool | None = Field(
+        None, description="flip test: also run the detector on the mirrored frame; null: without the second stage"
     )
     batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
 
@@ -173,7 +174,9 @@ class RecoverSettings(Settings):
     is_turned: bool = Field(
         True, description="turn crops of people who are upside down or lie; not for published models"
     )
-    is_mirrored: bool = Field(False, description="look at every crop in a mirror, too: steadier, at twice the time")
+    is_flip_test_on: bool = Field(
+        False, description="flip test: also run the network on the mirrored crop; steadier, twice the time"
+    )
     batch_rows: int | None = Field(None, ge=1, description="crops per call of the network; none: from memory")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="number format inside the networks; 'auto' takes bfloat16 where the CPU computes with it"
@@ -191,7 +194,7 @@ class LinkSettings(Settings):
 
 
 class RefineSettings(Settings):
-    """How a person's rows become one motion. Trust is a standard deviation: what is trusted more has a smaller one."""
+    """How bodies become a motion. A sigma is a standard deviation: a smaller one gives more weight."""
 
     mode: Annotated[Literal["off", "smooth", "fit", "published"], BeforeValidator(_read_off)] = Field(
         "fit",
@@ -201,7 +204,9 @@ class RefineSettings(Settings):
     prior: str = Field(
         "motion-prior", description="score model of motion for 'fit': a name or a folder; 'none' trusts recovered poses"
     )
-    is_gated: bool = Field(True, description="stretches that do not get better by the fit keep their rows")
+    is_acceptance_test_on: bool = Field(
+        True, description="keep the input motion where held-out keypoints show no improvement"
+    )
     window_frames: int = Field(96, ge=8, description="frames that are solved together")
     overlap_frames: int = Field(16, ge=2, description="frames that neighbouring windows share")
     break_s: float = Field(1.0, gt=0, description="motion is not carried over a longer time without rows")
@@ -210,15 +215,21 @@ class RefineSettings(Settings):
     shape_steps: int = Field(60, ge=1, description="steps of the solver for the body shape")
     steps: int = Field(150, ge=1, description="steps of the solver")
     step_rad: float = Field(0.03, gt=0, description="largest first step of the solver, in rotations")
-    step_m: float = Field(0.02, gt=0, description="largest first step of the solver, in places")
+    step_m: float = Field(0.02, gt=0, description="largest first step of the solver, in translations")
     keypoint_score_min: float = Field(0.2, ge=0, le=1, description="keypoints below this are left out")
-    keypoint_trust_m: float = Field(0.06, gt=0, description="error of a keypoint, at the person's distance")
+    keypoint_sigma_m: float = Field(
+        0.06, gt=0, description="standard deviation of a keypoint, at the person's distance"
+    )
     keypoint_outlier_m: float = Field(0.15, gt=0, description="keypoints farther off lose their pull")
-    pose_trust_rad: float = Field(0.2, gt=0, description="error of a recovered joint rotation")
-    gap_trust_rad: float = Field(0.4, gt=0, description="error of a rotation that was filled in")
-    prior_share: float = Field(1.5, gt=0, description="weight of what the motion prior tells: rows err together")
-    place_trust: float = Field(0.1, gt=0, description="error of a recovered place, as a share of the distance")
-    shape_trust: float = Field(0.5, gt=0, description="error of a recovered shape number")
+    pose_sigma_rad: float = Field(0.2, gt=0, description="standard deviation of a recovered joint rotation")
+    gap_sigma_rad: float = Field(0.4, gt=0, description="standard deviation of an interpolated rotation")
+    prior_weight: float = Field(
+        1.5, gt=0, description="weight of the motion prior's poses; neighbouring frames have correlated errors"
+    )
+    translation_sigma: float = Field(
+        0.1, gt=0, description="standard deviation of a recovered translation, as a fraction of the distance"
+    )
+    shape_sigma: float = Field(0.5, gt=0, description="standard deviation of a recovered shape coefficient")
     joint_acceleration: float = Field(40.0, gt=0, description="usual acceleration of a joint about the root, m/s^2")
     turn_acceleration: float = Field(200.0, gt=0, description="usual acceleration of a joint's rotation, rad/s^2")
     root_acceleration: float = Field(12.0, gt=0, description="usual acceleration of the root, m/s^2")

@@ -41,7 +41,7 @@ MIRRORED_30 = (*MIRRORED_24, 24, 26, 25, 28, 27, 29)
 """What each COCO keypoint, and each joint of `dpmesh15`, `smpl24` and `dpmesh30`, becomes in a mirror."""
 
 # For each SMPL joint the keypoints that tell whether it was seen; the best of them counts.
-SMPL24_WITNESSES: tuple[tuple[int, ...], ...] = (
+SMPL24_SUPPORTING_KEYPOINTS: tuple[tuple[int, ...], ...] = (
     (LEFT_HIP, RIGHT_HIP),  # pelvis
     (LEFT_HIP,),
     (RIGHT_HIP,),
@@ -81,7 +81,9 @@ def to_dpmesh30(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def smpl24_confidence(keypoints: np.ndarray) -> np.ndarray:
     """Return how surely each SMPL joint was seen (R, 24), 0 to 1: the best confidence among its witnesses."""
-    return np.stack([keypoints[:, list(seen), 2].max(axis=1) for seen in SMPL24_WITNESSES], axis=1).astype(np.float32)
+    return np.stack([keypoints[:, list(seen), 2].max(axis=1) for seen in SMPL24_SUPPORTING_KEYPOINTS], axis=1).astype(
+        np.float32
+    )
 
 
 def square_box(keypoints: np.ndarray, boxes_xyxy: np.ndarray, score_min: float, scale: float) -> np.ndarray:

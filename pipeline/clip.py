@@ -16,7 +16,7 @@ from configs.version import program_version
 from pipeline.flow.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.flow.identity import code_identity, video_identity, weights_identity
 from pipeline.flow.line import StageClock, chunk_frames, fit_chunk, fit_queue, run_line
-from pipeline.flow.memory import give_back
+from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import RunFolder, person_number
 from pipeline.flow.prefetch import WriteBehind, prefetch
 from pipeline.flow.store import Journal, ObservationStore
@@ -29,9 +29,9 @@ from pipeline.motion import write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import MotionLibrary, read_track, write_track
 from pipeline.nodes.edits import edited_people, read_edits
-from pipeline.nodes.link import iterate_people
+from pipeline.nodes.group import iterate_people
 from pipeline.nodes.numbering import NumberedPeople
-from pipeline.nodes.refine import refine_people, refine_person
+from pipeline.nodes.refine import assemble_track, refine_people
 from pipeline.overlay import write_overlay
 from pipeline.stages.detect import DetectStage
 from pipeline.stages.recover import RecoverStage
@@ -150,7 +150,7 @@ class Clip:
             )
         pictures = [file.name for file in plan_images(self.info.path).files] if self.info.kind == "images" else []
         stages = [
-            DetectStage(partial(models.people_finder, pictures), models.keypoint_reader),
+            DetectStage(partial(models.people_finder, pictures), models.keypoint_refiner),
             TrackStage(chosen.track),
             RecoverStage(models.recovery, chosen.recover, self.focal_px()),
         ]
@@ -163,7 +163,7 @@ class Clip:
                     with self.clock.measure("write"):
                         journal = store.commit(journal, chunk)
                     latest = chunk.snapshots
-                    give_back()
+                    release_memory()
                     people = len(chunk.tracks[-1].track_ids) if chunk.tracks else 0
                     self.progress.advance(journal.frame_count, f"{people} people")
         if source.warning and not journal.frame_count:
@@ -191,7 +191,7 @@ class Clip:
         self.progress.start("motion", len(spans))
         with self.clock.measure("motion"):
             joined = (
-                refine_person(rows, body, self.settings.link, self.settings.recover)
+                assemble_track(rows, body, self.settings.link, self.settings.recover)
                 for rows in iterate_people(people, spans)
             )
             for track in refine_people(
@@ -200,7 +200,7 @@ class Clip:
                 write_track(path_of[track.track_id], track)
                 count += 1
                 self.progress.advance(count, "")
-            give_back()
+            release_memory()
         return list(path_of.values())
 
     def _export(self, claim: Claim) -> Sequence[Path]:
@@ -253,7 +253,7 @@ class Clip:
             for number, frame in enumerate(_Frames(self._read(tell=log.debug)), start=1):
                 yield frame
                 if number % self._chunk_frames == 0:
-                    give_back()
+                    release_memory()
                 self.progress.advance(number, "")
 
         with (

@@ -12,7 +12,7 @@ from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import check_owner, read_record
 from pipeline.flow.store import ObservationStore
 from pipeline.nodes.edits import keep_bytes, people_digest, put_bytes_back, read_edits, write_edits
-from pipeline.nodes.link import Span
+from pipeline.nodes.group import Span
 from pipeline.nodes.numbering import NumberedPeople
 from trackers.edits import Edit
 

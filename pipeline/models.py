@@ -19,11 +19,11 @@ from trackers.weights import ResolvedWeights, find_detector
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
-    from dpmesh.recovery.keypoint_reader import KeypointReader
+    from dpmesh.recovery.keypoint_refiner import KeypointRefiner
     from dpmesh.recovery.recover import BodyRecovery
     from refine.prior.network import MotionPrior
 
-READER_NAME = "keypoint-reader"
+REFINER_NAME = "keypoint-reader"
 
 
 class Models:
@@ -78,14 +78,14 @@ class Models:
         return {
             "detector": detector,
             "recovery": weights_identity(self.recovery_path) + (weights_identity(prior) if prior else ""),
-            "reader": weights_identity(resolve(READER_NAME)) if self.is_reader_used else "",
+            "reader": weights_identity(resolve(REFINER_NAME)) if self.is_second_stage_on else "",
             "body": weights_identity(self.body_path if self.body_path else resolve("open-body")),
         }
 
     @cached_property
-    def is_reader_used(self) -> bool:
+    def is_second_stage_on(self) -> bool:
         """Whether keypoints are read again from each crop."""
-        wanted, found = self._settings.detect.is_read_again, self.detector_weights
+        wanted, found = self._settings.detect.is_second_stage_on, self.detector_weights
         return wanted if wanted is not None else found is not None and found.is_bundled
 
     @cached_property
@@ -106,15 +106,15 @@ class Models:
             self._motion_prior = MotionPrior.from_pretrained(self.motion_prior_path)
         return self._motion_prior
 
-    def keypoint_reader(self) -> "KeypointReader | None":
+    def keypoint_refiner(self) -> "KeypointRefiner | None":
         """Return the network that reads keypoints from crops, or None where the detector's are taken."""
-        from dpmesh.recovery.keypoint_reader import KeypointNetwork, KeypointReader
+        from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 
-        if not self.is_reader_used:
+        if not self.is_second_stage_on:
             return None
-        network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve(READER_NAME))
+        network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve(REFINER_NAME))
         network = network.float().to(self.device).eval()
-        return KeypointReader(network, self.device, self.dtype, threads=self.threads)
+        return KeypointRefiner(network, self.device, self.dtype, threads=self.threads)
 
     def body(self) -> "BodyModel":
         """Return the body model."""
@@ -133,8 +133,8 @@ class Models:
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
             if found is not None:
-                if detect.is_mirrored is None:  # keypoints that are read again need no second look; nor do boxes
-                    detect = detect.model_copy(update={"is_mirrored": not self.is_reader_used})
+                if detect.is_flip_test_on is None:  # keypoints that are read again need no second look; nor do boxes
+                    detect = detect.model_copy(update={"is_flip_test_on": not self.is_second_stage_on})
                 self._finder = PoseDetector.from_settings(detect, found.path, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(
@@ -182,7 +182,7 @@ class Models:
                 box_scale=recover.box_scale,
                 keypoint_score_min=recover.keypoint_score_min,
                 is_camera_fitted=recover.is_camera_fitted,
-                is_mirrored=recover.is_mirrored,
+                is_flip_test_on=recover.is_flip_test_on,
                 is_turned=recover.is_turned,
                 batch_rows=rows,
                 threads=choose_workers(self.threads, rows * row_bytes),

@@ -18,7 +18,7 @@ from pipeline.flow.graph import PlannedNode
 from pipeline.flow.identity import video_identity
 from pipeline.flow.inputs import ClipInput, find_inputs
 from pipeline.flow.line import StageClock
-from pipeline.flow.memory import give_back
+from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import check_folder
 from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import VideoRecord, check_owner, describe_input
@@ -152,7 +152,7 @@ def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Model
         except BaseException:
             attempt.stop()
             raise
-    give_back()
+    release_memory()
     return ClipResult(clip.name, attempt.folder, 0, 0, attempt.seconds, problem, cause)
 
 

@@ -17,7 +17,7 @@ KEYPOINT_SIGMAS = np.array(
 ) / np.float64(10.0)
 KEYPOINT_SCORE_MIN = 0.3
 DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
-DUPLICATE_SHARE = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
+DUPLICATE_FRACTION = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
 # Of the root of the area: farther apart no single keypoint is alike enough. Source: the OKS solved for the distance.
 DUPLICATE_REACH = 1.01 * 2 * KEYPOINT_SIGMAS.max() * np.sqrt(-2 * np.log(DUPLICATE_SIMILARITY))
 PAIRS_AT_ONCE = 2**16  # of two people; what is computed for each takes about 1 KB
@@ -52,40 +52,40 @@ def box_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
     return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
 
 
-def covered_shares(boxes_xyxy: np.ndarray) -> np.ndarray:
+def covered_fractions(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Return for each box (N, 4) the share that the one box which covers most of it covers, (N,) 0 to 1."""
-    areas, shares = _areas(boxes_xyxy), np.zeros(len(boxes_xyxy))
+    areas, fractions = _areas(boxes_xyxy), np.zeros(len(boxes_xyxy))
     for block in row_blocks(len(boxes_xyxy), len(boxes_xyxy)):
         shared = _intersections(boxes_xyxy[block], boxes_xyxy)
         shared[np.arange(len(shared)), np.arange(block.start, block.stop)] = 0.0
-        shares[block] = shared.max(axis=1) / np.maximum(areas[block], 1e-9)
-    return shares
+        fractions[block] = shared.max(axis=1) / np.maximum(areas[block], 1e-9)
+    return fractions
 
 
-def buffered(boxes_xyxy: np.ndarray, share: float | np.ndarray) -> np.ndarray:
-    """Return boxes (N, 4) grown by `share` of their size on every side, so that fast people still overlap themselves.
+def buffered(boxes_xyxy: np.ndarray, ratio: float | np.ndarray) -> np.ndarray:
+    """Return boxes (N, 4) grown by `ratio` of their size on every side, so that fast people still overlap themselves.
 
     Source: C-BIoU tracker (arXiv 2211.14317), the buffered IoU.
     """
     size = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-    grow = size * np.reshape(share, (-1, 1))
+    grow = size * np.reshape(ratio, (-1, 1))
     return np.concatenate([boxes_xyxy[:, :2] - grow, boxes_xyxy[:, 2:] + grow], axis=1)
 
 
-def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, ratios: np.ndarray) -> np.ndarray:
     """Return the IoU (A, B) of boxes (A, 4) and (B, 4), both grown by the share (A,) of the first."""
-    first = buffered(first_xyxy, shares)[:, None]
-    grow = (second_xyxy[:, 2:] - second_xyxy[:, :2])[None] * shares[:, None, None]
+    first = buffered(first_xyxy, ratios)[:, None]
+    grow = (second_xyxy[:, 2:] - second_xyxy[:, :2])[None] * ratios[:, None, None]
     low, high = second_xyxy[None, :, :2] - grow, second_xyxy[None, :, 2:] + grow
     shared = np.maximum(np.minimum(first[..., 2:], high) - np.maximum(first[..., :2], low), 0).prod(axis=-1)
     united = _areas(first[:, 0])[:, None] + np.maximum(high - low, 0).prod(axis=-1) - shared
     return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
 
 
-def box_around(points: np.ndarray, margin_share: float) -> np.ndarray:
+def box_around(points: np.ndarray, margin_ratio: float) -> np.ndarray:
     """Return the box (4,) round points (N, 2), grown by a share of its longer side, and by a pixel at least."""
     low, high = points.min(axis=0), points.max(axis=0)
-    margin = np.maximum(margin_share * (high - low).max(), 1.0)
+    margin = np.maximum(margin_ratio * (high - low).max(), 1.0)
     return np.concatenate([low - margin, high + margin])
 
 
@@ -168,10 +168,10 @@ def without_duplicates(people: Detections) -> Detections:
         row, column = row[is_open], column[is_open]
         for first, second in ((0, 1), (1, 0)):  # alike by the area of either
             pair = (row, column)
-            similarity, share = keypoint_similarities(
+            similarity, fraction = keypoint_similarities(
                 keypoints[pair[first]], keypoints[pair[second]], areas[pair[first]]
             )
-            is_same = (similarity >= DUPLICATE_SIMILARITY) & (share >= DUPLICATE_SHARE)
+            is_same = (similarity >= DUPLICATE_SIMILARITY) & (fraction >= DUPLICATE_FRACTION)
             row, column = row[is_same], column[is_same]
         for worse, better in zip(row.tolist(), column.tolist(), strict=True):
             is_kept[worse] &= not is_kept[better]

@@ -13,7 +13,7 @@ import numpy as np
 from configs.errors import WeightsError
 from configs.schema import DetectSettings
 from configs.threads import spread
-from trackers.mirrored import join_looks, mirrored_back
+from trackers.flip_test import merge_flipped, unflip
 from trackers.types import COCO_KEYPOINTS, Detections, no_detections
 from trackers.ultralytics_loader import load_backend
 
@@ -53,7 +53,7 @@ class PoseDetector:
         overlap_max: float = 0.65,
         people_max: int = 100,
         batch_frames: int = 8,
-        is_mirrored: bool = False,
+        is_flip_test_on: bool = False,
         threads: int = 1,
     ) -> None:
         """Load the weights.
@@ -62,7 +62,7 @@ class PoseDetector:
             path: .pt, .onnx, or an OpenVINO folder.
             image_px: longer side of the picture the network sees; exports with a fixed shape keep theirs.
             overlap_max: IoU above which the lower of two boxes is dropped.
-            is_mirrored: whether every picture is also looked at in a mirror, see `trackers.mirrored`.
+            is_flip_test_on: whether every picture is also looked at in a mirror, see `trackers.flip_test`.
             threads: that look at batches side by side; the answer is the same for any number.
 
         Raises:
@@ -78,7 +78,7 @@ class PoseDetector:
         self._overlap_max = overlap_max
         self._people_max = people_max
         self._batch_frames = batch_frames
-        self._is_mirrored = is_mirrored
+        self._is_flip_test_on = is_flip_test_on
         self._threads = threads if self._backend.format == "pt" else 1  # other runtimes have threads of their own
 
     @classmethod
@@ -95,7 +95,7 @@ class PoseDetector:
             overlap_max=settings.overlap_max,
             people_max=settings.people_max,
             batch_frames=settings.batch_frames,
-            is_mirrored=bool(settings.is_mirrored),
+            is_flip_test_on=bool(settings.is_flip_test_on),
             threads=threads,
         )
 
@@ -109,19 +109,21 @@ class PoseDetector:
         Args:
             images: RGB uint8 (H, W, 3) each; sizes may differ.
         """
-        pictures = [self._letterbox(image) for image in images]
+        padded_images = [self._letterbox(image) for image in images]
         rows_by_shape: dict[tuple[int, ...], list[int]] = {}
-        for row, (picture, _) in enumerate(pictures):
-            rows_by_shape.setdefault(picture.shape, []).append(row)
+        for row, (padded, _) in enumerate(padded_images):
+            rows_by_shape.setdefault(padded.shape, []).append(row)
         results: list[Detections] = [no_detections() for _ in images]
         for rows in rows_by_shape.values():
             batches = [rows[start : start + self._batch_frames] for start in range(0, len(rows), self._batch_frames)]
-            looks = spread(
-                lambda batch: self._look(np.stack([pictures[row][0] for row in batch])), batches, self._threads
+            batch_results = spread(
+                lambda batch: self._detect_batch(np.stack([padded_images[row][0] for row in batch])),
+                batches,
+                self._threads,
             )
-            for batch, found in zip(batches, looks, strict=True):
+            for batch, found in zip(batches, batch_results, strict=True):
                 for row, people in zip(batch, found, strict=True):
-                    results[row] = _to_image(*people, pictures[row][1], images[row].shape)
+                    results[row] = _to_image(*people, padded_images[row][1], images[row].shape)
         return results
 
     def _letterbox(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
@@ -135,29 +137,29 @@ class PoseDetector:
             stride = int(self._backend.stride)
             spare_w, spare_h = spare_w % stride, spare_h % stride
         left, top = spare_w // 2, spare_h // 2
-        picture = image if (inner_w, inner_h) == (width, height) else cv2.resize(image, (inner_w, inner_h))
-        picture = cv2.copyMakeBorder(
-            picture, top, spare_h - top, left, spare_w - left, cv2.BORDER_CONSTANT, value=(PAD_GRAY,) * 3
+        padded = image if (inner_w, inner_h) == (width, height) else cv2.resize(image, (inner_w, inner_h))
+        padded = cv2.copyMakeBorder(
+            padded, top, spare_h - top, left, spare_w - left, cv2.BORDER_CONSTANT, value=(PAD_GRAY,) * 3
         )
-        return picture, Letterbox((inner_w / width, inner_h / height), (left, top))
+        return padded, Letterbox((inner_w / width, inner_h / height), (left, top))
 
-    def _look(self, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """Return what `_run` does, of one look or two, and of two whose sides are disputed, see `join_looks`."""
-        found = self._run(pictures)
-        if not self._is_mirrored:
+    def _detect_batch(self, padded_images: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Return what `_run` does, of one look or two, and of two whose sides are disputed, see `merge_flipped`."""
+        found = self._run(padded_images)
+        if not self._is_flip_test_on:
             return [(people, None) for people in found]
-        others = self._run(np.ascontiguousarray(pictures[:, :, ::-1]))
-        width = pictures.shape[2]
-        return [join_looks(one, mirrored_back(other, width)) for one, other in zip(found, others, strict=True)]
+        others = self._run(np.ascontiguousarray(padded_images[:, :, ::-1]))
+        width = padded_images.shape[2]
+        return [merge_flipped(one, unflip(other, width)) for one, other in zip(found, others, strict=True)]
 
-    def _run(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def _run(self, padded_images: np.ndarray) -> list[np.ndarray]:
         """Return (N, 6 + 17 * 3) per picture of (B, H, W, 3): box, score, class, keypoints, in the picture's pixels."""
         import torch
         from ultralytics.utils.nms import non_max_suppression
 
         with torch.inference_mode():
             # Ultralytics networks are trained on RGB; only its own readers of image files deliver BGR.
-            batch = torch.from_numpy(pictures).to(self._backend.device).permute(0, 3, 1, 2).float() / 255
+            batch = torch.from_numpy(padded_images).to(self._backend.device).permute(0, 3, 1, 2).float() / 255
             people = non_max_suppression(
                 self._backend(batch.contiguous()),
                 conf_thres=self._score_min,

@@ -10,11 +10,12 @@ from trackers.association import (
     Pairs,
     assign_pairs,
     buffered_overlaps,
-    covered_shares,
+    covered_fractions,
     keypoint_similarities,
     row_blocks,
     without_duplicates,
 )
+from trackers.flip_test import follow_sides
 from trackers.kalman import (
     BoxState,
     centre_uncertainty,
@@ -24,7 +25,6 @@ from trackers.kalman import (
     state_box,
     update_state,
 )
-from trackers.mirrored import follow_sides
 from trackers.types import COCO_KEYPOINTS, Detections, Tracks, identified, no_tracks, select_detections
 
 NO_ID = 0  # of a track that is not shown yet
@@ -32,8 +32,8 @@ KEYPOINT_WEIGHT = 0.5  # of the keypoints in the similarity, where all of them a
 KEYPOINT_MEMORY_S = 0.5  # a pose seen this long ago counts for 1/e
 POSE_SPREAD = 1.5  # limbs move between two frames
 SIDES_MEMORY_S = 0.15  # by then the other leg may be where this one was
-BUFFER_SHARE = 0.1  # boxes are grown by this share of their size, and more where the position is uncertain
-BUFFER_SHARE_MAX = 0.6
+BUFFER_RATIO = 0.1  # boxes are grown by this share of their size, and more where the position is uncertain
+BUFFER_RATIO_MAX = 0.6
 UNSEEN_COST = 0.1  # per second: of two tracks that fit alike, the one seen last continues
 LOW_COST_MAX = 0.6  # a weak detection must lie well on its track
 LOW_UNSEEN_MAX_S = 0.25  # weak detections carry on people in sight, they do not bring back people who were lost
@@ -85,7 +85,7 @@ class Tracker:
         step_s = 0.0 if np.isnan(self._time_s) else time_s - self._time_s
         self._time_s, self._frame_index = time_s, frame_index
         people = without_duplicates(select_detections(detections, detections.scores >= self._settings.score_low))
-        covered = covered_shares(people.boxes_xyxy)
+        covered = covered_fractions(people.boxes_xyxy)
         self._tracks = [track for track in self._tracks if self._is_alive(track)]
         for track in self._tracks:
             track.state = predict_state(track.state, step_s)
@@ -194,7 +194,7 @@ class Tracker:
         found = people.boxes_xyxy.astype(np.float64)
         unseen_s = np.array([self._unseen_s(track) for track in tracks])
         uncertainty = np.array([centre_uncertainty(track.state) for track in tracks])
-        buffer = np.minimum(BUFFER_SHARE + uncertainty, BUFFER_SHARE_MAX) * is_buffered
+        buffer = np.minimum(BUFFER_RATIO + uncertainty, BUFFER_RATIO_MAX) * is_buffered
         poses = np.stack([_moved(track, box) for track, box in zip(tracks, expected, strict=True)])
         sides = expected[:, 2:] - expected[:, :2]
         areas, heights = sides[:, 0] * sides[:, 1], np.maximum(found[:, 3] - found[:, 1], 1.0)
@@ -205,10 +205,10 @@ class Tracker:
             ratio = sides[block, 1:] / heights[None]
             row, column = np.nonzero((overlaps > 0) & (ratio <= SIZE_RATIO_MAX) & (ratio >= 1 / SIZE_RATIO_MAX))
             overlap, row = overlaps[row, column], row + block.start
-            similarity, seen_share = keypoint_similarities(
+            similarity, common_fraction = keypoint_similarities(
                 poses[row], people.keypoints[column], areas[row], POSE_SPREAD
             )
-            weight = KEYPOINT_WEIGHT * seen_share * freshness[row]
+            weight = KEYPOINT_WEIGHT * common_fraction * freshness[row]
             costs = 1 - (1 - weight) * overlap - weight * similarity + UNSEEN_COST * unseen_s[row]
             is_possible = costs <= cost_max
             parts.append((row[is_possible], column[is_possible], costs[is_possible]))

@@ -23,12 +23,12 @@ def forward_kinematics(pose: Tensor, rest_joints: Tensor) -> tuple[Tensor, Tenso
     # Joints of one depth are turned together: nine products in place of 23.
     local_of = local.index_select(1, order).split(counts, dim=1)
     offset_of = (rest - rest.index_select(1, parents)).index_select(1, order).split(counts, dim=1)
-    places, turns = [rest[:, :1]], [local_of[0]]
+    positions, turns = [rest[:, :1]], [local_of[0]]
     for depth, rows in enumerate(above, start=1):
         turn = turns[-1].index_select(1, rows)
-        places.append(places[-1].index_select(1, rows) + (turn * offset_of[depth][:, :, None]).sum(-1))
+        positions.append(positions[-1].index_select(1, rows) + (turn * offset_of[depth][:, :, None]).sum(-1))
         turns.append(turn @ local_of[depth])
-    return torch.cat(places, dim=1).index_select(1, back), torch.cat(turns, dim=1).index_select(1, back)
+    return torch.cat(positions, dim=1).index_select(1, back), torch.cat(turns, dim=1).index_select(1, back)
 
 
 @lru_cache(maxsize=8)

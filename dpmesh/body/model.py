@@ -25,17 +25,17 @@ class _StiffRows:
     masses: Tensor  # (Q,) how much of its point follows that joint
     arms: Tensor  # (Q * 3,) where the point rests on the mean body, times that
     arm_dirs: Tensor  # (10, Q * 3) how the arms change with the shape
-    point_shares: Tensor  # (K, Q) 1 where an arm is a point's
-    joint_shares: Tensor  # (K, 24)
+    point_weights: Tensor  # (K, Q) 1 where an arm is a point's
+    joint_weights: Tensor  # (K, 24)
 
 
 @dataclass(frozen=True, slots=True)
 class _SetRows:
     """What one joint set needs: some joints, some vertices, and how they mix."""
 
-    joint_shares: Tensor  # (K, 24)
+    joint_weights: Tensor  # (K, 24)
     vertices: Tensor  # (U,) int64
-    vertex_shares: Tensor  # (K, U)
+    vertex_weights: Tensor  # (K, U)
     stiff: _StiffRows | None  # in place of the vertices, where none of them changes shape with the pose
 
 
@@ -69,11 +69,11 @@ class BodyModel(nn.Module):
         self.requires_grad_(False)
         self.structure = structure
         regressor, template = structure.joint_regressor, structure.v_template
-        shares = torch.from_numpy(np.asarray(regressor, dtype=np.float64))
-        rest = shares @ torch.from_numpy(np.asarray(template, dtype=np.float64))
+        weights = torch.from_numpy(np.asarray(regressor, dtype=np.float64))
+        rest = weights @ torch.from_numpy(np.asarray(template, dtype=np.float64))
         shapes = torch.from_numpy(np.asarray(structure.shapedirs[..., :BETA_COUNT], dtype=np.float64))
         self.register_buffer("rest_template", rest.float(), persistent=False)
-        self.register_buffer("rest_shapedirs", torch.einsum("jv,vck->jck", shares, shapes).float(), persistent=False)
+        self.register_buffer("rest_shapedirs", torch.einsum("jv,vck->jck", weights, shapes).float(), persistent=False)
         self._set_rows: dict[tuple[str | tuple[str, ...], torch.device, torch.dtype], _SetRows] = {}
 
     @property
@@ -114,17 +114,17 @@ class BodyModel(nn.Module):
         """
         rows = self._rows_of(joint_set)
         rest = self.rest_joints(betas)
-        places, turns = forward_kinematics(matrices, rest)
-        points = _mix(rows.joint_shares, places)
+        positions, turns = forward_kinematics(matrices, rest)
+        points = _mix(rows.joint_weights, positions)
         if rows.stiff is not None:
-            points = points + _skin_stiff(rows.stiff, betas, rest, places, turns)
+            points = points + _skin_stiff(rows.stiff, betas, rest, positions, turns)
         elif len(rows.vertices):
-            skin = self._skin(rows.vertices, matrices, betas, rest, places, turns)
-            points = points + _mix(rows.vertex_shares, skin)
+            skin = self._skin(rows.vertices, matrices, betas, rest, positions, turns)
+            points = points + _mix(rows.vertex_weights, skin)
         return points
 
     def _skin(
-        self, chosen: Tensor, matrices: Tensor, betas: Tensor, rest: Tensor, places: Tensor, turns: Tensor
+        self, chosen: Tensor, matrices: Tensor, betas: Tensor, rest: Tensor, positions: Tensor, turns: Tensor
     ) -> Tensor:
         """Return the chosen vertices (R, U, 3), before the translation."""
         smpl = self._smpl
@@ -136,7 +136,7 @@ class BodyModel(nn.Module):
         columns = (3 * chosen[:, None] + torch.arange(3, device=chosen.device)).reshape(-1)
         shaped = shaped + (bend @ smpl.posedirs[:, columns]).unflatten(1, (count, 3))
         weights = smpl.lbs_weights[chosen]
-        shift = places - (turns @ rest[..., None]).squeeze(-1)
+        shift = positions - (turns @ rest[..., None]).squeeze(-1)
         blended = _mix(weights, turns.flatten(2)).unflatten(2, (3, 3))
         return (blended @ shaped[..., None]).squeeze(-1) + _mix(weights, shift)
 
@@ -150,23 +150,23 @@ class BodyModel(nn.Module):
         return found
 
 
-def _mix(shares: Tensor, values: Tensor) -> Tensor:
-    """Return `shares @ values` (R, K, C) of shares (K, U) and values (R, U, C), as one product in place of R."""
-    return (values.mT.flatten(0, 1) @ shares.T).unflatten(0, (len(values), values.shape[2])).mT
+def _mix(weights: Tensor, values: Tensor) -> Tensor:
+    """Return `weights @ values` (R, K, C) of shares (K, U) and values (R, U, C), as one product in place of R."""
+    return (values.mT.flatten(0, 1) @ weights.T).unflatten(0, (len(values), values.shape[2])).mT
 
 
-def _skin_stiff(rows: _StiffRows, betas: Tensor, rest: Tensor, places: Tensor, turns: Tensor) -> Tensor:
+def _skin_stiff(rows: _StiffRows, betas: Tensor, rest: Tensor, positions: Tensor, turns: Tensor) -> Tensor:
     """Return the share (R, K, 3) of points that comes from the skin of a body without pose-dependent shape."""
     arms = (rows.arms + betas @ rows.arm_dirs).unflatten(1, (-1, 3)) - rows.masses[:, None] * rest.index_select(
         1, rows.joints
     )
     turned = (turns.index_select(1, rows.joints) * arms[:, :, None]).sum(-1)
-    return _mix(rows.point_shares, turned) + _mix(rows.joint_shares, places)
+    return _mix(rows.point_weights, turned) + _mix(rows.joint_weights, positions)
 
 
-def _stiff_rows(structure: BodyStructure, vertices: list[int], shares: Tensor) -> _StiffRows:
+def _stiff_rows(structure: BodyStructure, vertices: list[int], weights: Tensor) -> _StiffRows:
     """Return the arms of points that are blends of vertices by shares (K, U)."""
-    follows = shares[:, :, None] * torch.from_numpy(structure.weights[vertices]).float()
+    follows = weights[:, :, None] * torch.from_numpy(structure.weights[vertices]).float()
     masses = follows.sum(1)
     point, joint = (masses > 0).nonzero(as_tuple=True)
     of_arm = follows[point, :, joint]
@@ -178,8 +178,8 @@ def _stiff_rows(structure: BodyStructure, vertices: list[int], shares: Tensor) -
         masses=masses[point, joint],
         arms=(of_arm @ template).flatten(),
         arm_dirs=torch.einsum("qu,ucb->bqc", of_arm, shapes).flatten(1),
-        point_shares=torch.nn.functional.one_hot(point, len(shares)).T.float(),
-        joint_shares=masses,
+        point_weights=torch.nn.functional.one_hot(point, len(weights)).T.float(),
+        joint_weights=masses,
     )
 
 
@@ -189,30 +189,30 @@ def _rows(
     if isinstance(joint_set, str) and joint_set not in JOINT_SETS:
         raise ValueError(f"joint_set: got {joint_set!r}, expected one of {', '.join(JOINT_SETS)}")
     names = JOINT_SETS[joint_set] if isinstance(joint_set, str) else joint_set
-    joint_shares = torch.zeros(len(names), JOINT_COUNT)
+    joint_weights = torch.zeros(len(names), JOINT_COUNT)
     picked: dict[int, dict[int, float]] = {}
     for row, name in enumerate(names):
         if name in structure.landmarks:
             picked[row] = structure.landmarks[name]
             continue
         blend = JOINT_BLENDS.get(name, {name: 1.0})
-        for joint, share in blend.items():
-            joint_shares[row, SMPL24.index(joint)] = share
-    used = sorted({vertex for shares in picked.values() for vertex in shares})
-    vertex_shares = torch.zeros(len(names), len(used))
-    for row, shares in picked.items():
-        for vertex, share in shares.items():
-            vertex_shares[row, used.index(vertex)] = share
+        for joint, weight in blend.items():
+            joint_weights[row, SMPL24.index(joint)] = weight
+    used = sorted({vertex for weights in picked.values() for vertex in weights})
+    vertex_weights = torch.zeros(len(names), len(used))
+    for row, weights in picked.items():
+        for vertex, weight in weights.items():
+            vertex_weights[row, used.index(vertex)] = weight
     stiff = None
     if used and not structure.has_posedirs:
-        made = _stiff_rows(structure, used, vertex_shares)
+        made = _stiff_rows(structure, used, vertex_weights)
         stiff = _StiffRows(
             made.joints.to(device), *(getattr(made, name).to(device, dtype) for name in made.__slots__[1:])
         )
     return _SetRows(
-        joint_shares=joint_shares.to(device, dtype),
+        joint_weights=joint_weights.to(device, dtype),
         vertices=torch.tensor(used, dtype=torch.long, device=device),
-        vertex_shares=vertex_shares.to(device, dtype),
+        vertex_weights=vertex_weights.to(device, dtype),
         stiff=stiff,
     )
 

@@ -44,9 +44,9 @@ class BodyStructure:
         check_shape("kintree_table", self.kintree_table, (2, JOINT_COUNT))
         if len(self.faces) and (self.faces.min() < 0 or self.faces.max() >= count):
             raise ValueError(f"faces: name vertices {self.faces.min()} to {self.faces.max()}, there are {count}")
-        for name, shares in self.landmarks.items():
-            if max(shares) >= count:
-                raise ValueError(f"landmark {name}: names vertex {max(shares)}, there are {count}")
+        for name, weights in self.landmarks.items():
+            if max(weights) >= count:
+                raise ValueError(f"landmark {name}: names vertex {max(weights)}, there are {count}")
         if self.vertex_part is not None:
             check_shape("vertex_part", self.vertex_part, (count,))
 

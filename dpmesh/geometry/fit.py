@@ -3,7 +3,7 @@
 import numpy as np
 
 ROUNDS = 4  # reweighting rounds; the translation moves by under 1 mm after the third on real clips
-MISS_SHARE = 0.05  # of the body's extent in pixels: keypoints farther off count as wrong and lose weight
+OUTLIER_FRACTION = 0.05  # of the body's extent in pixels: keypoints farther off count as wrong and lose weight
 
 
 def fit_translation(
@@ -13,7 +13,7 @@ def fit_translation(
     focal_px: np.ndarray,
     principal_px: np.ndarray,
     start_m: np.ndarray,
-    depth_trust: float = 0.02,
+    depth_weight: float = 0.02,
 ) -> np.ndarray:
     """Return the translation of each body that projects its joints onto its keypoints.
 
@@ -27,7 +27,7 @@ def fit_translation(
         focal_px: (R,) pixels.
         principal_px: (R, 2) pixels.
         start_m: (R, 3) translation to begin from; rows with under three weighted keypoints keep it.
-        depth_trust: pull of the starting depth, as a share of the keypoints' own weight.
+        depth_weight: pull of the starting depth, as a share of the keypoints' own weight.
     """
     translation = np.asarray(start_m, np.float64).copy()
     if not len(translation):
@@ -39,7 +39,7 @@ def fit_translation(
     usable = (weights > 0).sum(1) >= 3
     current = weights
     for _ in range(ROUNDS):
-        solved = _solve(joints, slope, current, translation[:, 2], depth_trust)
+        solved = _solve(joints, slope, current, translation[:, 2], depth_weight)
         good = usable & np.isfinite(solved).all(1) & (solved[:, 2] + joints[..., 2].min(1) > 0.1)
         translation = np.where(good[:, None], solved, translation)
         current = weights * _agreement(joints + translation[:, None], slope, weights)
@@ -47,7 +47,7 @@ def fit_translation(
 
 
 def _solve(
-    joints: np.ndarray, slope: np.ndarray, weights: np.ndarray, depth: np.ndarray, depth_trust: float
+    joints: np.ndarray, slope: np.ndarray, weights: np.ndarray, depth: np.ndarray, depth_weight: float
 ) -> np.ndarray:
     """Solve x + tx = slope_x (z + tz), the same for y, and tz = depth, for (tx, ty, tz)."""
     a, b = slope[..., 0], slope[..., 1]
@@ -57,7 +57,7 @@ def _solve(
     # A normalised depth keeps the matrix well scaled for near and far people alike.
     squares = (weights * (a * a + b * b)).sum(1)
     spread = squares - ((weights * a).sum(1) ** 2 + (weights * b).sum(1) ** 2) / total
-    pull = depth_trust * np.maximum(spread, 1e-12)
+    pull = depth_weight * np.maximum(spread, 1e-12)
     matrix = np.zeros((len(joints), 3, 3))
     matrix[:, 0, 0] = matrix[:, 1, 1] = total
     matrix[:, 0, 2] = matrix[:, 2, 0] = -(weights * a).sum(1)
@@ -77,12 +77,12 @@ def _solve(
 def _agreement(points: np.ndarray, slope: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return 1 where a keypoint fits the projected joint, falling towards 0 where it is far off."""
     projected = points[..., :2] / np.maximum(points[..., 2:], 0.1)
-    miss = np.linalg.norm(projected - slope, axis=-1)
+    residual = np.linalg.norm(projected - slope, axis=-1)
     seen = np.where((weights > 0)[..., None], slope, np.nan)
     with np.errstate(invalid="ignore"):
         extent = np.linalg.norm(
             np.nan_to_num(np.nanmax(seen, 1, initial=-np.inf) - np.nanmin(seen, 1, initial=np.inf), posinf=0, neginf=0),
             axis=-1,
         )
-    limit = np.maximum(MISS_SHARE * extent, 1e-6)[:, None]
-    return 1.0 / (1.0 + (miss / limit) ** 2) ** 2
+    limit = np.maximum(OUTLIER_FRACTION * extent, 1e-6)[:, None]
+    return 1.0 / (1.0 + (residual / limit) ** 2) ** 2

@@ -10,7 +10,7 @@ from dpmesh.network.config import JOINT_COUNT, BackboneConfig, Part
 from dpmesh.network.control import ControlBranch
 from dpmesh.network.latents import LatentEncoder
 from dpmesh.network.prompts import JointPrompt, drop_joints, heatmaps
-from dpmesh.network.unet import Ascent, Descent, ascend, build_unet, descend, time_embedding
+from dpmesh.network.unet import DecoderFeatures, EncoderFeatures, build_unet, decode, encode, time_embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Steering:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class UNetPass:
     """One pass of control branch and U-Net."""
 
     control: list[Tensor]
-    down: Descent
-    up: Ascent
+    down: EncoderFeatures
+    up: DecoderFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class BackboneOutput:
     context: Tensor  # (R, 30, context_dim)
     latents: Tensor  # (R, latent_channels, 32, 32)
     control: list[Tensor]
-    down: Descent
-    up: Ascent
+    down: EncoderFeatures
+    up: DecoderFeatures
     maps_16: Tensor  # (R, 30, 16, 16) cross-attention, mean over layers and heads
     maps_8: Tensor  # (R, 30, 8, 8)
     features: FusedFeatures
@@ -129,17 +129,17 @@ class Backbone(nn.Module):
         `joints_mask` is (R, 30, 1). In training mode some joints are dropped at random on top of it; their tokens
         stay, as published, unless the prompt has a token for absent joints.
         """
-        given = self.steer(joints, joints_mask)
+        steering = self.steer(joints, joints_mask)
         latents = self.latents(image)
-        look = self.look(latents, given, self.config.timestep)
-        down, up = look.down, look.up
+        unet_pass = self.run_unet(latents, steering, self.config.timestep)
+        down, up = unet_pass.down, unet_pass.up
         maps_16, maps_8 = (_mean_map(down.maps[level] + up.maps[level]) for level in (1, 2))
         if "attention_maps" in self.config.left_out:
             maps_16, maps_8 = torch.zeros_like(maps_16), torch.zeros_like(maps_8)
         features = self.fusion(up.taps, maps_8, maps_16)
-        logits = None if self.keypoint_maps is None else self.keypoint_maps(up.taps[-1], given.maps)
+        logits = None if self.keypoint_maps is None else self.keypoint_maps(up.taps[-1], steering.maps)
         return BackboneOutput(
-            given.maps, given.context, latents, look.control, down, up, maps_16, maps_8, features, logits
+            steering.maps, steering.context, latents, unet_pass.control, down, up, maps_16, maps_8, features, logits
         )
 
     def steer(self, joints: Tensor, joints_mask: Tensor) -> Steering:
@@ -152,13 +152,13 @@ class Backbone(nn.Module):
     def _unless_left_out(self, part: Part, joints_mask: Tensor) -> Tensor:
         return torch.zeros_like(joints_mask) if part in self.config.left_out else joints_mask
 
-    def look(self, latents: Tensor, given: Steering, timestep: int | Tensor) -> Look:
+    def run_unet(self, latents: Tensor, steering: Steering, timestep: int | Tensor) -> UNetPass:
         """Run control branch and U-Net on latents (R, C, 32, 32) of a time step, one for all rows or (R,)."""
-        control = self.control(latents, given.maps, given.context, timestep)
+        control = self.control(latents, steering.maps, steering.context, timestep)
         temb = time_embedding(self.unet, timestep)
-        down = descend(self.unet, latents, temb, given.context, record=True)
+        down = encode(self.unet, latents, temb, steering.context, record=True)
         skips = [skip + residual for skip, residual in zip(down.skips, control[:-1], strict=True)]
-        return Look(control, down, ascend(self.unet, down.middle + control[-1], skips, temb, given.context))
+        return UNetPass(control, down, decode(self.unet, down.middle + control[-1], skips, temb, steering.context))
 
 
 def _mean_map(maps: list[Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from dpmesh.network.config import JOINT_COUNT, BackboneConfig
-from dpmesh.network.unet import MapAttention, block_types, descend, time_embedding
+from dpmesh.network.unet import MapAttention, block_types, encode, time_embedding
 
 
 class ControlBranch(nn.Module):
@@ -53,8 +53,8 @@ class ControlBranch(nn.Module):
             timestep: (R,) or one for all rows; the configuration's by default.
         """
         temb = time_embedding(self.net, self.timestep if timestep is None else timestep)
-        descent = descend(self.net, torch.cat([latents, maps.to(latents.dtype)], dim=1), temb, context, record=False)
-        return [outlet(hidden) for outlet, hidden in zip(self.outlets, [*descent.skips, descent.middle], strict=True)]
+        encoded = encode(self.net, torch.cat([latents, maps.to(latents.dtype)], dim=1), temb, context, record=False)
+        return [outlet(hidden) for outlet, hidden in zip(self.outlets, [*encoded.skips, encoded.middle], strict=True)]
 
 
 def outlet_channels(channels: tuple[int, ...], layers: int) -> list[int]:

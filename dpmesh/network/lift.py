@@ -62,8 +62,8 @@ class JointFeatures(nn.Module):
             mask: (R, 30, 1) confidence, 0 where a joint is not given.
             taps: (R, C, S, S) each, over the whole crop.
         """
-        places = (2.0 * joints / LATENT_PX - 1.0).float()[:, :, None]
-        read = [F.grid_sample(tap.float(), places, align_corners=False)[..., 0] for tap in taps]
+        grid = (2.0 * joints / LATENT_PX - 1.0).float()[:, :, None]
+        read = [F.grid_sample(tap.float(), grid, align_corners=False)[..., 0] for tap in taps]
         vectors = F.gelu(self.reduce(torch.cat(read, dim=1).transpose(1, 2).to(self.reduce.weight.dtype))) * mask
         vectors = vectors.to(self.mix.weight.dtype)
         return self.mix(vectors.flatten(1)), self.cues(vectors).float()
@@ -96,8 +96,8 @@ class JointLift(nn.Module):
             nn.Linear(hidden, _TOKEN_RANK), nn.GELU(), nn.Linear(_TOKEN_RANK, tokens * config.width)
         )
         if self.is_mirrored:
-            place, sign = _mirror_of_body()
-            self.register_buffer("mirror_place", place, persistent=False)
+            order, sign = _mirror_of_body()
+            self.register_buffer("mirror_order", order, persistent=False)
             self.register_buffer("mirror_sign", sign, persistent=False)
 
     def start_at(self, pose_raw: Tensor) -> None:
@@ -127,15 +127,15 @@ class JointLift(nn.Module):
             order = list(MIRRORED_30)
             flipped = centred[:, order] * centred.new_tensor([-1.0, 1.0])
             other = self.body(self._read(flipped, mask[:, order])).float()
-            body = 0.5 * (body + other[:, self.mirror_place] * self.mirror_sign)
+            body = 0.5 * (body + other[:, self.mirror_order] * self.mirror_sign)
         pose_raw, betas, camera_raw, joint_logit = body.split(self.counts, dim=-1)
         tokens = self.tokens(hidden).unflatten(1, self.token_shape)
         return FirstBody(tokens, pose_raw, betas, camera_raw, joint_logit.unflatten(1, (QUERY_JOINT_COUNT, 3)), cues)
 
     def _read(self, centred: Tensor, mask: Tensor, seen: Tensor | None = None) -> Tensor:
         """Return (R, hidden) of joints about the crop's middle and what the image adds."""
-        given = torch.cat([centred, mask], dim=-1).flatten(1)
-        hidden: Tensor = self.layers(self.joints(given.to(self.joints.weight.dtype)))
+        observed = torch.cat([centred, mask], dim=-1).flatten(1)
+        hidden: Tensor = self.layers(self.joints(observed.to(self.joints.weight.dtype)))
         if seen is not None:
             hidden = hidden + seen
         hidden = self.norm(self.last(hidden))
@@ -150,8 +150,8 @@ def _mirror_of_body() -> tuple[Tensor, Tensor]:
         (range(1), (1.0, -1.0, 1.0)),  # scale, shift to the right, shift down
         (MIRRORED_15, (-1.0, 1.0, 1.0)),
     )
-    places: list[Tensor] = []
+    orders: list[Tensor] = []
     for order, sign in parts:
-        start = sum(map(len, places))
-        places.append((start + len(sign) * torch.tensor(order)[:, None] + torch.arange(len(sign))).flatten())
-    return torch.cat(places), torch.cat([torch.tensor(sign).repeat(len(order)) for order, sign in parts])
+        start = sum(map(len, orders))
+        orders.append((start + len(sign) * torch.tensor(order)[:, None] + torch.arange(len(sign))).flatten())
+    return torch.cat(orders), torch.cat([torch.tensor(sign).repeat(len(order)) for order, sign in parts])

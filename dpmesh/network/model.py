@@ -170,9 +170,9 @@ class DPMesh(ModelMixin, ConfigMixin):
         else:
             cascade = self.transformer(fused, self.volume, volume, first)
             layers, grid_tokens = self._regress(cascade.body_tokens, cascade.joint_img, first), cascade.grid_tokens
-            share = self.settings.regressor.image_share
-            if self.joint_lift is not None and share < 1.0 and not self.training:
-                layers = _towards(layers, self.joint_lift(joints, joints_mask, None), share)
+            fraction = self.settings.regressor.image_share
+            if self.joint_lift is not None and fraction < 1.0 and not self.training:
+                layers = _towards(layers, self.joint_lift(joints, joints_mask, None), fraction)
         camera = layers.camera_raw[-1]
         is_scale = self.settings.regressor.camera_head == "scale"
         trans = None if is_scale or focal_px is None else published_translation(camera, focal_px, side)
@@ -221,10 +221,10 @@ class DPMesh(ModelMixin, ConfigMixin):
         return LayerPredictions(root, pose_raw, self.shape_head(shape_token), self.camera_head(camera_token), joint_img)
 
 
-def _towards(layers: LayerPredictions, first: FirstBody, share: float) -> LayerPredictions:
+def _towards(layers: LayerPredictions, first: FirstBody, fraction: float) -> LayerPredictions:
     """Return bodies on the way from a first one to those of the layers."""
     pose_raw, betas, camera_raw = (
-        torch.lerp(start, end, share)
+        torch.lerp(start, end, fraction)
         for start, end in (
             (first.pose_raw, layers.pose_raw),
             (first.betas, layers.betas),

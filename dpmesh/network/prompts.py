@@ -19,9 +19,9 @@ def heatmaps(joints: Tensor, mask: Tensor, sigma: float) -> Tensor:
     return bell_y[..., :, None] * (bell_x * mask)[..., None, :]
 
 
-def drop_joints(mask: Tensor, share: float) -> Tensor:
-    """Return `mask` (R, K, 1) with each joint masked with probability `share`, drawn independently."""
-    return mask * (torch.rand_like(mask) >= share)
+def drop_joints(mask: Tensor, rate: float) -> Tensor:
+    """Return `mask` (R, K, 1) with each joint masked with probability `rate`, drawn independently."""
+    return mask * (torch.rand_like(mask) >= rate)
 
 
 class JointPrompt(nn.Module):
@@ -58,12 +58,12 @@ def read_heatmaps(logits: Tensor) -> tuple[Tensor, Tensor]:
     The place is the mean over the 5x5 cells round the highest, the certainty the share of the whole map in them.
     """
     rows, count, side, _ = logits.shape
-    share = logits.flatten(2).softmax(-1)
-    best = share.argmax(-1)
+    probability = logits.flatten(2).softmax(-1)
+    best = probability.argmax(-1)
     cells = torch.arange(side, device=logits.device)
     near_x = (cells - (best % side)[..., None]).abs() <= 2
     near_y = (cells - (best // side)[..., None]).abs() <= 2
-    local = share.view(rows, count, side, side) * (near_y[..., :, None] & near_x[..., None, :])
+    local = probability.view(rows, count, side, side) * (near_y[..., :, None] & near_x[..., None, :])
     total = local.sum((2, 3))
     centres = cells + 0.0
     x, y = (local.sum(2) * centres).sum(-1) / total, (local.sum(3) * centres).sum(-1) / total

@@ -95,7 +95,7 @@ def _refine(regress: nn.Module, tokens: Tensor, previous: Tensor) -> Tensor:
     return (logit + regress(torch.cat([tokens, logit.to(tokens.dtype)], dim=-1)).float()).sigmoid()
 
 
-def _logit(share: Tensor) -> Tensor:
-    share = share.clamp(0.0, 1.0)
+def _logit(fraction: Tensor) -> Tensor:
+    fraction = fraction.clamp(0.0, 1.0)
     # Each side keeps its distance from 0 in float32; `torch.logit` would round 1 - LOGIT_MARGIN first.
-    return (share.clamp_min(LOGIT_MARGIN) / (1.0 - share).clamp_min(LOGIT_MARGIN)).log()
+    return (fraction.clamp_min(LOGIT_MARGIN) / (1.0 - fraction).clamp_min(LOGIT_MARGIN)).log()

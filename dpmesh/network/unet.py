@@ -46,8 +46,8 @@ class MapAttention:
 
 
 @dataclass(frozen=True, slots=True)
-class Descent:
-    """What the down path and the middle block of a U-Net gave.
+class EncoderFeatures:
+    """Output of a U-Net's down path and middle block.
 
     `skips[i]` is the output of input block i, the first convolution included; `maps[level]` holds the recorded maps of
     that level in layer order.
@@ -59,8 +59,8 @@ class Descent:
 
 
 @dataclass(frozen=True, slots=True)
-class Ascent:
-    """What the up path gave: `taps[i]` is the feature of up block i, at 4, 8, 16 and 32 px; `maps` as in `Descent`."""
+class DecoderFeatures:
+    """Output of the up path: `taps[i]` of up block i, at 4, 8, 16 and 32 px; `maps` as in `EncoderFeatures`."""
 
     taps: list[Tensor]
     maps: dict[int, list[Tensor]]
@@ -78,7 +78,7 @@ def time_embedding(net: Any, timestep: int | Tensor) -> Tensor:
     return net.time_embedding(net.time_proj(step).to(weight.dtype))
 
 
-def descend(net: Any, sample: Tensor, temb: Tensor, context: Tensor, *, record: bool) -> Descent:
+def encode(net: Any, sample: Tensor, temb: Tensor, context: Tensor, *, record: bool) -> EncoderFeatures:
     """Run the first convolution, the down blocks and the middle block of a diffusers U-Net or ControlNet.
 
     Args:
@@ -101,10 +101,10 @@ def descend(net: Any, sample: Tensor, temb: Tensor, context: Tensor, *, record: 
     hidden = net.mid_block.resnets[0](hidden, temb)
     for index, resnet in enumerate(net.mid_block.resnets[1:]):
         hidden = resnet(_attend(net.mid_block, index, hidden, context, None), temb)
-    return Descent(skips, hidden, maps)
+    return EncoderFeatures(skips, hidden, maps)
 
 
-def ascend(net: Any, middle: Tensor, skips: list[Tensor], temb: Tensor, context: Tensor) -> Ascent:
+def decode(net: Any, middle: Tensor, skips: list[Tensor], temb: Tensor, context: Tensor) -> DecoderFeatures:
     """Run the up blocks; the tap of a block comes before its last residual layer, that of the last block at its end.
 
     With two layers per block these are the published output blocks 1, 4, 7 and 11.
@@ -123,7 +123,7 @@ def ascend(net: Any, middle: Tensor, skips: list[Tensor], temb: Tensor, context:
                 taps.append(hidden)
         for sampler in block.upsamplers or ():
             hidden = sampler(hidden)
-    return Ascent(taps, maps)
+    return DecoderFeatures(taps, maps)
 
 
 def build_unet(config: BackboneConfig) -> Any:

@@ -23,9 +23,9 @@ def quarter_turns(joints: np.ndarray, is_sure: np.ndarray, side_px: np.ndarray) 
     """
     spine = joints[:, DPMESH30_NECK] - joints[:, DPMESH30_PELVIS]
     angle = np.degrees(np.arctan2(spine[:, 0], -spine[:, 1]))
-    is_told = is_sure[:, DPMESH30_NECK] & is_sure[:, DPMESH30_PELVIS]
-    is_told &= (np.abs(angle) >= TURNED_FROM_DEG) & (np.linalg.norm(spine, axis=-1) >= SPINE_MIN * side_px)
-    return np.where(is_told, np.round(angle / 90.0), 0.0).astype(np.int64) % 4
+    is_turned = is_sure[:, DPMESH30_NECK] & is_sure[:, DPMESH30_PELVIS]
+    is_turned &= (np.abs(angle) >= TURNED_FROM_DEG) & (np.linalg.norm(spine, axis=-1) >= SPINE_MIN * side_px)
+    return np.where(is_turned, np.round(angle / 90.0), 0.0).astype(np.int64) % 4
 
 
 def upright_images(images: Tensor, turns: np.ndarray) -> Tensor:

@@ -56,7 +56,7 @@ class BodyRecovery:
         box_scale: float = 1.2,
         keypoint_score_min: float = 0.3,
         is_camera_fitted: bool = True,
-        is_mirrored: bool = False,
+        is_flip_test_on: bool = False,
         is_turned: bool = True,
         batch_rows: int = 16,
         threads: int = 1,
@@ -68,8 +68,8 @@ class BodyRecovery:
                 gets the square that the released checkpoints were evaluated with.
             keypoint_score_min: keypoints below this confidence are masked.
             is_camera_fitted: whether the translation is solved from the keypoints after the network.
-            is_mirrored: whether the network also sees every crop in a mirror and the mean of both is taken
-                where they are alike, see `_join`.
+            is_flip_test_on: whether the network also sees every crop in a mirror and the mean of both is taken
+                where they are alike, see `_merge_flipped`.
             is_turned: whether crops of people upside down or lying are turned upright for the network. A network
                 with the published camera gets every crop as it is.
             batch_rows: crops per call of the network.
@@ -82,7 +82,7 @@ class BodyRecovery:
         self._box_scale = box_scale
         self._score_min = keypoint_score_min
         self._is_camera_fitted = is_camera_fitted
-        self._is_mirrored = is_mirrored
+        self._is_flip_test_on = is_flip_test_on
         self._batch_rows = batch_rows
         self._threads = threads
         self._is_used = False  # layers may still have to be packed, which is done at the first call, by one thread
@@ -125,15 +125,15 @@ class BodyRecovery:
         image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
         turns = quarter_turns(joints, is_sure, squares[:, 2]) * self._is_turned
         image = upright_images(image, turns)
-        given_joints = upright_joints(torch.from_numpy(given.joints).to(self._device), turns)
+        joints_grid = upright_joints(torch.from_numpy(given.joints).to(self._device), turns)
         mask = torch.from_numpy((given.is_given * confidence)[..., None]).to(self._device, torch.float32)
         with computing_in(self._dtype, self._device):
-            output = self._network.forward(image, given_joints, mask)
+            output = self._network.forward(image, joints_grid, mask)
             rotation, betas = output.pose.float(), output.betas.float()
-            if self._is_mirrored:
-                seen = self._network.forward(image.flip(-1), mirrored_joints(given_joints), mask[:, list(MIRRORED_30)])
+            if self._is_flip_test_on:
+                seen = self._network.forward(image.flip(-1), mirrored_joints(joints_grid), mask[:, list(MIRRORED_30)])
                 other = mirrored_rotations(seen.pose.float()), seen.betas.float()
-                rotation, betas = self._join((rotation, betas), other, given_joints, mask[..., 0])
+                rotation, betas = self._merge_flipped((rotation, betas), other, joints_grid, mask[..., 0])
         centre = torch.from_numpy(squares[:, :2]).to(self._device)
         side = torch.from_numpy(squares[:, 2]).to(self._device)
         focal = torch.from_numpy(people.focal_px).to(self._device)
@@ -157,7 +157,7 @@ class BodyRecovery:
             trans = self._fit(pose, betas, trans, people)
         return BodyParams(pose.cpu().numpy(), betas.cpu().numpy(), trans.astype(np.float32))
 
-    def _join(
+    def _merge_flipped(
         self, body: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], given: Tensor, confidence: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return rotations (R, 24, 3, 3) and betas (R, 10) of two estimates: their mean where they are alike.
@@ -174,8 +174,8 @@ class BodyRecovery:
         is_apart = cosine.amin(dim=1) <= math.cos(APART_MAX_RAD)
         if not is_apart.any():
             return mean
-        missed = [self._missed(*each, given, confidence) for each in (body, other)]
-        is_first = missed[0] <= missed[1]
+        residuals = [self._residual(*each, given, confidence) for each in (body, other)]
+        is_first = residuals[0] <= residuals[1]
         rotation = torch.where(is_first[:, None, None, None], body[0], other[0])
         betas = torch.where(is_first[:, None], body[1], other[1])
         return (
@@ -183,7 +183,7 @@ class BodyRecovery:
             torch.where(is_apart[:, None], betas, mean[1]),
         )
 
-    def _missed(self, rotation: Tensor, betas: Tensor, given: Tensor, confidence: Tensor) -> Tensor:
+    def _residual(self, rotation: Tensor, betas: Tensor, given: Tensor, confidence: Tensor) -> Tensor:
         """Return by how much (R,) bodies, seen from afar and at the size that fits, miss the given joints."""
         pose = matrix_to_axis_angle(rotation)
         joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="dpmesh30")[..., :2]

@@ -25,7 +25,7 @@ from dpmesh.network.dtypes import computing_in
 from dpmesh.network.model import DPMesh, DPMeshOutput
 from dpmesh.network.packing import can_pack, pack, packed_parts
 from dpmesh.network.prompts import heatmaps
-from dpmesh.network.unet import MapAttention, ascend, descend, time_embedding
+from dpmesh.network.unet import MapAttention, decode, encode, time_embedding
 from dpmesh.weights.lora import merge_lora
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -77,9 +77,9 @@ def parts_of(network: DPMesh, inputs: Inputs) -> dict[str, Callable[[], object]]
 
     def unet() -> None:
         temb = time_embedding(backbone.unet, backbone.config.timestep)
-        down = descend(backbone.unet, latents, temb, context, record=True)
+        down = encode(backbone.unet, latents, temb, context, record=True)
         skips = [skip + residual for skip, residual in zip(down.skips, control[:-1], strict=True)]
-        ascend(backbone.unet, down.middle + control[-1], skips, temb, context)
+        decode(backbone.unet, down.middle + control[-1], skips, temb, context)
 
     def head() -> None:
         volume = network.volume(fused)

@@ -50,27 +50,27 @@ def measure_refine(minutes: float, people: int, mode: str, steps: int) -> None:
     import torch
 
     from dpmesh.body import load_body
-    from pipeline.flow.memory import give_back
+    from pipeline.flow.memory import release_memory
     from pipeline.models import Models
     from pipeline.motion.library import write_track
-    from pipeline.nodes.refine import refine_people, refine_person
+    from pipeline.nodes.refine import assemble_track, refine_people
 
     torch.set_num_threads(1)
     settings = RunSettings.model_validate({"refine": {"mode": mode, "steps": steps, "shape_steps": steps}})
     body, prior = load_body(), Models(settings, "cpu").motion_prior()
     # A short track first: what libraries keep once they ran is no part of what a track takes.
-    warm = refine_person(draw_person(64, 0), body, settings.link, settings.recover)
+    warm = assemble_track(draw_person(64, 0), body, settings.link, settings.recover)
     list(refine_people([warm], body, settings.refine, "cpu", prior))
     count = round(minutes * 60 * RATE_HZ)
     observed = [draw_person(count, number) for number in range(people)]
     tracks_mib = sum(size_mib(each) for each in observed)
-    give_back()
+    release_memory()
     before = resident_mib() - tracks_mib
     with tempfile.TemporaryDirectory() as folder:
-        joined = (refine_person(observed.pop(), body, settings.link, settings.recover) for _ in range(people))
+        joined = (assemble_track(observed.pop(), body, settings.link, settings.recover) for _ in range(people))
         for number, track in enumerate(refine_people(joined, body, settings.refine, "cpu", prior)):
             write_track(Path(folder) / f"{number}.npz", track)
-            give_back()
+            release_memory()
     sys.stdout.write(f"{before} {tracks_mib} {count * people}\n")
 
 

@@ -26,7 +26,14 @@ from refine.prior.schedule import Schedule, make_schedule
 from refine.rows.types import TrackRows, ViewRows
 from refine.scorehmr.denoiser import POSE_NUMBERS, Denoiser
 from refine.scorehmr.guidance import keypoint_loss, smoothness_loss
-from refine.scorehmr.published import CAMERA_RATE_M, KEYPOINT_WEIGHT, POINTS, SMOOTHNESS_WEIGHT, Shown, starting_point
+from refine.scorehmr.published import (
+    CAMERA_RATE_M,
+    KEYPOINT_WEIGHT,
+    POINTS,
+    SMOOTHNESS_WEIGHT,
+    PublishedRows,
+    starting_point,
+)
 from refine.scorehmr.sampler import time_grid
 from refine.scorehmr.track import SETTINGS, refine_published_track
 
@@ -39,7 +46,7 @@ KEYPOINTS = 25
 class Subject:
     """One random track, as the plain loop and both modes take it."""
 
-    shown: Shown
+    shown: PublishedRows
     condition: Tensor  # (T, C)
     track: TrackRows
 
@@ -59,7 +66,7 @@ def draw_subject(frames: int, seed: int, condition: int, body: BodyModel) -> Sub
     pixels = pixels + 3.0 * torch.randn(pixels.shape, generator=generator)
     sure = torch.rand((frames, KEYPOINTS), generator=generator)
     rows = torch.ones(frames)
-    shown = Shown(
+    shown = PublishedRows(
         pose=matrices,
         betas=betas,
         camera_m=trans,

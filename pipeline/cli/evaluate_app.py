@@ -42,7 +42,7 @@ def reprojection(folder: RunPath) -> None:
     from pipeline.evaluation.reprojection import measure_reprojection
 
     report = measure_reprojection(run.tracks(), run.body)
-    near = f"within {report.radius_share:.0%} of the box height"
+    near = f"within {report.radius_ratio:.0%} of the box height"
     print_table([("person", "frames", "confident keypoints", near), *report.person_rows()])
     print_table([("joint", "confident keypoints", near), *report.joint_rows()])
 

@@ -64,14 +64,17 @@ def _motion_row(path: Path) -> tuple[str, ...]:
     from pipeline.motion import read_motion
 
     motion = read_motion(path)
-    shares = ["" if share is None else f"{share:.0%}" for share in (motion.observed_share, motion.refined_share)]
+    fractions = [
+        "" if fraction is None else f"{fraction:.0%}"
+        for fraction in (motion.observed_fraction, motion.refined_fraction)
+    ]
     return (
         path.name,
         motion.layout.name,
         str(len(motion.poses)),
         f"{motion.rate_hz:g}",
         f"{motion.duration_s:.2f}",
-        *shares,
+        *fractions,
     )
 
 

@@ -124,7 +124,7 @@ MEASURES: tuple[tuple[str, Callable[[MotionErrors], float]], ...] = (
     ("PA-MPJPE", mean_pa),
     ("acceleration", lambda errors: _mean(errors.acceleration)),
     ("sliding", lambda errors: _mean(errors.sliding_m_s)),
-    ("place", lambda errors: _mean(errors.place_m)),
+    ("place", lambda errors: _mean(errors.translation_error_m)),
     ("MPJPE in gaps", lambda errors: _mean(errors.mpjpe_mm[errors.is_filled])),
     ("PA-MPJPE in gaps", lambda errors: _mean(errors.pa_mpjpe_mm[errors.is_filled])),
 )
@@ -136,7 +136,7 @@ def _row(result: Comparison, mode: str) -> tuple[str, ...]:
     return (
         *(result.name, mode, str(len(errors.mpjpe_mm)), percent(result.found / max(1, result.wanted))),
         *(_text(_mean(values)) for values in (errors.mpjpe_mm, errors.pa_mpjpe_mm, errors.acceleration)),
-        *(_text(_mean(values), 2) for values in (errors.sliding_m_s, errors.place_m)),
+        *(_text(_mean(values), 2) for values in (errors.sliding_m_s, errors.translation_error_m)),
         *(str(gap.sum()), _text(_mean(errors.mpjpe_mm[gap])), _text(_mean(errors.pa_mpjpe_mm[gap]))),
     )
 
@@ -154,5 +154,5 @@ def _text(value: float, places: int = 1) -> str:
     return f"{value:.{places}f}" if np.isfinite(value) else "-"
 
 
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f} %" if np.isfinite(share) else "-"
+def _signed(fraction: float) -> str:
+    return f"{100 * fraction:+.1f} %" if np.isfinite(fraction) else "-"

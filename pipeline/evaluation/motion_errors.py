@@ -33,7 +33,7 @@ class MotionErrors:
 
     mpjpe_mm: np.ndarray  # (N,) mean over the joints, root on root, camera axes
     pa_mpjpe_mm: np.ndarray  # (N,) after Procrustes alignment
-    place_m: np.ndarray  # (N,) how far the root is from where it truly is, camera axes
+    translation_error_m: np.ndarray  # (N,) how far the root is from where it truly is, camera axes
     is_filled: np.ndarray  # (N,) bool: rows within gaps
     acceleration: np.ndarray  # (M,) m/s^2, mean over the joints, root on root
     sliding_m_s: np.ndarray  # (S,) speed of feet, in camera axes, while the true foot stands
@@ -70,7 +70,7 @@ def measure_motion(
     return MotionErrors(
         mpjpe_mm=1000.0 * root_errors(ours[:, limbs], real[:, limbs], *roots).mean(axis=1),
         pa_mpjpe_mm=1000.0 * procrustes_errors(ours[:, limbs], real[:, limbs]).mean(axis=1),
-        place_m=np.linalg.norm(roots[0] - roots[1], axis=-1),
+        translation_error_m=np.linalg.norm(roots[0] - roots[1], axis=-1),
         is_filled=sightings.is_filled,
         acceleration=np.linalg.norm(bends[0] - bends[1], axis=-1).mean(axis=1)[middles],
         sliding_m_s=steps[0][steps[1] < CONTACT_MAX_M_S],

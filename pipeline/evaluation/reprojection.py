@@ -11,7 +11,7 @@ from pipeline.motion.posing import Body, joint_positions
 from pipeline.types import MotionTrack
 
 SCORE_MIN = 0.5
-RADIUS_SHARE = 0.1  # of the height of the person's box
+RADIUS_RATIO = 0.1  # of the height of the person's box
 COCO_NAMES = (
     *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder"),
     *("left elbow", "right elbow", "left wrist", "right wrist", "left hip", "right hip"),
@@ -28,7 +28,7 @@ class ReprojectionReport:
     close: np.ndarray  # (P, 17) int64, COCO order
     confident: np.ndarray  # (P, 17) int64
     score_min: float
-    radius_share: float
+    radius_ratio: float
 
     def __post_init__(self) -> None:
         people = len(self.track_ids)
@@ -37,41 +37,41 @@ class ReprojectionReport:
         check_shape("confident", self.confident, (people, len(COCO_NAMES)))
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """Share of all confident keypoints that lie close; NaN where there are none."""
-        return float(_share(self.close.sum(), self.confident.sum()))
+        return float(_fraction(self.close.sum(), self.confident.sum()))
 
-    def share_per_joint(self) -> np.ndarray:
+    def fraction_per_joint(self) -> np.ndarray:
         """Return the share per COCO joint (17,); NaN where none was confident."""
-        return _share(self.close.sum(axis=0), self.confident.sum(axis=0))
+        return _fraction(self.close.sum(axis=0), self.confident.sum(axis=0))
 
-    def share_per_person(self) -> np.ndarray:
+    def fraction_per_person(self) -> np.ndarray:
         """Return the share per person (P,); NaN where nothing was confident."""
-        return _share(self.close.sum(axis=1), self.confident.sum(axis=1))
+        return _fraction(self.close.sum(axis=1), self.confident.sum(axis=1))
 
     def joint_rows(self) -> list[tuple[str, str, str]]:
         """Return table rows: joint, confident keypoints, share of them that lie close."""
         counts = self.confident.sum(axis=0)
-        shares = self.share_per_joint()
-        rows = [(name, str(n), percent(s)) for name, n, s in zip(COCO_NAMES, counts, shares, strict=True)]
-        return [*rows, ("all", str(int(counts.sum())), percent(self.share))]
+        fractions = self.fraction_per_joint()
+        rows = [(name, str(n), percent(s)) for name, n, s in zip(COCO_NAMES, counts, fractions, strict=True)]
+        return [*rows, ("all", str(int(counts.sum())), percent(self.fraction))]
 
     def person_rows(self) -> list[tuple[str, str, str, str]]:
         """Return table rows: identity, frames, confident keypoints, share of them that lie close."""
         counts = self.confident.sum(axis=1)
-        shares = self.share_per_person()
+        fractions = self.fraction_per_person()
         return [
             (str(i), str(frames), str(n), percent(s))
-            for i, frames, n, s in zip(self.track_ids, self.frame_counts, counts, shares, strict=True)
+            for i, frames, n, s in zip(self.track_ids, self.frame_counts, counts, fractions, strict=True)
         ]
 
 
 def measure_reprojection(
-    tracks: Iterable[MotionTrack], body: Body, *, score_min: float = SCORE_MIN, radius_share: float = RADIUS_SHARE
+    tracks: Iterable[MotionTrack], body: Body, *, score_min: float = SCORE_MIN, radius_ratio: float = RADIUS_RATIO
 ) -> ReprojectionReport:
     """Return which share of the detected keypoints the bodies explain; one track is in memory at a time.
 
-    A keypoint of at least `score_min` is close when the projection of the body's joint lies within `radius_share`
+    A keypoint of at least `score_min` is close when the projection of the body's joint lies within `radius_ratio`
     of the height of the person's box. A joint behind the camera is never close. Frames that were filled in have no
     keypoints and do not count.
     """
@@ -82,7 +82,7 @@ def measure_reprojection(
         distance = np.linalg.norm(pixels - track.keypoints[..., :2], axis=-1)
         height = track.boxes_xyxy[:, 3] - track.boxes_xyxy[:, 1]
         sure = (track.keypoints[..., 2] >= score_min) & track.is_observed[:, None]
-        near = distance <= radius_share * height[:, None]  # False for NaN
+        near = distance <= radius_ratio * height[:, None]  # False for NaN
         ids.append(track.track_id)
         frames.append(int(track.is_observed.sum()))
         close.append((sure & near).sum(axis=0))
@@ -94,14 +94,14 @@ def measure_reprojection(
         close=np.array(close, np.int64).reshape(joints_shape),
         confident=np.array(confident, np.int64).reshape(joints_shape),
         score_min=score_min,
-        radius_share=radius_share,
+        radius_ratio=radius_ratio,
     )
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """Return a share as text; a dash where there was nothing to measure."""
-    return f"{100 * share:.1f} %" if np.isfinite(share) else "-"
+    return f"{100 * fraction:.1f} %" if np.isfinite(fraction) else "-"
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _fraction(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)

@@ -18,7 +18,7 @@ from pipeline.evaluation.sequences import compare_with_truth, find_sequences, sp
 from pipeline.evaluation.truth import read_truth
 from pipeline.flow.store import ObservationStore
 from pipeline.models import Models
-from pipeline.nodes.refine import refine_people, refine_person
+from pipeline.nodes.refine import assemble_track, refine_people
 from pipeline.run import ClipResult, run_inputs
 from pipeline.types import MotionTrack, concatenate_observations
 
@@ -106,7 +106,7 @@ def evaluate_sequences(
         done = _run(video, output, with_mode(known, "off"), on_done)
         run = done.open()
         rows = concatenate_observations(list(ObservationStore(run.files.observations).read_shards()))
-        tracks = [refine_person(mine, run.body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
+        tracks = [assemble_track(mine, run.body, known.link, known.recover) for mine in split_by_truth(rows, truth)]
         refined = _refine(tracks, run.body, settings, modes)
         return compare_with_truth(video.stem, refined, run.body, truth), done.problem
 
@@ -129,7 +129,7 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     people = [person for person in simulated_people(folder, body, limit) if len(person.rows.frame_index)]
     if not people:
         raise InputError(f"{folder}: nobody was seen in the first {limit} clips; give a higher --limit")
-    tracks = [refine_person(person.rows, body, settings.link, settings.recover) for person in people]
+    tracks = [assemble_track(person.rows, body, settings.link, settings.recover) for person in people]
     refined = _refine(tracks, body, settings, modes)
     return [
         compare_with_truth(person.name, {mode: [refined[mode][number]] for mode in modes}, body, person.truth)

@@ -61,7 +61,7 @@ class TruthReport:
             check_shape(name, getattr(self, name), (len(self.visible),))
 
     @property
-    def found_share(self) -> np.ndarray:
+    def found_fraction(self) -> np.ndarray:
         """Share of the visible frames (P,) in which the person was found; NaN for someone never visible."""
         return np.where(self.visible > 0, self.found / np.maximum(self.visible, 1), np.nan)
 
@@ -80,10 +80,10 @@ class TruthReport:
         table: list[tuple[str, ...]] = [COLUMNS]
         for person in range(len(self.visible)):
             errors = (self.mpjpe_mm[person], self.pa_mpjpe_mm[person], self.position_mm[person])
-            counts = (str(self.visible[person]), percent(self.found_share[person]), str(self.switches[person]))
+            counts = (str(self.visible[person]), percent(self.found_fraction[person]), str(self.switches[person]))
             table.append((f"person {person + 1}", *counts, *(_millimetres(e) for e in errors)))
         means = (self.mean_mpjpe_mm, self.mean_pa_mpjpe_mm, _mean(self.position_mm))
-        totals = (str(self.visible.sum()), percent(_mean(self.found_share)), str(self.switches.sum()))
+        totals = (str(self.visible.sum()), percent(_mean(self.found_fraction)), str(self.switches.sum()))
         return [*table, ("mean", *totals, *(_millimetres(e) for e in means))]
 
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from configs.claim import claimed
 from configs.errors import DpmeshVideoError, InputError, RunError, SettingsError, WeightsError
 from configs.failure import describe_failure, is_unexpected, keep_traceback
+from configs.lock import locked
 from configs.schema import RunSettings
 from configs.version import program_version
 from pipeline.flow.atomic import overwrite_json, write_bytes, write_json
@@ -49,7 +49,7 @@ class Attempt:
         Raises:
             RunError: another run has it, or it cannot be written.
         """
-        self.lock.enter_context(claimed(self.folder))
+        self.lock.enter_context(locked(self.folder))
         self._is_begun = True
         write_json(self.files.record, self.record.dump())  # stays there after a crash
 
@@ -91,7 +91,7 @@ class Attempt:
         if not is_unexpected(error) and not self.folder.is_dir():  # no folder for what is no video
             return False
         try:
-            self.lock.enter_context(claimed(self.folder))
+            self.lock.enter_context(locked(self.folder))
         except (RunError, OSError):
             return False
         return True

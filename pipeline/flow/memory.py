@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cache
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Return memory that was freed to the system, where the C library keeps it otherwise (glibc); takes milliseconds.
 
     Buffers of many sizes, freed by several threads, leave holes that glibc does not return by itself: what a process

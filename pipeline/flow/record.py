@@ -1,5 +1,6 @@
 """What a run says of itself in `run.json`: written by the run, read by whatever looks at its result."""
 
+import copy
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from configs.errors import InputError, RunError
 from configs.json_files import read_json
+from configs.renamed import rename_settings
 from configs.schema import RunSettings
 from pipeline.flow.identity import video_identity
 from pipeline.flow.outputs import RunFolder
@@ -85,8 +87,10 @@ class RunRecord(BaseModel):
         Raises:
             InputError: they are those of another version.
         """
+        settings = copy.deepcopy(self.settings)
+        rename_settings(settings, is_quiet=True)
         try:
-            return RunSettings.model_validate(self.settings)
+            return RunSettings.model_validate(settings)
         except ValidationError as error:
             raise InputError(f"not the settings of this version ({_first_fault(error)}); run the clip again") from error
 

@@ -54,14 +54,14 @@ class MotionFile:
         return len(self.poses) / self.rate_hz
 
     @property
-    def observed_share(self) -> float | None:
+    def observed_fraction(self) -> float | None:
         """Which share of the samples was seen, not filled in; None where the file does not say."""
-        return _share(self.is_observed)
+        return _fraction(self.is_observed)
 
     @property
-    def refined_share(self) -> float | None:
+    def refined_fraction(self) -> float | None:
         """Which share of the samples refinement changed; None where the file does not say."""
-        return _share(self.is_refined)
+        return _fraction(self.is_refined)
 
     def smpl_pose(self) -> np.ndarray:
         """Return the pose of a SMPL body (N, 24, 3), its hands at rest."""
@@ -142,7 +142,7 @@ def read_motion(path: Path) -> MotionFile:
         raise InputError(f"{path}: {error}; write the file again") from error
 
 
-def _share(flags: np.ndarray | None) -> float | None:
+def _fraction(flags: np.ndarray | None) -> float | None:
     return float(np.mean(flags)) if flags is not None and len(flags) else None
 
 

@@ -11,7 +11,7 @@ from configs.json_files import read_json
 from configs.schema import RunSettings
 from pipeline.flow.atomic import write_bytes, write_json
 from pipeline.flow.outputs import RunFolder
-from pipeline.nodes.link import Shards, Span
+from pipeline.nodes.group import Shards, Span
 from pipeline.nodes.numbering import NumberedPeople
 from trackers.edits import COUNTS, Edit
 

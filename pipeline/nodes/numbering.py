@@ -10,7 +10,7 @@ import numpy as np
 
 from configs.errors import SettingsError
 from configs.schema import RunSettings
-from pipeline.nodes.link import Shards, Span, find_spans
+from pipeline.nodes.group import Shards, Span, find_spans
 from pipeline.types import Observations, select_rows
 from trackers.edits import NOBODY, NUMBER_MAX, Edit, apply_edits
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 16_384  # of all people that are held in memory together
-PLACED_AT_ONCE = 2048  # rows of one person
+FITTED_AT_ONCE = 2048  # rows of one person
 
 
-def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: RecoverSettings) -> MotionTrack:
+def assemble_track(rows: Observations, body: Body, link: LinkSettings, recover: RecoverSettings) -> MotionTrack:
     """Return the motion of one person.
 
     The translation is solved again for the person's one shape, so that a taller body stands farther away in place of
@@ -39,7 +39,7 @@ def refine_person(rows: Observations, body: Body, link: LinkSettings, recover: R
     """
     confidence = rows.joint_confidence.mean(axis=1)
     betas = shape_of_person(rows.betas, confidence)
-    trans = place_body(rows, betas, body, recover) if recover.is_camera_fitted else rows.trans
+    trans = fit_translations(rows, betas, body, recover) if recover.is_camera_fitted else rows.trans
     filled = find_gaps(rows.frame_index, rows.time_s, link.gap_max_s)
     # The pelvis moves on a straight line through a gap; the SMPL translation would swing with the root's turn.
     pelvis = pelvis_of(body, betas).astype(np.float32)
@@ -82,13 +82,13 @@ def refine_people(
     """
     refined = (track for group in _groups(tracks) for track in refine_group(group, body, settings, device, prior))
     if settings.is_contact_on or settings.is_ground_on or settings.is_collision_on:
-        return iter(place_people(list(refined), body, settings))
+        return iter(refine_scene(list(refined), body, settings))
     return refined
 
 
-def place_people(tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings) -> list[MotionTrack]:
+def refine_scene(tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings) -> list[MotionTrack]:
     """Return the tracks of a clip with their places changed as the settings ask; poses stay."""
-    from refine.scene.place import SceneRows, settle
+    from refine.scene.settle import SceneRows, settle
 
     people = [
         SceneRows(
@@ -172,11 +172,11 @@ def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:
         yield group
 
 
-def place_body(rows: Observations, betas: np.ndarray, body: Body, recover: RecoverSettings) -> np.ndarray:
+def fit_translations(rows: Observations, betas: np.ndarray, body: Body, recover: RecoverSettings) -> np.ndarray:
     """Return the translation (T, 3) at which the body with these betas (10,) meets the keypoints."""
     parts = [np.zeros((0, 3), np.float32)]
-    for first in range(0, len(rows.pose), PLACED_AT_ONCE):
-        part = slice(first, first + PLACED_AT_ONCE)
+    for first in range(0, len(rows.pose), FITTED_AT_ONCE):
+        part = slice(first, first + FITTED_AT_ONCE)
         pose, keypoints = rows.pose[part], rows.keypoints[part]
         joints = joint_positions(body, pose, betas, np.zeros((len(pose), 3)), "coco17")
         confidence = keypoints[..., 2]

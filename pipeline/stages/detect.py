@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.flow.line import Stage
-from pipeline.stages.closer_look import look_closer
+from pipeline.stages.second_stage import refine_keypoints
 from pipeline.types import Chunk
 from trackers.detector import PeopleFinder
 
 if TYPE_CHECKING:  # networks are imported when a stage opens: a run that is refused or up to date needs none
-    from dpmesh.recovery.keypoint_reader import KeypointReader
+    from dpmesh.recovery.keypoint_refiner import KeypointRefiner
 
 
 class DetectStage(Stage):
@@ -19,22 +19,22 @@ class DetectStage(Stage):
     name = "detect"
 
     def __init__(
-        self, make_finder: Callable[[], PeopleFinder], make_reader: "Callable[[], KeypointReader | None]"
+        self, make_finder: Callable[[], PeopleFinder], make_refiner: "Callable[[], KeypointRefiner | None]"
     ) -> None:
         """
         Args:
             make_finder: loads the detector or reads the keypoint file; called in `open`.
-            make_reader: loads what reads the keypoints again from each crop, or says that nothing does.
+            make_refiner: loads what reads the keypoints again from each crop, or says that nothing does.
         """
         self._make_finder = make_finder
-        self._make_reader = make_reader
+        self._make_refiner = make_refiner
         self._finder: PeopleFinder | None = None
-        self._reader: KeypointReader | None = None
+        self._refiner: KeypointRefiner | None = None
 
     def open(self) -> None:
         """Load the networks."""
         self._finder = self._make_finder()
-        self._reader = self._make_reader()
+        self._refiner = self._make_refiner()
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with one `Detections` per frame."""
@@ -42,10 +42,10 @@ class DetectStage(Stage):
             raise ValueError("detect: the stage was not opened")
         images = [frame.image for frame in chunk.frames]
         found = self._finder.find(images, [frame.index for frame in chunk.frames])
-        if self._reader is not None:
-            found = look_closer(self._reader, images, found)
+        if self._refiner is not None:
+            found = refine_keypoints(self._refiner, images, found)
         return replace(chunk, detections=tuple(found))
 
     def close(self) -> None:
         """Let go of the networks."""
-        self._finder = self._reader = None
+        self._finder = self._refiner = None

@@ -9,7 +9,7 @@ import numpy as np
 from configs.schema import RecoverSettings
 from dpmesh.geometry import default_focal
 from pipeline.flow.line import Stage
-from pipeline.flow.memory import give_back
+from pipeline.flow.memory import release_memory
 from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
 from trackers.types import FOOT_POINTS
 
@@ -110,7 +110,7 @@ class RecoverStage(Stage):
                     joint_confidence=bodies.joint_confidence,
                 )
             )
-            give_back()
+            release_memory()
         return replace(chunk, observations=concatenate_observations(parts))
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from configs.errors import InputError
 from configs.schema import TrackSettings
 from pipeline.flow.line import Stage
 from pipeline.types import Chunk
-from trackers.given_identities import GivenIdentities
+from trackers.file_identities import FileIdentities
 from trackers.shots import ShotDetector
 from trackers.tracker import Tracker
 
@@ -22,7 +22,7 @@ class TrackStage(Stage):
     name = "track"
 
     def __init__(self, settings: TrackSettings) -> None:
-        self._tracker = GivenIdentities() if settings.is_id_kept else Tracker(settings)
+        self._tracker = FileIdentities() if settings.is_id_kept else Tracker(settings)
         self._cuts = ShotDetector() if settings.is_cut_detection_on else None
 
     def process(self, chunk: Chunk) -> Chunk:

@@ -45,30 +45,30 @@ class Evidence:
     poses: tuple[Tensor, ...]  # (R, 24, 3, 3) each, regressed from one view or all
     pose_weights: tuple[Tensor, ...]  # (R, 24) each, over the squared standard deviation
     trans: Tensor  # (R, 3)
-    place_weights: Tensor  # (R,) over the squared standard deviation in metres
+    trans_weights: Tensor  # (R,) over the squared standard deviation in metres
     betas: Tensor  # (P, 10)
     views: tuple[ViewEvidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class TimeSteps:
     """How rows follow each other in time; where two are not linked, what counts is 0."""
 
     per_step: Tensor  # (R - 1,) 1 / s
-    step_share: Tensor  # (R - 1,) how much a step counts: its length in frames of `REFERENCE_HZ`
+    step_weight: Tensor  # (R - 1,) how much a step counts: its length in frames of `REFERENCE_HZ`
     per_middle: Tensor  # (R - 2,) 1 / s, between the middles of two steps
-    bend_share: Tensor  # (R - 2,)
+    bend_weight: Tensor  # (R - 2,)
 
 
-def pace_of(time_s: Tensor, is_linked: Tensor) -> Pace:
+def time_steps_of(time_s: Tensor, is_linked: Tensor) -> TimeSteps:
     """Return the pace of rows at times (R,), of which neighbours are linked or not (R - 1,)."""
     step = torch.where(is_linked, time_s[1:] - time_s[:-1], 1.0)
     middle = 0.5 * (step[1:] + step[:-1])
-    return Pace(
+    return TimeSteps(
         per_step=1.0 / step,
-        step_share=torch.where(is_linked, step, 0.0) * REFERENCE_HZ,
+        step_weight=torch.where(is_linked, step, 0.0) * REFERENCE_HZ,
         per_middle=1.0 / middle,
-        bend_share=torch.where(is_linked[1:] & is_linked[:-1], middle, 0.0) * REFERENCE_HZ,
+        bend_weight=torch.where(is_linked[1:] & is_linked[:-1], middle, 0.0) * REFERENCE_HZ,
     )
 
 
@@ -77,7 +77,7 @@ class EnergyParts:
     """What the energy of a motion is the sum of."""
 
     prior: Tensor  # scalar: distance from the recovered poses and places, and haste
-    missed: tuple[Tensor, ...]  # (R, K) per camera: weighted squared errors of the keypoints, levelled off
+    residuals: tuple[Tensor, ...]  # (R, K) per camera: weighted squared errors of the keypoints, levelled off
 
 
 class MotionEnergy:
@@ -89,7 +89,7 @@ class MotionEnergy:
         if any(view.keypoints_px.shape[1] != self._count for view in evidence.views):
             raise ValueError("views: all cameras need the same keypoints")
         self._names = SMPL24 + KEYPOINT_SETS[self._count]
-        self._pace = pace_of(evidence.time_s, evidence.window[1:] == evidence.window[:-1])
+        self._time_steps = time_steps_of(evidence.time_s, evidence.window[1:] == evidence.window[:-1])
 
     def __call__(self, x: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
         """Return the energy, a scalar.
@@ -99,8 +99,8 @@ class MotionEnergy:
         """
         parts = self.parts(x, trans, betas)
         total = parts.prior
-        for missed in parts.missed:
-            total = total + missed.sum()
+        for residuals in parts.residuals:
+            total = total + residuals.sum()
         return total
 
     def parts(self, x: Tensor, trans: Tensor, betas: Tensor) -> EnergyParts:
@@ -116,8 +116,8 @@ class MotionEnergy:
 
     def _of_recovered(self, matrices: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
         evidence, settings = self.evidence, self._settings
-        total = (evidence.place_weights * (trans - evidence.trans).square().sum(-1)).sum()
-        total = total + ((betas - evidence.betas) / settings.shape_trust).square().sum()
+        total = (evidence.trans_weights * (trans - evidence.trans).square().sum(-1)).sum()
+        total = total + ((betas - evidence.betas) / settings.shape_sigma).square().sum()
         total = total + (betas / SHAPE_SPREAD).square().sum()
         for pose, weights in zip(evidence.poses, evidence.pose_weights, strict=True):
             # Half the squared distance of two rotations' matrices is their squared angle, to fourth order.
@@ -132,31 +132,32 @@ class MotionEnergy:
             points = points + view.shift_m[:, None]
         depth = points[..., 2:].clamp_min(DEPTH_MIN_M)
         pixels = view.focal_px[:, None, None] * points[..., :2] / depth + view.principal_px[:, None]
-        missed = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
+        residuals = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
         outlier = settings.keypoint_outlier_m**2
-        return view.weights * missed * (outlier / (outlier + missed)) / settings.keypoint_trust_m**2
+        return view.weights * residuals * (outlier / (outlier + residuals)) / settings.keypoint_sigma_m**2
 
     def _of_motion(self, matrices: Tensor, joints: Tensor, trans: Tensor) -> Tensor:
         settings = self._settings
         # Half the sum of the columns' cross products is the axis times the sine of the turn between two frames.
         turn = 0.5 * torch.linalg.cross(matrices[:-1], matrices[1:], dim=-2).sum(-1)
-        turning = turn * self._pace.per_step[:, None, None]
+        turning = turn * self._time_steps.per_step[:, None, None]
         root = joints[:, 0] + trans
-        velocity = (root[1:] - root[:-1]) * self._pace.per_step[:, None]
+        velocity = (root[1:] - root[:-1]) * self._time_steps.per_step[:, None]
         total = (
-            self._pace.step_share @ ((velocity.norm(dim=-1) - settings.speed_max).clamp_min(0.0) / SPEED_SLACK).square()
+            self._time_steps.step_weight
+            @ ((velocity.norm(dim=-1) - settings.speed_max).clamp_min(0.0) / SPEED_SLACK).square()
         )
         if len(root) < 3:
             return total
         relative = (joints[:, 1:] - joints[:, :1]).flatten(1)
-        moving = (relative[1:] - relative[:-1]) * self._pace.per_step[:, None]
+        moving = (relative[1:] - relative[:-1]) * self._time_steps.per_step[:, None]
         for speeds, usual in (
             (turning, settings.turn_acceleration),
             (moving.unflatten(-1, (-1, 3)), settings.joint_acceleration),
             (velocity[:, None], settings.root_acceleration),
         ):
-            bend = (speeds[1:] - speeds[:-1]) * (self._pace.per_middle / usual)[:, None, None]
-            total = total + self._pace.bend_share @ heavy_tailed(bend.square().sum(-1)).sum(-1)
+            bend = (speeds[1:] - speeds[:-1]) * (self._time_steps.per_middle / usual)[:, None, None]
+            total = total + self._time_steps.bend_weight @ heavy_tailed(bend.square().sum(-1)).sum(-1)
         return total
 
 

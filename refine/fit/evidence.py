@@ -15,7 +15,7 @@ from refine.rows.types import TrackFit, TrackRows, ViewRows
 
 CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
 DISTANCE_MIN_M = 0.5
-SPREAD_MIN_RAD = 0.2  # on people unlike those it learned from the prior is sure and wrong
+SIGMA_MIN_RAD = 0.2  # on people unlike those it learned from the prior is sure and wrong
 LIMBS = {f"{side}_{part}" for side in ("left", "right")
          for part in ("shoulder", "elbow", "wrist", "outer_hip", "knee", "ankle")}  # fmt: skip
 HELD_OUT_S = 0.4  # longer than errors of detected keypoints last
@@ -44,7 +44,7 @@ def gather(
     time = [piece.track.time_s[piece.rows] - piece.track.time_s[piece.rows[0]] for piece in pieces]
     trans = _stack([piece.start.trans[piece.rows] for piece in pieces], device)
     distance = np.concatenate([distances(piece.track.views[0], piece.start, piece.rows) for piece in pieces])
-    place = 1.0 / (settings.place_trust * distance) ** 2
+    trans_weights = 1.0 / (settings.translation_sigma * distance) ** 2
     counts = {len(piece.track.views) for piece in pieces}
     if len(counts) > 1:
         raise ValueError(f"views: tracks that are solved together need the same number of cameras, got {counts}")
@@ -62,7 +62,7 @@ def gather(
         poses=tuple(poses),
         pose_weights=tuple(weights),
         trans=trans,
-        place_weights=_stack([place], device),
+        trans_weights=_stack([trans_weights], device),
         betas=_stack([piece.start.betas[None] for piece in pieces], device),
         views=tuple(_view(pieces, view, settings, device, keypoints) for view in range(len(pieces[0].track.views))),
     )
@@ -83,9 +83,9 @@ def held_out(time_s: np.ndarray, keypoint_count: int, view: int) -> np.ndarray:
     found = np.zeros((len(time_s), keypoint_count), bool)
     per_turn = len(limbs) // HELD_OUT_JOINTS
     for number in np.unique(stretch):
-        turn, place = divmod(int(number), per_turn)
+        turn, group = divmod(int(number), per_turn)
         order = np.random.default_rng([HELD_OUT_SEED, view, turn % 2**32]).permutation(limbs)
-        chosen = order[place * HELD_OUT_JOINTS : (place + 1) * HELD_OUT_JOINTS]
+        chosen = order[group * HELD_OUT_JOINTS : (group + 1) * HELD_OUT_JOINTS]
         found[np.ix_(stretch == number, chosen)] = True
     return found
 
@@ -120,11 +120,11 @@ def keypoint_weights(
 def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
     track, rows = piece.track, piece.rows
     confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
-    weights = confidence / settings.pose_trust_rad**2
+    weights = confidence / settings.pose_sigma_rad**2
     pose = track.views[view].pose
-    if track.pose_spread_rad is not None and view == 0:
-        spread = np.maximum(track.pose_spread_rad[rows], SPREAD_MIN_RAD)
-        return track.pose[rows], settings.prior_share / spread**2
+    if track.pose_sigma_rad is not None and view == 0:
+        sigma = np.maximum(track.pose_sigma_rad[rows], SIGMA_MIN_RAD)
+        return track.pose[rows], settings.prior_weight / sigma**2
     if pose is None:
         is_first = view == 0
         own = np.where(_filled(track, rows)[..., None], piece.start.pose[rows], track.pose[rows])
@@ -138,7 +138,7 @@ def _filled(track: TrackRows, rows: np.ndarray) -> np.ndarray:
 
 
 def _gap_weight(settings: RefineSettings) -> float:
-    return 1.0 / settings.gap_trust_rad**2
+    return 1.0 / settings.gap_sigma_rad**2
 
 
 def _view(

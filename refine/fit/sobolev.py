@@ -5,29 +5,29 @@ import math
 import torch
 from torch import Tensor
 
-MOMENTUM, SPREAD_MEMORY = 0.9, 0.95
+MOMENTUM, SQUARE_MEMORY = 0.9, 0.95
 NEAR_S = 0.05
-NEAR_SHARE = 10.0  # of what the rows around a row want, to what it wants alone
+NEAR_WEIGHT = 10.0  # of what the rows around a row want, to what it wants alone
 
 
-class Moments:
+class AdamMoments:
     """Running means of a gradient and of its square. Source: Kingma and Ba 2015, algorithm 1."""
 
     def __init__(self, like: Tensor) -> None:
         self._first, self._second = torch.zeros_like(like), torch.zeros_like(like)
         self._count = 0
 
-    def way(self, gradient: Tensor) -> Tensor:
+    def direction(self, gradient: Tensor) -> Tensor:
         """Return the direction of a step; most of its numbers lie within -1 and 1."""
         self._count += 1
         self._first.lerp_(gradient, 1.0 - MOMENTUM)
-        self._second.lerp_(gradient.square(), 1.0 - SPREAD_MEMORY)
+        self._second.lerp_(gradient.square(), 1.0 - SQUARE_MEMORY)
         first = self._first / (1.0 - MOMENTUM**self._count)
-        second = self._second / (1.0 - SPREAD_MEMORY**self._count)
+        second = self._second / (1.0 - SQUARE_MEMORY**self._count)
         return first / (second.sqrt() + 1e-8)
 
 
-class Neighbours:
+class SobolevPreconditioner:
     """Gradients to which the rows around each row are added.
 
     Smoothness ties neighbouring rows, so that one alone can hardly move: the step in which each goes its own way ends
@@ -43,19 +43,19 @@ class Neighbours:
         _, number, count = torch.unique_consecutive(window, return_inverse=True, return_counts=True)
         first = count.cumsum(0) - count
         self._shape = len(count), int(count.max())
-        self._place = number * self._shape[1] + torch.arange(len(window), device=window.device) - first[number]
+        self._slot = number * self._shape[1] + torch.arange(len(window), device=window.device) - first[number]
         is_row = self._padded(torch.ones_like(time_s)[:, None])
         time = self._padded(time_s[:, None])
         near = torch.exp(-0.5 * ((time - time.mT) / NEAR_S).square()) * is_row.mT
         self._weights = near / near.sum(-1, keepdim=True)
 
-    def joined(self, gradient: Tensor) -> Tensor:
+    def apply(self, gradient: Tensor) -> Tensor:
         """Return a gradient (R, C) with those of the rows around each."""
-        around = torch.bmm(self._weights, self._padded(gradient)).flatten(0, 1)[self._place]
-        return gradient + NEAR_SHARE * around
+        around = torch.bmm(self._weights, self._padded(gradient)).flatten(0, 1)[self._slot]
+        return gradient + NEAR_WEIGHT * around
 
     def _padded(self, values: Tensor) -> Tensor:
         """Return values (R, C) by window (N, T, C), with zeros behind the last row of each."""
         padded = values.new_zeros(math.prod(self._shape), values.shape[1])
-        padded[self._place] = values
+        padded[self._slot] = values
         return padded.unflatten(0, self._shape)

@@ -10,18 +10,18 @@ import torch
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
-from refine.fit.accept import choose, shakes
+from refine.fit.accept import count_accepted, has_high_jitter
 from refine.fit.energy import MotionEnergy
 from refine.fit.evidence import Keypoints, Piece, gather, keypoint_weights
-from refine.fit.sobolev import Moments, Neighbours
+from refine.fit.sobolev import AdamMoments, SobolevPreconditioner
 from refine.prior.network import MotionPrior
-from refine.prior.posterior_mean import follow_prior
+from refine.prior.posterior_mean import with_posterior_mean
 from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackFit, TrackRows
 from refine.rows.windows import Joiner, group_windows, plan_windows
 
 SOLVED = 2  # steps from the rows as they were: smoothed, solved
-JUDGED_AT = 0.35  # of the steps; from there on all keypoints guide
+TESTED_AT = 0.35  # of the steps; from there on all keypoints guide
 STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
 
 
@@ -42,12 +42,14 @@ def refine_tracks(
     Raises:
         ValueError: cameras differ in number or keypoints.
     """
-    place = torch.device(device)
+    device = torch.device(device)
     recovered = tracks
     if prior is not None:
-        tracks = follow_prior(tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=place)
-    starts = [smooth_track(track, _pelvis(body, track.betas, place), settings.smooth_cutoff_hz) for track in tracks]
-    starts = _with_shapes(tracks, recovered, starts, body, settings, place)
+        tracks = with_posterior_mean(
+            tracks, prior, break_s=settings.break_s, batch_rows=settings.batch_rows, device=device
+        )
+    starts = [smooth_track(track, _pelvis(body, track.betas, device), settings.smooth_cutoff_hz) for track in tracks]
+    starts = _with_shapes(tracks, recovered, starts, body, settings, device)
     joiners = [Joiner(start.pose, start.trans) for start in starts]
     is_refined = [np.zeros(len(track.time_s), bool) for track in tracks]
     windows = [
@@ -59,19 +61,23 @@ def refine_tracks(
     ]
     for group in group_windows(windows, settings.batch_rows):
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
-        solver = Solver(pieces, body, settings, place, _guides(settings), is_shape_free=False)
-        judged_at = round(JUDGED_AT * settings.steps) if settings.is_gated else settings.steps
-        solver.run(settings.steps, stop=judged_at)
+        solver = Solver(pieces, body, settings, device, _guides(settings), is_shape_free=False)
+        tested_at = round(TESTED_AT * settings.steps) if settings.is_acceptance_test_on else settings.steps
+        solver.run(settings.steps, stop=tested_at)
         # The gate measures from the rows as they were, not from what a prior made of them.
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
-        unsolved = [_unsolved(piece, body, place) for piece in pieces]
-        taken = [SOLVED] * len(pieces)
-        if settings.is_gated:
+        unsolved = [_unsolved(piece, body, device) for piece in pieces]
+        accepted = [SOLVED] * len(pieces)
+        if settings.is_acceptance_test_on:
             steps = zip(pieces, unsolved, solver.motions(), strict=True)
-            taken = [choose(piece, [*before, solved], body, settings, place) for piece, before, solved in steps]
+            accepted = [
+                count_accepted(piece, [*before, solved], body, settings, device) for piece, before, solved in steps
+            ]
             solver.see("all")
-            solver.run(settings.steps, start=judged_at)
-        for window, piece, before, solved, number in zip(group, pieces, unsolved, solver.motions(), taken, strict=True):
+            solver.run(settings.steps, start=tested_at)
+        for window, piece, before, solved, number in zip(
+            group, pieces, unsolved, solver.motions(), accepted, strict=True
+        ):
             rows = [*before, solved][number]
             joiners[window.track].add(window, rows.pose, rows.trans)
             is_refined[window.track][piece.rows] |= number > 0
@@ -102,8 +108,8 @@ class Solver:
         self.x = matrix_to_six(axis_angle_to_matrix(torch.from_numpy(pose).to(device))).flatten(1)
         self.trans = self.evidence.trans.clone()
         self.betas = self.evidence.betas.clone()
-        self._moments = [Moments(value) for value in (self.x, self.trans, self.betas)]
-        self._neighbours = Neighbours(self.evidence.time_s, self.evidence.window)
+        self._moments = [AdamMoments(value) for value in (self.x, self.trans, self.betas)]
+        self._preconditioner = SobolevPreconditioner(self.evidence.time_s, self.evidence.window)
 
     def see(self, keypoints: Keypoints) -> None:
         """Go on with these keypoints."""
@@ -113,18 +119,20 @@ class Solver:
     def run(self, steps: int, start: int = 0, stop: int | None = None) -> None:
         """Move all numbers by steps that shrink to nothing, those from `start` to `stop` of `steps`."""
         for step in range(start, steps if stop is None else stop):
-            share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+            step_scale = 0.5 * (1.0 + math.cos(math.pi * step / steps))
             with torch.enable_grad():
                 values = [value.detach() for value in (self.x, self.trans, self.betas)]
                 free = [value.requires_grad_() for value in (values if self._is_shape_free else values[:2])]
-                of_pose, of_place, *of_shape = torch.autograd.grad(self._energy(*values), free)
-            gradients = [self._neighbours.joined(of_pose), self._neighbours.joined(of_place), *of_shape]
-            ways = [moments.way(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)]
-            size = share * self.settings.step_m
-            self.x = self.x - share * self.settings.step_rad * ways[0]
-            self.trans = self.trans - size * ways[1]
+                of_pose, of_trans, *of_shape = torch.autograd.grad(self._energy(*values), free)
+            gradients = [self._preconditioner.apply(of_pose), self._preconditioner.apply(of_trans), *of_shape]
+            directions = [
+                moments.direction(gradient) for moments, gradient in zip(self._moments, gradients, strict=False)
+            ]
+            size = step_scale * self.settings.step_m
+            self.x = self.x - step_scale * self.settings.step_rad * directions[0]
+            self.trans = self.trans - size * directions[1]
             if self._is_shape_free:
-                self.betas = self.betas - STEP_BETA_OVER_M * size * ways[2]
+                self.betas = self.betas - STEP_BETA_OVER_M * size * directions[2]
 
     def motions(self) -> list[Rows]:
         """Return the motion of each piece."""
@@ -153,9 +161,13 @@ def _with_shapes(
         solver.run(settings.shape_steps)
         for piece, (index, _), solved in zip(pieces, group, solver.motions(), strict=True):
             piece = replace(piece, track=recovered[index])
-            is_shaky = settings.is_gated and shakes(_middle(piece, settings), body, settings, device)
+            is_jitter_high = settings.is_acceptance_test_on and has_high_jitter(
+                _middle(piece, settings), body, settings, device
+            )
             steps = [_as_recovered(piece, body, device), solved]
-            if not settings.is_gated or choose(piece, steps, body, settings, device, is_shaky=is_shaky):
+            if not settings.is_acceptance_test_on or count_accepted(
+                piece, steps, body, settings, device, is_jitter_high=is_jitter_high
+            ):
                 trans = starts[index].trans + _pelvis_shift(piece, solved.betas, body, device)
                 starts[index] = replace(starts[index], betas=solved.betas, trans=trans)
     return starts
@@ -172,7 +184,7 @@ def _best_rows(track: TrackRows, settings: RefineSettings) -> np.ndarray:
 
 
 def _guides(settings: RefineSettings) -> Keypoints:
-    return "guiding" if settings.is_gated else "all"
+    return "guiding" if settings.is_acceptance_test_on else "all"
 
 
 def _middle(piece: Piece, settings: RefineSettings) -> Piece:

@@ -21,7 +21,7 @@ class MotionConditions:
     """N windows of T rows; rows behind a window's last one are not `is_row`."""
 
     numbers: Tensor  # (N, T, NUMBERS) what the network reads; 0 in rows that were not observed
-    given: Tensor  # (N, T, 24, 6) recovered rotations in window axes; between observed rows a straight line
+    recovered: Tensor  # (N, T, 24, 6) recovered rotations in window axes; between observed rows a straight line
     is_observed: Tensor  # (N, T) bool
     is_row: Tensor  # (N, T) bool
     time_s: Tensor  # (N, T) about the window's middle
@@ -68,18 +68,18 @@ def describe_windows(
     turn = ray_rotation(torch.where(count > 1, centre, principal_px[:, 0]), focal_px[:, 0], principal_px[:, 0])
     slopes = (keypoints[..., :2] - principal_px[:, :, None]) / focal_px[:, :, None, None]
     rays = torch.nn.functional.pad(slopes, (0, 1), value=1.0) @ turn[:, None]
-    places = rays[..., :2] / rays[..., 2:].clamp_min(1e-2)
-    middle = (places * weight).sum(2) / weight.sum(2).clamp_min(1.0)
-    apart = (places - middle[:, :, None]) * weight
+    positions = rays[..., :2] / rays[..., 2:].clamp_min(1e-2)
+    middle = (positions * weight).sum(2) / weight.sum(2).clamp_min(1.0)
+    apart = (positions - middle[:, :, None]) * weight
     size = (apart.square().sum((2, 3)) / weight.sum((2, 3)).clamp_min(1.0)).sqrt()
     rows = is_observed.to(poses.dtype)
     usual = ((size * rows).sum(1) / rows.sum(1).clamp_min(1.0)).clamp_min(1e-4)[:, None, None]
-    given = matrix_to_six(poses)
-    given = _turned(_filled(given, is_observed), turn.mT)
+    recovered = matrix_to_six(poses)
+    recovered = _turned(_filled(recovered, is_observed), turn.mT)
     middle_s = 0.5 * (time_s.amin(1, keepdim=True) + time_s.amax(1, keepdim=True))
-    told = torch.cat(
+    inputs = torch.cat(
         [
-            given.flatten(2),
+            recovered.flatten(2),
             (apart / (2.0 * usual[..., None])).flatten(2),
             keypoints[..., 2] * weight[..., 0],
             middle / (4.0 * usual),
@@ -89,8 +89,8 @@ def describe_windows(
         dim=-1,
     )
     return MotionConditions(
-        numbers=told * rows[..., None],
-        given=given,
+        numbers=inputs * rows[..., None],
+        recovered=recovered,
         is_observed=is_observed,
         is_row=is_row,
         time_s=(time_s - middle_s).to(poses.dtype) * is_row,
@@ -107,11 +107,11 @@ def _turned(poses: Tensor, turn: Tensor) -> Tensor:
 def _filled(values: Tensor, is_observed: Tensor) -> Tensor:
     """Return values (N, T, ...) with rows that were not observed on a line between the nearest that were."""
     count = is_observed.shape[1]
-    place = torch.arange(count, device=values.device).expand_as(is_observed)
-    before = torch.where(is_observed, place, -1).cummax(1).values
-    after = torch.where(is_observed, place, count).flip(1).cummin(1).values.flip(1)
+    column = torch.arange(count, device=values.device).expand_as(is_observed)
+    before = torch.where(is_observed, column, -1).cummax(1).values
+    after = torch.where(is_observed, column, count).flip(1).cummin(1).values.flip(1)
     before, after = torch.where(before < 0, after, before), torch.where(after == count, before, after)
     before, after = before.clamp(0, count - 1), after.clamp(0, count - 1)
-    share = (place - before) / (after - before).clamp_min(1)
+    fraction = (column - before) / (after - before).clamp_min(1)
     windows = torch.arange(len(values), device=values.device)[:, None]
-    return torch.lerp(values[windows, before], values[windows, after], share[..., None, None].to(values.dtype))
+    return torch.lerp(values[windows, before], values[windows, after], fraction[..., None, None].to(values.dtype))

@@ -17,8 +17,8 @@ from refine.prior.conditions import NUMBERS, MotionConditions
 from refine.prior.pretrained import MAKER, check_size, load_network
 from refine.prior.schedule import TIME_COUNT, make_schedule
 
-SPREADS = (0.15, 0.35, 0.5)  # about how far, as six numbers, recovered, filled and unknown rotations lie off
-SPREAD_LOG = (-4.0, 0.7)  # bounds of the logarithm of a told deviation in radians
+SIGMAS = (0.15, 0.35, 0.5)  # about how far, as six numbers, recovered, filled and unknown rotations lie off
+LOG_SIGMA_BOUNDS = (-4.0, 0.7)  # bounds of the logarithm of a told deviation in radians
 WAVES = 12  # of the codes of times
 
 
@@ -87,7 +87,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
         return load_network(cls, folder, MAKER)
 
     def forward(
-        self, x: Tensor, time: Tensor, conditions: MotionConditions, is_told: Tensor | None = None
+        self, x: Tensor, time: Tensor, conditions: MotionConditions, is_conditioned: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return clean poses (N, T, 24, 6) in window axes, and the logarithm (N, T, 24) of their errors in radians.
 
@@ -95,35 +95,39 @@ class MotionPrior(ModelMixin, ConfigMixin):
             x: (N, T, 24, 6) poses with noise, in window axes.
             time: (N,) int64 diffusion time, 0 to 999.
             conditions: what is known of the windows.
-            is_told: (N,) bool, which windows may see it; None: all.
+            is_conditioned: (N,) bool, which windows may see it; None: all.
         """
         windows = check_shape("x", x, ("N", "T", 24, 6))["N"]
         check_shape("time", time, (windows,))
-        told = torch.ones(windows, dtype=torch.bool, device=x.device) if is_told is None else is_told
+        is_conditioned = (
+            torch.ones(windows, dtype=torch.bool, device=x.device) if is_conditioned is None else is_conditioned
+        )
         kept = self.kept[time].clamp_min(1e-8)[:, None, None, None]
-        start, spread = self._without_poses(conditions, told)
+        start, spread = self._without_poses(conditions, is_conditioned)
         # Two guesses, each with its own error: the noisy poses, and what is known without them.
-        trust = kept / (1.0 - kept) * spread.square()
-        guess = torch.lerp(start, x / kept.sqrt(), trust / (1.0 + trust))
+        precision = kept / (1.0 - kept) * spread.square()
+        guess = torch.lerp(start, x / kept.sqrt(), precision / (1.0 + precision))
         codes = _waves(time / TIME_COUNT, 1.0).to(x.dtype)
-        hidden = self.poses((x * kept.sqrt()).flatten(2)) + self.told(conditions.numbers * told[:, None, None])
+        hidden = self.poses((x * kept.sqrt()).flatten(2)) + self.told(
+            conditions.numbers * is_conditioned[:, None, None]
+        )
         hidden = hidden + self.diffusion_time(codes)[:, None]
         hidden = hidden + self.row_time(_waves(conditions.time_s, 0.2).to(x.dtype))
         for layer in self.steps:
             hidden = layer(hidden, conditions.is_row)
         hidden = self.norm(hidden)
         # The surer the guess, the smaller the change: as its deviation over that of what is known without the poses.
-        change = self.change(hidden).float().unflatten(-1, (24, 6)) * (1.0 + trust).rsqrt()
-        return guess + change, self.spread(hidden).float().clamp(*SPREAD_LOG)
+        change = self.change(hidden).float().unflatten(-1, (24, 6)) * (1.0 + precision).rsqrt()
+        return guess + change, self.spread(hidden).float().clamp(*LOG_SIGMA_BOUNDS)
 
-    def _without_poses(self, conditions: MotionConditions, told: Tensor) -> tuple[Tensor, Tensor]:
-        is_told = told[:, None, None, None]
+    def _without_poses(self, conditions: MotionConditions, is_conditioned: Tensor) -> tuple[Tensor, Tensor]:
+        is_conditioned = is_conditioned[:, None, None, None]
         observed = conditions.is_observed[..., None, None]
-        recovered, filled, unknown = SPREADS
-        spread = torch.where(observed, recovered, torch.full_like(observed, filled, dtype=conditions.given.dtype))
+        recovered, filled, unknown = SIGMAS
+        spread = torch.where(observed, recovered, torch.full_like(observed, filled, dtype=conditions.recovered.dtype))
         has_any = conditions.is_observed.any(1)[:, None, None, None]
-        is_known = is_told & has_any
-        start = torch.where(is_known, conditions.given, self.usual)
+        is_known = is_conditioned & has_any
+        start = torch.where(is_known, conditions.recovered, self.usual)
         return start, torch.where(is_known, spread, unknown)
 
 

@@ -22,7 +22,7 @@ COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_
 
 
 @torch.no_grad()
-def follow_prior(
+def with_posterior_mean(
     tracks: Sequence[TrackRows], prior: MotionPrior, *, break_s: float, batch_rows: int, device: torch.device
 ) -> list[TrackRows]:
     """Return the tracks with the prior's mean motion in place of the recovered poses, and how sure it is of them.
@@ -43,25 +43,25 @@ def _follow(
     tracks: Sequence[TrackRows], prior: MotionPrior, break_s: float, batch_rows: int, device: torch.device
 ) -> list[TrackRows]:
     joiners = [Joiner(track.pose, np.zeros_like(track.trans)) for track in tracks]
-    spreads = [np.zeros(track.joint_confidence.shape, np.float32) for track in tracks]
+    sigmas = [np.zeros(track.joint_confidence.shape, np.float32) for track in tracks]
     for group in _groups(tracks, break_s, batch_rows):
         conditions = describe(tracks, group, device)
-        noise = torch.zeros_like(conditions.given)
+        noise = torch.zeros_like(conditions.recovered)
         last = torch.full((len(group),), TIME_COUNT - 1, device=device)
-        made, spread = prior.forward(noise, last, conditions)
+        made, sigma = prior.forward(noise, last, conditions)
         pose = matrix_to_axis_angle(six_to_matrix(conditions.to_camera(made))).cpu().numpy()
-        told = spread.exp().cpu().numpy()
+        sigma_rad = sigma.exp().cpu().numpy()
         for row, window in enumerate(group):
-            place = np.arange(window.start, window.stop)
+            rows = np.arange(window.start, window.stop)
             track = tracks[window.track]
-            own = track.pose[place]
-            if track.is_observed[place].any():  # else the prior was told nothing
+            own = track.pose[rows]
+            if track.is_observed[rows].any():  # else the prior was told nothing
                 own = _turned(track, pose[row, : len(window)], is_back=True)
             joiners[window.track].add(window, own, np.zeros((len(window), 3), np.float32))
-            spreads[window.track][place] = np.maximum(spreads[window.track][place], told[row, : len(window)])
+            sigmas[window.track][rows] = np.maximum(sigmas[window.track][rows], sigma_rad[row, : len(window)])
     return [
-        replace(track, pose=joiner.pose, pose_spread_rad=spread)
-        for track, joiner, spread in zip(tracks, joiners, spreads, strict=True)
+        replace(track, pose=joiner.pose, pose_sigma_rad=sigma)
+        for track, joiner, sigma in zip(tracks, joiners, sigmas, strict=True)
     ]
 
 
@@ -100,10 +100,10 @@ def _every(track: TrackRows, step: int, first: int) -> TrackRows:
 
 def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:
     """Return the track with the poses of its parts, which are every k-th row of it."""
-    pose, spread = np.empty_like(track.pose), np.empty_like(track.joint_confidence)
+    pose, sigma = np.empty_like(track.pose), np.empty_like(track.joint_confidence)
     for first, part in enumerate(parts):
-        pose[first :: len(parts)], spread[first :: len(parts)] = part.pose, part.pose_spread_rad
-    return replace(track, pose=pose, pose_spread_rad=spread)
+        pose[first :: len(parts)], sigma[first :: len(parts)] = part.pose, part.pose_sigma_rad
+    return replace(track, pose=pose, pose_sigma_rad=sigma)
 
 
 def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: torch.device) -> MotionConditions:

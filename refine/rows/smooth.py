@@ -18,7 +18,7 @@ BRIDGE_SLACK = 0.25  # a stiffer spline is taken when it misses by no more than 
 BRIDGE_POWER = 3  # of the confidence: at the sides of a gap people are half hidden, and their poses poor
 # To try a spline, so much of so much is hidden: as long as many gaps, and twice that seen.
 HIDDEN_S, PERIOD_S = 0.5, 1.5
-GAP_SHARE = 0.2  # weight of rows that were filled in: without any, a spline swings far out in a gap of half a second
+GAP_WEIGHT = 0.2  # weight of rows that were filled in: without any, a spline swings far out in a gap of half a second
 
 
 def smooth_values(
@@ -34,8 +34,8 @@ def smooth_values(
     Source: the spline damps a frequency w by 1 / (1 + lam w^4) when each row counts with the time it stands for.
     """
     flat = np.asarray(values, np.float64).reshape(len(values), -1)
-    trust = np.ones(len(flat)) if weights is None else np.asarray(weights, np.float64)
-    used = trust > 0
+    weight = np.ones(len(flat)) if weights is None else np.asarray(weights, np.float64)
+    used = weight > 0
     if used.sum() < ROWS_MIN:
         return flat.reshape(values.shape)
     time = np.asarray(time_s, np.float64)
@@ -43,7 +43,7 @@ def smooth_values(
     # A row at either side of a long gap stands for its own frame, not for the gap.
     spans = np.minimum(spans, 2.0 * np.median(spans))
     damping = (2.0 * np.pi * cutoff_hz) ** -4.0
-    spline = make_smoothing_spline(time[used], flat[used], w=spans * trust[used], lam=damping)
+    spline = make_smoothing_spline(time[used], flat[used], w=spans * weight[used], lam=damping)
     return spline(time).reshape(values.shape)
 
 
@@ -82,15 +82,15 @@ def smooth_trajectory(
         pelvis: (3,) of the unposed body, about which the root turns.
         cutoff_hz: for the direction; the depth gets half of it.
     """
-    place = np.asarray(trans, np.float64) + pelvis
-    if not (place[:, 2] > 0.05).all():
-        return (smooth_values(time_s, place, cutoff_hz, weights) - pelvis).astype(np.float32)
-    slope = smooth_values(time_s, place[:, :2] / place[:, 2:], cutoff_hz, weights)
-    depth = np.exp(smooth_values(time_s, np.log(place[:, 2:]), 0.5 * cutoff_hz, weights))
+    pelvis_m = np.asarray(trans, np.float64) + pelvis
+    if not (pelvis_m[:, 2] > 0.05).all():
+        return (smooth_values(time_s, pelvis_m, cutoff_hz, weights) - pelvis).astype(np.float32)
+    slope = smooth_values(time_s, pelvis_m[:, :2] / pelvis_m[:, 2:], cutoff_hz, weights)
+    depth = np.exp(smooth_values(time_s, np.log(pelvis_m[:, 2:]), 0.5 * cutoff_hz, weights))
     return (np.concatenate([slope * depth, depth], axis=1) - pelvis).astype(np.float32)
 
 
-def bridge_gaps(time_s: np.ndarray, pose: np.ndarray, trust: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
+def bridge_gaps(time_s: np.ndarray, pose: np.ndarray, confidence: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
     """Return poses (T, 24, 3) whose unobserved rows lie on a spline through the observed ones.
 
     How stiff it has to be depends on how good these are: through exact poses it follows the motion, through noisy ones
@@ -101,12 +101,12 @@ def bridge_gaps(time_s: np.ndarray, pose: np.ndarray, trust: np.ndarray, is_obse
     Args:
         time_s: (T,) increasing.
         pose: (T, 24, 3) axis-angle, gaps filled by interpolation.
-        trust: (T,) confidence of each row, above 0.
+        confidence: (T,) confidence of each row, above 0.
         is_observed: (T,) bool.
     """
     if is_observed.all():
         return pose
-    weights = np.where(is_observed, trust**BRIDGE_POWER, 0.0)
+    weights = np.where(is_observed, confidence**BRIDGE_POWER, 0.0)
     weights = weights / max(weights.sum() / max(is_observed.sum(), 1), 1e-9)
     cutoff_hz = _bridge_cutoff(time_s[is_observed], pose[is_observed], weights[is_observed])
     if cutoff_hz is None:
@@ -125,15 +125,15 @@ def _bridge_cutoff(time_s: np.ndarray, pose: np.ndarray, weights: np.ndarray) ->
     if not is_hidden.any() or seen.sum() < 2 * ROWS_MIN:
         return None
 
-    def miss(found: np.ndarray) -> float:
+    def error_rad(found: np.ndarray) -> float:
         turn = Rotation.from_rotvec(found.reshape(-1, 3)).inv() * Rotation.from_rotvec(pose[is_hidden].reshape(-1, 3))
         return float(turn.magnitude().mean())
 
-    straight = miss(interpolate_rotations(time_s[seen], pose[seen], time_s[is_hidden]))
+    straight = error_rad(interpolate_rotations(time_s[seen], pose[seen], time_s[is_hidden]))
     splines = [smooth_rotations(time_s, pose, cutoff, np.where(seen, weights, 0.0))[is_hidden] for cutoff in BRIDGE_HZ]
-    misses = [miss(found) for found in splines]
-    limit = (1.0 + BRIDGE_SLACK) * min(straight, *misses)
-    return next((cutoff for cutoff, value in zip(BRIDGE_HZ, misses, strict=True) if value <= limit), None)
+    errors_rad = [error_rad(found) for found in splines]
+    limit = (1.0 + BRIDGE_SLACK) * min(straight, *errors_rad)
+    return next((cutoff for cutoff, value in zip(BRIDGE_HZ, errors_rad, strict=True) if value <= limit), None)
 
 
 def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> TrackFit:
@@ -143,8 +143,8 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         pelvis: (3,) of the unposed body with the track's shape.
     """
     is_observed = np.asarray(track.is_observed, bool)
-    trust = np.clip(track.joint_confidence.mean(1), 0.05, 1.0)
-    weights = np.where(is_observed, trust, GAP_SHARE)
+    confidence = np.clip(track.joint_confidence.mean(1), 0.05, 1.0)
+    weights = np.where(is_observed, confidence, GAP_WEIGHT)
     weights = weights / weights.mean()
     pose, trans = np.empty(track.pose.shape, np.float32), np.empty(track.trans.shape, np.float32)
     time_s = np.asarray(track.time_s, np.float64)
@@ -153,8 +153,8 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         start, stop = np.searchsorted(time_s, [time_s[own.start] - MARGIN_S, time_s[own.stop - 1] + MARGIN_S])
         part, kept = slice(start, stop), slice(own.start - start, own.stop - start)
         poses = track.pose[part]
-        if track.pose_spread_rad is None:  # a prior that is sure of its poses has filled the gaps
-            poses = bridge_gaps(time_s[part], poses, trust[part], is_observed[part])
+        if track.pose_sigma_rad is None:  # a prior that is sure of its poses has filled the gaps
+            poses = bridge_gaps(time_s[part], poses, confidence[part], is_observed[part])
         pose[own] = smooth_rotations(time_s[part], poses, cutoff_hz, weights[part])[kept]
         trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
     is_refined = np.ones(len(time_s), bool)

@@ -49,7 +49,7 @@ class TrackRows:
     joint_confidence: np.ndarray  # (T, 24) 0 to 1
     is_observed: np.ndarray  # (T,) bool; False: filled in between
     views: tuple[ViewRows, ...]  # at least one camera
-    pose_spread_rad: np.ndarray | None = None  # (T, 24) about how far the poses are off; None: as the settings say
+    pose_sigma_rad: np.ndarray | None = None  # (T, 24) about how far the poses are off; None: as the settings say
 
     def __post_init__(self) -> None:
         rows = check_shape("time_s", self.time_s, ("T",))["T"]
@@ -62,8 +62,8 @@ class TrackRows:
             raise ValueError("views: a track needs at least one camera")
         for view in self.views:
             check_shape("views' focal_px", view.focal_px, (rows,))
-        if self.pose_spread_rad is not None:
-            check_shape("pose_spread_rad", self.pose_spread_rad, (rows, 24))
+        if self.pose_sigma_rad is not None:
+            check_shape("pose_sigma_rad", self.pose_sigma_rad, (rows, 24))
         if rows > 1 and not (np.diff(self.time_s) > 0).all():
             raise ValueError("time_s: must increase from row to row")
 

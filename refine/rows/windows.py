@@ -69,13 +69,13 @@ class Joiner:
         Rows that an earlier window gave too go over from that one to this one, slowly at both ends.
         """
         shared = max(0, min(self._filled, window.stop) - window.start)
-        share = eased((np.arange(shared) + 1.0) / (shared + 1.0))
+        blend = eased((np.arange(shared) + 1.0) / (shared + 1.0))
         rows = slice(window.start, window.start + shared)
         own = slice(window.start + shared, window.stop)
         self.pose[own], self.trans[own] = pose[shared:], trans[shared:]
         if shared:
-            self.pose[rows] = blend_rotations(self.pose[rows], pose[:shared], share)
-            self.trans[rows] += share[:, None].astype(np.float32) * (trans[:shared] - self.trans[rows])
+            self.pose[rows] = blend_rotations(self.pose[rows], pose[:shared], blend)
+            self.trans[rows] += blend[:, None].astype(np.float32) * (trans[:shared] - self.trans[rows])
         self._filled = max(self._filled, window.stop)
 
 
@@ -84,9 +84,9 @@ def eased(part: np.ndarray) -> np.ndarray:
     return part * part * (3.0 - 2.0 * part)
 
 
-def blend_rotations(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return axis-angles (T, J, 3) on the shortest turns from `first` to `second`, at `share` (T,) of them."""
+def blend_rotations(first: np.ndarray, second: np.ndarray, blend: np.ndarray) -> np.ndarray:
+    """Return axis-angles (T, J, 3) on the shortest turns from `first` to `second`, at `blend` (T,) of them."""
     start = Rotation.from_rotvec(first.reshape(-1, 3))
     turn = (start.inv() * Rotation.from_rotvec(second.reshape(-1, 3))).as_rotvec()
-    turn *= np.repeat(share, first.shape[1])[:, None]
+    turn *= np.repeat(blend, first.shape[1])[:, None]
     return (start * Rotation.from_rotvec(turn)).as_rotvec().reshape(first.shape).astype(np.float32)

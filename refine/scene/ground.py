@@ -69,7 +69,7 @@ def find_ground(joints_m: Sequence[np.ndarray], rests: Sequence[np.ndarray]) -> 
         return None
     person = np.concatenate([np.full(rest.size, index) for index, rest in enumerate(rests)])
     feet = np.concatenate([joints[:, FEET].reshape(-1, 3) for joints in joints_m]).astype(np.float64)
-    share = np.sqrt(np.concatenate([rest.ravel() / max(rest.sum() / ERRORS_PER_PERSON, 10.0) for rest in rests]))
+    weights = np.sqrt(np.concatenate([rest.ravel() / max(rest.sum() / ERRORS_PER_PERSON, 10.0) for rest in rests]))
     upright = _mean_upright(joints_m)
     side = np.cross(upright, [0.0, 0.0, 1.0] if abs(upright[2]) < 0.9 else [1.0, 0.0, 0.0])
     axes = np.stack([side / np.linalg.norm(side), np.cross(upright, side / np.linalg.norm(side))])
@@ -77,17 +77,17 @@ def find_ground(joints_m: Sequence[np.ndarray], rests: Sequence[np.ndarray]) -> 
     def plane(numbers: np.ndarray) -> tuple[np.ndarray, float]:
         return Rotation.from_rotvec(numbers[:2] @ axes).apply(upright), numbers[2]
 
-    def misses(numbers: np.ndarray) -> np.ndarray:
+    def residuals(numbers: np.ndarray) -> np.ndarray:
         up, offset = plane(numbers)
         height = np.exp(numbers[3:])[person] * (feet @ up) - offset
         robust = height / np.sqrt(1.0 + (height / (3.0 * FOOT_ERROR_M)) ** 2)
         return np.concatenate(
-            [share * robust / FOOT_ERROR_M, numbers[:2] / TILT_ERROR_RAD, numbers[3:] / DISTANCE_ERROR]
+            [weights * robust / FOOT_ERROR_M, numbers[:2] / TILT_ERROR_RAD, numbers[3:] / DISTANCE_ERROR]
         )
 
     start = np.zeros(3 + len(rests))
-    start[2] = np.average(feet @ upright, weights=share**2)
-    up, offset = plane(least_squares(misses, start).x)
+    start[2] = np.average(feet @ upright, weights=weights**2)
+    up, offset = plane(least_squares(residuals, start).x)
     return Ground(up, float(offset) - BALL_OVER_SOLE_M)
 
 

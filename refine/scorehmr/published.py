@@ -24,7 +24,7 @@ from refine.scorehmr.guidance import (
     view_gradient,
     view_loss,
 )
-from refine.scorehmr.sampler import descend, invert, time_grid
+from refine.scorehmr.sampler import ddim_denoise, ddim_invert, time_grid
 
 KEYPOINT_WEIGHT, SMOOTHNESS_WEIGHT, VIEW_WEIGHT = 0.003, 30.0, 0.005
 CAMERA_RATE_M = 1e-2
@@ -45,7 +45,7 @@ VERTICES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PublishedRows:
     """Rows to refine, as the published code takes them: people of a picture, frames of a track or views of a person."""
 
     pose: Tensor  # (R, 24, 3, 3) rotations
@@ -105,7 +105,7 @@ class BetaScale:
 
 
 @dataclass(frozen=True, slots=True)
-class Refined:
+class PublishedFit:
     """What came out."""
 
     x: Tensor  # (R, P) poses as six numbers per joint, as sampled; with a shape branch ten scaled betas behind them
@@ -126,17 +126,17 @@ class PublishedGuidance:
     """The published losses and camera optimisation; lives as long as one call."""
 
     def __init__(
-        self, shown: Shown, body: BodyModel, settings: PublishedSettings, scale: BetaScale | None = None
+        self, rows: PublishedRows, body: BodyModel, settings: PublishedSettings, scale: BetaScale | None = None
     ) -> None:
         self.settings = settings
-        self.camera_m = shown.camera_m.detach().clone().requires_grad_()
+        self.camera_m = rows.camera_m.detach().clone().requires_grad_()
         self.loss_keypoints: Tensor | None = None  # (R,) of the last step, before rows that stand still are left out
         self.loss_views: Tensor | None = None
         self.loss_smoothness: Tensor | None = None  # (R - 1,)
         self.is_still: Tensor | None = None  # (R,) bool
-        self.stop = EarlyStop(len(shown.pose)) if settings.is_stopped_early and settings.has_keypoints else None
-        self._shown, self._body, self._scale = shown, body, scale
-        self._confidence = shown.confidence.clone()
+        self.stop = EarlyStop(len(rows.pose)) if settings.is_stopped_early and settings.has_keypoints else None
+        self._rows, self._body, self._scale = rows, body, scale
+        self._confidence = rows.confidence.clone()
         if not settings.is_hip_used:
             self._confidence[:, HIP_ROWS] = 0.0
         self._optimiser = torch.optim.Adam([self.camera_m], lr=CAMERA_RATE_M)
@@ -166,18 +166,18 @@ class PublishedGuidance:
     def betas_of(self, x: Tensor) -> Tensor:
         """Return the betas (R, 10) that sampled rows (R, P) stand for."""
         if self._scale is None:
-            return self._shown.betas
+            return self._rows.betas
         return self._scale.grow(x[:, POSE_NUMBERS:])
 
     def _step_camera(self, start: Tensor) -> Tensor:
-        shown = self._shown
+        rows = self._rows
         start = start.detach().requires_grad_()
         with torch.enable_grad():
             matrices = six_to_matrix(start[:, :POSE_NUMBERS].unflatten(-1, (24, 6)))
             points = self._body.joints_from_matrices(matrices, self.betas_of(start), POINTS)
             loss = keypoint_loss(
-                points, self.camera_m, shown.keypoints_px, self._confidence, shown.focal_px, shown.principal_px,
-                shown.image_px,
+                points, self.camera_m, rows.keypoints_px, self._confidence, rows.focal_px, rows.principal_px,
+                rows.image_px,
             )  # fmt: skip
             self.loss_keypoints = loss.detach()
             if self.stop is not None:
@@ -190,14 +190,14 @@ class PublishedGuidance:
 
 
 def refine_published(
-    shown: Shown,
+    shown: PublishedRows,
     condition: Tensor,
     body: BodyModel,
     score: Denoiser,
     schedule: Schedule,
     settings: PublishedSettings,
     scale: BetaScale | None = None,
-) -> Refined:
+) -> PublishedFit:
     """Return the rows refined together, as the published sampler does. The inputs stay as they are.
 
     Args:
@@ -209,23 +209,23 @@ def refine_published(
     return sample_guided(starting_point(shown, scale), score.prepare(condition), schedule, guidance)
 
 
-def starting_point(shown: Shown, scale: BetaScale | None = None) -> Tensor:
+def starting_point(rows: PublishedRows, scale: BetaScale | None = None) -> Tensor:
     """Return the rows (R, P) as a score model takes them."""
-    six = matrix_to_six(shown.pose).flatten(1)
-    return six if scale is None else torch.cat([six, scale.shrink(shown.betas)], dim=-1)
+    six = matrix_to_six(rows.pose).flatten(1)
+    return six if scale is None else torch.cat([six, scale.shrink(rows.betas)], dim=-1)
 
 
 @torch.no_grad()
-def sample_guided(x: Tensor, score: PreparedScore, schedule: Schedule, guidance: PublishedGuidance) -> Refined:
+def sample_guided(x: Tensor, score: PreparedScore, schedule: Schedule, guidance: PublishedGuidance) -> PublishedFit:
     """Return what repeated inversion and guided sampling make of clean poses x (R, P)."""
     settings = guidance.settings
     times = time_grid(settings.start, settings.step)
     start = x
     for _ in range(settings.iterations):
-        x = invert(score, schedule, x, times)
-        x, start = descend(score, schedule, x, times[::-1], guidance)
+        x = ddim_invert(score, schedule, x, times)
+        x, start = ddim_denoise(score, schedule, x, times[::-1], guidance)
     camera_m = guidance.camera_m.detach().clone()
     if guidance.stop is not None:
         start, camera_m = guidance.stop.settle(start, camera_m)
     pose = six_to_matrix(start[:, :POSE_NUMBERS].unflatten(-1, (24, 6)))
-    return Refined(start, pose, guidance.betas_of(start), camera_m)
+    return PublishedFit(start, pose, guidance.betas_of(start), camera_m)

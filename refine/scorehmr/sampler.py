@@ -32,7 +32,7 @@ def time_grid(start: int, step: int) -> list[int]:
     return list(range(0, start + 1, step))
 
 
-def invert(score: PreparedScore, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Tensor:
+def ddim_invert(score: PreparedScore, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Tensor:
     """Return the noisy poses (R, P) of the last of `times` (ascending) that poses x (R, P) of the first come from.
 
     The noise is asked for at the lower time of each step, as in the published code.
@@ -44,7 +44,7 @@ def invert(score: PreparedScore, schedule: Schedule, x: Tensor, times: Sequence[
     return x
 
 
-def descend(
+def ddim_denoise(
     score: PreparedScore, schedule: Schedule, x: Tensor, times: Sequence[int], guidance: Guidance
 ) -> tuple[Tensor, Tensor]:
     """Return the poses (R, P) of the last of `times` (descending), and the clean poses seen one step before.

@@ -91,4 +91,4 @@ class MotionShards:
             cut(part["time_s"]),
         )
         truth = cut(matrix_to_six(axis_angle_to_matrix(part["pose"])))
-        return MotionBatch(conditions, conditions.to_window(truth), conditions.given, per_window(part["betas"]))
+        return MotionBatch(conditions, conditions.to_window(truth), conditions.recovered, per_window(part["betas"]))

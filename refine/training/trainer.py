@@ -16,8 +16,8 @@ from refine.prior.schedule import TIME_COUNT, make_schedule
 from refine.training.shards import MotionBatch, MotionShards
 
 LIMBS = (1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21)  # hips to ankles, shoulders to wrists, in `smpl24`
-UNTOLD_CHANCE = 0.12  # that a window hears nothing of what recovery says
-LAST_CHANCE = 0.4  # that a window is nothing but noise
+CONDITION_DROPOUT = 0.12  # that a window hears nothing of what recovery says
+PURE_NOISE_PROBABILITY = 0.4  # that a window is nothing but noise
 NOISY_MAX = 700  # diffusion time of the other windows
 MEASURED_ROWS = 64  # windows at once
 LINK_WEIGHT, LIMB_WEIGHT, NUMBER_WEIGHT, SPREAD_WEIGHT = 2.0, 0.5, 0.1, 0.01
@@ -45,11 +45,13 @@ class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
     def losses(self, batch: MotionBatch, turn: int) -> dict[str, Tensor]:
         """Return the losses of joints and their steps in metres, of the six numbers and of the told errors."""
         chance, count = self.chance(14, turn), len(batch.pose)
-        time = torch.where(chance.coin(LAST_CHANCE, count), TIME_COUNT - 1, chance.integers(NOISY_MAX, count))
+        time = torch.where(
+            chance.coin(PURE_NOISE_PROBABILITY, count), TIME_COUNT - 1, chance.integers(NOISY_MAX, count)
+        )
         kept = self._kept[time, None, None, None]
         noisy = kept.sqrt() * batch.pose + (1.0 - kept).sqrt() * chance.normal(1.0, *batch.pose.shape)
         with self.autocast():
-            made, spread = self.running(noisy, time, batch.conditions, ~chance.coin(UNTOLD_CHANCE, count))
+            made, spread = self.running(noisy, time, batch.conditions, ~chance.coin(CONDITION_DROPOUT, count))
         is_row = batch.conditions.is_row
         share = is_row / is_row.sum()
         links = (is_row[:, 1:] & is_row[:, :-1]) / is_row.sum()

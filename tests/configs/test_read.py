@@ -79,7 +79,7 @@ def test_a_long_decimal_rate_is_the_one_it_was_cut_from() -> None:
     )
 
 
-@pytest.mark.parametrize("word", ["refine.pose_trust_rad=.inf", "link.gap_max_s=inf", "decode.start_s=1e999"])
+@pytest.mark.parametrize("word", ["refine.pose_sigma_rad=.inf", "link.gap_max_s=inf", "decode.start_s=1e999"])
 def test_a_number_without_end_is_refused(word: str) -> None:
     with pytest.raises(SettingsError, match=rf"{word.split('=')[0]}: .*finite"):
         read_settings(None, {}, [word])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dpmesh.keypoints import SMPL24_WITNESSES, smpl24_confidence, square_box, to_dpmesh30
+from dpmesh.keypoints import SMPL24_SUPPORTING_KEYPOINTS, smpl24_confidence, square_box, to_dpmesh30
 
 
 def make_keypoints(rows: int) -> np.ndarray:
@@ -28,7 +28,7 @@ def test_a_joint_is_as_sure_as_its_best_witness() -> None:
     keypoints[:, :, 2] = 0.1
     keypoints[:, 0, 2] = 0.9  # the nose tells of the head alone
     found = smpl24_confidence(keypoints)
-    assert len(SMPL24_WITNESSES) == 24
+    assert len(SMPL24_SUPPORTING_KEYPOINTS) == 24
     assert (found[:, 15] == np.float32(0.9)).all() and (np.delete(found, 15, axis=1) == np.float32(0.1)).all()
 
 

@@ -156,7 +156,7 @@ def test_calibrations(reads: Callable[..., None], room: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["state.npz", "shard_000000.npz"])
 def test_observations(reads: Callable[..., None], room: Path, tmp_path: Path, name: str) -> None:
     from pipeline.flow.store import ObservationStore
-    from pipeline.nodes.link import find_spans
+    from pipeline.nodes.group import find_spans
 
     run = room / "runs" / "clip" / "observations"
     for path in run.iterdir():

@@ -70,7 +70,7 @@ def test_a_video_of_the_same_name_does_not_take_over_the_run_of_another(
     before = files(done.folder)
     refused = run(second)
     assert refused.is_failed and f"holds the run of {first.resolve()}" in refused.problem
-    [plan] = plan_clips(find_clips([str(second)]), tmp_path / "out", settings, "cpu")
+    [plan] = plan_clips(find_clips([str(second)]), tmp_path / "out", settings)
     assert plan.problem == refused.problem
     second.write_text("not a video")
     assert run(second).is_failed and files(done.folder) == before
@@ -79,7 +79,7 @@ def test_a_video_of_the_same_name_does_not_take_over_the_run_of_another(
     (second / "1.jpg").write_text("not an image")
     assert run(second).is_failed and files(done.folder) == before
     moved = first.rename(tmp_path / "clip.mp4")
-    [plan] = plan_clips(find_clips([str(moved)]), tmp_path / "out", settings, "cpu")
+    [plan] = plan_clips(find_clips([str(moved)]), tmp_path / "out", settings)
     assert all(node.is_current for node in plan.nodes)
 
 

@@ -16,10 +16,10 @@ from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.lift import JointLift
 from dpmesh.network.model import DPMesh
-from pipeline.nodes.refine import refine_group, refine_person
+from pipeline.nodes.refine import assemble_track, refine_group
 from pipeline.types import Observations
 from refine.prior.network import MotionPrior
-from trackers.mirrored import exchange_sides, follow_sides, join_keypoints
+from trackers.flip_test import exchange_sides, follow_sides, merge_keypoints
 
 FOCAL_PX, PRINCIPAL_PX = 620.0, (320.0, 180.0)
 FRAMES = 50
@@ -50,7 +50,7 @@ def joined_keypoints(person: Walk, exchanged_share: float) -> np.ndarray:
         pair = np.concatenate([points + rng.normal(0, 0.01 * side, (2, 17, 2)), rng.uniform(0.85, 0.95, (2, 17, 1))], 2)
         if rng.random() < exchanged_share:
             pair[1] = exchange_sides(pair[1], LEGS[rng.integers(2)])
-        keypoints, is_disputed = join_keypoints(pair, side)
+        keypoints, is_disputed = merge_keypoints(pair, side)
         joined.append(follow_sides(keypoints, is_disputed, joined[-1], side) if joined else keypoints)
     return np.stack(joined).astype(np.float32)
 
@@ -81,7 +81,7 @@ def motion_joints(keypoints: np.ndarray, models: _Models) -> np.ndarray:
         focal_px=focal,
         principal_px=principal,
     )
-    track = refine_person(seen, models.body, LinkSettings(), RecoverSettings())
+    track = assemble_track(seen, models.body, LinkSettings(), RecoverSettings())
     (track,) = refine_group([track], models.body, RefineSettings(), "cpu", models.prior)
     shape = torch.from_numpy(track.betas).expand(rows, 10)
     found: np.ndarray = models.body.joints(

@@ -160,7 +160,7 @@ def test_a_second_run_does_nothing_and_a_changed_rate_exports_alone(
 
     def waiting(**sections: dict[str, object]) -> list[str]:
         [plan] = plan_clips(
-            find_clips([str(clip)]), tmp_path, make_settings(clip_folder, model_folder, **sections), "cpu"
+            find_clips([str(clip)]), tmp_path, make_settings(clip_folder, model_folder, **sections)
         )
         return [node.name for node in plan.nodes if not node.is_current]
 
@@ -349,7 +349,7 @@ def test_a_wrong_motion_prior_is_refused_before_a_frame_is_read(
     with pytest.raises(WeightsError, match=rf"{prior}: holds no score model"):
         run(clip, out, settings)
     with pytest.raises(WeightsError, match=rf"{prior}: holds no score model"):
-        plan_clips(find_clips([str(clip)]), out, settings, "cpu")
+        plan_clips(find_clips([str(clip)]), out, settings)
     assert {path: path.read_bytes() for path in out.rglob("*.*")} == before
     unasked = make_settings(clip_folder, model_folder, refine={"prior": str(prior), "mode": "off"})
     assert not run(clip, out, unasked).is_failed
@@ -370,7 +370,7 @@ def test_motion_of_no_numbers_ends_the_run_and_is_not_measured(
 ) -> None:
     clip, settings = clip_folder / "walk.mp4", make_settings(clip_folder, model_folder)
     done = run(clip, tmp_path, settings)
-    wild = {"keypoint_trust_m": 1e-30, "pose_trust_rad": 1e-30, "is_gated": False}
+    wild = {"keypoint_sigma_m": 1e-30, "pose_sigma_rad": 1e-30, "is_acceptance_test_on": False}
     for _ in range(2):  # nothing of it counts as made
         failed = run(clip, tmp_path, make_settings(clip_folder, model_folder, refine=wild))
         assert failed.is_failed and "person_001 came out with a pose that is not finite" in failed.problem

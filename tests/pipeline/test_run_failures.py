@@ -149,7 +149,7 @@ def test_whatever_a_clip_raises_costs_only_that_clip(
     assert log.read_text().startswith("dpmesh-video ") and "Traceback (most recent call last)" in log.read_text()
     assert "traceback" not in failed.problem or str(log) in failed.problem
     if place != "graph":
-        planned = plan_clips(find_clips([str(clips)]), tmp_path / "out", settings, "cpu")
+        planned = plan_clips(find_clips([str(clips)]), tmp_path / "out", settings)
         assert [plan.is_failed for plan in planned] == [True, True] and exit_code(planned) == 1
 
 

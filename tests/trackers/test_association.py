@@ -10,7 +10,7 @@ from trackers.association import (
     assign,
     box_overlaps,
     buffered,
-    covered_shares,
+    covered_fractions,
     keypoint_similarities,
     without_duplicates,
 )
@@ -39,7 +39,7 @@ def test_overlaps_of_nobody_are_an_empty_table() -> None:
 
 
 def test_a_hidden_box_is_covered_and_the_one_in_front_only_partly() -> None:
-    shares = covered_shares(np.array([[0.0, 0, 10, 10], [2, 2, 4, 4], [100, 0, 110, 10]]))
+    shares = covered_fractions(np.array([[0.0, 0, 10, 10], [2, 2, 4, 4], [100, 0, 110, 10]]))
     assert shares == pytest.approx([0.04, 1.0, 0.0])
 
 
@@ -103,7 +103,7 @@ def test_a_crowd_takes_no_table_of_everybody_against_everybody(side_px: int) -> 
     tracemalloc.start()
     try:
         kept = without_duplicates(people)
-        covered = covered_shares(people.boxes_xyxy)
+        covered = covered_fractions(people.boxes_xyxy)
         peak_mib = tracemalloc.get_traced_memory()[1] / 2**20
     finally:
         tracemalloc.stop()
@@ -114,10 +114,10 @@ def test_a_crowd_takes_no_table_of_everybody_against_everybody(side_px: int) -> 
 def test_people_in_blocks_are_who_they_are_in_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     people = _crowd(60, 100)
     twice = concatenate_detections([people, people])
-    whole, covered = without_duplicates(twice), covered_shares(twice.boxes_xyxy)
+    whole, covered = without_duplicates(twice), covered_fractions(twice.boxes_xyxy)
     monkeypatch.setattr(association, "PAIRS_AT_ONCE", 7)
     assert np.array_equal(without_duplicates(twice).keypoints, whole.keypoints)
-    assert np.array_equal(covered_shares(twice.boxes_xyxy), covered)
+    assert np.array_equal(covered_fractions(twice.boxes_xyxy), covered)
     assert len(whole) == 60
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from configs.errors import WeightsError
 from trackers.detector import PoseDetector
-from trackers.mirrored import MIRRORED_KEYPOINTS
+from trackers.flip_test import MIRRORED_KEYPOINTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +71,7 @@ def test_the_same_images_give_the_same_bits(detector: PoseDetector, frames: list
 def test_a_mirrored_detector_finds_in_the_mirror_what_it_finds_outside(
     test_data: Path, frames: list[np.ndarray]
 ) -> None:
-    mirrored = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_mirrored=True)
+    mirrored = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_flip_test_on=True)
     image = frames[0][:, : frames[0].shape[1] // 32 * 32]
     one, other = mirrored.detect([image, np.ascontiguousarray(image[:, ::-1])])
     sure = one.scores > 0.5
@@ -119,9 +119,9 @@ def test_at_most_the_asked_number_of_people_is_given(test_data: Path, frames: li
     assert [len(people) for people in two.detect(frames[:2])] == [2, 2]
 
 
-@pytest.mark.parametrize("is_mirrored", [False, True])
-def test_a_flat_picture_has_nobody_in_it(test_data: Path, *, is_mirrored: bool) -> None:
-    detector = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_mirrored=is_mirrored)
+@pytest.mark.parametrize("is_flip_test_on", [False, True])
+def test_a_flat_picture_has_nobody_in_it(test_data: Path, *, is_flip_test_on: bool) -> None:
+    detector = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_flip_test_on=is_flip_test_on)
     assert len(detector.detect([np.full((32, 32, 3), 127, np.uint8)])[0]) == 0
 
 

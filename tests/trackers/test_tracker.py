@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs.schema import TrackSettings
-from trackers.mirrored import SIDE_DOUBT, exchange_sides
+from trackers.flip_test import SIDE_DOUBT, exchange_sides
 from trackers.tracker import Tracker
 from trackers.types import Detections, no_detections
 

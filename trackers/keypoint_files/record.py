@@ -14,7 +14,7 @@ from trackers.keypoint_files.frames import FrameNaming, index_frames
 from trackers.keypoint_files.layout_vote import choose_layout, looks_wrong
 from trackers.keypoint_files.people import PeopleRows
 from trackers.keypoint_files.recognise import COUNTS_FROM_ONE, NORMALISED, read_content
-from trackers.keypoint_files.units import SHARE_MAX, has_shares
+from trackers.keypoint_files.units import NORMALISED_MAX, is_normalised
 from trackers.keypoint_layouts import COCO_NAMES, KEPT, LAYOUTS, KeypointLayout, to_kept
 from trackers.types import Detections, no_detections
 
@@ -84,9 +84,11 @@ class KeypointRecord:
         self._boxes = rows.boxes_xyxy[order]
         self._scores = _usable_scores(rows.scores)[order]
         self._ids = _identities(rows, order, self._frame, str(path)) if is_id_kept else None
-        self._is_shares = has_shares(self._points, family, str(path), is_usual=family in NORMALISED)
+        self._is_normalised = is_normalised(self._points, family, str(path), is_usual=family in NORMALISED)
         given = self._boxes[~np.isnan(self._boxes)]
-        self._are_boxes_shares = self._is_shares and len(given) > 0 and bool(np.median(np.abs(given)) <= SHARE_MAX)
+        self._are_boxes_normalised = (
+            self._is_normalised and len(given) > 0 and bool(np.median(np.abs(given)) <= NORMALISED_MAX)
+        )
 
     @property
     def layout_name(self) -> str:
@@ -133,9 +135,9 @@ class KeypointRecord:
         height, width = image.shape[:2]
         size = np.array([width, height], np.float32)
         points, boxes = self._points[first:last].copy(), self._boxes[first:last].copy()
-        if self._is_shares:
+        if self._is_normalised:
             points[..., :2] *= size
-        if self._are_boxes_shares:
+        if self._are_boxes_normalised:
             boxes *= np.tile(size, 2)
         reach = max(width, height)
         is_near = np.maximum(-points[..., :2], points[..., :2] - size).max(axis=-1) <= reach

@@ -8,15 +8,15 @@ from configs.errors import InputError
 
 log = logging.getLogger(__name__)
 
-SHARE_MAX = 2.0  # OpenPose, MediaPipe and Ultralytics write pixels, or numbers about 0 to 1
+NORMALISED_MAX = 2.0  # OpenPose, MediaPipe and Ultralytics write pixels, or numbers about 0 to 1
 BELOW_MAX = 0.1  # share of the coordinates that may lie below 0: people leave the picture on one side at a time
 PEOPLE_STEP = 65536
 
 
-def has_shares(points: np.ndarray, family: str, source: str, *, is_usual: bool) -> bool:
+def is_normalised(points: np.ndarray, family: str, source: str, *, is_usual: bool) -> bool:
     """Return whether a file has shares of the picture in place of pixels, and say so.
 
-    It is told over the whole file: more than half of all people lie within `SHARE_MAX` of the origin.
+    It is told over the whole file: more than half of all people lie within `NORMALISED_MAX` of the origin.
 
     Args:
         points: (R, K, 3), not seen: confidence 0.
@@ -34,11 +34,11 @@ def has_shares(points: np.ndarray, family: str, source: str, *, is_usual: bool) 
         counted += 2 * int(seen.sum())
     reach = np.concatenate(farthest) if farthest else np.zeros(0)
     reach = reach[reach > 0]
-    if not len(reach) or np.median(reach) > SHARE_MAX:
+    if not len(reach) or np.median(reach) > NORMALISED_MAX:
         return False
     if family == "OpenPose":
         raise InputError(
-            f"{source}: its people lie within {SHARE_MAX:.0f} px; run OpenPose with --keypoint_scale 0 (pixels)"
+            f"{source}: its people lie within {NORMALISED_MAX:.0f} px; run OpenPose with --keypoint_scale 0 (pixels)"
         )
     if below > BELOW_MAX * counted:
         raise InputError(

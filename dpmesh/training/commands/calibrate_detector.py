@@ -61,5 +61,5 @@ def main(arguments: list[str] | None = None) -> int:
     return run_command(lambda: parse(arguments), run)
 
 
-def _logit(share: float) -> float:
-    return math.log(share / (1.0 - share))
+def _logit(fraction: float) -> float:
+    return math.log(fraction / (1.0 - fraction))

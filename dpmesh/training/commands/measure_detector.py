@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from configs.errors import InputError
-from dpmesh.recovery.keypoint_reader import KeypointNetwork, KeypointReader
+from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Chance
@@ -75,8 +75,8 @@ class DetectorEyes:
 class ReaderEyes:
     """The keypoint reader, given the box round each person and no guess."""
 
-    def __init__(self, reader: KeypointReader) -> None:
-        self._reader = reader
+    def __init__(self, refiner: KeypointRefiner) -> None:
+        self._refiner = refiner
 
     def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
         """Return keypoints, confidence and who was found: everybody of whom two joints lie in the crop."""
@@ -86,7 +86,7 @@ class ReaderEyes:
         images = list(crops.image[rows].permute(0, 2, 3, 1).cpu().numpy())
         guess = np.zeros((len(rows), 17, 3), np.float32)
         told = torch.zeros(len(crops), 17, 3)
-        told[rows] = torch.from_numpy(self._reader.read(images, np.arange(len(rows)), boxes[rows].numpy(), guess))
+        told[rows] = torch.from_numpy(self._refiner.read(images, np.arange(len(rows)), boxes[rows].numpy(), guess))
         return told[..., :2], told[..., 2], is_found
 
 
@@ -194,7 +194,7 @@ def run(options: argparse.Namespace) -> None:
 def _open(options: argparse.Namespace) -> Eyes:
     if options.weights.is_dir():
         network: KeypointNetwork = KeypointNetwork.from_pretrained(options.weights)
-        return ReaderEyes(KeypointReader(network.float().to(options.device).eval(), options.device))
+        return ReaderEyes(KeypointRefiner(network.float().to(options.device).eval(), options.device))
     from ultralytics import YOLO
 
     return DetectorEyes(YOLO(str(options.weights)), options.image_px, options.device)

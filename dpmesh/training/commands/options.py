@@ -103,7 +103,7 @@ def picture_settings(options: argparse.Namespace) -> dict[str, int | str]:
     """Return what the pictures depend on, for `claim_folder`.
 
     Raises:
-        InputError: there is no pose bank, or no background of the split: no folder is to be claimed for such a
+        InputError: there is no pose bank, or no background of the split: no folder is to be locked for such a
             command.
     """
     check_bank(options.poses)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dpmesh.network.prompts import read_heatmaps
-from dpmesh.recovery.keypoint_reader import CROP_PX, MAP_PX, KeypointNetwork
+from dpmesh.recovery.keypoint_refiner import CROP_PX, MAP_PX, KeypointNetwork
 from dpmesh.training.commands.options import (
     add_loop_options,
     check_sources,
@@ -74,7 +74,7 @@ def measure(network: KeypointNetwork, crops: CropShards, device: str) -> dict[st
     return means | {f"{name}_near": round(float((part < 0.05).float().mean()), 4) for name, part in named.items()}
 
 
-class ReaderTraining(Loop[KeypointNetwork, Crops, CropShards]):
+class KeypointTraining(Loop[KeypointNetwork, Crops, CropShards]):
     """Trains a keypoint reader on crops."""
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> None:
         clip_norm=5.0,
         is_bfloat16=not options.float32,
     )
-    training = ReaderTraining(KeypointNetwork(), plan, options.output, device=options.device)
+    training = KeypointTraining(KeypointNetwork(), plan, options.output, device=options.device)
     if not training.resume() and options.start_from is not None:
         training.start_from(options.start_from)
     if options.export is not None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ultralytics.cfg import get_cfg
 from ultralytics.nn.tasks import PoseModel
 
-from configs.claim import claimed
+from configs.lock import locked
 from dpmesh.training.engine.average import follow, start_average
 from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, of_another_training, read_checkpoint
 from dpmesh.training.engine.curves import log_numbers
@@ -128,7 +128,7 @@ class DetectorTrainer:
             RunError: the training has diverged, or another one writes into the same folder.
             KeyboardInterrupt: it was asked to stop, and has saved.
         """
-        with claimed(self._output), StopRequest() as stop:
+        with locked(self._output), StopRequest() as stop:
             self._train(studio, pause_after, stop)
         if stop.is_asked:
             raise stop.stopped_at(self.step)

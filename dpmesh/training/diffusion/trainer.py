@@ -48,8 +48,8 @@ class PoseDiffusion(nn.Module):
 
     def forward(self, latents: Tensor, timestep: Tensor, joints: Tensor, mask: Tensor) -> Tensor:
         """Return the noise (R, C, 32, 32) in latents of time steps (R,), with joints and mask as of `Backbone`."""
-        look = self.backbone.look(latents, self.backbone.steer(joints, mask), timestep)
-        return self.head(look.up.taps[-1])
+        unet_pass = self.backbone.run_unet(latents, self.backbone.steer(joints, mask), timestep)
+        return self.head(unet_pass.up.taps[-1])
 
 
 class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):

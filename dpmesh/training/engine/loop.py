@@ -17,8 +17,8 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
-from configs.claim import claimed
 from configs.errors import InputError
+from configs.lock import locked
 from dpmesh.network.config import preset as network_preset
 from dpmesh.training.engine.average import follow, start_average
 from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, read_averaged, read_checkpoint, read_config
@@ -259,7 +259,7 @@ class Loop(Generic[Network, Batch, Held]):
             RunError: the training has diverged, or another one writes into the same folder.
             KeyboardInterrupt: it was asked to stop, and has saved.
         """
-        with claimed(self._output) if self._accelerator.is_main_process else nullcontext():
+        with locked(self._output) if self._accelerator.is_main_process else nullcontext():
             with StopRequest() as stop:
                 is_stopped = self._train(source, validation, pause_after, stop)
             if is_stopped:

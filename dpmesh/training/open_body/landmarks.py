@@ -31,8 +31,8 @@ def find_landmarks(
         columns = [i for i, name in enumerate(bone_names) if name.startswith(bones)]
         return bone_weights[:, columns].sum(1) > 0.5
 
-    def around(place: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-        distance = np.where(allowed, np.linalg.norm(vertices - place, axis=1), np.inf)
+    def around(position: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        distance = np.where(allowed, np.linalg.norm(vertices - position, axis=1), np.inf)
         return np.argsort(distance)[:VERTICES_PER_LANDMARK]
 
     def extreme(allowed: np.ndarray, direction: tuple[float, float, float]) -> np.ndarray:
@@ -63,8 +63,8 @@ def find_landmarks(
     for name in LANDMARKS:
         if name.startswith("right_"):
             found[name] = mirror[found["left_" + name.removeprefix("right_")]]
-    shares = np.full((len(LANDMARKS), VERTICES_PER_LANDMARK), 1.0 / VERTICES_PER_LANDMARK)
-    return LANDMARKS, np.stack([found[name] for name in LANDMARKS]), shares
+    weights = np.full((len(LANDMARKS), VERTICES_PER_LANDMARK), 1.0 / VERTICES_PER_LANDMARK)
+    return LANDMARKS, np.stack([found[name] for name in LANDMARKS]), weights
 
 
 def label_parts(vertices: np.ndarray, weights: np.ndarray, eye_vertex: int) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -45,10 +45,10 @@ REGRESSOR_MIN = 1e-3
 def place_joints(heads: np.ndarray, bone_names: tuple[str, ...]) -> np.ndarray:
     """Return SMPL's joints (..., 24, 3) from bone starts (..., B, 3) of bodies in the T-pose."""
 
-    def blend(shares: dict[str, float], side: str) -> np.ndarray:
-        names = {name if name in bone_names else f"{name}.{side}": share for name, share in shares.items()}
+    def blend(bone_weights: dict[str, float], side: str) -> np.ndarray:
+        names = {name if name in bone_names else f"{name}.{side}": weight for name, weight in bone_weights.items()}
         return sum(
-            (share * heads[..., bone_names.index(name), :] for name, share in names.items()),
+            (weight * heads[..., bone_names.index(name), :] for name, weight in names.items()),
             np.zeros_like(heads[..., 0, :]),
         )
 
@@ -58,8 +58,8 @@ def place_joints(heads: np.ndarray, bone_names: tuple[str, ...]) -> np.ndarray:
         if name in CENTRE_JOINTS:
             joints.append(blend(CENTRE_JOINTS[name], ""))
         else:
-            place = blend(SIDE_JOINTS[part], side[0].upper())
-            joints.append(place * [HIP_INWARD, 1.0, 1.0] if part == "hip" else place)
+            position = blend(SIDE_JOINTS[part], side[0].upper())
+            joints.append(position * [HIP_INWARD, 1.0, 1.0] if part == "hip" else position)
     return np.stack(joints, axis=-2)
 
 
@@ -92,9 +92,9 @@ def gather_weights(
     for lower, upper in (("pelvis", "spine1"), ("spine1", "spine2"), ("spine2", "spine3")):
         blend_m = min(SPINE_BLEND_M, 0.9 * (joints[SMPL24.index(upper), 1] - joints[SMPL24.index(lower), 1]))
         rise = np.clip(0.5 + (vertices[:, 1] - joints[SMPL24.index(upper), 1]) / (2 * blend_m), 0.0, 1.0)
-        share = above * rise * rise * (3 - 2 * rise)
-        weights[:, SMPL24.index(lower)] += spine * (above - share)
-        above = share
+        weight = above * rise * rise * (3 - 2 * rise)
+        weights[:, SMPL24.index(lower)] += spine * (above - weight)
+        above = weight
     weights[:, SMPL24.index("spine3")] += spine * above
     least = np.sort(weights, axis=1)[:, -MOST_JOINTS_PER_VERTEX, None]
     weights[weights < least] = 0.0
@@ -119,11 +119,11 @@ def fit_regressor(vertices: np.ndarray, joints: np.ndarray, mirror: np.ndarray) 
         ring = np.argsort(np.linalg.norm(mean_vertices - target.mean(0), axis=1))[:RING_VERTICES]
         heavy = 100.0 * np.sqrt(len(target))
         rows = vertices[:, ring].transpose(0, 2, 1).reshape(-1, len(ring))
-        shares, _ = nnls(
+        weights, _ = nnls(
             np.concatenate([rows, np.full((1, len(ring)), heavy)]), np.append(target.reshape(-1), heavy), maxiter=5000
         )
-        shares[shares < REGRESSOR_MIN] = 0.0
-        regressor[joint, ring] = shares / shares.sum()
+        weights[weights < REGRESSOR_MIN] = 0.0
+        regressor[joint, ring] = weights / weights.sum()
         if not name.startswith("left_"):
             regressor[joint] = (regressor[joint] + regressor[joint][mirror]) / 2
     return regressor

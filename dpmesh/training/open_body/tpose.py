@@ -14,7 +14,7 @@ HAND = (1.0, -0.05, -0.1)
 THIGH = (0.0, -1.0, 0.0)
 SHANK = (-0.03, -1.0, -0.09)
 FORWARD = np.array([0.0, 0.0, 1.0])
-FOREARM_TWIST_SHARE = {"lowerarm01": 0.3, "lowerarm02": 0.7}  # the rest of the twist is in the hand
+FOREARM_TWIST_WEIGHT = {"lowerarm01": 0.3, "lowerarm02": 0.7}  # the rest of the twist is in the hand
 
 
 def to_tpose(source: SourceBody, sample: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,8 +70,8 @@ def _side_turns(at: dict[str, np.ndarray], mirror: np.ndarray) -> dict[str, np.n
         "lowerleg01": _shortest(at["foot"] - at["lowerleg01"], mirror * SHANK),
         "foot": np.eye(3),
     }
-    for name, share in FOREARM_TWIST_SHARE.items():
-        turns[name] = _about(axis, share * twist) @ fore_turn
+    for name, weight in FOREARM_TWIST_WEIGHT.items():
+        turns[name] = _about(axis, weight * twist) @ fore_turn
     return turns
 
 

@@ -113,7 +113,7 @@ def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Cro
     views = sample_views(chance, count)
     counts = chance.pick(PEOPLE_CHANCE, count)
     troupe = studio.gather(chance, views, counts, len(PEOPLE_CHANCE) - 1)
-    scene = place_people(chance, views, troupe, image_px)
+    scene = refine_scene(chance, views, troupe, image_px)
     lights = sample_lights(chance, count)
     outfits = dress(chance, studio.renderer.surface, len(troupe.picture))
     cast = Cast(troupe.vertices + scene.trans[:, None], troupe.picture, scene.windows, outfits, lights)
@@ -177,7 +177,7 @@ def crop_turns(scene: Placed, views: Views) -> Tensor:
     return ray_rotation(scene.box_centre_px.double(), views.focal_px.double(), views.principal_px.double()).float()
 
 
-def place_people(chance: Chance, views: Views, troupe: Troupe, image_px: int) -> Placed:
+def refine_scene(chance: Chance, views: Views, troupe: Troupe, image_px: int) -> Placed:
     """Return where everybody stands, and the crop round each picture's first person."""
     count, most = troupe.present.shape
     up, stances = views.up, troupe.stances

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from dpmesh.training.engine.rng import Chance
-from dpmesh.training.people.crops import PEOPLE_CHANCE, Crops, crop_turns, nearest_people, place_people
+from dpmesh.training.people.crops import PEOPLE_CHANCE, Crops, crop_turns, nearest_people, refine_scene
 from dpmesh.training.people.population import Studio
 from dpmesh.training.render.layout import sample_views
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
@@ -22,7 +22,7 @@ def make_truths(studio: Studio, chance: Chance, count: int, image_px: int) -> Cr
     """
     views = sample_views(chance, count)
     troupe = studio.gather(chance, views, chance.pick(PEOPLE_CHANCE, count), len(PEOPLE_CHANCE) - 1, has_skin=False)
-    scene = place_people(chance, views, troupe, image_px)
+    scene = refine_scene(chance, views, troupe, image_px)
     first = troupe.place == 0
     joints = (troupe.joints + scene.trans[:, None])[first]
     pixels = scene.windows.project(joints)

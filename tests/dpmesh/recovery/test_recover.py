@@ -45,13 +45,13 @@ def test_seen_in_a_mirror_as_well_a_body_and_its_mirror_image_are_recovered_alik
     rng = np.random.default_rng(0)
     image, people = rng.integers(0, 255, (WIDTH, WIDTH, 3), dtype=np.uint8), person(rng)
     body, apart = load_body(None), {}
-    for is_mirrored in (False, True):
-        recovery = BodyRecovery(random_network(), body, device="cpu", is_mirrored=is_mirrored)
+    for is_flip_test_on in (False, True):
+        recovery = BodyRecovery(random_network(), body, device="cpu", is_flip_test_on=is_flip_test_on)
         straight = recovery.recover([image], people).params
         mirrored = recovery.recover([np.ascontiguousarray(image[:, ::-1])], in_mirror(people)).params
         wanted = mirrored_rotations(axis_angle_to_matrix(torch.from_numpy(straight.pose)))
         found = axis_angle_to_matrix(torch.from_numpy(mirrored.pose))
-        apart[is_mirrored] = float((found - wanted).abs().max())
+        apart[is_flip_test_on] = float((found - wanted).abs().max())
         assert np.isfinite(straight.pose).all() and straight.pose.shape == (1, 24, 3)
     assert apart[False] > 0.1
     assert apart[True] < 0.02
@@ -124,7 +124,7 @@ def test_only_a_spine_that_is_told_and_far_from_upright_turns_a_crop() -> None:
 
 def test_a_leg_in_front_and_the_same_leg_behind_do_not_become_a_leg_at_rest() -> None:
     body = load_body(None)
-    recovery = BodyRecovery(random_network(), body, device="cpu", is_mirrored=True)
+    recovery = BodyRecovery(random_network(), body, device="cpu", is_flip_test_on=True)
     poses = torch.zeros(2, 3, 24, 3)
     poses[:, :, 0, 0] = np.pi
     poses[0, :, 1, 0], poses[1, :, 1, 0] = -0.7, 0.7
@@ -133,7 +133,7 @@ def test_a_leg_in_front_and_the_same_leg_behind_do_not_become_a_leg_at_rest() ->
     rotations, betas = axis_angle_to_matrix(poses), torch.zeros(3, 10)
     joints = [body.joints(pose, betas, torch.zeros(3, 3), "dpmesh30")[..., :2] for pose in poses]
     given = 10.0 * torch.stack([joints[0][0], joints[1][1], joints[0][2]]) + 16.0
-    found, _ = recovery._join((rotations[0], betas), (rotations[1], betas), given, torch.ones(3, 30))
+    found, _ = recovery._merge_flipped((rotations[0], betas), (rotations[1], betas), given, torch.ones(3, 30))
     torch.testing.assert_close(found[0], rotations[0, 0])
     torch.testing.assert_close(found[1], rotations[1, 1])
     torch.testing.assert_close(found[2], nearest_rotation(rotations[0, 2] + rotations[1, 2]))

@@ -20,10 +20,10 @@ from refine.scorehmr.denoiser import BETA_NUMBERS, Denoiser, PreparedScore
 from refine.scorehmr.official import own_name
 from refine.scorehmr.published import (
     BetaScale,
+    PublishedFit,
     PublishedGuidance,
+    PublishedRows,
     PublishedSettings,
-    Refined,
-    Shown,
     sample_guided,
     starting_point,
     with_published_points,
@@ -133,8 +133,8 @@ class Run:
     arrays: dict[str, np.ndarray]
     tolerances: dict[str, Any]
     settings: PublishedSettings
-    shown: Shown
-    refined: Refined
+    shown: PublishedRows
+    refined: PublishedFit
     record: Record
     body: BodyModel
 
@@ -155,9 +155,9 @@ class Run:
         return rows
 
 
-def read_shown(arrays: dict[str, np.ndarray]) -> Shown:
+def read_shown(arrays: dict[str, np.ndarray]) -> PublishedRows:
     given = {name.removeprefix("in__"): tensor(value) for name, value in arrays.items() if name.startswith("in__")}
-    return Shown(
+    return PublishedRows(
         pose=given["pred_pose"],
         betas=given["pred_betas"],
         camera_m=given["init_cam_t"],

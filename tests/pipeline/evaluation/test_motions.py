@@ -13,7 +13,7 @@ from dpmesh.body import BodyModel, load_body
 from pipeline.cli.app import app
 from pipeline.evaluation.motions import simulated_people
 from pipeline.evaluation.sequences import compare_with_truth
-from pipeline.nodes.refine import refine_person
+from pipeline.nodes.refine import assemble_track
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,12 @@ def test_a_gap_is_filled_and_measured_and_a_true_motion_has_no_error(body: BodyM
     assert len(people[0].rows.frame_index) == FRAMES - 4
     found = []
     for person in people:
-        track = refine_person(person.rows, body, LinkSettings(), RecoverSettings())
+        track = assemble_track(person.rows, body, LinkSettings(), RecoverSettings())
         errors = compare_with_truth(person.name, {"off": [track]}, body, person.truth).by_mode["off"]
         assert len(errors.mpjpe_mm) == FRAMES
         found.append(errors)
     assert found[0].is_filled.sum() == 4 and not found[1].is_filled.any()
-    assert found[1].mpjpe_mm.max() < 1.0 and found[1].place_m.max() < 0.01
+    assert found[1].mpjpe_mm.max() < 1.0 and found[1].translation_error_m.max() < 0.01
     assert found[0].mpjpe_mm[~found[0].is_filled].max() < 1.0 < found[0].mpjpe_mm[found[0].is_filled].max()
 
 

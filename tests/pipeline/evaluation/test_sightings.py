@@ -77,7 +77,7 @@ def test_feet_that_truly_move_do_not_slide_and_moved_roots_count_for_places_alon
     errors = measure_motion([ours], truth, sightings_of(9), choice, rate_hz=25.0)
     assert errors.sliding_m_s == pytest.approx(np.full(8, 0.05 * np.sqrt(3)))
     assert errors.mpjpe_mm.max() < 1e-9 and errors.acceleration.max() < 1e-9
-    assert errors.place_m == pytest.approx(0.002 * np.arange(9) * np.sqrt(3))
+    assert errors.translation_error_m == pytest.approx(0.002 * np.arange(9) * np.sqrt(3))
 
 
 def test_all_ways_are_measured_at_the_rows_of_the_first(track: MotionTrack, stick_body) -> None:

@@ -66,7 +66,7 @@ def test_tracks_that_swap_people_are_two_switches(people, stick_body) -> None:
 def test_a_person_found_for_a_third_of_the_time_is_a_third(people, stick_body) -> None:
     tracks = [people[0], rows_of(people[1], slice(5, 15))]
     report = measure_against_truth(tracks, stick_body, truth_of(people, stick_body))
-    np.testing.assert_allclose(report.found_share, [1.0, 1 / 3])
+    np.testing.assert_allclose(report.found_fraction, [1.0, 1 / 3])
 
 
 def test_two_tracks_one_after_the_other_are_one_switch(people, stick_body) -> None:

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.flow.memory import give_back
+from pipeline.flow.memory import release_memory
 
 
 def resident_mib() -> float:
@@ -17,6 +17,6 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     keep = [np.ones(12_000)]
     full = resident_mib()
     small.clear()
-    give_back()
+    release_memory()
     assert resident_mib() < full - 100
     assert keep[0].sum() == 12_000

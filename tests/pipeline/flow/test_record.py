@@ -1,15 +1,17 @@
 import json
+import logging
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from configs.errors import InputError, RunError
+from configs.renamed import RENAMED
 from configs.schema import RunSettings
 from pipeline.cli.app import app
 from pipeline.flow.atomic import write_json
 from pipeline.flow.identity import video_identity
-from pipeline.flow.record import check_owner, describe_input, read_finished, read_record
+from pipeline.flow.record import check_owner, describe_input, read_finished, read_record, read_settings_of
 
 SETTINGS = RunSettings().model_dump(mode="json")
 DAMAGED = [
@@ -98,3 +100,17 @@ def test_an_input_that_cannot_be_read_is_no_owner_of_what_another_made(tmp_path:
     write_owner(tmp_path, make_video(tmp_path / "a" / "clip.mp4", "first"))
     with pytest.raises(RunError, match=r"b/clip\.mp4: cannot be read"):
         check_owner(tmp_path, tmp_path / "b" / "clip.mp4")
+
+
+def test_settings_recorded_by_the_previous_version_are_read_without_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = RunSettings().model_dump(mode="json")
+    wanted = settings["refine"]["shape_sigma"] = 0.7
+    for old, new in RENAMED.items():
+        section, key = old.split(".")
+        settings[section][key] = settings[section].pop(new.split(".")[1])
+    (tmp_path / "run.json").write_text(json.dumps({"status": "done", "settings": settings}))
+    with caplog.at_level(logging.WARNING):
+        assert read_settings_of(tmp_path).refine.shape_sigma == wanted
+    assert not caplog.records

@@ -22,7 +22,7 @@ def test_a_plain_amass_file_is_read_with_its_extras_unknown(tmp_path: Path) -> N
     write_npz(tmp_path / "a.npz", AMASS)
     motion = read_motion(tmp_path / "a.npz")
     assert (motion.layout.name, motion.rate_hz, motion.gender, motion.duration_s) == ("smplh", 120.0, "female", 0.025)
-    assert motion.timestamps is None and motion.track_id is None and motion.observed_share is None
+    assert motion.timestamps is None and motion.track_id is None and motion.observed_fraction is None
 
 
 def test_the_other_spelling_of_the_rate_is_read(tmp_path: Path) -> None:

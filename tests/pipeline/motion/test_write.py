@@ -106,8 +106,8 @@ def test_extras_say_where_each_sample_comes_from(tmp_path: Path, make_track, sti
     np.testing.assert_allclose(motion.timestamps, np.arange(9) / 30)
     np.testing.assert_allclose(motion.joint_confidence, np.tile(track.joint_confidence[:1], (9, 1)), atol=1e-6)
     np.testing.assert_allclose(motion.camera_k[3], [[500, 0, 320], [0, 500, 180], [0, 0, 1]])
-    assert motion.observed_share == 1.0
-    assert motion.is_refined[::2].tolist() == refined.tolist() and 0.3 < motion.refined_share < 0.5
+    assert motion.observed_fraction == 1.0
+    assert motion.is_refined[::2].tolist() == refined.tolist() and 0.3 < motion.refined_fraction < 0.5
 
 
 def test_the_same_track_gives_the_same_bytes(tmp_path: Path, make_track, stick_body) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from configs.errors import SettingsError
-from pipeline.nodes.link import find_spans, iterate_people
+from pipeline.nodes.group import find_spans, iterate_people
 from pipeline.nodes.numbering import NumberedPeople
 from pipeline.types import Observations, no_observations
 from trackers.edits import parse_edit

@@ -9,7 +9,7 @@ import torch
 
 from configs.schema import RefineSettings
 from configs.weights import resolve
-from refine.fit.accept import Judged, choose, is_better
+from refine.fit.accept import MotionScore, count_accepted, is_accepted
 from refine.fit.evidence import HELD_OUT_JOINTS, HELD_OUT_S, Piece, gather, held_out
 from refine.fit.solver import refine_tracks
 from refine.prior.network import MotionPrior
@@ -17,7 +17,7 @@ from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackRows
 
 SETTINGS = RefineSettings(steps=50, shape_steps=20)
-FREE = SETTINGS.model_copy(update={"is_gated": False})
+FREE = SETTINGS.model_copy(update={"is_acceptance_test_on": False})
 CPU = torch.device("cpu")
 
 
@@ -133,7 +133,7 @@ def test_a_few_limbs_are_held_out_at_any_time_and_each_in_its_turn(count: int) -
 
 def test_keypoints_decide_where_they_tell_and_the_prior_where_they_do_not() -> None:
     def verdict(gains: list[float], prior: float) -> bool:
-        return is_better(Judged(np.array(gains), 100.0), Judged(np.zeros(len(gains)), prior), 0.5)
+        return is_accepted(MotionScore(np.array(gains), 100.0), MotionScore(np.zeros(len(gains)), prior), 0.5)
 
     gain, unclear = [3.0, 4.0, 5.0, 4.0, 3.0], [3.0, -4.0, 5.0, -4.0, 1.0]
     assert verdict(gain, 1000.0) and not verdict([-each for each in gain], 0.0)
@@ -149,9 +149,9 @@ def test_a_stretch_that_nobody_saw_goes_by_the_prior_unless_the_track_shakes(mak
     start = smooth_track(track, np.zeros(3), 5.0)
     piece = Piece(track, start, np.arange(40))
     steps = [Rows(each.pose, each.trans, track.betas) for each in (track, start)]
-    assert choose(piece, steps, scene.body, SETTINGS, CPU) == 1
-    assert choose(piece, steps[::-1], scene.body, SETTINGS, CPU) == 0
-    assert choose(piece, steps[::-1], scene.body, SETTINGS, CPU, is_shaky=True) == 1
+    assert count_accepted(piece, steps, scene.body, SETTINGS, CPU) == 1
+    assert count_accepted(piece, steps[::-1], scene.body, SETTINGS, CPU) == 0
+    assert count_accepted(piece, steps[::-1], scene.body, SETTINGS, CPU, is_jitter_high=True) == 1
 
 
 def test_a_track_of_few_rows_passes_the_gate(make_scene: Callable) -> None:

@@ -13,7 +13,7 @@ from configs.errors import WeightsError
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
 from refine.prior.conditions import MotionConditions
 from refine.prior.network import MotionPrior
-from refine.prior.posterior_mean import describe, follow_prior
+from refine.prior.posterior_mean import describe, with_posterior_mean
 from refine.rows.types import TrackRows, ViewRows
 from refine.rows.windows import Window
 
@@ -36,9 +36,9 @@ def told(track: TrackRows, *windows: Window) -> MotionConditions:
 
 
 def ask(prior: MotionPrior, conditions: MotionConditions, **kwargs: torch.Tensor) -> torch.Tensor:
-    times = torch.full((len(conditions.given),), LAST)
+    times = torch.full((len(conditions.recovered),), LAST)
     with torch.no_grad():
-        return prior.forward(torch.zeros_like(conditions.given), times, conditions, **kwargs)[0]
+        return prior.forward(torch.zeros_like(conditions.recovered), times, conditions, **kwargs)[0]
 
 
 def test_window_axes_and_back_leave_poses_as_they_were(make_scene: Callable) -> None:
@@ -84,8 +84,8 @@ def test_rows_that_were_not_observed_are_bridged_and_not_read(make_scene: Callab
     spoilt = replace(track, pose=pose, views=(replace(track.views[0], keypoints=keypoints),))
     conditions = told(spoilt)
     assert not conditions.numbers[0, 8:12].any()
-    between = torch.lerp(conditions.given[0, 7], conditions.given[0, 12], 0.4)
-    torch.testing.assert_close(conditions.given[0, 9], between, atol=1e-5, rtol=0)
+    between = torch.lerp(conditions.recovered[0, 7], conditions.recovered[0, 12], 0.4)
+    torch.testing.assert_close(conditions.recovered[0, 9], between, atol=1e-5, rtol=0)
     torch.testing.assert_close(ask(prior, conditions), ask(prior, told(track)), atol=1e-4, rtol=0)
 
 
@@ -98,7 +98,7 @@ def test_a_window_that_was_filled_up_gives_the_same_rows(make_scene: Callable, p
 def test_a_window_that_is_told_nothing_does_not_see_its_conditions(make_scene: Callable, prior: MotionPrior) -> None:
     scenes = [make_scene(20, seed=seed).track for seed in (1, 2)]
     deaf = torch.zeros(1, dtype=torch.bool)
-    one, other = (ask(prior, told(track), is_told=deaf) for track in scenes)
+    one, other = (ask(prior, told(track), is_conditioned=deaf) for track in scenes)
     torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
     assert float((ask(prior, told(scenes[0])) - one).abs().max()) > 0.1
 
@@ -106,10 +106,10 @@ def test_a_window_that_is_told_nothing_does_not_see_its_conditions(make_scene: C
 def test_little_noise_leaves_the_poses_and_much_leaves_what_was_recovered(make_scene: Callable) -> None:
     plain = MotionPrior(width=16, layers=1, heads=2).eval()  # its change is zero
     conditions = told(make_scene(15).track)
-    true = torch.randn_like(conditions.given)
+    true = torch.randn_like(conditions.recovered)
     made = [plain.forward(true, torch.tensor([time]), conditions)[0] for time in (0, LAST)]
     torch.testing.assert_close(made[0], true, atol=0.02, rtol=0.02)
-    torch.testing.assert_close(made[1], conditions.given, atol=1e-3, rtol=0)
+    torch.testing.assert_close(made[1], conditions.recovered, atol=1e-3, rtol=0)
 
 
 def test_an_untrained_prior_leaves_a_track_as_it_is_in_any_camera(make_scene: Callable) -> None:
@@ -118,19 +118,19 @@ def test_an_untrained_prior_leaves_a_track_as_it_is_in_any_camera(make_scene: Ca
     turn = Rotation.from_rotvec([0.2, -0.4, 0.1]).as_matrix()
     view = replace(track.views[0], rotation=turn, shift_m=np.zeros(3))
     for each in (track, replace(track, views=(view,))):
-        (found,) = follow_prior([each], plain, break_s=1.0, batch_rows=128, device=CPU)
+        (found,) = with_posterior_mean([each], plain, break_s=1.0, batch_rows=128, device=CPU)
         wanted = axis_angle_to_matrix(torch.from_numpy(each.pose.astype(np.float32)))
         torch.testing.assert_close(
             axis_angle_to_matrix(torch.from_numpy(found.pose)), wanted, atol=2e-3, rtol=0
         )  # fmt: skip
-        assert found.pose_spread_rad is not None
-        np.testing.assert_allclose(found.pose_spread_rad, 0.2, atol=1e-4)
+        assert found.pose_sigma_rad is not None
+        np.testing.assert_allclose(found.pose_sigma_rad, 0.2, atol=1e-4)
 
 
 def test_rows_of_fast_video_are_seen_at_a_rate_that_the_prior_knows(prior: MotionPrior, make_scene: Callable) -> None:
     track = make_scene(100).track
     fast = replace(track, time_s=track.time_s * 30 / 135)
-    (found,) = follow_prior([fast], prior, break_s=1.0, batch_rows=128, device=CPU)
+    (found,) = with_posterior_mean([fast], prior, break_s=1.0, batch_rows=128, device=CPU)
     for first in range(3):
         rows = slice(first, None, 3)
         view = replace(
@@ -148,10 +148,10 @@ def test_rows_of_fast_video_are_seen_at_a_rate_that_the_prior_knows(prior: Motio
             is_observed=track.is_observed[rows],
             views=(view,),
         )
-        (alone,) = follow_prior([third], prior, break_s=1.0, batch_rows=128, device=CPU)
+        (alone,) = with_posterior_mean([third], prior, break_s=1.0, batch_rows=128, device=CPU)
         np.testing.assert_allclose(found.pose[rows], alone.pose, atol=1e-5)
-        assert found.pose_spread_rad is not None and alone.pose_spread_rad is not None
-        np.testing.assert_allclose(found.pose_spread_rad[rows], alone.pose_spread_rad, atol=1e-5)
+        assert found.pose_sigma_rad is not None and alone.pose_sigma_rad is not None
+        np.testing.assert_allclose(found.pose_sigma_rad[rows], alone.pose_sigma_rad, atol=1e-5)
 
 
 def test_weights_come_back_from_a_folder_and_a_damaged_folder_is_named(prior: MotionPrior, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_weights_come_back_from_a_folder_and_a_damaged_folder_is_named(prior: Mo
 
 def test_where_a_window_saw_nobody_the_line_between_its_ends_stays(prior: MotionPrior, make_scene: Callable) -> None:
     track = make_scene(260, gap=slice(100, 240)).track
-    (found,) = follow_prior([track], prior, break_s=9.0, batch_rows=128, device=CPU)
+    (found,) = with_posterior_mean([track], prior, break_s=9.0, batch_rows=128, device=CPU)
     unseen = slice(150, 195)  # in windows without an observed row alone
     np.testing.assert_allclose(found.pose[unseen], track.pose[unseen], atol=1e-5)
     assert np.abs(found.pose[:100] - track.pose[:100]).max() > 1e-2

@@ -7,7 +7,7 @@ from torch import Tensor
 from refine.prior.schedule import make_schedule
 from refine.scorehmr.guidance import EarlyStop, smoothness_gradient, smoothness_loss, view_gradient, view_loss
 from refine.scorehmr.published import PublishedSettings
-from refine.scorehmr.sampler import descend, invert, time_grid
+from refine.scorehmr.sampler import ddim_denoise, ddim_invert, time_grid
 
 
 class Pull:
@@ -39,8 +39,8 @@ def test_without_guidance_the_pose_that_went_up_comes_back() -> None:
     clean, times, schedule = torch.randn(3, 144, generator=torch.Generator().manual_seed(0)), time_grid(50, 2), None
     schedule = make_schedule()
     score, idle = exact_score(clean), Pull(clean, 0.0)
-    up = invert(score, schedule, clean, times)
-    down, start = descend(score, schedule, up, times[::-1], idle)
+    up = ddim_invert(score, schedule, clean, times)
+    down, start = ddim_denoise(score, schedule, up, times[::-1], idle)
     assert idle.seen == 25
     torch.testing.assert_close(start, clean, atol=1e-5, rtol=0)
     torch.testing.assert_close(down, clean, atol=2e-2, rtol=0)  # time 0 holds a little noise
@@ -49,7 +49,7 @@ def test_without_guidance_the_pose_that_went_up_comes_back() -> None:
 def test_guidance_moves_the_clean_pose_by_its_share_of_noise() -> None:
     clean, schedule = torch.zeros(1, 144), make_schedule()
     kept = schedule.alphas_cumprod[50].double()
-    _, start = descend(exact_score(clean), schedule, clean, [50, 48], Pull(torch.ones(1, 144), 1.0))
+    _, start = ddim_denoise(exact_score(clean), schedule, clean, [50, 48], Pull(torch.ones(1, 144), 1.0))
     torch.testing.assert_close(start, torch.full_like(clean, float((1 - kept) / kept)), atol=1e-6, rtol=1e-4)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from configs.claim import claimed
 from configs.errors import RunError
+from configs.lock import locked
 from dpmesh.training.engine.schedule import Schedule
 from dpmesh.training.people.population import Studio
 from dpmesh.training.people.scenes import Scenes
@@ -92,7 +92,7 @@ def test_training_stopped_and_continued_gives_the_weights_of_training_in_one_go(
     trained: "DetectorTrainer", studio: Studio, tmp_path: Path
 ) -> None:
     assert not make_trainer(tmp_path, 1).resume()
-    with claimed(tmp_path), pytest.raises(RunError, match="another run is writing here"):
+    with locked(tmp_path), pytest.raises(RunError, match="another run is writing here"):
         make_trainer(tmp_path, 1).train(studio)
     make_trainer(tmp_path, 1).train(studio)
     again = make_trainer(tmp_path, 2)

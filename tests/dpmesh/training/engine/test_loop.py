@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from configs.claim import claimed
 from configs.errors import InputError, RunError
+from configs.lock import locked
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.checkpoint import read_checkpoint
 from dpmesh.training.engine.curves import draw_curves
@@ -164,11 +164,11 @@ def test_a_training_that_is_stopped_finishes_its_step_and_goes_on_later(
 
 
 def test_two_trainings_cannot_write_into_one_folder(tmp_path: Path) -> None:
-    with claimed(tmp_path), pytest.raises(RunError, match="another run is writing here; wait for it, or choose anoth"):
+    with locked(tmp_path), pytest.raises(RunError, match="another run is writing here; wait for it, or choose anoth"):
         sums(tmp_path, 2).train(Draws(), None)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     sums(tmp_path, 2).train(Draws(), None)
-    with claimed(tmp_path):
+    with locked(tmp_path):
         assert sums(tmp_path, 2).resume()  # so that weights can be exported while a training runs
 
 

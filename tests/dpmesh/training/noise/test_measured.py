@@ -12,7 +12,7 @@ from torch import Tensor
 from configs.errors import InputError
 from configs.weights import resolve
 from dpmesh.keypoints import MIRRORED_17
-from dpmesh.recovery.keypoint_reader import KeypointNetwork, KeypointReader
+from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands import measure_detector
 from dpmesh.training.commands.measure_detector import DetectorEyes, ReaderEyes, format_statistics
 from dpmesh.training.engine.rng import Chance
@@ -146,7 +146,7 @@ def test_the_reader_looks_at_everybody_of_whom_two_joints_are_in_the_crop(crop_b
     outside = crop_batch.visible30.clone()
     outside[0] = 0
     network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve("keypoint-reader"))
-    eyes = ReaderEyes(KeypointReader(network.float().eval(), "cpu"))
+    eyes = ReaderEyes(KeypointRefiner(network.float().eval(), "cpu"))
     joints, confidence, is_found = eyes.look(replace(crop_batch, visible30=outside))
     assert is_found.tolist() == [False] + [True] * (len(crop_batch) - 1)
     assert torch.count_nonzero(joints[0]) == 0 and confidence[1:].max() > 0.3

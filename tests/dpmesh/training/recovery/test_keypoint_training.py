@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dpmesh.recovery.keypoint_reader import MAP_PX
+from dpmesh.recovery.keypoint_refiner import MAP_PX
 from dpmesh.training.commands.train_keypoints import main, prepare
 from dpmesh.training.engine.rng import Chance
 from dpmesh.training.engine.shards import write_arrays

@@ -21,13 +21,13 @@ APART_MAX = 0.08  # of the box's longer side: keypoints farther apart are not tw
 DIFFERENCE = 0.015  # of the same, per axis: how far two measurements of one place usually lie apart
 EXCHANGE_COST = 1.5  # in log-likelihood, wherever along a limb the names begin or cease to be exchanged
 CLOSER_MAX = 0.02  # of the same: by so much a mean may bring left and right together,
-CLOSER_SHARE_MAX = 0.3  # or by this share of their distance
+CLOSER_RATIO_MAX = 0.3  # or by this share of their distance
 DOUBT = 0.5  # what is left of the confidence where the two disagree on the place
 SIDE_DOUBT = 0.7  # the same, on left and right alone
 CLEAR = 2.0  # in log-likelihood: how much better one naming has to continue the frame before to be certain
 
 
-def mirrored_back(people: np.ndarray, width_px: int) -> np.ndarray:
+def unflip(people: np.ndarray, width_px: int) -> np.ndarray:
     """Return people (N, 6 + 17 * 3), found in the mirror image of a picture that wide, as they lie in the picture."""
     back = people.copy()
     back[:, [0, 2]] = width_px - people[:, [2, 0]]
@@ -37,10 +37,10 @@ def mirrored_back(people: np.ndarray, width_px: int) -> np.ndarray:
     return back
 
 
-def join_looks(people: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def merge_flipped(people: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return people (N, 6 + 17 * 3) as box, score, class, keypoints, each with what a second look says of it.
 
-    Boxes and scores become the mean. Keypoints: see `join_keypoints`. Whom only one look sees stays or goes as in the
+    Boxes and scores become the mean. Keypoints: see `merge_keypoints`. Whom only one look sees stays or goes as in the
     first. The second array (N, 17) bool tells of which keypoints the two take left for right.
 
     Args:
@@ -52,12 +52,12 @@ def join_looks(people: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.n
         joined[row, :5] = 0.5 * (people[row, :5] + others[column, :5])
         pair = np.stack([people[row, 6:], others[column, 6:]]).reshape(2, COCO_KEYPOINTS, 3)
         side = (people[row, 2:4] - people[row, :2]).max()
-        keypoints, is_disputed[row] = join_keypoints(pair, side)
+        keypoints, is_disputed[row] = merge_keypoints(pair, side)
         joined[row, 6:] = keypoints.ravel()
     return joined, is_disputed
 
 
-def join_keypoints(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.ndarray]:
+def merge_keypoints(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.ndarray]:
     """Return keypoints (17, 3) of one person made of two estimates (2, 17, 3), and whose sides are disputed (17,) bool.
 
     Where left and right are exchanged between the two, the second's are exchanged back first. What then lies together
@@ -71,7 +71,7 @@ def join_keypoints(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.nda
     side = max(float(side_px), 1e-6)
     is_exchanged = find_exchanged(pair, side)
     second = exchange_sides(pair[1], is_exchanged)
-    joined = _join_places(np.stack([pair[0], second]), is_exchanged, side)
+    joined = _merge_positions(np.stack([pair[0], second]), is_exchanged, side)
     if is_exchanged.any() and pair[1, is_exchanged, 2].sum() > pair[0, is_exchanged, 2].sum():
         joined = exchange_sides(joined, is_exchanged)
     return joined, is_exchanged
@@ -88,7 +88,7 @@ def follow_sides(keypoints: np.ndarray, is_disputed: np.ndarray, expected: np.nd
     Where these are clear, the limb is again as sure as it was seen, but not surer than in the frame before.
 
     Args:
-        is_disputed: (17,) of which keypoints left and right are open, see `join_keypoints`; others keep their names.
+        is_disputed: (17,) of which keypoints left and right are open, see `merge_keypoints`; others keep their names.
         expected: (17, 3) of the same person, from the frame before.
         side_px: longer side of the person's box.
     """
@@ -114,10 +114,10 @@ def find_exchanged(pair: np.ndarray, side_px: float) -> np.ndarray:
     """
     kept, crossed = _costs(pair, side_px)
     exchanged = np.zeros(COCO_KEYPOINTS, bool)
-    for chain, ways in CHAINS:
-        costs = np.where(ways, crossed[chain].sum(axis=1), kept[chain].sum(axis=1)).sum(axis=1)
-        changes = np.diff(ways, axis=1, prepend=False).sum(axis=1)
-        exchanged[chain] = ways[(costs + EXCHANGE_COST * changes).argmin()][:, None]
+    for chain, options in CHAINS:
+        costs = np.where(options, crossed[chain].sum(axis=1), kept[chain].sum(axis=1)).sum(axis=1)
+        changes = np.diff(options, axis=1, prepend=False).sum(axis=1)
+        exchanged[chain] = options[(costs + EXCHANGE_COST * changes).argmin()][:, None]
     return exchanged
 
 
@@ -132,22 +132,22 @@ def _costs(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.ndarray]:
     return sure * kept**2 / (2.0 * DIFFERENCE**2), sure * crossed**2 / (2.0 * DIFFERENCE**2)
 
 
-def _join_places(pair: np.ndarray, is_disputed: np.ndarray, side_px: float) -> np.ndarray:
+def _merge_positions(pair: np.ndarray, is_disputed: np.ndarray, side_px: float) -> np.ndarray:
     """Return (17, 3) of two estimates (2, 17, 3) in which keypoints of one name are of one side."""
     sure = pair[..., 2]
     weight = sure / np.maximum(sure.sum(axis=0), 1e-6)
-    places = (weight[..., None] * pair[..., :2]).sum(axis=0)
+    positions = (weight[..., None] * pair[..., :2]).sum(axis=0)
     doubt = np.where(is_disputed, SIDE_DOUBT, 1.0)
-    mean = np.concatenate([places, (doubt * sure.mean(axis=0))[:, None]], axis=-1)
-    is_one_place = np.linalg.norm(pair[0, :, :2] - pair[1, :, :2], axis=-1) <= APART_MAX * side_px
-    is_one_place &= ~_brought_together(pair[..., :2], places, side_px)
+    mean = np.concatenate([positions, (doubt * sure.mean(axis=0))[:, None]], axis=-1)
+    is_same_position = np.linalg.norm(pair[0, :, :2] - pair[1, :, :2], axis=-1) <= APART_MAX * side_px
+    is_same_position &= ~_is_distance_lost(pair[..., :2], positions, side_px)
     total = sure + sure[:, MIRRORED_KEYPOINTS]  # both joints of a pair come from one estimate: two legs, not one twice
     surer = np.where((total[0] >= total[1])[:, None], pair[0], pair[1]) * np.array([1.0, 1.0, DOUBT])
-    return np.where(is_one_place[:, None], mean, surer)
+    return np.where(is_same_position[:, None], mean, surer)
 
 
-def _brought_together(pair: np.ndarray, mean: np.ndarray, side_px: float) -> np.ndarray:
+def _is_distance_lost(pair: np.ndarray, mean: np.ndarray, side_px: float) -> np.ndarray:
     """Return where (17,) the mean (17, 2) of two estimates (2, 17, 2) loses the distance between left and right."""
     widest = np.linalg.norm(pair - pair[:, MIRRORED_KEYPOINTS], axis=-1).max(axis=0)
     lost = widest - np.linalg.norm(mean - mean[list(MIRRORED_KEYPOINTS)], axis=-1)
-    return lost > np.maximum(CLOSER_MAX * side_px, CLOSER_SHARE_MAX * widest)
+    return lost > np.maximum(CLOSER_MAX * side_px, CLOSER_RATIO_MAX * widest)

@@ -8,7 +8,7 @@ from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
 from refine.scene.collision import depths
 from refine.scene.ground import FEET, find_ground, resting
-from refine.scene.place import WINDOW_FRAMES, SceneRows, settle
+from refine.scene.settle import WINDOW_FRAMES, SceneRows, settle
 
 RATE_HZ = 30.0
 UP = np.array([0.0, -np.cos(0.2), -np.sin(0.2)])  # a camera that looks down a little

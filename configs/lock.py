@@ -10,7 +10,7 @@ from configs.errors import RunError
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep other runs out of a folder; the lock ends with the process, however it ends.
 
     Raises:

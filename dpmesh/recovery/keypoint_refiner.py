@@ -20,7 +20,7 @@ from dpmesh.network.prompts import heatmaps, read_heatmaps
 CROP_PX = 128
 MAP_PX = 32
 KEYPOINTS = 17
-GUESS_SHARE = 0.09
+GUESS_SIGMA = 0.09
 """By how much of the crop's side the bundled detector's keypoints err."""
 LOST_RATE = 0.1
 """How often such a keypoint says nothing about the place."""
@@ -91,7 +91,7 @@ class KeypointNetwork(ModelMixin, ConfigMixin):
 
 
 @dataclass(frozen=True, slots=True)
-class KeypointReader:
+class KeypointRefiner:
     """The network with its crops before and the full image's pixels after it."""
 
     network: KeypointNetwork
@@ -124,8 +124,8 @@ class KeypointReader:
             logits, is_exchanged = self._logits(pixels)
             cells, certainty = read_heatmaps(logits + prior)
             certainty = torch.where(is_exchanged, SIDE_DOUBT * certainty, certainty)
-            share = cells.cpu().numpy() / MAP_PX - 0.5
-            found[part, :, :2] = centre[part, None] + share * side[part, None, None]
+            offset = cells.cpu().numpy() / MAP_PX - 0.5
+            found[part, :, :2] = centre[part, None] + offset * side[part, None, None]
             found[part, :, 2] = certainty.cpu().numpy()
 
         spread(read_part, range(0, len(found), self.batch_rows), self.threads)
@@ -149,20 +149,20 @@ class KeypointReader:
         return 0.5 * (seen + mirrored)[:count], is_exchanged[:count]
 
 
-def _exchanged(seen: Tensor, other: Tensor) -> Tensor:
+def _exchanged(maps: Tensor, other: Tensor) -> Tensor:
     """Return which keypoints (R, 17) of one map (R, 17, H, W) are at the other side in the second.
 
     Maps are as alike as their Bhattacharyya coefficient says; the two of a pair are exchanged together.
     """
     order = list(MIRRORED_17)
-    first, second = (maps.flatten(2).softmax(-1).sqrt() for maps in (seen, other))
+    first, second = (maps.flatten(2).softmax(-1).sqrt() for maps in (maps, other))
     gain = (first * second[:, order]).sum(-1) - (first * second).sum(-1)
     return gain + gain[:, order] > EXCHANGED_MIN
 
 
 def _prior(guess: np.ndarray, centre: np.ndarray, side: np.ndarray) -> Tensor:
     """Return logarithms (R, 17, 32, 32): likely near the detector's keypoint, and not impossible elsewhere."""
-    places = (guess[..., :2] - centre[:, None]) / side[:, None, None] + 0.5
-    near = heatmaps(torch.from_numpy(places).float() * MAP_PX, torch.ones(1), GUESS_SHARE * MAP_PX)
-    trust = (1.0 - LOST_RATE) * torch.from_numpy(guess[..., 2]).float()[..., None, None]
-    return torch.log(trust * near + (1.0 - trust))
+    cells = (guess[..., :2] - centre[:, None]) / side[:, None, None] + 0.5
+    near = heatmaps(torch.from_numpy(cells).float() * MAP_PX, torch.ones(1), GUESS_SIGMA * MAP_PX)
+    reliability = (1.0 - LOST_RATE) * torch.from_numpy(guess[..., 2]).float()[..., None, None]
+    return torch.log(reliability * near + (1.0 - reliability))

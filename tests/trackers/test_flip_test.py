@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from dpmesh.keypoints import MIRRORED_17
-from trackers.mirrored import (
+from trackers.flip_test import (
     MIRRORED_KEYPOINTS,
     SIDE_DOUBT,
     exchange_sides,
     follow_sides,
-    join_keypoints,
-    join_looks,
-    mirrored_back,
+    merge_flipped,
+    merge_keypoints,
+    unflip,
 )
 from trackers.types import Detections, select_detections
 
@@ -37,7 +37,7 @@ def test_what_was_found_in_a_mirror_lies_where_it_is_with_left_and_right_as_they
     mirrored[:, [0, 2]] = 640 - people[:, [2, 0]]
     points = people[:, 6:].reshape(2, 17, 3)[:, list(MIRRORED_KEYPOINTS)] * (-1, 1, 1) + (640, 0, 0)
     mirrored[:, 6:] = points.reshape(2, -1)
-    np.testing.assert_allclose(mirrored_back(mirrored, 640), people, atol=1e-4)
+    np.testing.assert_allclose(unflip(mirrored, 640), people, atol=1e-4)
     assert sorted(MIRRORED_KEYPOINTS) == list(range(17))
     assert MIRRORED_KEYPOINTS == MIRRORED_17  # trackers and dpmesh do not know each other
 
@@ -48,7 +48,7 @@ def test_looks_that_agree_become_their_mean() -> None:
     second[:, 6:] = first[:, 6:]
     second[:, 4] = 0.5
     second[:, 6::3] += 4.0
-    joined, _ = join_looks(first, second[[1, 0]])
+    joined, _ = merge_flipped(first, second[[1, 0]])
     np.testing.assert_allclose(joined[:, 6::3], first[:, 6::3] + 2.0, rtol=1e-5)
     np.testing.assert_allclose(joined[:, 8::3], first[:, 8::3])
     np.testing.assert_allclose(joined[:, 4], 0.7)
@@ -57,22 +57,22 @@ def test_looks_that_agree_become_their_mean() -> None:
 def test_where_looks_disagree_the_surer_one_counts_at_half_its_confidence() -> None:
     first, second = people_at((0, 0), confidence=0.6), people_at((0, 0), confidence=0.8)
     second[:, 6] += 60.0
-    joined, _ = join_looks(first, second)
+    joined, _ = merge_flipped(first, second)
     assert joined[0, 6] == second[0, 6] and np.isclose(joined[0, 8], 0.4)
     np.testing.assert_allclose(joined[0, 11::3], 0.7)
 
 
 def test_people_of_one_look_alone_stay_as_they_are() -> None:
     first = people_at((0, 0))
-    assert np.array_equal(join_looks(first, people_at((400, 0)))[0], first)
-    assert np.array_equal(join_looks(first, people_at())[0], first)
-    assert len(join_looks(people_at(), first)[0]) == 0
+    assert np.array_equal(merge_flipped(first, people_at((400, 0)))[0], first)
+    assert np.array_equal(merge_flipped(first, people_at())[0], first)
+    assert len(merge_flipped(people_at(), first)[0]) == 0
 
 
 def test_pictures_in_which_a_look_finds_nobody() -> None:
     nobody = people_at()
-    assert mirrored_back(nobody, 640).shape == (0, 57)
-    joined, is_disputed = join_looks(nobody, mirrored_back(nobody, 640))
+    assert unflip(nobody, 640).shape == (0, 57)
+    joined, is_disputed = merge_flipped(nobody, unflip(nobody, 640))
     assert joined.shape == (0, 57) and is_disputed.shape == (0, 17)
 
 
@@ -102,7 +102,7 @@ def test_legs_under_each_others_names_do_not_meet_in_the_middle(wrong: int, exch
         pair[..., :2] += rng.normal(0, 0.008 * SIDE_PX, pair[..., :2].shape)
         pair[wrong] = exchange_sides(pair[wrong], exchanged)
         pair[wrong, exchanged, 2] = 0.8  # so the other one is surer of them
-        joined, is_disputed = join_keypoints(pair, SIDE_PX)
+        joined, is_disputed = merge_keypoints(pair, SIDE_PX)
         assert apart(joined, KNEES) > 0.5 * apart(truth, KNEES)
         assert apart(joined, ANKLES) > 0.5 * apart(truth, ANKLES)
         is_wide = np.linalg.norm(truth[:, :2] - truth[list(MIRRORED_KEYPOINTS), :2], axis=1) > 0.05 * SIDE_PX
@@ -118,7 +118,7 @@ def test_a_second_estimate_with_both_feet_on_one_leg_is_not_averaged() -> None:
     other = truth.copy()
     other[ANKLES, :2] = truth[16, :2]
     other[ANKLES, 2] = 0.7
-    joined, _ = join_keypoints(np.stack([truth, other]), SIDE_PX)
+    joined, _ = merge_keypoints(np.stack([truth, other]), SIDE_PX)
     assert apart(joined, ANKLES) == pytest.approx(apart(truth, ANKLES))
     np.testing.assert_allclose(joined[ANKLES, 2], 0.45)
 
@@ -128,7 +128,7 @@ def test_disputed_limbs_follow_the_frame_before_with_its_confidence(start: int) 
     before, now = seen_from_behind(1.0), seen_from_behind(1.2)
     wrong = exchange_sides(now, LEGS)
     pair = np.stack([now, wrong])[[start, 1 - start]]
-    joined, is_disputed = join_keypoints(pair, SIDE_PX)
+    joined, is_disputed = merge_keypoints(pair, SIDE_PX)
     followed = follow_sides(joined, is_disputed, before, SIDE_PX)
     np.testing.assert_allclose(followed, now, atol=1e-9)
     before[:, 2] = 0.6

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.stages.closer_look import BOX_MARGIN, LOOK_FROM, look_closer
+from pipeline.stages.second_stage import BOX_MARGIN, SCORE_MIN, refine_keypoints
 from trackers.types import Detections, no_detections
 
 PERSON = np.stack([np.linspace(100, 120, 17), np.linspace(50, 150, 17)], axis=1)
@@ -39,7 +39,7 @@ def people(*rows: tuple[float, float]) -> Detections:
 
 def test_the_second_look_is_round_what_the_first_one_read() -> None:
     reader = Knowing()
-    (found,) = look_closer(reader, [np.zeros((200, 200, 3), np.uint8)], [people((130, 0.64))])  # type: ignore[arg-type]
+    (found,) = refine_keypoints(reader, [np.zeros((200, 200, 3), np.uint8)], [people((130, 0.64))])  # type: ignore[arg-type]
     margin = BOX_MARGIN * 100
     wanted = [100 - margin, 50 - margin, 120 + margin, 150 + margin]
     assert reader.boxes[1][0] == pytest.approx(wanted)
@@ -49,21 +49,21 @@ def test_the_second_look_is_round_what_the_first_one_read() -> None:
 
 
 def test_nobody_scores_little_and_keeps_the_box() -> None:
-    (found,) = look_closer(Knowing(), [np.zeros((200, 400, 3), np.uint8)], [people((300, 0.49))])  # type: ignore[arg-type]
+    (found,) = refine_keypoints(Knowing(), [np.zeros((200, 400, 3), np.uint8)], [people((300, 0.49))])  # type: ignore[arg-type]
     assert found.scores == pytest.approx([0.7 * 0.1])
     assert found.boxes_xyxy[0] == pytest.approx([280, 45, 320, 155])
 
 
 def test_boxes_of_one_person_become_one_and_weak_ones_are_not_looked_at() -> None:
     reader = Knowing()
-    frames = [people((130, 0.4), (105, 0.5), (110, LOOK_FROM - 0.01)), no_detections(), people((110, 0.9))]
-    found = look_closer(reader, [np.zeros((200, 200, 3), np.uint8)] * 3, frames)  # type: ignore[arg-type]
+    frames = [people((130, 0.4), (105, 0.5), (110, SCORE_MIN - 0.01)), no_detections(), people((110, 0.9))]
+    found = refine_keypoints(reader, [np.zeros((200, 200, 3), np.uint8)] * 3, frames)  # type: ignore[arg-type]
     assert [len(boxes) for boxes in reader.boxes] == [3, 2]
     assert [len(each) for each in found] == [1, 0, 1]
     assert found[0].scores == pytest.approx([np.sqrt(0.5) * 0.9])
 
 
 def test_frames_without_anybody_stay_so() -> None:
-    assert [len(each) for each in look_closer(Knowing(), [], [])] == []  # type: ignore[arg-type]
+    assert [len(each) for each in refine_keypoints(Knowing(), [], [])] == []  # type: ignore[arg-type]
     images = [np.zeros((20, 20, 3), np.uint8)]
-    assert [len(each) for each in look_closer(Knowing(), images, [no_detections()])] == [0]  # type: ignore[arg-type]
+    assert [len(each) for each in refine_keypoints(Knowing(), images, [no_detections()])] == [0]  # type: ignore[arg-type]

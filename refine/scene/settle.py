@@ -13,7 +13,7 @@ from torch import Tensor
 
 from configs.checks import check_shape
 from configs.schema import RefineSettings
-from refine.fit.energy import pace_of
+from refine.fit.energy import time_steps_of
 from refine.rows.windows import eased
 from refine.scene.collision import REACH_M, depths
 from refine.scene.ground import BALL_OVER_SOLE_M, DISTANCE_ERROR, FEET, Ground, find_ground, resting
@@ -69,10 +69,10 @@ def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
             continue
         found = _Window(people, rests, inside, ground, settings).solve()
         for person, part, shift, new in zip(people, inside, shifts, found, strict=True):
-            share = np.ones(len(new))
+            blend = np.ones(len(new))
             if start > first:  # rows that the window before gave too go over from that one to this one
-                share = eased(np.clip((person.frame_index[part] - start + 1) / (OVERLAP_FRAMES + 1), 0.0, 1.0))
-            shift[part] += share[:, None].astype(np.float32) * (new - shift[part])
+                blend = eased(np.clip((person.frame_index[part] - start + 1) / (OVERLAP_FRAMES + 1), 0.0, 1.0))
+            shift[part] += blend[:, None].astype(np.float32) * (new - shift[part])
         if frames[1] > last:
             break
     return Settled(shifts, ground)
@@ -100,7 +100,7 @@ class _Window:
         owner = torch.from_numpy(np.repeat(np.arange(len(people)), self._counts))
         time = stack([person.time_s for person in people]).double()
         is_linked = (owner[1:] == owner[:-1]) & (time[1:] - time[:-1] <= settings.break_s)
-        self._pace = pace_of(time, is_linked)
+        self._time_steps = time_steps_of(time, is_linked)
         self._distance = self._joints[:, 0].norm(dim=-1, keepdim=True).clamp_min(0.5)
         self._sight = self._joints[:, 0] / self._distance
         frame = stack([person.frame_index for person in people])
@@ -128,14 +128,14 @@ class _Window:
         total = total + ((shift - along * self._sight) / ACROSS_M).square().sum()
         feet = self._joints[:, FEET] + shift[:, None]
         if len(shift) > 1:
-            speed = (shift[1:] - shift[:-1]) * self._pace.per_step[:, None]
-            total = total + self._pace.step_share @ (speed / SPEED_M_S).square().sum(-1)
-            bend = (speed[1:] - speed[:-1]) * (self._pace.per_middle / ACCELERATION_M_S2)[:, None]
-            total = total + self._pace.bend_share @ bend.square().sum(-1)
+            speed = (shift[1:] - shift[:-1]) * self._time_steps.per_step[:, None]
+            total = total + self._time_steps.step_weight @ (speed / SPEED_M_S).square().sum(-1)
+            bend = (speed[1:] - speed[:-1]) * (self._time_steps.per_middle / ACCELERATION_M_S2)[:, None]
+            total = total + self._time_steps.bend_weight @ bend.square().sum(-1)
         if self._settings.is_contact_on and len(shift) > 1:
-            sliding = (feet[1:] - feet[:-1]) * (self._pace.per_step / SLIDING_M_S)[:, None, None]
+            sliding = (feet[1:] - feet[:-1]) * (self._time_steps.per_step / SLIDING_M_S)[:, None, None]
             rest = torch.minimum(self._rest[1:], self._rest[:-1])
-            total = total + self._pace.step_share @ (rest * sliding.square().sum(-1)).sum(-1)
+            total = total + self._time_steps.step_weight @ (rest * sliding.square().sum(-1)).sum(-1)
         if self._ground is not None:
             height = feet @ torch.from_numpy(self._ground.up) - self._ground.offset_m - BALL_OVER_SOLE_M
             outlier = OTHER_GROUND_M**2

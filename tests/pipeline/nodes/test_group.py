@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.flow.store import Journal, ObservationStore
-from pipeline.nodes import link
-from pipeline.nodes.link import find_spans, iterate_people
+from pipeline.nodes import group
+from pipeline.nodes.group import find_spans, iterate_people
 from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Chunk, Frame, Observations
 
 
@@ -41,7 +41,7 @@ def test_spans_tell_where_each_person_is(tmp_path: Path) -> None:
 def test_people_come_whole_however_few_are_gathered_at_once(
     rows_held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "ROWS_HELD", rows_held)
+    monkeypatch.setattr(group, "ROWS_HELD", rows_held)
     store = write_tracks(tmp_path, FRAMES)
     people = {int(rows.track_id[0]): rows for rows in iterate_people(store, find_spans(store))}
     assert sorted(people) == [3, 7, 9, 12]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.prompts import heatmaps
-from dpmesh.recovery.keypoint_reader import BOX_SCALE, KEYPOINTS, MAP_PX, KeypointNetwork, KeypointReader
+from dpmesh.recovery.keypoint_refiner import BOX_SCALE, KEYPOINTS, MAP_PX, KeypointNetwork, KeypointRefiner
 
 
 class _Bright(torch.nn.Module):
@@ -31,7 +31,7 @@ NOWHERE = np.zeros((1, KEYPOINTS, 3), np.float32)
 
 
 def read(image: np.ndarray, guess: np.ndarray = NOWHERE, network: torch.nn.Module | None = None) -> np.ndarray:
-    reader = KeypointReader(network or _Bright(), "cpu")  # type: ignore[arg-type]
+    reader = KeypointRefiner(network or _Bright(), "cpu")  # type: ignore[arg-type]
     return reader.read([image], np.zeros(1, np.int64), BOX, guess)[0]
 
 
@@ -89,7 +89,7 @@ def test_the_network_gives_one_map_per_keypoint() -> None:
 
 
 def test_nobody_is_read_as_nobody() -> None:
-    reader = KeypointReader(KeypointNetwork(channels=(8, 8, 8, 8), stem_channels=4).eval(), "cpu")
+    reader = KeypointRefiner(KeypointNetwork(channels=(8, 8, 8, 8), stem_channels=4).eval(), "cpu")
     none = np.zeros((0, 4), np.float32)
     found = reader.read([spots((5, 5), (9, 9))], np.zeros(0, np.int64), none, np.zeros((0, KEYPOINTS, 3), np.float32))
     assert found.shape == (0, KEYPOINTS, 3)

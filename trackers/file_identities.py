@@ -7,7 +7,7 @@ import numpy as np
 from trackers.types import Detections, Tracks, identified, no_tracks, select_detections
 
 
-class GivenIdentities:
+class FileIdentities:
     """Shows everybody under the identity of the file, as `Tracker` would under its own. It has no state but its place.
 
     Nobody is left out, carried over gaps or ended at a cut: what the file says is what there is.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trackers.given_identities import GivenIdentities
+from trackers.file_identities import FileIdentities
 from trackers.types import Detections, no_detections
 
 
@@ -12,12 +12,12 @@ def _people(ids: list[int] | None, count: int = 2) -> Detections:
 
 
 def test_everybody_keeps_the_identity_of_the_file_over_gaps_and_cuts() -> None:
-    keeper = GivenIdentities()
+    keeper = FileIdentities()
     shown = keeper.update(_people([70, 3]), 0.0, 0)
     assert shown.track_ids.tolist() == [3, 70] and shown.boxes_xyxy[:, 0].tolist() == [50, 0]
     keeper.end_all()
     assert len(keeper.update(no_detections(), 1.0, 1)) == 0
-    other = GivenIdentities()
+    other = FileIdentities()
     other.restore(keeper.snapshot())
     assert other.update(_people([70, 0]), 99.0, 900).track_ids.tolist() == [0, 70]
     with pytest.raises(ValueError, match="frame 900 comes after frame 900"):
@@ -26,4 +26,4 @@ def test_everybody_keeps_the_identity_of_the_file_over_gaps_and_cuts() -> None:
 
 def test_people_without_an_identity_are_refused() -> None:
     with pytest.raises(ValueError, match="no track_ids"):
-        GivenIdentities().update(_people(None), 0.0, 0)
+        FileIdentities().update(_people(None), 0.0, 0)
