@@ -9,12 +9,12 @@ from hurried_people import CUT, FRAMES, TIMES_S, hurried_people
 
 from configs.errors import InputError
 from configs.schema import TrackSettings
-from pipeline.line import Stage, StageClock, chunk_frames, run_line
-from pipeline.prefetch import prefetch
+from pipeline.flow.line import Stage, StageClock, chunk_frames, run_line
+from pipeline.flow.prefetch import prefetch
+from pipeline.flow.store import Journal, ObservationStore
 from pipeline.stages import track
 from pipeline.stages.recover import tracked_rows
 from pipeline.stages.track import TrackStage
-from pipeline.store import Journal, ObservationStore
 from pipeline.types import Chunk, Frame, Observations, concatenate_observations
 from trackers.types import Detections
 
