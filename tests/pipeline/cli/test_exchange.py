@@ -17,7 +17,7 @@ from pipeline.cli.inspection import verify_weights
 if TYPE_CHECKING:
     from refine.scorehmr.denoiser import Denoiser
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Trap:
