@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 ULTRALYTICS_LOWEST := 8.4.0
 
-.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint dist constraints clean
+.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint dist constraints clean mutants
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -46,6 +46,12 @@ bench-dpmesh: $(STAMP)
 bench-refine: $(STAMP)
 	$(BIN)/dpmesh-video bench refinement
 	$(BIN)/dpmesh-video bench refine-memory
+
+# Small changes of the core, for BUDGET_S seconds: how many of them does no test notice? (tests/mutants/run.py)
+BUDGET_S ?= 600
+SEED ?= 0
+mutants: $(STAMP)
+	nice -n 19 $(BIN)/python tests/mutants/run.py --budget-s $(BUDGET_S) --seed $(SEED) $(MODULES)
 
 bench: $(STAMP)
 	$(BIN)/dpmesh-video bench

@@ -100,3 +100,42 @@ def test_every_file_has_a_docstring_and_a_readable_length() -> None:
 
 def test_no_module_is_called_utils() -> None:
     assert not [path for path in sources() if path.stem in ("utils", "helper", "helpers", "misc", "common")]
+
+
+ROOMS_ACROSS = ("fuzz", "parity")  # hostile files, and stored tensors of the published networks, for all rooms at once
+ACROSS = {
+    "dpmesh/body/test_open_body.py": "the shipped body stands, is closed and symmetric",
+    "dpmesh/training/recovery/test_full_width.py": "two steps of every training at the widths of `paper`",
+    "dpmesh/training/render/test_picture_parts.py": "what a camera makes of a scene",
+    "dpmesh/training/render/test_scene_parts.py": "what a scene is made of",
+    "dpmesh/training/test_prior_stages.py": "autoencoder, diffusion prior and recovery, one from the other",
+    "dpmesh/weights/test_full_size_import.py": "an import at the released widths",
+    "pipeline/cli/test_processes.py": "commands as processes: signals, pipes, exit codes",
+    "pipeline/media/test_nasty_inputs.py": "facts of odd and broken videos",
+    "pipeline/motion/test_consumers.py": "motion files in the programs that read them",
+    "pipeline/test_alone.py": "a run asks no host, starts no program, writes nowhere else",
+    "pipeline/test_full_disk.py": "a disk that is full at any moment",
+    "pipeline/test_gait.py": "from two estimates of keypoints to the steps of a walk",
+    "pipeline/test_kill.py": "kill -9 at any moment",
+    "pipeline/test_nasty_exit_codes.py": "exit code and message of every bad input",
+    "pipeline/test_nasty_runs.py": "odd and broken videos, read right or refused in one line",
+    "pipeline/test_run_failures.py": "whatever happens to one clip stays with that clip",
+    "test_architecture.py": "the rooms",
+    "test_licences.py": "the licences of what is stored",
+    "test_packaging.py": "wheel and sdist",
+    "trackers/keypoint_files/test_families.py": "one person in every keypoint format",
+    "trackers/keypoint_files/test_odd_files.py": "keypoint files as people really have them",
+}
+
+
+def test_every_test_file_is_of_a_module_or_of_a_claim_across_modules() -> None:
+    tests = ROOT / "tests"
+    found = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert set(ACROSS) <= {path.as_posix() for path in found}, "a claim without its file"
+    for path in found:
+        module = ROOT / path.parent / path.name.removeprefix("test_")
+        is_across = path.as_posix() in ACROSS
+        assert module.exists() != is_across or path.parts[0] in ROOMS_ACROSS, (
+            f"tests/{path}: there is no {module.relative_to(ROOT)}; name the file for the module that it tests, in the "
+            "same room, or the claim in ACROSS"
+        )

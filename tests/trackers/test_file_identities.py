@@ -19,6 +19,8 @@ def test_everybody_keeps_the_identity_of_the_file_over_gaps_and_cuts() -> None:
     assert len(keeper.update(no_detections(), 1.0, 1)) == 0
     other = FileIdentities()
     other.restore(keeper.snapshot())
+    with pytest.raises(ValueError, match="frame 1 comes after frame 1"):
+        other.update(no_detections(), 1.0, 1)
     assert other.update(_people([70, 0]), 99.0, 900).track_ids.tolist() == [0, 70]
     with pytest.raises(ValueError, match="frame 900 comes after frame 900"):
         other.update(no_detections(), 99.0, 900)

@@ -75,13 +75,37 @@ def test_a_cut_to_black_and_back_is_seen_once_each_and_black_stays_quiet() -> No
     assert [detector.update(frame) for frame in frames] == [False, True, False, False, True]
 
 
-def test_a_restored_detector_goes_on_as_if_never_stopped() -> None:
-    frames = [_picture(seed) for seed in (1, 1, 2, 2, 3, 4, 4)]
-    whole = ShotDetector()
-    wanted = [whole.update(frame) for frame in frames]
-    for stop in range(len(frames)):
-        first, second = ShotDetector(), ShotDetector()
-        found = [first.update(frame) for frame in frames[:stop]]
-        second.restore(first.snapshot())
-        assert found + [second.update(frame) for frame in frames[stop:]] == wanted
-        assert all(np.array_equal(second.snapshot()[name], array) for name, array in whole.snapshot().items())
+def _restless() -> list[np.ndarray]:
+    """Return frames of a shot at rest, a cut, a pan that ends faster than it began, and another cut."""
+    noise = np.random.default_rng(5).integers(0, 256, (6, 60, 3), np.uint8)
+    wide = cv2.resize(noise, (960, 96), interpolation=cv2.INTER_CUBIC)
+    pan = [wide[:, start : start + 160] for start in (0, 8, 16, 24, 32, 46)]
+    return [_picture(1), _picture(1), *pan, _picture(2), _picture(2)]
+
+
+def _outcome(state: dict[str, np.ndarray], first: int) -> list[bool]:
+    detector = ShotDetector()
+    detector.restore(state)
+    return [detector.update(frame) for frame in _restless()[first:]]
+
+
+@pytest.fixture(scope="module")
+def whole() -> list[tuple[dict[str, np.ndarray], bool]]:
+    """State before each frame, and whether a shot begins with it."""
+    detector = ShotDetector()
+    return [(detector.snapshot(), detector.update(frame)) for frame in _restless()]
+
+
+def test_a_restored_detector_goes_on_as_if_never_stopped(whole: list[tuple[dict[str, np.ndarray], bool]]) -> None:
+    for first, (state, _) in enumerate(whole):
+        assert _outcome(state, first) == [is_cut for _, is_cut in whole[first:]], first
+
+
+@pytest.mark.parametrize("name", ["histogram", "layout", "changes"])
+def test_what_a_snapshot_holds_is_needed_to_go_on(whole: list[tuple[dict[str, np.ndarray], bool]], name: str) -> None:
+    assert set(whole[0][0]) == {"histogram", "layout", "changes"}
+    assert any(
+        _outcome(state | {name: state[name] * 0 if name != "changes" else np.zeros(0)}, first)
+        != [is_cut for _, is_cut in whole[first:]]
+        for first, (state, _) in enumerate(whole)
+    )

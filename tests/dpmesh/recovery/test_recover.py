@@ -130,10 +130,34 @@ def test_a_leg_in_front_and_the_same_leg_behind_do_not_become_a_leg_at_rest() ->
     poses[0, :, 1, 0], poses[1, :, 1, 0] = -0.7, 0.7
     poses[1, 2] = poses[0, 2] + 0.1  # the third person's two bodies are alike
     poses[:, :, 0, 1] = 1.2  # seen from the side, so that the joints tell which is right
-    rotations, betas = axis_angle_to_matrix(poses), torch.zeros(3, 10)
-    joints = [body.joints(pose, betas, torch.zeros(3, 3), "dpmesh30")[..., :2] for pose in poses]
+    rotations, betas = axis_angle_to_matrix(poses), torch.stack([torch.full((3, 10), 0.4), torch.full((3, 10), -0.2)])
+    joints = [
+        body.joints(pose, shape, torch.zeros(3, 3), "dpmesh30")[..., :2]
+        for pose, shape in zip(poses, betas, strict=True)
+    ]
     given = 10.0 * torch.stack([joints[0][0], joints[1][1], joints[0][2]]) + 16.0
-    found, _ = recovery._merge_flipped((rotations[0], betas), (rotations[1], betas), given, torch.ones(3, 30))
+    confidence = torch.ones(3, 30)
+    given[0, 20:] += 40.0
+    confidence[0, 20:] = 0.0  # what is not given does not count, wherever it stands
+    found, shape = recovery._merge_flipped((rotations[0], betas[0]), (rotations[1], betas[1]), given, confidence)
     torch.testing.assert_close(found[0], rotations[0, 0])
     torch.testing.assert_close(found[1], rotations[1, 1])
     torch.testing.assert_close(found[2], nearest_rotation(rotations[0, 2] + rotations[1, 2]))
+    torch.testing.assert_close(shape, torch.tensor([0.4, -0.2, 0.1])[:, None].expand(3, 10))
+    alone, shape = recovery._merge_flipped(
+        (rotations[0, 2:], betas[0, 2:]), (rotations[1, 2:], betas[1, 2:]), given[2:], confidence
+    )
+    torch.testing.assert_close(alone[0], found[2])
+    torch.testing.assert_close(shape, torch.full((1, 10), 0.1))
+
+
+@pytest.mark.parametrize(("apart_rad", "is_mean"), [(0.89, True), (0.91, False)])
+def test_two_estimates_are_alike_up_to_the_largest_difference_of_any_joint(apart_rad: float, is_mean: bool) -> None:
+    recovery = BodyRecovery(random_network(), load_body(None), device="cpu", is_mirrored=True)
+    poses = torch.zeros(2, 1, 24, 3)
+    poses[1, 0, 4, 0] = apart_rad
+    rotations, betas = axis_angle_to_matrix(poses), torch.zeros(1, 10)
+    given = 10.0 * load_body(None).joints(poses[1], betas, torch.zeros(1, 3), "dpmesh30")[..., :2]
+    found, _ = recovery._merge_flipped((rotations[0], betas), (rotations[1], betas), given, torch.ones(1, 30))
+    wanted = nearest_rotation(rotations[0] + rotations[1]) if is_mean else rotations[1]
+    torch.testing.assert_close(found, wanted)

@@ -10,7 +10,7 @@ def test_a_body_on_its_keypoints_explains_all_of_them(make_track, stick_body) ->
     assert report.confident.sum() == 5 * 17 and report.frame_counts.tolist() == [5]
 
 
-@pytest.mark.parametrize(("offset", "share"), [(0.099, 1.0), (0.101, 0.0)])
+@pytest.mark.parametrize(("offset", "fraction"), [(0.099, 1.0), (0.101, 0.0)])
 def test_the_limit_is_a_tenth_of_the_height_of_the_box(make_track, stick_body, offset: float, fraction: float) -> None:
     track = make_track(np.arange(3) / 10)
     keypoints = track.keypoints.copy()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import RunError
-from pipeline.flow.outputs import check_folder, is_own_name, person_files, person_number
+from pipeline.flow.outputs import RunFolder, check_folder, is_own_name, person_files, person_number
 
 RECORD = json.dumps({"status": "done", "settings": {}})
 
@@ -115,3 +115,9 @@ def test_a_pipe_is_no_record(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "run.json")
     with pytest.raises(RunError, match=r"run\.json: no run made this file"):
         check_folder(tmp_path, Path("clip.mp4"))
+
+
+def test_names_tell_person_and_layout_apart(tmp_path: Path) -> None:
+    files = RunFolder(tmp_path)
+    assert (files.track(1).name, files.track(12, "smplx").name) == ("person_001.npz", "person_012_smplx.npz")
+    assert person_number(files.motion(4711)) == 4711

@@ -9,7 +9,7 @@ from configs.errors import SettingsError
 from dpmesh.body import load_body
 from pipeline.motion.posing import joint_positions
 from pipeline.motion.read import MotionFile, read_motion
-from pipeline.motion.write import motion_name, write_motion
+from pipeline.motion.write import write_motion
 
 RATE = Fraction(30)
 SMPLH_KEYS = {
@@ -126,10 +126,6 @@ def test_an_unknown_layout_is_refused(tmp_path: Path, make_track, stick_body) ->
     with pytest.raises(SettingsError, match="'mano' is unknown; choose one of smplh, smplx"):
         write_motion(tmp_path / "a.npz", make_track(np.zeros(1)), stick_body, layout="mano", rate=RATE, gap_max_s=0.5)
     assert not (tmp_path / "a.npz").exists()
-
-
-def test_names_tell_person_and_layout_apart() -> None:
-    assert [motion_name(1), motion_name(12, "smplx")] == ["person_001.npz", "person_012_smplx.npz"]
 
 
 def test_joints_of_the_open_body_survive_the_file(tmp_path: Path, make_track) -> None:

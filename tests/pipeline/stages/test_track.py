@@ -1,11 +1,21 @@
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import fields, replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hurried_people import CUT, FRAMES, TIMES_S, hurried_people
 
 from configs.errors import InputError
 from configs.schema import TrackSettings
+from pipeline.flow.line import Stage, StageClock, chunk_frames, run_line
+from pipeline.flow.prefetch import prefetch
+from pipeline.flow.store import Journal, ObservationStore
 from pipeline.stages import track
+from pipeline.stages.recover import tracked_rows
 from pipeline.stages.track import TrackStage
-from pipeline.types import Chunk, Frame
+from pipeline.types import Chunk, Frame, Observations, concatenate_observations
 from trackers.types import Detections
 
 
@@ -15,3 +25,62 @@ def test_a_frame_with_too_many_people_is_told_by_name(monkeypatch: pytest.Monkey
     chunk = Chunk(0, (Frame(12, 0.4, np.zeros((8, 8, 3), np.uint8)),), detections=(people,))
     with pytest.raises(InputError, match=r"frame 12 has 4 people, and at most 3 can be told apart; lower"):
         TrackStage(TrackSettings()).process(chunk)
+
+
+def _frames(first: int) -> Iterator[Frame]:
+    shots = np.random.default_rng(0).integers(0, 256, (2, 36, 64, 3), np.uint8)
+    for index in range(first, FRAMES):
+        yield Frame(index, float(TIMES_S[index]), shots[int(index >= CUT)])
+
+
+class _Known(Stage):
+    """Knows who is in a frame, in place of a detector."""
+
+    name = "detect"
+
+    def process(self, chunk: Chunk) -> Chunk:
+        return replace(chunk, detections=tuple(hurried_people(frame.index) for frame in chunk.frames))
+
+
+class _Rows(Stage):
+    """Turns tracks into rows, in place of the recovery."""
+
+    name = "recover"
+
+    def process(self, chunk: Chunk) -> Chunk:
+        return replace(chunk, observations=tracked_rows(chunk, 100.0))
+
+
+def _go_on(folder: Path, settings: TrackSettings, chunks: int) -> bool:
+    """Let a fresh line go on with what a folder holds, for so many chunks; return whether it came to the end."""
+    store = ObservationStore(folder)
+    journal, snapshots = store.read_state() or (Journal("same"), None)
+    with closing(prefetch(_frames(journal.next_frame or 0), 8)) as frames:
+        source = chunk_frames(frames, 3, journal.shard_count)
+        stages = [_Known(), TrackStage(settings), _Rows()]
+        with closing(run_line(source, stages, StageClock(), snapshots)) as done:
+            for _, chunk in zip(range(chunks), done, strict=False):
+                journal = store.commit(journal, chunk)
+    return journal.frame_count == FRAMES
+
+
+def _rows(folder: Path) -> Observations:
+    return concatenate_observations(list(ObservationStore(folder).read_shards()))
+
+
+@pytest.mark.parametrize("settings", [TrackSettings(), TrackSettings(is_id_kept=True)], ids=["tracker", "given"])
+def test_a_line_that_stops_after_every_chunk_writes_the_rows_of_an_unbroken_one(
+    tmp_path: Path, settings: TrackSettings
+) -> None:
+    assert _go_on(tmp_path / "whole", settings, FRAMES)
+    stops = 1
+    while not _go_on(tmp_path / "stopped", settings, 1):
+        stops += 1
+    whole, stopped = _rows(tmp_path / "whole"), _rows(tmp_path / "stopped")
+    for item in fields(Observations):
+        np.testing.assert_array_equal(getattr(stopped, item.name), getattr(whole, item.name), err_msg=item.name)
+    assert stops == -(-FRAMES // 3)
+    before = whole.frame_index < CUT
+    assert before.any() and not before.all()
+    is_same = set(whole.track_id[before]) & set(whole.track_id[~before])
+    assert bool(is_same) == settings.is_id_kept  # the cut was seen, and only by the tracker

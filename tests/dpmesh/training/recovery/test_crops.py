@@ -60,5 +60,5 @@ def test_live_crops_are_new_at_every_step_and_the_same_for_the_same_step(studio:
 
 
 def test_a_folder_without_crops_says_how_to_make_them(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="make_crops"):
+    with pytest.raises(InputError, match="dpmesh-video data crops"):
         CropShards([tmp_path])
