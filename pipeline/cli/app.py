@@ -14,7 +14,6 @@ from pipeline.cli.options import Assignments, Detector, Model, Output, Preset
 from pipeline.cli.programs import add_programs
 from pipeline.cli.tables import print_table, report_result, say
 from pipeline.cli.weights_app import weights_app
-from pipeline.flow.outputs import DEMO_CLIP, DEMO_TRUTH
 
 if TYPE_CHECKING:
     from configs.schema import RunSettings
@@ -25,6 +24,7 @@ app = typer.Typer(
     help="Video of many people to 3D human motion: one AMASS-style motion file per person.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # loading rich would take half of the time of --help
     add_completion=False,
 )
 app.add_typer(evaluate_app, name="evaluate")
@@ -155,7 +155,7 @@ def demo(
     """Run on the bundled clip with the bundled models and print the errors against its truth."""
     _configure_log(verbose)
     from configs.read import read_settings
-    from pipeline.flow.outputs import RunFolder
+    from pipeline.flow.outputs import DEMO_CLIP, DEMO_TRUTH, RunFolder
 
     code = _run([str(DEMO_CLIP)], output, read_settings(None, {"detect.weights": "bundled"}, []))
     if not code:
