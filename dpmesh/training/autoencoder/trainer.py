@@ -60,8 +60,8 @@ class AutoencoderTraining(Loop[Autoencoder, Crops, CropShards]):
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
         """Return the losses of the pictures (L1) and of the latents' moments."""
-        chance = self.chance(1, turn)
-        image = recoloured(mirrored(batch.to(self.device), chance).image.float() / 255.0, chance)
+        rng = self.rng(1, turn)
+        image = recoloured(mirrored(batch.to(self.device), rng).image.float() / 255.0, rng)
         with self.autocast():
             latents, made = self.running(image)
         latents = latents.float()

@@ -11,7 +11,7 @@ import torch
 from dpmesh.body import load_body
 from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import add_picture_options, log_to_stderr, picture_settings, run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, fill, run_jobs, write_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.people.crops import Crops, make_crops
@@ -61,8 +61,8 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
         first = mine[k] * SHARD
         parts: list[Crops] = []
         for start in range(first, first + SHARD, BATCH):
-            chance = Chance((options.seed, start), options.device)
-            parts.append(make_crops(studio, chance, BATCH, options.image_px).to("cpu"))
+            rng = Rng((options.seed, start), options.device)
+            parts.append(make_crops(studio, rng, BATCH, options.image_px).to("cpu"))
         write_arrays(paths[mine[k]], Crops.join(parts))
 
     fill([paths[k] for k in mine], make, f"crops {options.split}")

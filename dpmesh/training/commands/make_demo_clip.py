@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from dpmesh.body import BodyModel, load_body
 from dpmesh.training.commands.option_types import positive_float, share, whole
 from dpmesh.training.commands.options import run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.mocap.demo_motion import Motion, Role, keep_on_floor, lay_out
@@ -179,7 +179,7 @@ def make_demo(options: argparse.Namespace) -> None:
     background = cover_view(read_background(options.background), options.background_top)
     floor = view.camera_from_world[0].numpy() @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
     renderer = renderer_of(body, "cpu")
-    outfits = dress(Chance((options.seed,)), renderer.surface, len(actors))
+    outfits = dress(Rng((options.seed,)), renderer.surface, len(actors))
     frames: list[SequenceFrame] = []
     for frame in render_sequence(body, renderer, actors, outfits, view, light, background, floor, seed=options.seed):
         frames.append(frame)

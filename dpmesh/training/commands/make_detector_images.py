@@ -14,7 +14,7 @@ from dpmesh.body import load_body
 from dpmesh.keypoints import MIRRORED_17
 from dpmesh.training.commands.option_types import positive_int, whole
 from dpmesh.training.commands.options import add_picture_options, log_to_stderr, picture_settings, run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, fill, run_jobs, write_whole
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.people.population import Studio
@@ -81,9 +81,9 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     batches = list(range(job, -(-options.count // BATCH), jobs))
 
     def make(k: int) -> None:
-        chance = Chance((options.seed, batches[k]), options.device)
-        width, height = sample_size(chance, options.image_px)
-        scenes = make_scenes(studio, chance, BATCH, width, height, options.people_min)
+        rng = Rng((options.seed, batches[k]), options.device)
+        width, height = sample_size(rng, options.image_px)
+        scenes = make_scenes(studio, rng, BATCH, width, height, options.people_min)
         write_pictures(scenes, images, labels, batches[k] * BATCH, 92)
 
     last = [images / f"{(batch + 1) * BATCH - 1:06d}.jpg" for batch in batches]

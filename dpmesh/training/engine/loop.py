@@ -24,7 +24,7 @@ from dpmesh.training.engine.average import follow, start_average
 from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, read_averaged, read_checkpoint, read_config
 from dpmesh.training.engine.curves import draw_curves, log_numbers
 from dpmesh.training.engine.divergence import GradientWatch, check_finite
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.schedule import Schedule, Stopwatch
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.engine.stopping import StopRequest
@@ -192,9 +192,9 @@ class Loop(Generic[Network, Batch, Held]):
         """Return the context in which the network computes."""
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.plan.is_bfloat16)
 
-    def chance(self, kind: int, turn: int) -> Chance:
+    def rng(self, kind: int, turn: int) -> Rng:
         """Return what draws for one use of one batch."""
-        return Chance((self.plan.seed, kind, turn), self.device)
+        return Rng((self.plan.seed, kind, turn), self.device)
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one; return whether there was.

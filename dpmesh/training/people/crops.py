@@ -9,7 +9,7 @@ from torch import Tensor
 
 from configs.checks import check_shape
 from dpmesh.geometry.camera import ray_rotation
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.population import SEEN_OF_30, Studio, Troupe
 from dpmesh.training.render.backgrounds import sample_backgrounds
 from dpmesh.training.render.clothing import dress
@@ -30,7 +30,7 @@ from dpmesh.training.render.sensor import photograph
 from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
 
 NEIGHBOURS = 4
-PEOPLE_CHANCE = (0.0, 0.3, 0.3, 0.2, 0.12, 0.08)
+PEOPLE_COUNT_WEIGHTS = (0.0, 0.3, 0.3, 0.2, 0.12, 0.08)
 _LEAST_SHARE = 0.15
 _MARGIN = 1.2
 _CUT_TRIES, _WHOLE_TRIES = 36, 12
@@ -108,14 +108,14 @@ class Placed:
 
 
 @torch.no_grad()
-def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Crops:
+def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     """Return `count` crops of side `image_px`; equal chances give equal crops."""
-    views = sample_views(chance, count)
-    counts = chance.pick(PEOPLE_CHANCE, count)
-    troupe = studio.gather(chance, views, counts, len(PEOPLE_CHANCE) - 1)
-    scene = refine_scene(chance, views, troupe, image_px)
-    lights = sample_lights(chance, count)
-    outfits = dress(chance, studio.renderer.surface, len(troupe.picture))
+    views = sample_views(rng, count)
+    counts = rng.pick(PEOPLE_COUNT_WEIGHTS, count)
+    troupe = studio.gather(rng, views, counts, len(PEOPLE_COUNT_WEIGHTS) - 1)
+    scene = refine_scene(rng, views, troupe, image_px)
+    lights = sample_lights(rng, count)
+    outfits = dress(rng, studio.renderer.surface, len(troupe.picture))
     cast = Cast(troupe.vertices + scene.trans[:, None], troupe.picture, scene.windows, outfits, lights)
     stage = studio.renderer.stage(cast, image_px, image_px).without((~scene.placed).nonzero().squeeze(1))
     targets = (troupe.place == 0).nonzero().squeeze(1)
@@ -126,17 +126,17 @@ def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Cro
     shown = (stage.counts(seen) > 0) & (stage.layer >= 0)
     shown[targets] = True
     caster = torch.where(shown, troupe.picture, -1)
-    back = sample_backgrounds(chance, studio.textures, scene.windows, scene.foot, image_px, image_px)
+    back = sample_backgrounds(rng, studio.textures, scene.windows, scene.foot, image_px, image_px)
     dark = ground_shadows(stage.cloth[:, ::3], caster, scene.foot, scene.windows, lights, image_px, image_px)
     joints = (troupe.joints + scene.trans[:, None])[targets]
     pixels = scene.windows.project(joints)
     step = SUPERSAMPLE
     silhouette = own[:, ::step, ::step].isfinite() & scene.frame
     mine = (drawn.row[:, ::step, ::step] == targets[:, None, None]) & scene.frame
-    covers = _cover(chance, studio, pixels, mine, silhouette)
+    covers = _cover(rng, studio, pixels, mine, silhouette)
     image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
     image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
-    image = photograph(chance, image, scene.box_px / image_px) * scene.frame[:, None]
+    image = photograph(rng, image, scene.box_px / image_px) * scene.frame[:, None]
     visible, _ = joint_visibility(
         pixels,
         joints[..., 2],
@@ -177,13 +177,13 @@ def crop_turns(scene: Placed, views: Views) -> Tensor:
     return ray_rotation(scene.box_centre_px.double(), views.focal_px.double(), views.principal_px.double()).float()
 
 
-def refine_scene(chance: Chance, views: Views, troupe: Troupe, image_px: int) -> Placed:
+def refine_scene(rng: Rng, views: Views, troupe: Troupe, image_px: int) -> Placed:
     """Return where everybody stands, and the crop round each picture's first person."""
     count, most = troupe.present.shape
     up, stances = views.up, troupe.stances
     first = troupe.joints[troupe.place == 0][:, list(SEEN_OF_30)]
-    cut, cut_fault = place_first(chance, views, stances, (0.12, 1.3), 0.25, _CUT_TRIES)
-    whole, whole_fault = place_first(chance, views, stances, (0.12, 0.8), 0.0, _WHOLE_TRIES)
+    cut, cut_fault = place_first(rng, views, stances, (0.12, 1.3), 0.25, _CUT_TRIES)
+    whole, whole_fault = place_first(rng, views, stances, (0.12, 0.8), 0.0, _WHOLE_TRIES)
     candidates, fault = torch.cat([cut, whole], 1), torch.cat([cut_fault, whole_fault], 1)
     pixels = views.project(first[:, None] + candidates[:, :, None])
     inside = views.contains(pixels)
@@ -202,16 +202,16 @@ def refine_scene(chance: Chance, views: Views, troupe: Troupe, image_px: int) ->
     placed[:, 0] = True
     taken = placed.clone()
     for place in range(1, most):
-        spot, free = spots_near(chance, views, foot, spots, taken)
+        spot, free = spots_near(rng, views, foot, spots, taken)
         here = stand_at(stances, place, spot, up)
         spots[:, place], trans[:, place] = spot, here
         taken[:, place] = free & troupe.present[:, place]
         placed[:, place] = taken[:, place] & (stances.low[:, place, 2] + here[:, 2] > 0.3)
 
     corner, far = box.split(2, -1)
-    side = (far - corner).amax(-1) * _MARGIN * chance.uniform(0.85, 1.25, count)
+    side = (far - corner).amax(-1) * _MARGIN * rng.uniform(0.85, 1.25, count)
     side = side.clamp_min(16.0)
-    centre = (corner + far) / 2 + chance.normal(0.05, count, 2).clamp(-0.15, 0.15) * side[:, None]
+    centre = (corner + far) / 2 + rng.normal(0.05, count, 2).clamp(-0.15, 0.15) * side[:, None]
     start, zoom = centre - side[:, None] / 2, image_px / side
     size = torch.full_like(views.size, image_px)
     principal = (views.principal_px - start) * zoom[:, None]
@@ -237,16 +237,16 @@ def _uncover(stage: Stage, alone: Surface, targets: Tensor) -> tuple[Stage, Surf
     return stage, stage.seen()
 
 
-def _cover(chance: Chance, studio: Studio, pixels: Tensor, mine: Tensor, silhouette: Tensor) -> Covers:
+def _cover(rng: Rng, studio: Studio, pixels: Tensor, mine: Tensor, silhouette: Tensor) -> Covers:
     body = pixels[:, list(SEEN_OF_30)]
     low = body.nan_to_num(torch.inf).amin(1)
     high = body.nan_to_num(-torch.inf).amax(1)
     side = mine.shape[-1]
     reach = (high - low).amax(-1).clamp(8.0, 1.5 * side)
-    covers = sample_covers(chance, studio.textures, ((low + high) / 2).nan_to_num(0).clamp(0, side), reach, side, side)
+    covers = sample_covers(rng, studio.textures, ((low + high) / 2).nan_to_num(0).clamp(0, side), reach, side, side)
     left = (mine & (covers.alpha < 0.5)).sum((1, 2))
     bearable = left >= _LEAST_SHARE * silhouette.sum((1, 2)).clamp_min(1)
-    return covers.only(bearable & chance.coin(0.4, len(mine)))
+    return covers.only(bearable & rng.coin(0.4, len(mine)))
 
 
 def nearest_people(coco: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.keypoints import DPMESH30_FROM_COCO
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.render.backgrounds import Textures
 from dpmesh.training.render.layout import Stances, Views, measure_stances, turns
 from dpmesh.training.render.people import PeopleRenderer
@@ -79,16 +79,16 @@ class Studio:
         self.renderer = renderer_of(body, device)
 
     @torch.no_grad()
-    def gather(self, chance: Chance, views: Views, counts: Tensor, most: int, *, has_skin: bool = True) -> Troupe:
+    def gather(self, rng: Rng, views: Views, counts: Tensor, most: int, *, has_skin: bool = True) -> Troupe:
         """Return random people, `counts` (N,) in each picture and at most `most`; without skin, joints stand for it."""
         present = torch.arange(most, device=self.device) < counts[:, None]
         picture, place = present.nonzero().unbind(1)
         rows = len(picture)
-        drawn = self.poses.sample(chance.numpy, rows, self.split).astype(np.float32)
+        drawn = self.poses.sample(rng.numpy, rows, self.split).astype(np.float32)
         pose = torch.from_numpy(drawn.reshape(rows, 24, 3)).to(self.device)
-        turn = views.camera_from_world[picture] @ turns(chance.uniform(-torch.pi, torch.pi, rows))
+        turn = views.camera_from_world[picture] @ turns(rng.uniform(-torch.pi, torch.pi, rows))
         pose[:, 0] = matrix_to_axis_angle(turn @ axis_angle_to_matrix(pose[:, 0]))
-        betas = chance.normal(1.0, rows, 10).clamp(-2.5, 2.5)
+        betas = rng.normal(1.0, rows, 10).clamp(-2.5, 2.5)
         trans = pose.new_zeros(rows, 3)
         joints = self.body.joints(pose, betas, trans, joint_set="dpmesh30")
         vertices = self.body.vertices(pose, betas, trans) if has_skin else joints

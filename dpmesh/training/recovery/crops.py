@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from configs.errors import InputError
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import read_arrays
 from dpmesh.training.people.crops import Crops, make_crops
 from dpmesh.training.people.joint_crops import make_truths
@@ -31,7 +31,7 @@ class LiveCrops:
 
     def batch(self, size: int, step: int) -> Crops:
         """Return newly made crops."""
-        return self._make(self._studio, Chance((self._seed, 2, step), self._studio.device), size, self._image_px)
+        return self._make(self._studio, Rng((self._seed, 2, step), self._studio.device), size, self._image_px)
 
 
 class CropShards:

@@ -11,7 +11,7 @@ import torch
 from configs.checks import check_shape
 from configs.errors import InputError, RunError
 from dpmesh.training.commands.make_detector_images import label_lines, write_pictures
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, digest, fill, read_arrays, write_arrays, write_whole
 from dpmesh.training.people.population import Studio
 from dpmesh.training.people.scenes import Scenes, make_scenes, sample_size
@@ -35,7 +35,7 @@ class Numbers:
 
 @pytest.fixture(scope="module")
 def scenes(studio: Studio) -> Scenes:
-    return make_scenes(studio, Chance((2, 0)), 10, WIDTH, HEIGHT)
+    return make_scenes(studio, Rng((2, 0)), 10, WIDTH, HEIGHT)
 
 
 def test_pictures_hold_from_nobody_to_several_people(scenes: Scenes) -> None:
@@ -47,13 +47,13 @@ def test_pictures_hold_from_nobody_to_several_people(scenes: Scenes) -> None:
 
 
 def test_equal_chances_give_equal_pictures_and_other_chances_others(studio: Studio) -> None:
-    first, again, other = (make_scenes(studio, Chance((9, k)), 2, 64, 64) for k in (0, 0, 1))
+    first, again, other = (make_scenes(studio, Rng((9, k)), 2, 64, 64) for k in (0, 0, 1))
     assert all(torch.equal(getattr(first, field.name), getattr(again, field.name)) for field in fields(Scenes))
     assert not torch.equal(first.image, other.image)
 
 
 def test_a_batch_asked_for_many_people_is_crowded(studio: Studio, scenes: Scenes) -> None:
-    crowded = make_scenes(studio, Chance((2, 1)), 3, WIDTH, HEIGHT, people_min=7)
+    crowded = make_scenes(studio, Rng((2, 1)), 3, WIDTH, HEIGHT, people_min=7)
     counts = torch.bincount(crowded.picture, minlength=3)
     assert counts.min() >= 2
     assert counts.float().mean() > len(scenes.picture) / 10
@@ -118,7 +118,7 @@ def test_a_written_picture_has_its_label_and_empty_scenes_an_empty_one(tmp_path:
 
 
 def test_the_longer_side_of_a_batch_is_as_asked() -> None:
-    sizes = {sample_size(Chance((1, batch)), 320) for batch in range(40)}
+    sizes = {sample_size(Rng((1, batch)), 320) for batch in range(40)}
     assert len(sizes) > 2
     assert all(max(size) == 320 for size in sizes)
     assert all(side % 32 == 0 for size in sizes for side in size)
