@@ -16,7 +16,7 @@ from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, digest, fill, join_arrays, run_jobs, write_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import draw_clips
-from dpmesh.training.motion.seen import SeenMotion, see
+from dpmesh.training.motion.seen import SimulatedMotion, see
 from dpmesh.training.noise.simulated import KeypointNoise, mixed_noise
 
 SHARD = 256
@@ -60,7 +60,7 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     mine = list(range(job, len(paths), jobs))
 
     def make(k: int) -> None:
-        parts: list[SeenMotion] = []
+        parts: list[SimulatedMotion] = []
         for start in range(mine[k] * SHARD, (mine[k] + 1) * SHARD, BATCH):
             rng = Rng((options.seed, 11, start))
             clips = draw_clips(bank, rng.numpy, BATCH, options.frames, options.split)

@@ -141,7 +141,7 @@ class DetectorTrainer:
         pictures = 0
         saved = self._minutes
         self.network.train()
-        while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after and not stop.is_asked:
+        while plan.schedule.fraction(self.step, self._minutes) < 1.0 and watch.here < pause_after and not stop.is_asked:
             rng = Rng((plan.seed, 5, self.step), self._device)
             longer = int(rng.numpy.choice(_LONGER_PX, p=_LONGER_PROBABILITY))
             width, height = sample_size(rng, longer)

@@ -276,7 +276,7 @@ class Loop(Generic[Network, Batch, Held]):
         saved = before
         is_stopped = False
         self.network.train()
-        while plan.schedule.share(self.step, self._minutes) < 1.0 and self._minutes - before < pause_after:
+        while plan.schedule.fraction(self.step, self._minutes) < 1.0 and self._minutes - before < pause_after:
             turn = self.step * processes + self._accelerator.process_index
             losses = self._step(source.batch(plan.batch_rows, turn), turn)
             self._minutes, is_stopped = self._shared(watch.minutes, stop.is_asked)

@@ -34,7 +34,7 @@ _LEGS, _LEFT_ARM, _RIGHT_ARM = (1, 2, 4, 5, 7, 8, 10, 11), (16, 18, 20, 22), (17
 
 
 @dataclass(frozen=True, slots=True)
-class SeenMotion:
+class SimulatedMotion:
     """People for a while, as they are and as a run sees them. Camera axes; rows that are not observed are zero."""
 
     pose: np.ndarray  # (N, T, 24, 3) float32 axis-angle, the truth
@@ -63,7 +63,7 @@ class SeenMotion:
 
 
 @torch.no_grad()
-def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rng: Rng) -> SeenMotion:
+def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rng: Rng) -> SimulatedMotion:
     """Return clips before random cameras that stand still.
 
     Args:
@@ -83,7 +83,7 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rn
     crops = _crops(rng, views, joints + _place(rng, views, joints)[:, None, None])
     keypoints = _keypoints(rng, crops, noise, count, frames)
     keypoints, recovered, recovered_betas, seen = _recover(network, keypoints, crops)
-    return SeenMotion(
+    return SimulatedMotion(
         pose=pose.numpy(),
         betas=betas.numpy(),
         pelvis_m=crops.joints30_cam[:, 0].reshape(count, frames, 3).numpy(),

@@ -14,29 +14,29 @@ _HIDDEN_PROBABILITY = 0.12
 
 
 @torch.no_grad()
-def make_truths(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
+def make_joint_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     """Return `count` crops with black pictures; who hides which joint is drawn, not seen.
 
     People are placed as in `make_crops`, their joints in place of their skin. Half of the crops have a box before
     them, and any joint may be hidden by the own body.
     """
     views = sample_views(rng, count)
-    troupe = studio.gather(
+    people = studio.gather(
         rng, views, rng.pick(PEOPLE_COUNT_WEIGHTS, count), len(PEOPLE_COUNT_WEIGHTS) - 1, has_skin=False
     )
-    scene = refine_scene(rng, views, troupe, image_px)
-    first = troupe.place == 0
-    joints = (troupe.joints + scene.trans[:, None])[first]
+    scene = refine_scene(rng, views, people, image_px)
+    first = people.slot == 0
+    joints = (people.joints + scene.trans[:, None])[first]
     pixels = scene.windows.project(joints)
     inside = ((pixels >= 0) & (pixels < image_px)).all(-1) & views.contains(views.project(joints))
     hidden = _covered(rng, pixels, image_px) | rng.coin(_HIDDEN_PROBABILITY, *pixels.shape[:2])
     visible = torch.where(inside, torch.where(hidden, HIDDEN, VISIBLE), OUTSIDE).to(torch.uint8)
-    coco = scene.windows.project_rows(troupe.coco + scene.trans[:, None], troupe.picture)
+    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.picture)
     coco = torch.where(scene.placed[:, None, None], coco, torch.nan)
     return Crops(
         image=torch.zeros(1, dtype=torch.uint8, device=pixels.device).expand(count, 3, image_px, image_px),
-        pose=troupe.pose[first],
-        betas=troupe.betas[first],
+        pose=people.pose[first],
+        betas=people.betas[first],
         trans=scene.trans[first],
         camera_from_crop=crop_turns(scene, views),
         focal_px=views.focal_px,
@@ -47,7 +47,7 @@ def make_truths(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
         joints30_px=pixels,
         joints30_cam=joints,
         visible30=visible,
-        neighbour_joints17_px=nearest_people(troupe.spread(coco, torch.nan)),
+        neighbour_joints17_px=nearest_people(people.spread(coco, torch.nan)),
         hidden_share=hidden.float().mean(1),
     )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from configs.checks import check_shape
 from dpmesh.training.engine.rng import Rng
-from dpmesh.training.people.population import COCO_OF_30, Studio, Troupe
+from dpmesh.training.people.population import COCO_OF_30, Population, Studio
 from dpmesh.training.render.backgrounds import sample_backgrounds
 from dpmesh.training.render.clothing import dress
 from dpmesh.training.render.layout import (
@@ -30,7 +30,7 @@ from dpmesh.training.render.visibility import DEPTH_INSIDE_M, HIDDEN, joint_visi
 
 PEOPLE_COUNT_WEIGHTS = (0.1, 0.24, 0.2, 0.15, 0.1, 0.08, 0.06, 0.04, 0.03)
 _HEIGHTS = (0.15, 1.0)
-_LEAST_SHARE = 0.15
+_VISIBLE_FRACTION_MIN = 0.15
 _LEAST_PX = 7
 _TRIES = 12
 _SHAPES = ((16, 9), (4, 3), (1, 1), (3, 4), (9, 16))  # width : height
@@ -72,15 +72,15 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
         width, height: in pixels.
         people_min: no picture starts from fewer people; some may find no room.
     """
-    weights = [weight if people >= people_min else 0.0 for people, weight in enumerate(PEOPLE_COUNT_WEIGHTS)]
+    weights = [weight if number >= people_min else 0.0 for number, weight in enumerate(PEOPLE_COUNT_WEIGHTS)]
     views = sample_views(rng, count, (width, height))
     counts = rng.pick(weights, count)
     counts[0] += ~counts.any()  # a batch without anybody would have nothing to draw
-    troupe = studio.gather(rng, views, counts, len(PEOPLE_COUNT_WEIGHTS) - 1)
-    trans, placed, foot = _place(rng, views, troupe)
+    people = studio.gather(rng, views, counts, len(PEOPLE_COUNT_WEIGHTS) - 1)
+    trans, placed, foot = _place(rng, views, people)
     lights = sample_lights(rng, count)
-    outfits = dress(rng, studio.renderer.surface, len(troupe.picture))
-    cast = Cast(troupe.vertices + trans[:, None], troupe.picture, views, outfits, lights)
+    outfits = dress(rng, studio.renderer.surface, len(people.picture))
+    cast = Cast(people.vertices + trans[:, None], people.picture, views, outfits, lights)
     stage = studio.renderer.stage(cast, width, height).without((~placed).nonzero().squeeze(1))
     drawn = stage.draw(stage.seen())
     rows = torch.arange(len(placed), device=placed.device)
@@ -88,9 +88,9 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
 
     back = sample_backgrounds(rng, studio.textures, views, foot, width, height)
     dark = ground_shadows(stage.cloth[:, ::3], stage.layer, foot, views, lights, width, height)
-    joints = troupe.coco + trans[:, None]
-    pixels = views.project_rows(joints, troupe.picture)
-    covers = _cover(rng, studio, troupe.spread(torch.where(placed[:, None, None], pixels, torch.nan), torch.nan), views)
+    joints = people.coco + trans[:, None]
+    pixels = views.project_rows(joints, people.picture)
+    covers = _cover(rng, studio, people.spread(torch.where(placed[:, None, None], pixels, torch.nan), torch.nan), views)
     image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
     image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
     visible, by_other = joint_visibility(
@@ -98,7 +98,7 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
         joints[..., 2],
         joints.new_tensor(DEPTH_INSIDE_M)[list(COCO_OF_30)],
         rows,
-        troupe.picture,
+        people.picture,
         drawn.row,
         drawn.depth,
         own,
@@ -109,43 +109,43 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
     clear = torch.where(covers.alpha < 0.5, drawn.row[:, half::step, half::step], -1)
     boxes, seen_px = _boxes_of(clear, len(rows))
     whole_px = own[:, half::step, half::step].isfinite().sum((1, 2))
-    kept = (seen_px >= (_LEAST_SHARE * whole_px).clamp_min(20)) & placed
+    kept = (seen_px >= (_VISIBLE_FRACTION_MIN * whole_px).clamp_min(20)) & placed
     kept &= (boxes[:, 2:] - boxes[:, :2]).amin(1) >= _LEAST_PX
     # A joint behind its own body is labelled as hidden, one behind something else not at all: a detector trained so is
     # sure of a joint when the person's own shape tells where it is.
     mark = torch.where((visible == HIDDEN) & by_other, 0, visible)[..., None]
     keypoints = torch.cat([torch.where(mark > 0, pixels, 0.0), mark], dim=-1)
-    return Scenes(photograph(rng, image), troupe.picture[kept], boxes[kept], keypoints[kept])
+    return Scenes(photograph(rng, image), people.picture[kept], boxes[kept], keypoints[kept])
 
 
-def _place(rng: Rng, views: Views, troupe: Troupe) -> tuple[Tensor, Tensor, Tensor]:
+def _place(rng: Rng, views: Views, people: Population) -> tuple[Tensor, Tensor, Tensor]:
     """Return trans (R, 3), which found room (R,) bool, and a point of each floor (N, 3)."""
-    count, most = troupe.present.shape
-    up, stances = views.up, troupe.stances
+    count, most = people.present.shape
+    up, stances = views.up, people.stances
     candidates, fault = place_first(rng, views, stances, _HEIGHTS, 0.2, _TRIES)
     trans = candidates.new_zeros(count, most, 3)
     trans[:, 0] = first_good(candidates, fault == fault.amin(1, keepdim=True))
     foot = spot_below(stances, trans[:, 0], up)
     level = torch.tensor([0.0, 0.0, 3.0], device=up.device) - up * rng.uniform(0.5, 3.0, count, 1)
-    foot = torch.where(troupe.present[:, :1], foot, level)
+    foot = torch.where(people.present[:, :1], foot, level)
     spots = foot[:, None].repeat(1, most, 1)
-    placed = torch.zeros_like(troupe.present)
-    placed[:, 0] = troupe.present[:, 0]
+    placed = torch.zeros_like(people.present)
+    placed[:, 0] = people.present[:, 0]
     taken = placed.clone()
     rows = torch.arange(count, device=foot.device)
-    for place in range(1, most):
-        beside = spots[rows, rng.integers(place, count)]
+    for slot in range(1, most):
+        beside = spots[rows, rng.integers(slot, count)]
         near, near_free = spots_near(rng, views, beside, spots, taken)
         far, far_free = spots_anywhere(rng, views, foot, _HEIGHTS, spots, taken)
         choice = rng.coin(0.5, count)
         spot = torch.where(choice[:, None], near, far)
         free = torch.where(choice, near_free, far_free)
-        here = stand_at(stances, place, spot, up)
-        taken[:, place] = free & troupe.present[:, place]
-        spots[:, place] = torch.where(taken[:, place, None], spot, foot)
-        trans[:, place] = here
-        placed[:, place] = taken[:, place] & (stances.low[:, place, 2] + here[:, 2] > 0.3)
-    where = troupe.picture, troupe.place
+        here = stand_at(stances, slot, spot, up)
+        taken[:, slot] = free & people.present[:, slot]
+        spots[:, slot] = torch.where(taken[:, slot, None], spot, foot)
+        trans[:, slot] = here
+        placed[:, slot] = taken[:, slot] & (stances.low[:, slot, 2] + here[:, 2] > 0.3)
+    where = people.picture, people.slot
     return trans[where], placed[where], foot
 
 

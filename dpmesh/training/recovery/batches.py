@@ -118,8 +118,8 @@ def filtered(image: Tensor, rng: Rng) -> Tensor:
     wanted, own = (each.std(dim=(1, 2, 3), keepdim=True) for each in (image, made))
     made = (made - made.mean(dim=(2, 3), keepdim=True)) * (wanted / own.clamp_min(1e-4))
     made = made + image.mean(dim=(2, 3), keepdim=True)
-    share = rng.uniform(0.0, 1.0, rows, 1, 1, 1) * rng.coin(0.5, rows, 1, 1, 1)
-    return torch.lerp(image, made, share).clamp(0.0, 1.0)
+    fraction = rng.uniform(0.0, 1.0, rows, 1, 1, 1) * rng.coin(0.5, rows, 1, 1, 1)
+    return torch.lerp(image, made, fraction).clamp(0.0, 1.0)
 
 
 def recoloured(image: Tensor, rng: Rng) -> Tensor:

@@ -11,7 +11,7 @@ from configs.errors import InputError
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import read_arrays
 from dpmesh.training.people.crops import Crops, make_crops
-from dpmesh.training.people.joint_crops import make_truths
+from dpmesh.training.people.joint_crops import make_joint_crops
 from dpmesh.training.people.population import Studio
 
 
@@ -27,7 +27,7 @@ class LiveCrops:
 
     def __init__(self, studio: Studio, image_px: int, *, has_images: bool = True, seed: int = 0) -> None:
         self._studio, self._image_px, self._seed = studio, image_px, seed
-        self._make = make_crops if has_images else make_truths
+        self._make = make_crops if has_images else make_joint_crops
 
     def batch(self, size: int, step: int) -> Crops:
         """Return newly made crops."""

@@ -53,8 +53,8 @@ class JointErrors:
     def of_level(self, name: str) -> "JointErrors":
         """Return the crops of one of `LEVELS`."""
         low, high = LEVELS[name]
-        share = self.is_unseen.mean(axis=1)
-        return self.of_rows((share >= low) & (share < high))
+        fraction = self.is_unseen.mean(axis=1)
+        return self.of_rows((fraction >= low) & (fraction < high))
 
     def of_rows(self, rows: np.ndarray) -> "JointErrors":
         """Return some crops, rows (N,) bool."""

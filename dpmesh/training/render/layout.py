@@ -109,7 +109,7 @@ class Stances:
     sole: Tensor  # (N, M) metres, how far down the lowest vertex reaches along the floor's normal
 
 
-def measure_stances(vertices: Tensor, roots: Tensor, up: Tensor, picture: Tensor, place: Tensor, most: int) -> Stances:
+def measure_stances(vertices: Tensor, roots: Tensor, up: Tensor, picture: Tensor, slot: Tensor, most: int) -> Stances:
     """Return the stances of meshes (R, V, 3) with their pelvises (R, 3).
 
     Args:
@@ -117,23 +117,23 @@ def measure_stances(vertices: Tensor, roots: Tensor, up: Tensor, picture: Tensor
         roots: (R, 3).
         up: (N, 3) floor normals of the pictures.
         picture: (R,) int64.
-        place: (R,) int64, which of the picture's `most` places each row takes; the others are zero.
+        slot: (R,) int64, which of the picture's `most` places each row takes; the others are zero.
         most: M.
     """
     sole = torch.bmm(vertices, up[picture][..., None]).amin((1, 2))
 
     def spread(values: Tensor) -> Tensor:
         out = values.new_zeros(len(up), most, *values.shape[1:])
-        out[picture, place] = values
+        out[picture, slot] = values
         return out
 
     return Stances(spread(roots), spread(vertices.amin(1)), spread(vertices.amax(1)), spread(sole))
 
 
-def stand_at(stances: Stances, place: int, spot: Tensor, up: Tensor) -> Tensor:
-    """Return the `trans` (N, 3) that puts each picture's person at `place` above `spot` (N, 3), soles on the floor."""
-    root = stances.root[:, place]
-    return spot - root + up * ((root * up).sum(-1) - stances.sole[:, place])[:, None]
+def stand_at(stances: Stances, slot: int, spot: Tensor, up: Tensor) -> Tensor:
+    """Return the `trans` (N, 3) that puts each picture's person at `slot` above `spot` (N, 3), soles on the floor."""
+    root = stances.root[:, slot]
+    return spot - root + up * ((root * up).sum(-1) - stances.sole[:, slot])[:, None]
 
 
 def spot_below(stances: Stances, trans: Tensor, up: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ def spot_below(stances: Stances, trans: Tensor, up: Tensor) -> Tensor:
 
 
 def place_first(
-    rng: Rng, views: Views, stances: Stances, shares: tuple[float, float], cut_probability: float, tries: int
+    rng: Rng, views: Views, stances: Stances, fractions: tuple[float, float], cut_probability: float, tries: int
 ) -> tuple[Tensor, Tensor]:
     """Return candidates (N, T, 3) for the `trans` of each picture's first person, and their faults (N, T).
 
@@ -154,15 +154,15 @@ def place_first(
         rng: what draws.
         views: the cameras.
         stances: of the people.
-        shares: smallest and largest height of the person over that of the picture.
+        fractions: smallest and largest height of the person over that of the picture.
         cut_probability: how often the person may stand across the picture's edge.
         tries: T.
     """
     count = len(views.size)
     low, high = stances.low[:, 0], stances.high[:, 0]
     extent, middle = (high - low)[:, None], ((low + high) / 2)[:, None]
-    share = rng.log_uniform(*shares, count, tries)
-    depth = views.focal_px[:, None] * extent[..., 1] / (share * views.size[:, 1:])
+    fraction = rng.log_uniform(*fractions, count, tries)
+    depth = views.focal_px[:, None] * extent[..., 1] / (fraction * views.size[:, 1:])
     depth = torch.maximum(depth, _NEAREST_M + extent[..., 2] / 2).clamp_max(60.0)
     half = 0.5 * views.focal_px[:, None, None] / depth[..., None] * extent[..., :2]
     room = views.size[:, None] - 2 * half
@@ -177,8 +177,8 @@ def place_first(
 
 def first_good(candidates: Tensor, good: Tensor) -> Tensor:
     """Return, of candidates (N, T, C), the first of each row that is good (N, T); the first of all where none is."""
-    place = good.float().argmax(1)
-    return candidates[torch.arange(len(place), device=place.device), place]
+    slot = good.float().argmax(1)
+    return candidates[torch.arange(len(slot), device=slot.device), slot]
 
 
 def spots_near(rng: Rng, views: Views, spot: Tensor, taken: Tensor, is_taken: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,7 +205,7 @@ def spots_near(rng: Rng, views: Views, spot: Tensor, taken: Tensor, is_taken: Te
 
 
 def spots_anywhere(
-    rng: Rng, views: Views, floor: Tensor, shares: tuple[float, float], taken: Tensor, is_taken: Tensor
+    rng: Rng, views: Views, floor: Tensor, fractions: tuple[float, float], taken: Tensor, is_taken: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return a free point of the floor (N, 3) that each picture shows, and which are sound (N,).
 
@@ -213,7 +213,7 @@ def spots_anywhere(
         rng: what draws.
         views: the cameras.
         floor: (N, 3) any point of the floor.
-        shares: smallest and largest height of a person of 1.65 m there, over that of the picture.
+        fractions: smallest and largest height of a person of 1.65 m there, over that of the picture.
         taken, is_taken: as in `spots_near`.
     """
     count, up = len(floor), views.up
@@ -221,8 +221,8 @@ def spots_anywhere(
     ahead = torch.tensor([0.0, 0.0, 1.0], device=up.device) - up[:, 2:] * up
     ahead = ahead / ahead.norm(dim=-1, keepdim=True)
     right = torch.linalg.cross(ahead, up)
-    share = rng.log_uniform(*shares, count, _TRIES)
-    depth = views.focal_px[:, None] * 1.65 / (share * views.size[:, 1:])
+    fraction = rng.log_uniform(*fractions, count, _TRIES)
+    depth = views.focal_px[:, None] * 1.65 / (fraction * views.size[:, 1:])
     column = rng.uniform(-0.03, 1.03, count, _TRIES) * views.size[:, :1]
     across = (column - views.principal_px[:, :1]) / views.focal_px[:, None] * depth
     found = (level[:, None] * up)[:, None] + right[:, None] * across[..., None]
