@@ -74,7 +74,7 @@ def probe(
 def images_info(path: Path, rate: Fraction, max_side_px: int | None = None) -> VideoInfo:
     """Return the facts of an image folder, a glob of images or a single image."""
     plan = plan_images(path)
-    info = _pictures_info(path, plan.width, plan.height, len(plan.files), rate, plan.grey_max, max_side_px)
+    info = _still_images_info(path, plan.width, plan.height, len(plan.files), rate, plan.grey_max, max_side_px)
     return replace(
         info,
         codec=plan.files[0].suffix.lower().lstrip("."),
@@ -96,7 +96,7 @@ def pages_info(
     plan = plan_pages(path, page_rate, rate)
     if plan is None:
         return None
-    info = _pictures_info(path, plan.width, plan.height, len(plan.times_s), plan.rate, plan.grey_max, max_side_px)
+    info = _still_images_info(path, plan.width, plan.height, len(plan.times_s), plan.rate, plan.grey_max, max_side_px)
     return replace(
         info,
         kind="pages",
@@ -106,7 +106,7 @@ def pages_info(
     )
 
 
-def _pictures_info(
+def _still_images_info(
     path: Path, width: int, height: int, count: int, rate: Fraction, grey_max: int | None, max_side_px: int | None
 ) -> VideoInfo:
     """Return the facts of so many images that are shown one after the other, as a folder of them has them."""

@@ -89,7 +89,7 @@ class AutoencoderTraining(Loop[Autoencoder, Crops, CropShards]):
         }
 
     @torch.no_grad()
-    def picture(self, network: Autoencoder, held: CropShards) -> Tensor:
+    def sample_image(self, network: Autoencoder, held: CropShards) -> Tensor:
         """Return held-out crops over what the autoencoder makes of them."""
         image = held.crops.image[:SHOWN].to(self.device).float() / 255.0
         return make_grid(torch.cat([image, network.forward(image)[1].clamp(0.0, 1.0)]), nrow=len(image))

@@ -10,7 +10,7 @@ import torch
 
 from dpmesh.body import load_body
 from dpmesh.training.commands.option_types import positive_int
-from dpmesh.training.commands.options import add_picture_options, log_to_stderr, picture_settings, run_command
+from dpmesh.training.commands.options import add_image_options, image_settings, log_to_stderr, run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, fill, run_jobs, write_arrays
 from dpmesh.training.mocap.bank import PoseBank
@@ -33,7 +33,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="dpmesh-video data crops",
         description="Make synthetic crops; a killed run continues where it was.",
     )
-    add_picture_options(parser)
+    add_image_options(parser)
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument(
         "--count", required=True, type=positive_int, help=f"crops; rounded up to whole shards of {SHARD}"
@@ -44,7 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Make the shards that are missing."""
-    claim_folder(options.output, picture_settings(options) | {"shard": SHARD, "batch": BATCH})
+    claim_folder(options.output, image_settings(options) | {"shard": SHARD, "batch": BATCH})
     run_jobs(functools.partial(_work, options), options.jobs)
 
 

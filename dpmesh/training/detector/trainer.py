@@ -155,7 +155,7 @@ class DetectorTrainer:
             self._minutes = watch.minutes
             if self.step % plan.report_steps == 0:
                 means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
-                self._report({"pictures_per_s": round(pictures / (60 * watch.here), 1), **means})
+                self._report({"images_per_s": round(pictures / (60 * watch.here), 1), **means})
                 sums, summed = {}, 0
             if self.step % plan.checkpoint_steps == 0 or self._minutes - saved >= plan.checkpoint_minutes:
                 self.save()

@@ -100,7 +100,7 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
         }
 
     @torch.no_grad()
-    def picture(self, network: PoseDiffusion, held: CropShards) -> Tensor | None:
+    def sample_image(self, network: PoseDiffusion, held: CropShards) -> Tensor | None:
         """Return held-out crops over crops made from nothing but noise and their joints."""
         if self._autoencoder is None:
             return None

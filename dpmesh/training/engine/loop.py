@@ -112,7 +112,7 @@ class Loop(Generic[Network, Batch, Held]):
     """Trains a network; everything a later process needs to go on is in `checkpoint.pt`.
 
     A training derives from it and says what its network is paid for (`losses`), how good it is (`measure`) and, where
-    that can be looked at, what it makes (`picture`).
+    that can be looked at, what it makes (`sample_image`).
     """
 
     unit = "crops"
@@ -179,7 +179,7 @@ class Loop(Generic[Network, Batch, Held]):
         """Return how good a network is on held-out data, by name."""
         raise NotImplementedError
 
-    def picture(self, network: Network, held: Held) -> Tensor | None:
+    def sample_image(self, network: Network, held: Held) -> Tensor | None:
         """Return (3, H, W), 0 to 1, of what a network makes of held-out data; None where nothing can be looked at."""
         return None
 
@@ -337,11 +337,11 @@ class Loop(Generic[Network, Batch, Held]):
         network = self.averaged()
         self._report(self.measure(network, validation))
         draw_curves(self._output / "log.jsonl", self._output / "curves.png")
-        picture = self.picture(network, validation)
-        if picture is not None:
+        sample_image = self.sample_image(network, validation)
+        if sample_image is not None:
             samples = self._output / "samples"
             samples.mkdir(exist_ok=True)
-            save_image(picture, samples / f"step_{self.step:07d}.png")
+            save_image(sample_image, samples / f"step_{self.step:07d}.png")
 
     def _report(self, values: dict[str, float]) -> None:
         if not self._accelerator.is_main_process:
