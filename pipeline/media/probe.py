@@ -200,7 +200,7 @@ def _sample_aspect(stream: VideoStream, path: Path) -> tuple[Fraction, tuple[str
 
 def _colour(stream: VideoStream, frame: VideoFrame) -> Colour:
     context = stream.codec_context
-    told = [
+    tags = [
         of_context if of_frame == UNTOLD else of_frame
         for of_frame, of_context in (
             (frame.colorspace, context.colorspace),
@@ -208,7 +208,7 @@ def _colour(stream: VideoStream, frame: VideoFrame) -> Colour:
             (frame.color_trc, context.color_trc),
         )
     ]
-    matrix, primaries, transfer = (UNTOLD if value is None else int(value) for value in told)
+    matrix, primaries, transfer = (UNTOLD if value is None else int(value) for value in tags)
     return Colour(matrix, primaries, transfer, is_full_range=int(frame.color_range or 0) == FULL_RANGE)
 
 
