@@ -4,9 +4,9 @@ import signal
 import sys
 from collections.abc import Callable
 
+from configs.displayable import displayable
 from configs.errors import DpmeshVideoError
 from configs.failure import describe_failure
-from configs.shown import shown
 from configs.stops import Stopped, StopSignals
 
 
@@ -36,9 +36,9 @@ def exit_code_of(
                 number = stops.number or (error.number if isinstance(error, Stopped) else signal.SIGINT)
                 by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
                 own = str(error) if isinstance(error, KeyboardInterrupt) else ""
-                sys.stderr.write(f"{shown(own) or f'{word}{by}; {advice}'}\n")
+                sys.stderr.write(f"{displayable(own) or f'{word}{by}; {advice}'}\n")
                 return 128 + number
             if isinstance(error, DpmeshVideoError | OSError):
-                sys.stderr.write(f"{shown(describe_failure(error))}\n")
+                sys.stderr.write(f"{displayable(describe_failure(error))}\n")
                 return 1
             raise

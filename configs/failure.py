@@ -25,10 +25,10 @@ def describe_failure(error: BaseException) -> str:
         if error.errno in NO_SPACE:
             return f"{where}the disk is full ({error.strerror}); free space and give the same command again"
         return f"{where}{error.strerror or error}"
-    told = str(error).strip().partition("\n")[0]
+    first_line = str(error).strip().partition("\n")[0]
     if _is_memory(error):
-        return f"out of memory ({told or type(error).__name__}); free some, or process smaller frames or fewer people"
-    return f"unexpected {type(error).__name__}{': ' if told else ''}{told}"
+        return f"out of memory ({first_line or type(error).__name__}); free some, or process smaller frames or fewer people"
+    return f"unexpected {type(error).__name__}{': ' if first_line else ''}{first_line}"
 
 
 def keep_traceback(error: BaseException) -> str:

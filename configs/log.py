@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from configs.shown import shown
+from configs.displayable import displayable
 
 
 class OneLineFormatter(logging.Formatter):
@@ -11,7 +11,7 @@ class OneLineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the message, on one line."""
-        return shown(super().formatMessage(record))
+        return displayable(super().formatMessage(record))
 
 
 def log_to_stderr(level: int = logging.INFO, line: str = "%(message)s") -> None:

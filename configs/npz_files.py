@@ -70,7 +70,7 @@ class NpzFile:
                 continue  # no array
             name = info.filename.removesuffix(".npy")
             if name in headers:
-                raise ValueError(f"holds {_shown(name)} twice")
+                raise ValueError(f"holds {_displayable(name)} twice")
             _check_member(info, name, file_bytes)
             headers[name] = self._header_of(info, name)
             self._members[name] = info
@@ -87,7 +87,7 @@ class NpzFile:
                 file would take more memory than allowed.
         """
         if name not in self.headers:
-            raise ValueError(f"lacks {_shown(name)}")
+            raise ValueError(f"lacks {_displayable(name)}")
         header = self.headers[name]
         header.check_plain()
         if header.nbytes > self._left:
@@ -115,12 +115,12 @@ class NpzFile:
             text = io.BytesIO((start + member.read(max(0, end - 12)))[8:end])
             parse = np.lib.format.read_array_header_1_0 if short else np.lib.format.read_array_header_2_0
             shape, _, dtype = parse(text, max_header_size=HEADER_BYTES_MAX)
-        header = ArrayHeader(_shown(name), dtype, shape)
+        header = ArrayHeader(_displayable(name), dtype, shape)
         if min(shape, default=0) < 0:
-            raise ValueError(f"{_shown(name)} declares the shape {_shape(shape)}")
+            raise ValueError(f"{_displayable(name)} declares the shape {_shape(shape)}")
         if not dtype.hasobject and prod(shape) * dtype.itemsize != info.file_size - end:
             raise ValueError(
-                f"{_shown(name)} declares shape {_shape(shape)} of {dtype.str}, which is not the "
+                f"{_displayable(name)} declares shape {_shape(shape)} of {dtype.str}, which is not the "
                 f"{info.file_size - end} bytes it holds"
             )
         return header
@@ -187,13 +187,15 @@ def _check_directory(path: Path, file_bytes: int) -> None:
 
 def _check_member(info: zipfile.ZipInfo, name: str, file_bytes: int) -> None:
     if info.flag_bits & 0x1:
-        raise ValueError(f"{_shown(name)} is encrypted; unpack the archive and save it again")
+        raise ValueError(f"{_displayable(name)} is encrypted; unpack the archive and save it again")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{_shown(name)} is compressed as NumPy does not; save it again with numpy.savez_compressed")
+        raise ValueError(
+            f"{_displayable(name)} is compressed as NumPy does not; save it again with numpy.savez_compressed"
+        )
     ratio = 1 if info.compress_type == zipfile.ZIP_STORED else DEFLATE_RATIO_MAX
     if info.compress_size > file_bytes or info.file_size > ratio * (info.compress_size + 1):
         raise ValueError(
-            f"{_shown(name)} declares {info.file_size} bytes, which the {info.compress_size} stored cannot hold"
+            f"{_displayable(name)} declares {info.file_size} bytes, which the {info.compress_size} stored cannot hold"
         )
 
 
@@ -202,10 +204,10 @@ def _as_damage(name: str) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise ValueError(f"{_shown(name)} is damaged ({_one_line(error)})") from error
+        raise ValueError(f"{_displayable(name)} is damaged ({_one_line(error)})") from error
 
 
-def _shown(name: str) -> str:
+def _displayable(name: str) -> str:
     return name if name.isprintable() and len(name) <= NAME_CHARS_MAX else repr(name[:NAME_CHARS_MAX])
 
 

@@ -22,21 +22,21 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
-def read_settings(preset: str | None, given: Mapping[str, Any], assignments: Sequence[str]) -> RunSettings:
+def read_settings(preset: str | None, values: Mapping[str, Any], assignments: Sequence[str]) -> RunSettings:
     """Return the settings; what comes later in the arguments wins.
 
     Names of the previous version are read, too, see `configs.renamed`.
 
     Args:
         preset: a name of `preset_names`, or a path to a YAML file of the same form.
-        given: values by dotted name, such as {"detect.weights": "a.pt"}; None values are left out.
+        values: values by dotted name, such as {"detect.weights": "a.pt"}; None values are left out.
         assignments: texts of the form `a.b=value`, the value read as YAML.
 
     Raises:
         SettingsError: an unknown preset, an unknown key or a value that does not fit.
     """
     tree = _read_preset(preset) if preset else {}
-    for name, value in given.items():
+    for name, value in values.items():
         if value is not None:
             _put(tree, name, value)
     for text in assignments:

@@ -17,8 +17,8 @@ AGAIN_S = 1.0  # one key press or one stop of a job manager may arrive several t
 class Stopped(KeyboardInterrupt):
     """A signal asks this process to end."""
 
-    def __init__(self, told: str = "", number: int = signal.SIGINT) -> None:
-        super().__init__(told)
+    def __init__(self, message: str = "", number: int = signal.SIGINT) -> None:
+        super().__init__(message)
         self.number = number
 
 

@@ -29,9 +29,9 @@ def core_count() -> int:
 
 def choose_threads(wanted: int | None) -> int:
     """Return the number of CPU threads to use: what is wanted, else OMP_NUM_THREADS, else all cores; at most all."""
-    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # OpenMP takes a list, one per level
-    if wanted is None and told.isdecimal() and int(told) > 0:
-        wanted = int(told)
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # OpenMP takes a list, one per level
+    if wanted is None and limit.isdecimal() and int(limit) > 0:
+        wanted = int(limit)
     return min(wanted or core_count(), core_count())
 
 

@@ -148,9 +148,9 @@ class Clip:
                 f"{self.info.path}: decode.max_side_px {chosen.decode.max_side_px} would make its frames smaller, and "
                 "keypoints of a file are in the pixels of the video; leave the setting out"
             )
-        pictures = [file.name for file in plan_images(self.info.path).files] if self.info.kind == "images" else []
+        image_names = [file.name for file in plan_images(self.info.path).files] if self.info.kind == "images" else []
         stages = [
-            DetectStage(partial(models.people_finder, pictures), models.keypoint_refiner),
+            DetectStage(partial(models.people_finder, image_names), models.keypoint_refiner),
             TrackStage(chosen.track),
             RecoverStage(models.recovery, chosen.recover, self.focal_px()),
         ]
@@ -208,8 +208,7 @@ class Clip:
         layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
         sources = self.motion_paths()
         paths_of = [
-            {layout: self.files.track(person_number(source), layout) for layout in layouts}
-            for source in sources
+            {layout: self.files.track(person_number(source), layout) for layout in layouts} for source in sources
         ]
         paths = [path for each in paths_of for path in each.values()]
         claim(paths)

@@ -19,10 +19,10 @@ def choose_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda"):
-        told = wanted.partition(":")[2] or "0"
-        if not told.isdecimal():
+        suffix = wanted.partition(":")[2] or "0"
+        if not suffix.isdecimal():
             raise SettingsError(f"device {wanted!r} is not known; use auto, cpu, cuda or cuda:N")
-        number = int(told)
+        number = int(suffix)
         if not torch.cuda.is_available() or number >= torch.cuda.device_count():
             found = torch.cuda.device_count() if torch.cuda.is_available() else 0
             raise SettingsError(f"device {wanted!r} is not there ({found} CUDA devices found); use --device cpu")

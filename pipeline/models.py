@@ -124,11 +124,11 @@ class Models:
             self._body = load_body(self.body_path, device=self.device, gender=self._settings.body.gender)
         return self._body
 
-    def people_finder(self, pictures: Sequence[str] = ()) -> PeopleFinder:
+    def people_finder(self, image_names: Sequence[str] = ()) -> PeopleFinder:
         """Return the detector, or the keypoint file in its place.
 
         Args:
-            pictures: file names of the frames, of a video made of pictures.
+            image_names: file names of the frames, of a video made of pictures.
         """
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
@@ -140,7 +140,7 @@ class Models:
                 self._finder = KeypointRecord(
                     detect.keypoints,
                     layout=detect.keypoints_format,
-                    pictures=pictures,
+                    image_names=image_names,
                     is_id_kept=self._settings.track.is_id_kept,
                 )
         if self._finder is None:

@@ -129,14 +129,14 @@ def _fetch(target: Path) -> str:
         start_new_session=True,  # it starts others; all of them end with it
     ) as process:
         try:
-            _, told = process.communicate(timeout=DOWNLOAD_TIMEOUT_S)
+            _, output = process.communicate(timeout=DOWNLOAD_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             return f"no complete file after {DOWNLOAD_TIMEOUT_S:.0f} s"
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
     if not target.is_file():
-        lines = told.strip().splitlines()
+        lines = output.strip().splitlines()
         return lines[-1] if lines else "Ultralytics delivered no file"
     return ""
 

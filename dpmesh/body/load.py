@@ -95,16 +95,16 @@ def _check_kind(path: Path) -> None:
         raise WeightsError(f"{path}: a body file ends in .npz or .pkl; {ABOUT_SMPL}")
 
 
-def gender_of(path: Path, told: str | None, gender: GenderChoice = "auto") -> Gender:
+def gender_of(path: Path, recorded: str | None, gender: GenderChoice = "auto") -> Gender:
     """Return whose shapes a body file holds: as the setting says, else the file's own word, else its name.
 
     Args:
-        told: the file's `gender`, if it has one.
+        recorded: the file's `gender`, if it has one.
     """
     by_name = [name for name, pattern in GENDER_IN_NAME.items() if pattern.search(path.stem)]
     found: Gender = "neutral"
-    if told in get_args(Gender):
-        found = told  # type: ignore[assignment]
+    if recorded in get_args(Gender):
+        found = recorded  # type: ignore[assignment]
     elif len(by_name) == 1:
         found = by_name[0]
     if gender == "auto":
@@ -146,8 +146,8 @@ def _read_npz(path: Path) -> dict[str, Any]:
                     "J_regressor is a Python object, as a sparse matrix becomes in an .npz; save it dense, with "
                     "J_regressor.toarray(), or give the .pkl that it came from"
                 )
-            is_told = "gender" in file and not file.headers["gender"].dtype.hasobject
-            names = (*NEEDED, *OPTIONAL, *(["gender"] if is_told else []))
+            has_gender = "gender" in file and not file.headers["gender"].dtype.hasobject
+            names = (*NEEDED, *OPTIONAL, *(["gender"] if has_gender else []))
             return {name: file.read(name) for name in names if name in file}
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read as .npz ({error}); {ABOUT_SMPL}") from error

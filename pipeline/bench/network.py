@@ -194,21 +194,21 @@ class Measured:
 
     def line(self, name: str, flops_per_crop: float, ceiling_flops: float, peak: str) -> str:
         """Return the figures as text."""
-        told = "  ".join(f"{part} {1000 * share:.0f} ms" for part, share in self.shares.items())
+        line = "  ".join(f"{part} {1000 * share:.0f} ms" for part, share in self.shares.items())
         speed = self.pace * flops_per_crop
         return (
             f"{name} batch {self.rows}: {self.pace:.3f} crops/s, {speed / 1e9:.0f} GFLOP/s"
-            f" ({speed / ceiling_flops:.0%} of the matrix product), peak {peak}  ({told})"
+            f" ({speed / ceiling_flops:.0%} of the matrix product), peak {peak}  ({line})"
         )
 
 
 def errors_of(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     """Return the largest and the root mean square difference of each output over the wanted one's deviation."""
-    told = []
+    parts = []
     for name, right in wanted.items():
         apart = (found[name] - right).abs() / right.std()
-        told.append(f"{name} {float(apart.max()):.1e} ({float(apart.square().mean().sqrt()):.1e})")
-    return "  ".join(told)
+        parts.append(f"{name} {float(apart.max()):.1e} ({float(apart.square().mean().sqrt()):.1e})")
+    return "  ".join(parts)
 
 
 def ceiling(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:

@@ -46,7 +46,7 @@ KEYPOINTS = 25
 class Subject:
     """One random track, as the plain loop and both modes take it."""
 
-    shown: PublishedRows
+    inputs: PublishedRows
     condition: Tensor  # (T, C)
     track: TrackRows
 
@@ -66,7 +66,7 @@ def draw_subject(frames: int, seed: int, condition: int, body: BodyModel) -> Sub
     pixels = pixels + 3.0 * torch.randn(pixels.shape, generator=generator)
     sure = torch.rand((frames, KEYPOINTS), generator=generator)
     rows = torch.ones(frames)
-    shown = PublishedRows(
+    inputs = PublishedRows(
         pose=matrices,
         betas=betas,
         camera_m=trans,
@@ -90,18 +90,18 @@ def draw_subject(frames: int, seed: int, condition: int, body: BodyModel) -> Sub
         is_observed=np.ones(frames, bool),
         views=(view,),
     )
-    return Subject(shown, features, track)
+    return Subject(inputs, features, track)
 
 
 def refine_plainly(
     subject: Subject, body: BodyModel, regressor: Tensor, denoiser: Denoiser, schedule: Schedule, rounds: int
 ) -> Tensor:
     """Return poses (T, 144) that cost what the published loop costs."""
-    shown, rows = subject.shown, len(subject.condition)
+    inputs, rows = subject.inputs, len(subject.condition)
     times = time_grid(50, 2)
-    camera = shown.camera_m.clone().requires_grad_()
+    camera = inputs.camera_m.clone().requires_grad_()
     optimiser = torch.optim.Adam([camera], lr=CAMERA_RATE_M)
-    x = starting_point(shown)
+    x = starting_point(inputs)
     start = x
 
     def noise_of(values: Tensor, time_now: int) -> Tensor:
@@ -117,14 +117,14 @@ def refine_plainly(
             noise, x = noise_of(x, now), x.detach().requires_grad_()
             clean = factors.start_of(x, noise)
             matrices = six_to_matrix(clean[:, :POSE_NUMBERS].unflatten(-1, (24, 6)))
-            skin = body.vertices_from_matrices(matrices, shown.betas)
+            skin = body.vertices_from_matrices(matrices, inputs.betas)
             extra = torch.einsum("kv,rvc->rkc", regressor, skin)
-            points = body.joints_from_matrices(matrices, shown.betas, POINTS)
+            points = body.joints_from_matrices(matrices, inputs.betas, POINTS)
             whole = torch.cat([points + 0.0 * skin[:, : len(POINTS)], extra], dim=1)
             unseen = torch.zeros(rows, EXTRA_POINTS)
             losses = keypoint_loss(
-                whole, camera, torch.nn.functional.pad(shown.keypoints_px, (0, 0, 0, EXTRA_POINTS)),
-                torch.cat([shown.confidence, unseen], dim=1), shown.focal_px, shown.principal_px, shown.image_px,
+                whole, camera, torch.nn.functional.pad(inputs.keypoints_px, (0, 0, 0, EXTRA_POINTS)),
+                torch.cat([inputs.confidence, unseen], dim=1), inputs.focal_px, inputs.principal_px, inputs.image_px,
             )  # fmt: skip
             optimiser.zero_grad()
             losses.sum().backward(retain_graph=True)
@@ -156,8 +156,8 @@ def bench(frames: int, tracks: Sequence[int], plain_rounds: int) -> None:
     _say(f"{frames} frames, {rounds} rounds, {torch.get_num_threads()} threads, torch {torch.__version__}")
     one = cpu_seconds(lambda: refine_plainly(subjects[0], body, regressor, denoiser, schedule, plain_rounds))
     one *= rounds / plain_rounds
-    told = "" if plain_rounds == rounds else f" ({plain_rounds} of {rounds} rounds run, the rest multiplied)"
-    _say(f"plain, one track: {one:.1f} CPU s{told}; {len(body.structure.v_template)} vertices; tracks add up")
+    note = "" if plain_rounds == rounds else f" ({plain_rounds} of {rounds} rounds run, the rest multiplied)"
+    _say(f"plain, one track: {one:.1f} CPU s{note}; {len(body.structure.v_template)} vertices; tracks add up")
     for count in tracks:
         rows = [subject.track for subject in subjects[:count]]
         for name, run in (

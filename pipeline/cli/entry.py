@@ -23,8 +23,8 @@ def main() -> NoReturn:
     gc.freeze()  # the interpreter would look through all libraries for garbage once more before it ends
     sys.stdout.flush()
     if answer.is_answer_lost and answer.problem is not None:
-        told = answer.problem.strerror
-        sys.stderr.write(f"error: stdout cannot be written ({told}); what was made is whole, its list here is not\n")
+        message = answer.problem.strerror
+        sys.stderr.write(f"error: stdout cannot be written ({message}); what was made is whole, its list here is not\n")
         code = code or FAILED
     sys.exit(code)
 
@@ -45,12 +45,12 @@ def execute(arguments: Sequence[str]) -> int:
         tell_error(error)
         return WRONG_USAGE
     except Exception as error:
-        told = describe_failure(error)
+        message = describe_failure(error)
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             logging.getLogger(__name__).debug("traceback:", exc_info=error)
         elif is_unexpected(error):
-            told += f"; {keep_traceback(error)}"
-        tell_error(told)
+            message += f"; {keep_traceback(error)}"
+        tell_error(message)
         return FAILED
 
 

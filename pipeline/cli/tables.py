@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from configs.shown import shown
+from configs.displayable import displayable
 
 if TYPE_CHECKING:
     from pipeline.run import ClipResult
@@ -14,12 +14,12 @@ PIPE_WIDTH = 120
 
 def say(text: object = "") -> None:
     """Print a line of the answer, now."""
-    print(shown(text), flush=True)
+    print(displayable(text), flush=True)
 
 
 def note(text: object) -> None:
     """Write a line that is no part of the answer on stderr."""
-    sys.stderr.write(f"{shown(text)}\n")
+    sys.stderr.write(f"{displayable(text)}\n")
 
 
 def tell_error(error: object) -> None:
@@ -33,11 +33,11 @@ def print_table(rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(shown(title)) if title else None, title_justify="left", header_style="bold")
+    table = Table(title=Text(displayable(title)) if title else None, title_justify="left", header_style="bold")
     for number, name in enumerate(rows[0]):
-        table.add_column(Text(shown(name)), justify="left" if number == 0 else "right", overflow="fold")
+        table.add_column(Text(displayable(name)), justify="left" if number == 0 else "right", overflow="fold")
     for row in rows[1:]:
-        table.add_row(*(Text(shown(cell)) for cell in row))  # a plain str could hold markup
+        table.add_row(*(Text(displayable(cell)) for cell in row))  # a plain str could hold markup
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=PIPE_WIDTH)

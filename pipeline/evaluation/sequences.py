@@ -49,7 +49,7 @@ def split_by_truth(rows: Observations, truth: Truth) -> list[Observations]:
     Args:
         rows: of all people, in any order; row t of the truth is frame t of the video.
     """
-    boxes = seen_boxes(truth)
+    boxes = visible_boxes(truth)
     labels = np.full(len(rows.frame_index), -1)
     for frame in np.unique(rows.frame_index[rows.frame_index < boxes.shape[1]]):
         here = np.flatnonzero(rows.frame_index == frame)
@@ -68,14 +68,14 @@ def compare_with_truth(name: str, runs: Mapping[str, Sequence[MotionTrack]], bod
     Args:
         runs: tracks of the same rows, refined in different ways.
     """
-    is_seen = truth.visible_share >= SEEN_MIN
-    return compare_runs(name, runs, body, Reference(truth.joints_m, seen_boxes(truth), is_seen, SMPL_CHOICE))
+    is_visible = truth.visible_share >= SEEN_MIN
+    return compare_runs(name, runs, body, Reference(truth.joints_m, visible_boxes(truth), is_visible, SMPL_CHOICE))
 
 
-def seen_boxes(truth: Truth) -> np.ndarray:
+def visible_boxes(truth: Truth) -> np.ndarray:
     """Return the boxes (P, T, 4) around the true joints, pixels; NaN where somebody cannot be seen."""
-    shown = [project_rows(person, truth.focal_px, truth.principal_px) for person in truth.joints_m]
-    boxes = np.array([joint_boxes(person) for person in shown]).reshape(*truth.visible_share.shape, 4)
+    pixels = [project_rows(person, truth.focal_px, truth.principal_px) for person in truth.joints_m]
+    boxes = np.array([joint_boxes(person) for person in pixels]).reshape(*truth.visible_share.shape, 4)
     boxes[truth.visible_share < SEEN_MIN] = np.nan
     return boxes
 

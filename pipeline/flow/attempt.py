@@ -108,9 +108,9 @@ class Attempt:
                 overwrite_json(self.files.record, {k: v for k, v in self.record.dump().items() if k in kept})
         if path.exists() and not _is_our_log(path):
             return None
-        told = f"{LOG_HEAD} {program_version()}: {problem}\n\n{''.join(traceback.format_exception(error))}"
+        content = f"{LOG_HEAD} {program_version()}: {problem}\n\n{''.join(traceback.format_exception(error))}"
         try:
-            write_bytes(path, told.encode("utf-8", "backslashreplace"))
+            write_bytes(path, content.encode("utf-8", "backslashreplace"))
         except OSError:
             return None
         return path

@@ -51,7 +51,7 @@ def find_inputs(inputs: Sequence[str], settings: RunSettings) -> list[ClipInput]
     return clips
 
 
-def find_clips(given: Sequence[str]) -> list[ClipInput]:
+def find_clips(inputs: Sequence[str]) -> list[ClipInput]:
     """Return the videos that paths, folders and globs mean, each once, in order.
 
     A folder with videos means its videos; a folder with images alone is one clip.
@@ -61,7 +61,7 @@ def find_clips(given: Sequence[str]) -> list[ClipInput]:
         SettingsError: something has no name.
     """
     own: dict[Path, Path] = {}
-    for text in given:
+    for text in inputs:
         if not text.strip():
             raise SettingsError(f"an input is {text!r}, which names nothing; give a video, or . for the current folder")
         try:
@@ -174,8 +174,8 @@ def _clashing(names: Sequence[Hashable]) -> list[int]:
 
 def folder_name(text: str) -> str:
     """Return a name for a folder that is like a text: always the same, at most NAME_BYTES_MAX bytes of UTF-8."""
-    shown = "".join("_" if unicodedata.category(letter) in NO_LETTERS else letter for letter in text)
-    name = shown.replace("/", "_").strip(" .") or "clip"
+    printable = "".join("_" if unicodedata.category(letter) in NO_LETTERS else letter for letter in text)
+    name = printable.replace("/", "_").strip(" .") or "clip"
     data = name.encode()
     if len(data) > NAME_BYTES_MAX:
         kept = data[: NAME_BYTES_MAX - 9].decode(errors="ignore")

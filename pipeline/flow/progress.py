@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from configs.shown import shown
+from configs.displayable import displayable
 
 
 class SpeedColumn(ProgressColumn):
@@ -32,7 +32,7 @@ class ClipProgress:
 
     def __init__(self, bar: Progress, name: str) -> None:
         self._bar = bar
-        self._name = shown(name)
+        self._name = displayable(name)
         self._task: TaskID | None = None
 
     def start(self, step: str, total: int | None) -> None:

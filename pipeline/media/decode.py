@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 INTERLACED_ORDERS = range(2, 6)  # AV_FIELD_TT, BB, TB, BT of libavcodec's AVFieldOrder
 
 
-Pictures = Generator[VideoFrame, None, None]
+Frames = Generator[VideoFrame, None, None]
 
 
 class Damage(Exception):
@@ -33,7 +33,7 @@ def decode_stream(
     path: Path,
     *,
     is_skipping: bool = False,
-) -> Pictures:
+) -> Frames:
     """Yield decoded frames in presentation order from where the container stands.
 
     Packets before the first decodable frame are dropped silently (a recording that begins inside a group of pictures).
@@ -91,7 +91,7 @@ def _missing_end(stream: VideoStream, path: Path) -> str | None:
     return f"the file has {size} of at least {wanted} bytes" if wanted > size else None
 
 
-def deinterlace(frames: Pictures) -> Pictures:
+def deinterlace(frames: Frames) -> Frames:
     """Yield one progressive frame per frame, with the timestamps of the input. Reaches one frame back and ahead."""
     graph: Graph | None = None
     shape: tuple[int, int, str] | None = None
@@ -130,7 +130,7 @@ def _deinterlacer(frame: VideoFrame) -> Graph:
     return graph
 
 
-def _pull(graph: Graph, stamps: deque[int | None]) -> Pictures:
+def _pull(graph: Graph, stamps: deque[int | None]) -> Frames:
     while stamps:
         try:
             frame = graph.pull()

@@ -16,11 +16,11 @@ class PacketIndex:
 
     time_base: Fraction
     pts: np.ndarray  # (T,) int64, rising, ticks of the stream
-    key_places: np.ndarray  # (K,) int64, rising: which frames are key frames
+    key_positions: np.ndarray  # (K,) int64, rising: which frames are key frames
 
     def __post_init__(self) -> None:
         check_shape("pts", self.pts, ("T",))
-        check_shape("key_places", self.key_places, ("K",))
+        check_shape("key_positions", self.key_positions, ("K",))
 
     def time_s(self, place: int) -> float:
         """Return the seconds from the first frame to the frame at `place`."""

@@ -74,7 +74,7 @@ def probe(
 def images_info(path: Path, rate: Fraction, max_side_px: int | None = None) -> VideoInfo:
     """Return the facts of an image folder, a glob of images or a single image."""
     plan = plan_images(path)
-    info = _pictures_info(path, plan.width, plan.height, len(plan.files), rate, plan.grey_max, max_side_px)
+    info = _still_images_info(path, plan.width, plan.height, len(plan.files), rate, plan.grey_max, max_side_px)
     return replace(
         info,
         codec=plan.files[0].suffix.lower().lstrip("."),
@@ -96,7 +96,7 @@ def pages_info(
     plan = plan_pages(path, page_rate, rate)
     if plan is None:
         return None
-    info = _pictures_info(path, plan.width, plan.height, len(plan.times_s), plan.rate, plan.grey_max, max_side_px)
+    info = _still_images_info(path, plan.width, plan.height, len(plan.times_s), plan.rate, plan.grey_max, max_side_px)
     return replace(
         info,
         kind="pages",
@@ -106,7 +106,7 @@ def pages_info(
     )
 
 
-def _pictures_info(
+def _still_images_info(
     path: Path, width: int, height: int, count: int, rate: Fraction, grey_max: int | None, max_side_px: int | None
 ) -> VideoInfo:
     """Return the facts of so many images that are shown one after the other, as a folder of them has them."""
@@ -200,7 +200,7 @@ def _sample_aspect(stream: VideoStream, path: Path) -> tuple[Fraction, tuple[str
 
 def _colour(stream: VideoStream, frame: VideoFrame) -> Colour:
     context = stream.codec_context
-    told = [
+    tags = [
         of_context if of_frame == UNTOLD else of_frame
         for of_frame, of_context in (
             (frame.colorspace, context.colorspace),
@@ -208,7 +208,7 @@ def _colour(stream: VideoStream, frame: VideoFrame) -> Colour:
             (frame.color_trc, context.color_trc),
         )
     ]
-    matrix, primaries, transfer = (UNTOLD if value is None else int(value) for value in told)
+    matrix, primaries, transfer = (UNTOLD if value is None else int(value) for value in tags)
     return Colour(matrix, primaries, transfer, is_full_range=int(frame.color_range or 0) == FULL_RANGE)
 
 

@@ -17,7 +17,7 @@ from pipeline.media.packet_index import PacketIndex, index_packets
 from pipeline.media.pages import PagePlan, plan_pages, read_pages
 from pipeline.media.pixels import PixelConverter, letterbox
 from pipeline.media.probe import probe
-from pipeline.media.read import Picture, pictures_from
+from pipeline.media.read import StampedFrame, iterate_stamped
 from pipeline.media.tone import HLG, PQ
 from pipeline.types import Frame
 
@@ -46,7 +46,7 @@ class RandomFrames:
         if self.info.kind == "pages":
             self._pages = plan_pages(self.info.path, self.info.rate, self.info.rate if self.info.is_counted else None)
         self._index: PacketIndex | None = index_packets(self.info)
-        self._stream: Generator[Picture, None, None] | None = None
+        self._stream: Generator[StampedFrame, None, None] | None = None
         self._next = 0
         self._last: Frame | None = None
         self._decord_error: tuple[type[Exception], ...] = ()
@@ -121,12 +121,12 @@ class RandomFrames:
         if self._stream is None or index < self._next or self._is_key_between(self._next, index):
             if self._stream is not None:
                 self._stream.close()
-            self._stream = pictures_from(self.info, index, index=self._index, is_exact=False)
+            self._stream = iterate_stamped(self.info, index, index=self._index, is_exact=False)
         try:
-            for picture in self._stream:
-                self._next = picture.index + 1
-                if picture.index == index:
-                    self._last = Frame(index, picture.time_s, self._converter.convert(picture.raw))
+            for stamped in self._stream:
+                self._next = stamped.index + 1
+                if stamped.index == index:
+                    self._last = Frame(index, stamped.time_s, self._converter.convert(stamped.raw))
                     return self._last
         except Damage as damage:
             self._stream = None
@@ -137,7 +137,7 @@ class RandomFrames:
     def _is_key_between(self, start: int, stop: int) -> bool:
         if self._index is None:
             return False
-        places = self._index.key_places
+        places = self._index.key_positions
         return bool(np.searchsorted(places, start, "left") < np.searchsorted(places, stop, "right"))
 
     def _outside(self, index: int) -> IndexError:
@@ -152,8 +152,8 @@ class RandomFrames:
             return len(self._index.pts)
         count = 0
         try:
-            for picture in pictures_from(self.info, 0):
-                count = picture.index + 1
+            for stamped in iterate_stamped(self.info, 0):
+                count = stamped.index + 1
         except Damage as damage:
             log.warning("%s: %d frames, then %s", self.info.path, count, damage)
         return count
@@ -205,7 +205,7 @@ class RandomFrames:
 
     def _places_to_compare(self) -> list[int]:
         assert self._index is not None
-        keys, count = self._index.key_places, len(self._index.pts)
+        keys, count = self._index.key_positions, len(self._index.pts)
         ends = np.append(keys[1:], count)
         groups = {0, len(keys) // 2, len(keys) - 1}
         return sorted({0} | {int(min(ends[g] - 1, keys[g] + REACH_FRAMES)) for g in groups})

@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 
 from configs.errors import InputError, SettingsError, TruncatedError
 from pipeline.media.clock import Clock
-from pipeline.media.decode import Damage, Pictures, deinterlace
+from pipeline.media.decode import Damage, Frames, deinterlace
 from pipeline.media.images import plan_images, read_image
 from pipeline.media.info import VideoInfo, fit_size
 from pipeline.media.packet_index import PacketIndex, index_packets
@@ -31,7 +31,7 @@ FIELD_REACH = 2  # frames before the first wanted one that the deinterlacer must
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class StampedFrame:
     """A decoded frame before its pixels are converted."""
 
     index: int
@@ -107,28 +107,28 @@ def _read_video(
 ) -> Generator[Frame, None, None]:
     converter = PixelConverter(info, *size)
     watch = Watch(info, tell)
-    last: Picture | None = None
-    pictures = pictures_from(info, first, after_time_s=after_time_s, start_s=start_s, is_skipping=is_skipping)
+    last: StampedFrame | None = None
+    pictures = iterate_stamped(info, first, after_time_s=after_time_s, start_s=start_s, is_skipping=is_skipping)
     try:
         with closing(pictures):
-            for picture in pictures:
-                if end_s is not None and picture.time_s >= end_s:
+            for stamped in pictures:
+                if end_s is not None and stamped.time_s >= end_s:
                     return
-                watch.see(picture.index, picture.time_s, *upright_size(info, picture.raw))
-                last = picture
-                if picture.index >= first and (start_s is None or picture.time_s >= start_s):
-                    image = _convert(converter, picture, info)
+                watch.see(stamped.index, stamped.time_s, *upright_size(info, stamped.raw))
+                last = stamped
+                if stamped.index >= first and (start_s is None or stamped.time_s >= start_s):
+                    image = _convert(converter, stamped, info)
                     scale = 1.0
-                    if not is_first_size(info, picture.raw):
-                        scale = focal_scale(upright_size(info, picture.raw), size)
-                    yield Frame(picture.index, picture.time_s, image, scale)
+                    if not is_first_size(info, stamped.raw):
+                        scale = focal_scale(upright_size(info, stamped.raw), size)
+                    yield Frame(stamped.index, stamped.time_s, image, scale)
     except Damage as damage:
         raise _truncated(info, last, damage) from damage
     if start_s is not None and last is not None and last.time_s < start_s:
         raise InputError(_late_start(info, start_s, last.time_s))
 
 
-def pictures_from(
+def iterate_stamped(
     info: VideoInfo,
     first: int,
     *,
@@ -137,7 +137,7 @@ def pictures_from(
     start_s: float | None = None,
     is_skipping: bool = False,
     is_exact: bool = True,
-) -> Generator[Picture, None, None]:
+) -> Generator[StampedFrame, None, None]:
     """Yield pictures from `first` (and near `start_s`) on, or from earlier ones where a seek is not safe.
 
     Raises `Damage` where the video is damaged. In skip mode frames that earlier damage removed are not in the packet
@@ -150,9 +150,9 @@ def pictures_from(
         first, start_s = max(first, int(start_s * info.rate)), None
     clock = Clock(info.time_base, info.rate)
     begin = 0
-    frames: Pictures | None = None
+    frames: Frames | None = None
     if index is not None and not is_skipping:
-        begin = _first_place(index, first, start_s) - (FIELD_REACH if info.is_interlaced else 0)
+        begin = _first_position(index, first, start_s) - (FIELD_REACH if info.is_interlaced else 0)
         if begin > 0 and (info.is_counted or _is_as_before(index, first, after_time_s)):
             frames = decode_from(info, index, begin, is_exact=is_exact)
             clock.start(int(index.pts[0]), index.time_s(begin - 1))
@@ -160,12 +160,12 @@ def pictures_from(
         begin, frames = 0, decode_from_start(info, is_skipping=is_skipping)
         clock = Clock(info.time_base, info.rate)
     with closing(frames):
-        for place, frame in enumerate(deinterlace(frames) if info.is_interlaced else frames, start=begin):
-            time_s = float(place / info.rate) if info.is_counted else clock.read(frame.pts)
-            yield Picture(place, time_s, frame)
+        for position, frame in enumerate(deinterlace(frames) if info.is_interlaced else frames, start=begin):
+            time_s = float(position / info.rate) if info.is_counted else clock.read(frame.pts)
+            yield StampedFrame(position, time_s, frame)
 
 
-def _first_place(index: PacketIndex, first: int, start_s: float | None) -> int:
+def _first_position(index: PacketIndex, first: int, start_s: float | None) -> int:
     if start_s is not None:
         tick = index.pts[0] + int(start_s / index.time_base)  # rounded down: a frame too many is dropped later
         first = max(first, int(np.searchsorted(index.pts, tick)))
@@ -247,17 +247,17 @@ def _late_start(info: VideoInfo, start_s: float, last_s: float) -> str:
     return f"{info.path}: its last frame is at {last_s:.3f} s, before the start asked for, {start_s} s; start earlier"
 
 
-def _convert(converter: PixelConverter, picture: Picture, info: VideoInfo) -> np.ndarray:
+def _convert(converter: PixelConverter, stamped: StampedFrame, info: VideoInfo) -> np.ndarray:
     try:
-        return converter.convert(picture.raw)
+        return converter.convert(stamped.raw)
     except Exception as error:
         raise InputError(
-            f"{info.path}: frame {picture.index} in pixel format {picture.raw.format.name} cannot be converted to RGB "
+            f"{info.path}: frame {stamped.index} in pixel format {stamped.raw.format.name} cannot be converted to RGB "
             f"({error}); convert the video, e.g. with `ffmpeg -i IN -pix_fmt yuv420p OUT`"
         ) from error
 
 
-def _truncated(info: VideoInfo, last: Picture | None, damage: Damage) -> TruncatedError:
+def _truncated(info: VideoInfo, last: StampedFrame | None, damage: Damage) -> TruncatedError:
     count, time_s = (last.index + 1, last.time_s) if last else (0, 0.0)
     whole = f" of {info.duration_s:.2f} s" if info.duration_s else ""
     return TruncatedError(

@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 
 from configs.errors import InputError
 from pipeline.media.container import open_container, pick_stream, reason_of
-from pipeline.media.decode import Damage, Pictures, decode_stream
+from pipeline.media.decode import Damage, Frames, decode_stream
 from pipeline.media.info import VideoInfo
 from pipeline.media.packet_index import PacketIndex
 
@@ -20,14 +20,14 @@ REORDER_MAX = 16  # pictures an H.264 or HEVC decoder may hold back (ITU-T H.264
 OUTSPOKEN_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "prores", "dnxhd", "ffv1"})
 
 
-def decode_from_start(info: VideoInfo, *, is_skipping: bool = False) -> Pictures:
+def decode_from_start(info: VideoInfo, *, is_skipping: bool = False) -> Frames:
     """Yield the decoded frames of a video; see `decode_stream`."""
     with open_container(info.path) as container:
         stream = pick_stream(container, info.path)
         yield from decode_stream(container, stream, info.path, is_skipping=is_skipping)
 
 
-def decode_from(info: VideoInfo, index: PacketIndex, first: int, *, is_exact: bool) -> Pictures | None:
+def decode_from(info: VideoInfo, index: PacketIndex, first: int, *, is_exact: bool) -> Frames | None:
     """Return decoded frames from place `first` on, reached by a seek, or None where a seek proves unsafe.
 
     A seek is trusted when every frame from a key frame up to `first` comes, with the timestamp that the index gives it.
@@ -39,12 +39,12 @@ def decode_from(info: VideoInfo, index: PacketIndex, first: int, *, is_exact: bo
     """
     if is_exact and info.codec not in OUTSPOKEN_CODECS:
         return None
-    needed = int(np.searchsorted(index.key_places, first, side="right")) - 1
+    needed = int(np.searchsorted(index.key_positions, first, side="right")) - 1
     for back in range(TRIES):
         chosen = needed - back - (1 if is_exact else 0)
         if chosen < 1:  # the start itself needs no seek
             return None
-        key = int(index.key_places[chosen])
+        key = int(index.key_positions[chosen])
         frames = _frames_after_seek(info, index, key, is_strict=is_exact)
         reached = _advance(frames, index, first)
         if reached is not None:
@@ -52,28 +52,28 @@ def decode_from(info: VideoInfo, index: PacketIndex, first: int, *, is_exact: bo
     return None
 
 
-def _advance(frames: Pictures, index: PacketIndex, first: int) -> VideoFrame | None:
+def _advance(frames: Frames, index: PacketIndex, first: int) -> VideoFrame | None:
     """Return the frame at place `first` when all frames from the first key frame to it are there, else None."""
-    keys = set(index.pts[index.key_places].tolist())
-    place: int | None = None
+    keys = set(index.pts[index.key_positions].tolist())
+    position: int | None = None
     try:
         for frame in frames:
-            if place is None:
+            if position is None:
                 if frame.pts is None or frame.pts not in keys:
                     continue  # it precedes the key frame in presentation and leans on frames before it
-                place = int(np.searchsorted(index.pts, frame.pts))
-            if place > first or frame.pts != index.pts[place] or frame.is_corrupt:
+                position = int(np.searchsorted(index.pts, frame.pts))
+            if position > first or frame.pts != index.pts[position] or frame.is_corrupt:
                 break
-            if place == first:
+            if position == first:
                 return frame
-            place += 1
+            position += 1
     except (Damage, InputError):  # reading from the start meets it too, and says where
         pass
     frames.close()
     return None
 
 
-def _frames_after_seek(info: VideoInfo, index: PacketIndex, key: int, *, is_strict: bool) -> Pictures:
+def _frames_after_seek(info: VideoInfo, index: PacketIndex, key: int, *, is_strict: bool) -> Frames:
     with open_container(info.path) as container:
         stream = pick_stream(container, info.path, is_strict=is_strict)
         try:
@@ -83,11 +83,11 @@ def _frames_after_seek(info: VideoInfo, index: PacketIndex, key: int, *, is_stri
         yield from decode_stream(container, stream, info.path)
 
 
-def _until_damage(info: VideoInfo, frame: VideoFrame, rest: Pictures, first: int) -> Pictures:
+def _until_damage(info: VideoInfo, frame: VideoFrame, rest: Frames, first: int) -> Frames:
     """Yield `frame` and the rest; from the first that damage may have touched on, read from the start instead."""
     frames = _chain(frame, rest)
     held: deque[VideoFrame] = deque()  # frames shown before a damaged one may lean on it
-    place = first
+    position = first
     try:
         try:
             for following in frames:
@@ -96,7 +96,7 @@ def _until_damage(info: VideoInfo, frame: VideoFrame, rest: Pictures, first: int
                 held.append(following)
                 if len(held) > REORDER_MAX:
                     yield held.popleft()
-                    place += 1
+                    position += 1
             else:
                 yield from held
                 return
@@ -105,10 +105,10 @@ def _until_damage(info: VideoInfo, frame: VideoFrame, rest: Pictures, first: int
     finally:
         frames.close()
     held.clear()
-    yield from islice(decode_from_start(info), place, None)
+    yield from islice(decode_from_start(info), position, None)
 
 
-def _chain(frame: VideoFrame, rest: Pictures) -> Pictures:
+def _chain(frame: VideoFrame, rest: Frames) -> Frames:
     try:
         yield frame
         yield from rest

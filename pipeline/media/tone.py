@@ -38,11 +38,11 @@ class ToneMapper:
         value = np.maximum(root, 0.5 / STEPS) ** 2
         if colour.transfer == HLG:
             self._linear = hlg_scene_light(codes).astype(np.float32)
-            shown = PEAK_NITS * value**1.2  # BT.2100 table 5, note 5f: the system gamma of a 1000 cd/m^2 display
+            nits = PEAK_NITS * value**1.2  # BT.2100 table 5, note 5f: the system gamma of a 1000 cd/m^2 display
         else:
             self._linear = np.minimum(pq_nits(codes) / PEAK_NITS, 1.0).astype(np.float32)
-            shown = PEAK_NITS * value
-        self._gain = (roll_off(EXPOSURE * shown) / WHITE_NITS / value).astype(np.float32)
+            nits = PEAK_NITS * value
+        self._gain = (roll_off(EXPOSURE * nits) / WHITE_NITS / value).astype(np.float32)
 
     def convert(self, image: np.ndarray) -> np.ndarray:
         """Return (H, W, 3) uint8 RGB of an (H, W, 3) uint16 picture of full scale."""

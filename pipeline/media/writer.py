@@ -100,9 +100,9 @@ class VideoWriter:
                 self._left_out_s += time_s - self._last_s - HOLE_SHOWN_S
                 if self._sound is not None:  # it would go on beside other frames
                     self._sound.finish(self._last_s + float(1 / self.rate))
-            shown_s = time_s - self._start_s - self._left_out_s
+            offset_s = time_s - self._start_s - self._left_out_s
             # Frames nearer to each other than a tick come one tick apart.
-            pts = max(round(shown_s * TICKS_PER_S), self._last_pts + 1)
+            pts = max(round(offset_s * TICKS_PER_S), self._last_pts + 1)
             self._last_s = time_s
         self._last_pts = pts
         self._encode(self._to_frame(image, pts))

@@ -54,11 +54,11 @@ def _letters(text: str, size: int, colour: tuple[int, int, int]) -> tuple[np.nda
     font = ImageFont.load_default(size)  # the one scalable font that comes with Pillow on every system
     edge = max(1, round(size / 9))
     left, top, right, bottom = (int(v) for v in font.getbbox(text, stroke_width=edge))
-    picture = Image.new("RGBA", (max(1, right - left), max(1, bottom - top)))
-    ImageDraw.Draw(picture).text(
+    canvas = Image.new("RGBA", (max(1, right - left), max(1, bottom - top)))
+    ImageDraw.Draw(canvas).text(
         (-left, -top), text, fill=(*colour, 255), font=font, stroke_width=edge, stroke_fill=(16, 16, 16, 255)
     )
-    pixels = np.asarray(picture, np.float32)
+    pixels = np.asarray(canvas, np.float32)
     return pixels[..., :3], pixels[..., 3:] / 255.0
 
 
@@ -81,10 +81,10 @@ def draw_tags(image: np.ndarray, texts: list[str], anchors_px: np.ndarray, colou
         high, wide = letters.shape[:2]
         x = float(np.clip(anchors_px[row, 0] - wide / 2, 0, max(0, width - wide)))
         y = float(np.clip(anchors_px[row, 1] - 1.2 * high, 0, max(0, height - high)))
-        places = np.append(np.arange(y, 0.0, -2.0), 0.0)  # upwards from here
+        positions = np.append(np.arange(y, 0.0, -2.0), 0.0)  # upwards from here
         beside = taken[:count][(x < taken[:count, 2]) & (taken[:count, 0] < x + wide)]
-        is_taken = ((places[:, None] < beside[:, 3]) & (beside[:, 1] < places[:, None] + high)).any(axis=1)
-        y = float(places[:-1][~is_taken[:-1]][0]) if not is_taken[:-1].all() else 0.0
+        is_taken = ((positions[:, None] < beside[:, 3]) & (beside[:, 1] < positions[:, None] + high)).any(axis=1)
+        y = float(positions[:-1][~is_taken[:-1]][0]) if not is_taken[:-1].all() else 0.0
         taken[count] = x, y, x + wide, y + high
         draw_text(image, texts[row], x, y, size, colours[row])
 
@@ -102,10 +102,10 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray, colours: np.ndarray
     for points, colour in zip(keypoints, colours, strict=True):
         light = tuple(int(c) for c in lightened(colour))
         sure = points[:, 2] >= KEYPOINT_SCORE_MIN
-        places = [(round(float(x)), round(float(y))) for x, y in points[:, :2]]
+        positions = [(round(float(x)), round(float(y))) for x, y in points[:, :2]]
         for first, second in LIMBS:
             if sure[first] and sure[second]:
-                cv2.line(image, places[first], places[second], light, 1, cv2.LINE_AA)
-        for place in (places[k] for k in np.flatnonzero(sure)):
-            cv2.circle(image, place, radius + 1, (16, 16, 16), -1, cv2.LINE_AA)
-            cv2.circle(image, place, radius, light, -1, cv2.LINE_AA)
+                cv2.line(image, positions[first], positions[second], light, 1, cv2.LINE_AA)
+        for position in (positions[k] for k in np.flatnonzero(sure)):
+            cv2.circle(image, position, radius + 1, (16, 16, 16), -1, cv2.LINE_AA)
+            cv2.circle(image, position, radius, light, -1, cv2.LINE_AA)

@@ -75,10 +75,10 @@ class BodyRenderer:
         check_shape("colours", colours, (people, 3))
         check_shape("focal_px", focal_px, (people,))
         check_shape("principal_px", principal_px, (people, 2))
-        shown = np.flatnonzero(np.isfinite(vertices).all(axis=(1, 2)))
-        whole = self._draw(vertices, colours, focal_px, principal_px, shown[:BODIES_AT_ONCE])
-        for start in range(BODIES_AT_ONCE, len(shown), BODIES_AT_ONCE):
-            some = shown[start : start + BODIES_AT_ONCE]
+        visible = np.flatnonzero(np.isfinite(vertices).all(axis=(1, 2)))
+        whole = self._draw(vertices, colours, focal_px, principal_px, visible[:BODIES_AT_ONCE])
+        for start in range(BODIES_AT_ONCE, len(visible), BODIES_AT_ONCE):
+            some = visible[start : start + BODIES_AT_ONCE]
             whole = join_by_depth(whole, self._draw(vertices, colours, focal_px, principal_px, some))
         return whole
 
@@ -88,21 +88,21 @@ class BodyRenderer:
         colours: np.ndarray,
         focal_px: np.ndarray,
         principal_px: np.ndarray,
-        shown: np.ndarray,
+        visible: np.ndarray,
     ) -> Rendering:
-        """Draw the people in the rows `shown`."""
+        """Draw the people in the rows `visible`."""
         size = (self.height, self.width)
         colour = np.zeros((*size, 3), np.float32)
         person = np.full(size, -1, np.int32)
         coverage = np.zeros(size, np.float32)
         depth_m = np.full(size, np.inf, np.float32)
-        if len(shown):
-            scene = _Scene(self, vertices[shown], colours[shown], focal_px[shown], principal_px[shown])
+        if len(visible):
+            scene = _Scene(self, vertices[visible], colours[visible], focal_px[visible], principal_px[visible])
             pixels = np.flatnonzero(scene.pixels_in_reach())
             hits = scene.cast(self._pixel_x.ravel()[pixels], self._pixel_y.ravel()[pixels])
             met = pixels[hits.ray]
             colour.reshape(-1, 3)[met] = hits.colour
-            person.ravel()[met] = shown[hits.person]
+            person.ravel()[met] = visible[hits.person]
             coverage.ravel()[met] = 1.0
             depth_m.ravel()[met] = hits.depth_m
             self._smooth_outlines(scene, person, colour, coverage)

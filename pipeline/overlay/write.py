@@ -154,23 +154,23 @@ class OverlayPainter:
         return panel
 
 
-def _places_in(frames: Sequence[Frame], tracks: Sequence[MotionTrack]) -> list[list[tuple[int, int]]]:
+def _rows_in(frames: Sequence[Frame], tracks: Sequence[MotionTrack]) -> list[list[tuple[int, int]]]:
     """Return for every frame which (track, row of the track) has a body in it."""
-    places: list[list[tuple[int, int]]] = [[] for _ in frames]
+    found: list[list[tuple[int, int]]] = [[] for _ in frames]
     wanted = np.array([frame.index for frame in frames])
     for number, track in enumerate(tracks):
         if track.frame_index[0] > wanted[-1] or track.frame_index[-1] < wanted[0]:
             continue
         rows = np.minimum(np.searchsorted(track.frame_index, wanted), len(track.frame_index) - 1)
-        for place in np.flatnonzero(track.frame_index[rows] == wanted):
-            places[place].append((number, int(rows[place])))
-    return places
+        for offset in np.flatnonzero(track.frame_index[rows] == wanted):
+            found[offset].append((number, int(rows[offset])))
+    return found
 
 
 def people_in(group: Sequence[Frame], tracks: Sequence[MotionTrack], body: Body) -> Iterator[PeopleInFrame]:
     """Give the people of each frame of a group; bodies are skinned together up to `BODIES_TOGETHER`."""
     held: list[list[tuple[int, int]]] = []
-    for row in _places_in(group, tracks):
+    for row in _rows_in(group, tracks):
         if held and sum(map(len, held)) + len(row) > BODIES_TOGETHER:
             yield from _skinned(held, tracks, body)
             held = []
@@ -182,15 +182,15 @@ def _skinned(
     by_frame: Sequence[Sequence[tuple[int, int]]], tracks: Sequence[MotionTrack], body: Body
 ) -> Iterator[PeopleInFrame]:
     """Give the people of each frame, of (track, row of the track); all are skinned together."""
-    places = [place for row in by_frame for place in row]
+    pairs = [pair for row in by_frame for pair in row]
 
     def gather(name: str, *shape: int) -> np.ndarray:
-        values = [getattr(tracks[number], name)[row] for number, row in places]
-        return np.array(values, np.float32).reshape(len(places), *shape)
+        values = [getattr(tracks[number], name)[row] for number, row in pairs]
+        return np.array(values, np.float32).reshape(len(pairs), *shape)
 
-    betas = np.array([tracks[number].betas for number, _ in places], np.float32).reshape(-1, 10)
+    betas = np.array([tracks[number].betas for number, _ in pairs], np.float32).reshape(-1, 10)
     vertices = vertex_positions(body, gather("pose", 24, 3), betas, gather("trans", 3))
-    ids = np.array([tracks[number].track_id for number, _ in places], np.int64)
+    ids = np.array([tracks[number].track_id for number, _ in pairs], np.int64)
     everyone = PeopleInFrame(
         track_ids=ids,
         vertices=vertices,

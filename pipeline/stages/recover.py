@@ -81,16 +81,16 @@ class RecoverStage(Stage):
 
         if self._recovery is None or chunk.tracks is None:
             raise ValueError("recover: the stage was not opened, or the chunk has no tracks")
-        seen = tracked_rows(chunk, self._focal_px)
+        observations = tracked_rows(chunk, self._focal_px)
         images = [frame.image for frame in chunk.frames]
         indices = [frame.index for frame in chunk.frames]
-        usable = (seen.keypoints[..., 2] >= self._settings.keypoint_score_min).sum(axis=1)
-        seen = select_rows(seen, usable >= self._settings.keypoints_min)
-        if not len(seen.frame_index):
-            return replace(chunk, observations=seen)
+        usable = (observations.keypoints[..., 2] >= self._settings.keypoint_score_min).sum(axis=1)
+        observations = select_rows(observations, usable >= self._settings.keypoints_min)
+        if not len(observations.frame_index):
+            return replace(chunk, observations=observations)
         parts = []
-        for start in range(0, len(seen.frame_index), ROWS_AT_ONCE):
-            rows = select_rows(seen, np.arange(start, min(start + ROWS_AT_ONCE, len(seen.frame_index))))
+        for start in range(0, len(observations.frame_index), ROWS_AT_ONCE):
+            rows = select_rows(observations, np.arange(start, min(start + ROWS_AT_ONCE, len(observations.frame_index))))
             bodies = self._recovery.recover(
                 images,
                 PeopleInImages(

@@ -10,7 +10,7 @@ from torch import Tensor
 from configs.errors import InputError
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
 from dpmesh.training.engine.shards import join_arrays, read_arrays
-from dpmesh.training.motion.seen import SeenMotion
+from dpmesh.training.motion.seen import SimulatedMotion
 from refine.prior.conditions import MotionConditions, describe_windows
 
 
@@ -38,7 +38,7 @@ class MotionShards:
         paths = sorted(folder.glob("motion_*.npz"))
         if not paths:
             raise InputError(f"{folder}: no motion_*.npz there; make them with `dpmesh-video data motion`")
-        self._motion = join_arrays([read_arrays(path, SeenMotion) for path in paths])
+        self._motion = join_arrays([read_arrays(path, SimulatedMotion) for path in paths])
         self._seed = seed
         frames = self._motion.pose.shape[1]
         self._rows = frames if rows is None else rows
@@ -68,7 +68,9 @@ class MotionShards:
         return self._make(np.arange(start, start + len(observed)), observed, np.ones_like(observed))
 
     def _make(self, clips: np.ndarray, is_observed: np.ndarray, is_row: np.ndarray) -> MotionBatch:
-        part = {field.name: torch.from_numpy(getattr(self._motion, field.name)[clips]) for field in fields(SeenMotion)}
+        part = {
+            field.name: torch.from_numpy(getattr(self._motion, field.name)[clips]) for field in fields(SimulatedMotion)
+        }
         windows = is_row.shape[1] // self._rows
         has_rows = torch.from_numpy(is_row).unflatten(1, (windows, self._rows)).any(2).flatten()
 

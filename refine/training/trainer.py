@@ -44,14 +44,12 @@ class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
 
     def losses(self, batch: MotionBatch, turn: int) -> dict[str, Tensor]:
         """Return the losses of joints and their steps in metres, of the six numbers and of the told errors."""
-        chance, count = self.chance(14, turn), len(batch.pose)
-        time = torch.where(
-            chance.coin(PURE_NOISE_PROBABILITY, count), TIME_COUNT - 1, chance.integers(NOISY_MAX, count)
-        )
+        rng, count = self.rng(14, turn), len(batch.pose)
+        time = torch.where(rng.coin(PURE_NOISE_PROBABILITY, count), TIME_COUNT - 1, rng.integers(NOISY_MAX, count))
         kept = self._kept[time, None, None, None]
-        noisy = kept.sqrt() * batch.pose + (1.0 - kept).sqrt() * chance.normal(1.0, *batch.pose.shape)
+        noisy = kept.sqrt() * batch.pose + (1.0 - kept).sqrt() * rng.normal(1.0, *batch.pose.shape)
         with self.autocast():
-            made, spread = self.running(noisy, time, batch.conditions, ~chance.coin(CONDITION_DROPOUT, count))
+            made, spread = self.running(noisy, time, batch.conditions, ~rng.coin(CONDITION_DROPOUT, count))
         is_row = batch.conditions.is_row
         share = is_row / is_row.sum()
         links = (is_row[:, 1:] & is_row[:, :-1]) / is_row.sum()

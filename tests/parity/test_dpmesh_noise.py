@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.posefix import SeenKeypoints, disturb, similarity_distances
 from dpmesh.training.recovery.published_look import COVER_TRIES, covers_of, look_of
 
@@ -47,7 +47,7 @@ def test_distances_of_similarities_are_the_published_ones(noise_case: Any) -> No
 
 def test_keypoints_are_as_wrong_as_the_published_ones(noise_case: Any) -> None:
     seen = seen_in(noise_case, OWN_DRAWS)
-    distance = (disturb(seen, Chance((7,))) - seen.joints).norm(dim=-1)
+    distance = (disturb(seen, Rng((7,))) - seen.joints).norm(dim=-1)
     found, wanted = shares(distance, similarity_distances(seen.area)[:, 0]), noise_case["frac"]
     both = (OWN_DRAWS * found + PUBLISHED_DRAWS * wanted) / (OWN_DRAWS + PUBLISHED_DRAWS)
     # Half a draw for the bands that are nearly empty.

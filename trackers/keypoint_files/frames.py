@@ -19,7 +19,7 @@ DIGITS_MAX = 18
 class FrameNaming:
     """What is known of how a video's frames are called."""
 
-    pictures: Sequence[str] = ()  # file names of the frames, of a video made of pictures
+    image_names: Sequence[str] = ()  # file names of the frames, of a video made of pictures
     first_number: int | None = None  # in a file name that stands for frame 0; None = 1 where names count from 1, else 0
 
 
@@ -61,16 +61,16 @@ def index_frames(keys: Iterable[FrameKey], source: Path, naming: FrameNaming, *,
 
 def index_names(names: Sequence[str], source: Path, naming: FrameNaming, *, from_one: bool = False) -> dict[str, int]:
     """Return the frame index of each file name, by the pictures' names or by the last number in it."""
-    place_of = {_without_ending(picture): place for place, picture in enumerate(naming.pictures)}
-    of_picture = {name: place_of[_without_ending(name)] for name in names if _without_ending(name) in place_of}
-    if of_picture and len(place_of) == len(naming.pictures):
-        if missing := sorted(set(names) - set(of_picture)):
+    index_of = {_without_ending(image): index for index, image in enumerate(naming.image_names)}
+    of_image = {name: index_of[_without_ending(name)] for name in names if _without_ending(name) in index_of}
+    if of_image and len(index_of) == len(naming.image_names):
+        if missing := sorted(set(names) - set(of_image)):
             log.warning(
                 "%s: %d names, e.g. %s, are not among the pictures; left out",
                 source, len(missing), shortened(missing[0]),
             )  # fmt: skip
-        _refuse_doubles(of_picture, source)
-        return of_picture
+        _refuse_doubles(of_image, source)
+        return of_image
     numbers: dict[str, int] = {}
     for name in names:
         number = _find_number(name, source)

@@ -34,7 +34,7 @@ class KeypointRecord:
         *,
         layout: str = "auto",
         first_number: int | None = None,
-        pictures: Sequence[str] = (),
+        image_names: Sequence[str] = (),
         is_id_kept: bool = False,
     ) -> None:
         """Read everything, so that what is wrong is known before the work on the video begins.
@@ -44,7 +44,7 @@ class KeypointRecord:
             layout: name of `LAYOUTS`, or "auto": told by names, by the number of points, and by what they look like.
             first_number: number in a file name that stands for frame 0. By default 1 where file names count from 1,
                 else 0. Whole-number image ids are frame indices as they stand.
-            pictures: file names of the frames, of a video made of pictures. Where any of them is named in `path`, names
+            image_names: file names of the frames, of a video made of pictures. Where any of them is named in `path`, names
                 tell the frames; else numbers do.
             is_id_kept: whether detections carry the identities that the file has.
 
@@ -65,7 +65,7 @@ class KeypointRecord:
         self.problem = _describe_damage(path, damaged)
         if self.problem:
             log.warning("%s", self.problem)
-        naming = FrameNaming(pictures, first_number)
+        naming = FrameNaming(image_names, first_number)
         is_from_one = family in (COUNTS_FROM_ONE, "Ultralytics labels")
         indices = index_frames(rows.frames, path, naming, from_one=is_from_one)
         index_of = np.array([indices.get(key, -1) for key in rows.frames], np.int64)  # -1: of a picture not there

@@ -60,8 +60,8 @@ class AutoencoderTraining(Loop[Autoencoder, Crops, CropShards]):
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
         """Return the losses of the pictures (L1) and of the latents' moments."""
-        chance = self.chance(1, turn)
-        image = recoloured(mirrored(batch.to(self.device), chance).image.float() / 255.0, chance)
+        rng = self.rng(1, turn)
+        image = recoloured(mirrored(batch.to(self.device), rng).image.float() / 255.0, rng)
         with self.autocast():
             latents, made = self.running(image)
         latents = latents.float()
@@ -89,7 +89,7 @@ class AutoencoderTraining(Loop[Autoencoder, Crops, CropShards]):
         }
 
     @torch.no_grad()
-    def picture(self, network: Autoencoder, held: CropShards) -> Tensor:
+    def sample_image(self, network: Autoencoder, held: CropShards) -> Tensor:
         """Return held-out crops over what the autoencoder makes of them."""
         image = held.crops.image[:SHOWN].to(self.device).float() / 255.0
         return make_grid(torch.cat([image, network.forward(image)[1].clamp(0.0, 1.0)]), nrow=len(image))

@@ -10,8 +10,8 @@ import torch
 
 from dpmesh.body import load_body
 from dpmesh.training.commands.option_types import positive_int
-from dpmesh.training.commands.options import add_picture_options, log_to_stderr, picture_settings, run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.commands.options import add_image_options, image_settings, log_to_stderr, run_command
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, fill, run_jobs, write_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.people.crops import Crops, make_crops
@@ -33,7 +33,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="dpmesh-video data crops",
         description="Make synthetic crops; a killed run continues where it was.",
     )
-    add_picture_options(parser)
+    add_image_options(parser)
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument(
         "--count", required=True, type=positive_int, help=f"crops; rounded up to whole shards of {SHARD}"
@@ -44,7 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Make the shards that are missing."""
-    claim_folder(options.output, picture_settings(options) | {"shard": SHARD, "batch": BATCH})
+    claim_folder(options.output, image_settings(options) | {"shard": SHARD, "batch": BATCH})
     run_jobs(functools.partial(_work, options), options.jobs)
 
 
@@ -61,8 +61,8 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
         first = mine[k] * SHARD
         parts: list[Crops] = []
         for start in range(first, first + SHARD, BATCH):
-            chance = Chance((options.seed, start), options.device)
-            parts.append(make_crops(studio, chance, BATCH, options.image_px).to("cpu"))
+            rng = Rng((options.seed, start), options.device)
+            parts.append(make_crops(studio, rng, BATCH, options.image_px).to("cpu"))
         write_arrays(paths[mine[k]], Crops.join(parts))
 
     fill([paths[k] for k in mine], make, f"crops {options.split}")

@@ -15,9 +15,9 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from dpmesh.body import BodyModel, load_body
-from dpmesh.training.commands.option_types import positive_float, share, whole
+from dpmesh.training.commands.option_types import fraction, positive_float, whole
 from dpmesh.training.commands.options import run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.mocap.demo_motion import Motion, Role, keep_on_floor, lay_out
@@ -179,7 +179,7 @@ def make_demo(options: argparse.Namespace) -> None:
     background = cover_view(read_background(options.background), options.background_top)
     floor = view.camera_from_world[0].numpy() @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
     renderer = renderer_of(body, "cpu")
-    outfits = dress(Chance((options.seed,)), renderer.surface, len(actors))
+    outfits = dress(Rng((options.seed,)), renderer.surface, len(actors))
     frames: list[SequenceFrame] = []
     for frame in render_sequence(body, renderer, actors, outfits, view, light, background, floor, seed=options.seed):
         frames.append(frame)
@@ -205,7 +205,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `dpmesh-video data mocap`")
     parser.add_argument("--background", required=True, type=Path, help="picture behind the people")
-    parser.add_argument("--background-top", type=share, default=0.81, help="share of its spare height cut at the top")
+    parser.add_argument(
+        "--background-top", type=fraction, default=0.81, help="share of its spare height cut at the top"
+    )
     parser.add_argument("--cast", choices=sorted(CASTS), default="open", help="which recorded motions")
     parser.add_argument("--seconds", type=positive_float, default=10.0)
     parser.add_argument("--seed", type=whole, default=11)

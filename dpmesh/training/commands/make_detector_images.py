@@ -13,8 +13,8 @@ import torch
 from dpmesh.body import load_body
 from dpmesh.keypoints import MIRRORED_17
 from dpmesh.training.commands.option_types import positive_int, whole
-from dpmesh.training.commands.options import add_picture_options, log_to_stderr, picture_settings, run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.commands.options import add_image_options, image_settings, log_to_stderr, run_command
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, fill, run_jobs, write_whole
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.people.population import Studio
@@ -35,7 +35,7 @@ def label_lines(boxes_xyxy: np.ndarray, keypoints: np.ndarray, width: int, heigh
     return "".join(lines)
 
 
-def write_pictures(scenes: Scenes, images: Path, labels: Path, first: int, quality: int) -> None:
+def write_images(scenes: Scenes, images: Path, labels: Path, first: int, quality: int) -> None:
     """Write the pictures as `first`, `first` + 1, ...; labels come first: a picture that exists has its own."""
     height, width = scenes.image.shape[-2:]
     for k, image in enumerate(scenes.image.permute(0, 2, 3, 1).cpu().numpy()):
@@ -52,7 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="dpmesh-video data detector-images",
         description="Make detector images; a killed run continues where it was.",
     )
-    add_picture_options(parser)
+    add_image_options(parser)
     parser.add_argument("--output", required=True, type=Path, help="data set folder; both splits go into the same")
     parser.add_argument("--count", required=True, type=positive_int, help=f"pictures; rounded up to batches of {BATCH}")
     parser.add_argument("--image-px", type=positive_int, default=640, help="longer side")
@@ -64,7 +64,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Make the pictures that are missing."""
-    settings = picture_settings(options) | {"batch": BATCH, "people_min": options.people_min}
+    settings = image_settings(options) | {"batch": BATCH, "people_min": options.people_min}
     claim_folder(options.output / "images" / options.split, settings)
     (options.output / "labels" / options.split).mkdir(parents=True, exist_ok=True)
     _describe(options.output)
@@ -81,10 +81,10 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     batches = list(range(job, -(-options.count // BATCH), jobs))
 
     def make(k: int) -> None:
-        chance = Chance((options.seed, batches[k]), options.device)
-        width, height = sample_size(chance, options.image_px)
-        scenes = make_scenes(studio, chance, BATCH, width, height, options.people_min)
-        write_pictures(scenes, images, labels, batches[k] * BATCH, 92)
+        rng = Rng((options.seed, batches[k]), options.device)
+        width, height = sample_size(rng, options.image_px)
+        scenes = make_scenes(studio, rng, BATCH, width, height, options.people_min)
+        write_images(scenes, images, labels, batches[k] * BATCH, 92)
 
     last = [images / f"{(batch + 1) * BATCH - 1:06d}.jpg" for batch in batches]
     fill(last, make, f"detector images {options.split}")

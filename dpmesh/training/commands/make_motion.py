@@ -12,11 +12,11 @@ from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from dpmesh.training.commands.option_types import positive_int, whole
 from dpmesh.training.commands.options import log_to_stderr, run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, digest, fill, join_arrays, run_jobs, write_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import draw_clips
-from dpmesh.training.motion.seen import SeenMotion, see
+from dpmesh.training.motion.seen import SimulatedMotion, see
 from dpmesh.training.noise.simulated import KeypointNoise, mixed_noise
 
 SHARD = 256
@@ -60,11 +60,11 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     mine = list(range(job, len(paths), jobs))
 
     def make(k: int) -> None:
-        parts: list[SeenMotion] = []
+        parts: list[SimulatedMotion] = []
         for start in range(mine[k] * SHARD, (mine[k] + 1) * SHARD, BATCH):
-            chance = Chance((options.seed, 11, start))
-            clips = draw_clips(bank, chance.numpy, BATCH, options.frames, options.split)
-            parts.append(see(clips, body, network, noise.draw(chance), chance))
+            rng = Rng((options.seed, 11, start))
+            clips = draw_clips(bank, rng.numpy, BATCH, options.frames, options.split)
+            parts.append(see(clips, body, network, noise.draw(rng), rng))
         write_arrays(paths[mine[k]], join_arrays(parts))
 
     fill([paths[k] for k in mine], make, f"motion {options.split}")

@@ -33,7 +33,7 @@ from dpmesh.training.commands.make_demo_clip import (
 )
 from dpmesh.training.commands.option_types import positive_float, positive_int, whole
 from dpmesh.training.commands.options import run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.mocap.demo_motion import Role
 from dpmesh.training.people.population import renderer_of
@@ -81,8 +81,8 @@ def choose_roles(bank: PoseBank, rng: np.random.Generator, frames: int) -> list[
             "one and three are needed: make it from more archives, or shorter clips"
         )
     kinds = bank.categories[acts]
-    chances = np.array([1.0 / (kinds == kind).sum() for kind in kinds])
-    stay = rng.choice(acts, 3, replace=False, p=chances / chances.sum())
+    weights = np.array([1.0 / (kinds == kind).sum() for kind in kinds])
+    stay = rng.choice(acts, 3, replace=False, p=weights / weights.sum())
     side = float(rng.choice([-1.0, 1.0]))
     return [
         Role(str(bank.names[rng.choice(gaits)]), True, (-0.6, 0.6), (3.8, 5.0), side * np.pi / 2),
@@ -143,7 +143,7 @@ def make_sequence(
     things = place_things(rng, actors, view, pictures)
     back = cover_view(read_background(pictures[rng.integers(len(pictures))]), 0.8)
     floor = view.camera_from_world[0].numpy() @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
-    outfits = dress(Chance(seeds), renderer.surface, len(actors))
+    outfits = dress(Rng(seeds), renderer.surface, len(actors))
     frames = list(
         render_sequence(
             body, renderer, actors, outfits, view, daylight(), back, floor,

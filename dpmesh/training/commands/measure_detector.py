@@ -15,7 +15,7 @@ from configs.errors import InputError
 from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import run_command
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.noise.measured import (
     ErrorStatistics,
@@ -169,13 +169,13 @@ def run(options: argparse.Namespace) -> None:
     told = crops.crops[is_found.nonzero().squeeze(1)]
     measured = error_statistics(seen)
     noise = fit_noise(told, measured, KeypointNoise())
-    share = float(is_found.float().mean())
+    fraction = float(is_found.float().mean())
     present = replace(KeypointNoise(), blackout_rate=0.0)  # whole sides that are cut off are no detector's error
     columns = {"detector": measured} | {
-        name: error_statistics(simulate(told, kind, Chance((SEED,))))
+        name: error_statistics(simulate(told, kind, Rng((SEED,))))
         for name, kind in (("own noise", present), ("measured noise", noise))
     }
-    sys.stdout.write(f"{options.weights.name}: {share:.1%} of {len(is_found)} people found\n\n")
+    sys.stdout.write(f"{options.weights.name}: {fraction:.1%} of {len(is_found)} people found\n\n")
     sys.stdout.write(format_statistics(columns))
     if options.output is not None:
         content = {
@@ -183,7 +183,7 @@ def run(options: argparse.Namespace) -> None:
             "crops": len(is_found),
             "crop_px": crops.crops.image.shape[-1],
             "image_px": options.image_px,
-            "found": round(share, 4),
+            "found": round(fraction, 4),
             "measured": measured.to_mapping(),
             "noise": {name: _rounded(value) for name, value in asdict(noise).items()},
         }

@@ -28,7 +28,7 @@ def positive_float(text: str) -> float:
     return value
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     """Return a number from 0 to 1."""
     value = _number_of(text)
     if not 0.0 <= value <= 1.0:

@@ -88,7 +88,7 @@ def check_sources(parser: argparse.ArgumentParser, options: argparse.Namespace) 
     return options
 
 
-def add_picture_options(parser: argparse.ArgumentParser) -> None:
+def add_image_options(parser: argparse.ArgumentParser) -> None:
     """Add what every command that fills a folder with pictures is told, but for how many and how large."""
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `dpmesh-video data mocap`")
     parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
@@ -99,7 +99,7 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu")
 
 
-def picture_settings(options: argparse.Namespace) -> dict[str, int | str]:
+def image_settings(options: argparse.Namespace) -> dict[str, int | str]:
     """Return what the pictures depend on, for `claim_folder`.
 
     Raises:

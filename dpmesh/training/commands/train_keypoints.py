@@ -19,7 +19,7 @@ from dpmesh.training.commands.options import (
 )
 from dpmesh.training.engine.checkpoint import CHECKPOINT, check_checkpoint
 from dpmesh.training.engine.loop import Loop, LoopPlan
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.people.population import COCO_OF_30
@@ -28,27 +28,27 @@ from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.map_loss import map_loss
 
 
-def prepare(crops: Crops, chance: Chance, *, is_augmented: bool) -> tuple[Tensor, Tensor, Tensor]:
+def prepare(crops: Crops, rng: Rng, *, is_augmented: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Return images (R, 3, 128, 128), COCO keypoints (R, 17, 2) in map cells and their visibility (R, 17).
 
     With augmentation every crop is mirrored, turned, moved, scaled and recoloured by chance.
     """
     if is_augmented:
-        crops = mirrored(crops, chance)
+        crops = mirrored(crops, rng)
     places = as_annotated(crops)[:, list(COCO_OF_30)] / CROP_PX
     visible = crops.visible30[:, list(COCO_OF_30)]
     image = crops.image.float() / 255.0
     if is_augmented:
-        image, places = _moved(recoloured(image, chance), places, chance)
+        image, places = _moved(recoloured(image, rng), places, rng)
     inside = ((places >= 0) & (places < 1)).all(-1)
     return image, places.nan_to_num(9.0) * MAP_PX, torch.where(inside, visible, 0)
 
 
-def _moved(image: Tensor, places: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
+def _moved(image: Tensor, places: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
     rows = len(image)
-    angle = chance.normal(0.2, rows) * chance.coin(0.6, rows)
-    zoom = chance.log_uniform(0.85, 1.25, rows)
-    shift = chance.normal(0.06, rows, 2)
+    angle = rng.normal(0.2, rows) * rng.coin(0.6, rows)
+    zoom = rng.log_uniform(0.85, 1.25, rows)
+    shift = rng.normal(0.06, rows, 2)
     cos, sin = angle.cos() / zoom, angle.sin() / zoom
     # From a place in the new crop to its place in the old one, both about the middle.
     back = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
@@ -64,7 +64,7 @@ def measure(network: KeypointNetwork, crops: CropShards, device: str) -> dict[st
     network = network.eval()
     errors, marks = [], []
     for number, batch in enumerate(crops.in_order(64)):
-        image, places, visible = prepare(batch.to(device), Chance((number,), device), is_augmented=False)
+        image, places, visible = prepare(batch.to(device), Rng((number,), device), is_augmented=False)
         cells, _ = read_heatmaps(network.forward(image).float())
         errors.append(((cells - places).norm(dim=-1) / MAP_PX).cpu())
         marks.append(visible.cpu())
@@ -79,7 +79,7 @@ class KeypointTraining(Loop[KeypointNetwork, Crops, CropShards]):
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
         """Return the loss of the maps."""
-        image, places, visible = prepare(batch.to(self.device), self.chance(6, turn), is_augmented=True)
+        image, places, visible = prepare(batch.to(self.device), self.rng(6, turn), is_augmented=True)
         with self.autocast():
             logits = self.running(image)
         return {"loss": map_loss(logits, places, visible)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from dpmesh.body import load_body
 from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
-from dpmesh.training.commands.option_types import share
+from dpmesh.training.commands.option_types import fraction
 from dpmesh.training.commands.options import (
     add_crop_options,
     add_loop_options,
@@ -37,7 +37,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--clean-keypoints", action="store_true", help="true keypoints: how a teacher is trained")
     parser.add_argument("--teacher", type=Path, help="checkpoint of a teacher, whose features are followed")
-    parser.add_argument("--blind", type=share, default=0.0, help="share of crops without any keypoint, with own noise")
+    parser.add_argument(
+        "--blind", type=fraction, default=0.0, help="share of crops without any keypoint, with own noise"
+    )
     parser.add_argument(
         "--losses", choices=("own", "published"), default="own", help="published: for release and paper"
     )

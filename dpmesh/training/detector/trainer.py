@@ -17,7 +17,7 @@ from dpmesh.training.engine.average import follow, start_average
 from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, of_another_training, read_checkpoint
 from dpmesh.training.engine.curves import log_numbers
 from dpmesh.training.engine.divergence import GradientWatch, check_finite
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.schedule import Schedule, Stopwatch
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.engine.stopping import StopRequest
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 ARCHITECTURE = Path(__file__).with_name("detector.yaml")
 _LONGER_PX = (320, 448, 640)
-_LONGER_CHANCE = (0.35, 0.3, 0.35)
+_LONGER_PROBABILITY = (0.35, 0.3, 0.35)
 _LOSS_NAMES = ("box_loss", "pose_loss", "kobj_loss", "cls_loss", "dfl_loss")
 
 
@@ -141,13 +141,13 @@ class DetectorTrainer:
         pictures = 0
         saved = self._minutes
         self.network.train()
-        while plan.schedule.share(self.step, self._minutes) < 1.0 and watch.here < pause_after and not stop.is_asked:
-            chance = Chance((plan.seed, 5, self.step), self._device)
-            longer = int(chance.numpy.choice(_LONGER_PX, p=_LONGER_CHANCE))
-            width, height = sample_size(chance, longer)
+        while plan.schedule.fraction(self.step, self._minutes) < 1.0 and watch.here < pause_after and not stop.is_asked:
+            rng = Rng((plan.seed, 5, self.step), self._device)
+            longer = int(rng.numpy.choice(_LONGER_PX, p=_LONGER_PROBABILITY))
+            width, height = sample_size(rng, longer)
             count = max(1, plan.batch_pixels // (width * height))
-            people = 3 if chance.numpy.random() < plan.crowded_rate else 0
-            scenes = make_scenes(studio, chance, count, width, height, people)
+            people = 3 if rng.numpy.random() < plan.crowded_rate else 0
+            scenes = make_scenes(studio, rng, count, width, height, people)
             pictures += count
             for name, value in self._step(labels_of(scenes)).items():
                 sums[name] = sums[name] + value if name in sums else value
@@ -155,7 +155,7 @@ class DetectorTrainer:
             self._minutes = watch.minutes
             if self.step % plan.report_steps == 0:
                 means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
-                self._report({"pictures_per_s": round(pictures / (60 * watch.here), 1), **means})
+                self._report({"images_per_s": round(pictures / (60 * watch.here), 1), **means})
                 sums, summed = {}, 0
             if self.step % plan.checkpoint_steps == 0 or self._minutes - saved >= plan.checkpoint_minutes:
                 self.save()

@@ -16,7 +16,7 @@ from dpmesh.network.backbone import Backbone
 from dpmesh.network.config import BackboneConfig
 from dpmesh.training.autoencoder.trainer import SHOWN, Autoencoder
 from dpmesh.training.engine.loop import Loop, LoopPlan
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import CLEAN
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import prepare
@@ -72,12 +72,12 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
         """Return the squared error of the noise."""
-        chance = self.chance(1, turn)
-        ready = prepare(batch.to(self.device), chance, replace(CLEAN, blind_rate=BLIND_RATE), is_augmented=True)
-        timestep = chance.integers(TIMESTEPS, len(ready.joints))
+        rng = self.rng(1, turn)
+        ready = prepare(batch.to(self.device), rng, replace(CLEAN, blind_rate=BLIND_RATE), is_augmented=True)
+        timestep = rng.integers(TIMESTEPS, len(ready.joints))
         with self.autocast():
             latents = self.network.backbone.latents(ready.image).float()
-            noise = chance.normal(1.0, *latents.shape)
+            noise = rng.normal(1.0, *latents.shape)
             found = self.running(self._add(latents, noise, timestep), timestep, ready.joints, ready.mask)
         return {"noise": (found.float() - noise).square().mean()}
 
@@ -86,10 +86,10 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
         """Return the squared error of the noise, over all time steps and over each third of them."""
         errors, steps = [], []
         for number, batch in enumerate(held.in_order(32)):
-            chance = Chance((SEED, number), self.device)
-            ready = prepare(batch.to(self.device), chance, CLEAN, is_augmented=False)
+            rng = Rng((SEED, number), self.device)
+            ready = prepare(batch.to(self.device), rng, CLEAN, is_augmented=False)
             latents = network.backbone.latents(ready.image)
-            timestep, noise = chance.integers(TIMESTEPS, len(latents)), chance.normal(1.0, *latents.shape)
+            timestep, noise = rng.integers(TIMESTEPS, len(latents)), rng.normal(1.0, *latents.shape)
             found = network.forward(self._add(latents, noise, timestep), timestep, ready.joints, ready.mask)
             errors.append((found - noise).square().mean((1, 2, 3)))
             steps.append(timestep)
@@ -100,13 +100,13 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
         }
 
     @torch.no_grad()
-    def picture(self, network: PoseDiffusion, held: CropShards) -> Tensor | None:
+    def sample_image(self, network: PoseDiffusion, held: CropShards) -> Tensor | None:
         """Return held-out crops over crops made from nothing but noise and their joints."""
         if self._autoencoder is None:
             return None
-        chance = Chance((SEED,), self.device)
-        ready = prepare(held.crops[:SHOWN].to(self.device), chance, CLEAN, is_augmented=False)
-        latents = chance.normal(1.0, *network.backbone.latents(ready.image).shape)
+        rng = Rng((SEED,), self.device)
+        ready = prepare(held.crops[:SHOWN].to(self.device), rng, CLEAN, is_augmented=False)
+        latents = rng.normal(1.0, *network.backbone.latents(ready.image).shape)
         schedule: Any = DDIMScheduler(num_train_timesteps=TIMESTEPS, clip_sample=False, **BETAS)
         schedule.set_timesteps(SAMPLE_STEPS)
         for step in schedule.timesteps.tolist():

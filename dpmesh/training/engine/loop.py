@@ -24,7 +24,7 @@ from dpmesh.training.engine.average import follow, start_average
 from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, read_averaged, read_checkpoint, read_config
 from dpmesh.training.engine.curves import draw_curves, log_numbers
 from dpmesh.training.engine.divergence import GradientWatch, check_finite
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.schedule import Schedule, Stopwatch
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.engine.stopping import StopRequest
@@ -112,7 +112,7 @@ class Loop(Generic[Network, Batch, Held]):
     """Trains a network; everything a later process needs to go on is in `checkpoint.pt`.
 
     A training derives from it and says what its network is paid for (`losses`), how good it is (`measure`) and, where
-    that can be looked at, what it makes (`picture`).
+    that can be looked at, what it makes (`sample_image`).
     """
 
     unit = "crops"
@@ -179,7 +179,7 @@ class Loop(Generic[Network, Batch, Held]):
         """Return how good a network is on held-out data, by name."""
         raise NotImplementedError
 
-    def picture(self, network: Network, held: Held) -> Tensor | None:
+    def sample_image(self, network: Network, held: Held) -> Tensor | None:
         """Return (3, H, W), 0 to 1, of what a network makes of held-out data; None where nothing can be looked at."""
         return None
 
@@ -192,9 +192,9 @@ class Loop(Generic[Network, Batch, Held]):
         """Return the context in which the network computes."""
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.plan.is_bfloat16)
 
-    def chance(self, kind: int, turn: int) -> Chance:
+    def rng(self, kind: int, turn: int) -> Rng:
         """Return what draws for one use of one batch."""
-        return Chance((self.plan.seed, kind, turn), self.device)
+        return Rng((self.plan.seed, kind, turn), self.device)
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one; return whether there was.
@@ -276,7 +276,7 @@ class Loop(Generic[Network, Batch, Held]):
         saved = before
         is_stopped = False
         self.network.train()
-        while plan.schedule.share(self.step, self._minutes) < 1.0 and self._minutes - before < pause_after:
+        while plan.schedule.fraction(self.step, self._minutes) < 1.0 and self._minutes - before < pause_after:
             turn = self.step * processes + self._accelerator.process_index
             losses = self._step(source.batch(plan.batch_rows, turn), turn)
             self._minutes, is_stopped = self._shared(watch.minutes, stop.is_asked)
@@ -337,11 +337,11 @@ class Loop(Generic[Network, Batch, Held]):
         network = self.averaged()
         self._report(self.measure(network, validation))
         draw_curves(self._output / "log.jsonl", self._output / "curves.png")
-        picture = self.picture(network, validation)
-        if picture is not None:
+        sample_image = self.sample_image(network, validation)
+        if sample_image is not None:
             samples = self._output / "samples"
             samples.mkdir(exist_ok=True)
-            save_image(picture, samples / f"step_{self.step:07d}.png")
+            save_image(sample_image, samples / f"step_{self.step:07d}.png")
 
     def _report(self, values: dict[str, float]) -> None:
         if not self._accelerator.is_main_process:

@@ -12,7 +12,7 @@ from torch import Tensor
 Number = float | Tensor
 
 
-class Chance:
+class Rng:
     """A source of random tensors.
 
     Args:

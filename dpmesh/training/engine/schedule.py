@@ -23,10 +23,10 @@ class Schedule:
         """Return the learning rate: a linear rise, then half a cosine down to a fiftieth."""
         if step < self.warm_up_steps:
             return self.learning_rate * (step + 1) / self.warm_up_steps
-        share = self.share(step, minutes)
-        return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+        fraction = self.fraction(step, minutes)
+        return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
-    def share(self, step: int, minutes: float) -> float:
+    def fraction(self, step: int, minutes: float) -> float:
         """Return how much of the training is done, 0 to 1."""
         by_step = 0.0 if self.steps is None else step / self.steps
         by_time = 0.0 if self.minutes is None else minutes / self.minutes

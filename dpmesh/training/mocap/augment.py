@@ -20,7 +20,7 @@ LIMBS = tuple(
     for parts in (("hip", "knee", "ankle", "foot"), ("collar", "shoulder", "elbow", "wrist"))
     for side in ("left", "right")
 )
-_LIMB_CHANCE = 0.6  # that one limb of a pose chosen for it comes from elsewhere
+_LIMB_PROBABILITY = 0.6  # that one limb of a pose chosen for it comes from elsewhere
 _LEAN_DEG = 22.0
 _MIRRORED = tuple(
     JOINT_INDEX[name.replace("left_", "right_") if "left_" in name else name.replace("right_", "left_")]
@@ -67,7 +67,7 @@ def mix_limbs(pose: np.ndarray, givers: np.ndarray, rng: np.random.Generator) ->
     out = pose.copy()
     for limb in LIMBS:
         joints = np.array(limb)
-        rows = np.flatnonzero(rng.random(len(pose)) < _LIMB_CHANCE)
+        rows = np.flatnonzero(rng.random(len(pose)) < _LIMB_PROBABILITY)
         out[np.ix_(rows, joints)] = givers[np.ix_(rng.integers(len(givers), size=len(rows)), joints)]
     return out
 
@@ -133,7 +133,7 @@ def add_noise(pose: np.ndarray, strength: np.ndarray, rng: np.random.Generator) 
 
 
 def augment(
-    pose: np.ndarray, partner: np.ndarray, kin: np.ndarray, rng: np.random.Generator, chances: Augmentation
+    pose: np.ndarray, partner: np.ndarray, kin: np.ndarray, rng: np.random.Generator, probabilities: Augmentation
 ) -> np.ndarray:
     """Return each pose changed by chance.
 
@@ -144,30 +144,30 @@ def augment(
     """
     count = len(pose)
 
-    def chosen(chance: float) -> np.ndarray:
-        return np.flatnonzero(rng.random(count) < chance)
+    def chosen(probability: float) -> np.ndarray:
+        return np.flatnonzero(rng.random(count) < probability)
 
     out = pose.copy()
-    rows = chosen(chances.between)
+    rows = chosen(probabilities.between)
     out[rows] = between(out[rows], kin[rows], rng.random(len(rows)))
-    rows = chosen(chances.mix)
+    rows = chosen(probabilities.mix)
     out[rows] = mix(out[rows], partner[rows])
-    rows = chosen(chances.limbs)
+    rows = chosen(probabilities.limbs)
     out[rows] = mix_limbs(out[rows], partner, rng)
-    rows = chosen(chances.seat)
+    rows = chosen(probabilities.seat)
     out[rows] = seat(out[rows], rng)
-    rows = chosen(chances.lie)
+    rows = chosen(probabilities.lie)
     out[rows] = lie(out[rows], rng)
-    rows = chosen(chances.lean)
+    rows = chosen(probabilities.lean)
     out[rows] = lean(out[rows], rng)
-    rows = chosen(chances.tilt)
+    rows = chosen(probabilities.tilt)
     out[rows] = tilt(out[rows], rng)
-    rows = chosen(chances.noise)
-    strength = rng.uniform(0.2, 1.3, len(rows)) * np.where(rng.random(len(rows)) < chances.strong, 2.5, 1.0)
+    rows = chosen(probabilities.noise)
+    strength = rng.uniform(0.2, 1.3, len(rows)) * np.where(rng.random(len(rows)) < probabilities.strong, 2.5, 1.0)
     out[rows] = add_noise(out[rows], strength, rng)
-    rows = chosen(chances.mirror)
+    rows = chosen(probabilities.mirror)
     out[rows] = mirror(out[rows])
-    rows = chosen(chances.yaw)
+    rows = chosen(probabilities.yaw)
     angle = rng.uniform(-np.pi, np.pi, len(rows))
     out[rows] = turn_root(out[rows], angle[:, None] * np.array([0.0, 1.0, 0.0]))
     return out

@@ -126,12 +126,12 @@ class PoseBank:
         starts = self.starts
         lengths = np.diff(starts)
         frames = np.empty(len(category), dtype=np.int64)
-        chance = rng.random(len(category))
+        draw = rng.random(len(category))
         for name in np.unique(category):
             rows = np.flatnonzero(self._is_of(split, str(name)))
             ends = np.cumsum(lengths[rows])
             asked = category == name
-            place = (chance[asked] * ends[-1]).astype(np.int64)
+            place = (draw[asked] * ends[-1]).astype(np.int64)
             which = np.searchsorted(ends, place, side="right")
             frames[asked] = starts[rows[which]] + place - (ends[which] - lengths[rows[which]])
         return frames
@@ -184,9 +184,7 @@ def _opened(path: Path) -> Iterator[NpzFile]:
                 raise InputError(f"{path}: format is {found}, expected {_FORMAT}; convert it anew")
             yield stored
     except (OSError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a pose bank: {error}; make it anew with `dpmesh-video data mocap`"
-        ) from error
+        raise InputError(f"{path}: not a pose bank: {error}; make it anew with `dpmesh-video data mocap`") from error
 
 
 def _shares(names: list[str]) -> np.ndarray:

@@ -15,7 +15,7 @@ from dpmesh.training.mocap.skeleton import JOINT_NAMES
 RATES_HZ = (20.0, 60.0)
 PACES = (0.7, 1.4)  # how much faster than recorded
 SWING_KNOTS = 4  # of slow noise over a clip
-_SWAP_CHANCE, _LIMB_CHANCE, _NOISE_CHANCE, _LEAN_CHANCE = 0.35, 0.5, 0.6, 0.25
+_SWAP_PROBABILITY, _LIMB_PROBABILITY, _NOISE_PROBABILITY, _LEAN_PROBABILITY = 0.35, 0.5, 0.6, 0.25
 _LEAN_DEG = 15.0
 
 
@@ -50,7 +50,7 @@ def draw_clips(bank: PoseBank, rng: np.random.Generator, count: int, frames: int
     pelvis[turned, :, 0] *= -1.0
     pose = _with_slow_noise(pose, rng)
     lean = rng.normal(0.0, np.radians(_LEAN_DEG), (count, 1, 3)) * (1.0, 0.0, 1.0)
-    lean *= (rng.random(count) < _LEAN_CHANCE)[:, None, None]
+    lean *= (rng.random(count) < _LEAN_PROBABILITY)[:, None, None]
     flat = turn_root(pose.reshape(-1, 24, 3), np.repeat(lean[:, 0], frames, axis=0))
     return Clips(flat.reshape(pose.shape), pelvis, time)
 
@@ -66,9 +66,9 @@ def _resampled(
 def _with_swapped_limbs(pose: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return clips some of whose arms and legs move as in other clips."""
     out = pose.copy()
-    for row in np.flatnonzero(rng.random(len(pose)) < _SWAP_CHANCE):
+    for row in np.flatnonzero(rng.random(len(pose)) < _SWAP_PROBABILITY):
         for limb in LIMBS:
-            if rng.random() < _LIMB_CHANCE:
+            if rng.random() < _LIMB_PROBABILITY:
                 out[row][:, list(limb)] = pose[rng.integers(len(pose))][:, list(limb)]
     return out
 
@@ -76,7 +76,7 @@ def _with_swapped_limbs(pose: np.ndarray, rng: np.random.Generator) -> np.ndarra
 def _with_slow_noise(pose: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return clips some of whose joints swing away slowly and come back, within the joint limits."""
     out = pose.copy()
-    rows = np.flatnonzero(rng.random(len(pose)) < _NOISE_CHANCE)
+    rows = np.flatnonzero(rng.random(len(pose)) < _NOISE_PROBABILITY)
     if not len(rows):
         return out
     deviation = np.radians([NOISE_DEG[name.split("_")[-1]] for name in JOINT_NAMES])

@@ -16,7 +16,7 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.keypoints import square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.motion.clips import Clips
 from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
@@ -34,7 +34,7 @@ _LEGS, _LEFT_ARM, _RIGHT_ARM = (1, 2, 4, 5, 7, 8, 10, 11), (16, 18, 20, 22), (17
 
 
 @dataclass(frozen=True, slots=True)
-class SeenMotion:
+class SimulatedMotion:
     """People for a while, as they are and as a run sees them. Camera axes; rows that are not observed are zero."""
 
     pose: np.ndarray  # (N, T, 24, 3) float32 axis-angle, the truth
@@ -63,7 +63,7 @@ class SeenMotion:
 
 
 @torch.no_grad()
-def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, chance: Chance) -> SeenMotion:
+def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rng: Rng) -> SimulatedMotion:
     """Return clips before random cameras that stand still.
 
     Args:
@@ -71,19 +71,19 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, ch
         noise: of the keypoints; drawn every few rows (one of `KEY_STEPS`), it glides from one draw to the next.
     """
     count, frames = clips.pose.shape[:2]
-    views = sample_views(chance, count)
+    views = sample_views(rng, count)
     pose = torch.from_numpy(clips.pose)
     root = views.camera_from_world[:, None] @ axis_angle_to_matrix(pose[:, :, 0])
     pose = torch.cat([matrix_to_axis_angle(root)[:, :, None], pose[:, :, 1:]], dim=2)
-    betas = chance.normal(1.0, count, 10).clamp(-2.5, 2.5)
+    betas = rng.normal(1.0, count, 10).clamp(-2.5, 2.5)
     path = torch.from_numpy(clips.pelvis - clips.pelvis[:, frames // 2, None]) @ views.camera_from_world.mT
     zero = torch.zeros(count * frames, 3)
     joints = body.joints(pose.flatten(0, 1), betas.repeat_interleave(frames, 0), zero, joint_set="dpmesh30")
     joints = (joints - joints[:, :1]).unflatten(0, (count, frames)) + path[:, :, None]
-    crops = _crops(chance, views, joints + _place(chance, views, joints)[:, None, None])
-    keypoints = _keypoints(chance, crops, noise, count, frames)
+    crops = _crops(rng, views, joints + _place(rng, views, joints)[:, None, None])
+    keypoints = _keypoints(rng, crops, noise, count, frames)
     keypoints, recovered, recovered_betas, seen = _recover(network, keypoints, crops)
-    return SeenMotion(
+    return SimulatedMotion(
         pose=pose.numpy(),
         betas=betas.numpy(),
         pelvis_m=crops.joints30_cam[:, 0].reshape(count, frames, 3).numpy(),
@@ -97,18 +97,18 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, ch
     )
 
 
-def _place(chance: Chance, views: Views, joints: Tensor) -> Tensor:
+def _place(rng: Rng, views: Views, joints: Tensor) -> Tensor:
     """Return where (N, 3) people stand whose joints (N, T, 30, 3) are given about their path's middle."""
     count = len(joints)
     height = joints[..., 1].amax((1, 2)) - joints[..., 1].amin((1, 2))
-    share = chance.log_uniform(0.15, 0.9, count)
+    share = rng.log_uniform(0.15, 0.9, count)
     depth = views.focal_px * height.clamp(0.6, 2.2) / (share * views.size[:, 1])
     depth = torch.maximum(depth, 1.2 - joints[..., 2].amin((1, 2)))
-    slope = (views.size * chance.uniform(0.25, 0.75, count, 2) - views.principal_px) / views.focal_px[:, None]
+    slope = (views.size * rng.uniform(0.25, 0.75, count, 2) - views.principal_px) / views.focal_px[:, None]
     return torch.cat([slope, torch.ones(count, 1)], dim=1) * depth[:, None]
 
 
-def _crops(chance: Chance, views: Views, joints: Tensor) -> Crops:
+def _crops(rng: Rng, views: Views, joints: Tensor) -> Crops:
     """Return a crop, without its picture, for each row of joints (N, T, 30, 3)."""
     count, frames = joints.shape[:2]
     focal, principal, size = (
@@ -117,7 +117,7 @@ def _crops(chance: Chance, views: Views, joints: Tensor) -> Crops:
     points = joints.flatten(0, 1)
     pixels = focal[:, None, None] * points[..., :2] / points[..., 2:].clamp_min(0.05) + principal[:, None]
     inside = ((pixels >= 0) & (pixels < size[:, None])).all(-1) & (points[..., 2] > 0.2)
-    hidden = _hidden(chance, count, frames).flatten(0, 1)
+    hidden = _hidden(rng, count, frames).flatten(0, 1)
     low, high = pixels[:, SEEN_OF_30].amin(1), pixels[:, SEEN_OF_30].amax(1)
     side, centre = (high - low).amax(-1) * 1.25, 0.5 * (low + high)
     rows = len(points)
@@ -140,32 +140,32 @@ def _crops(chance: Chance, views: Views, joints: Tensor) -> Crops:
     )
 
 
-def _hidden(chance: Chance, count: int, frames: int) -> Tensor:
+def _hidden(rng: Rng, count: int, frames: int) -> Tensor:
     """Return which joints (N, T, 30) something stands before: up to three times a clip, all, a limb or any."""
-    rng = chance.numpy
+    numpy_rng = rng.numpy
     hidden = torch.zeros(count, frames, 30, dtype=torch.bool)
     for row in range(count):
-        for _ in range(rng.integers(0, 4)):
-            first = int(rng.integers(frames))
-            rows = slice(first, first + int(rng.integers(3, 40)))
-            kind = rng.random()
+        for _ in range(numpy_rng.integers(0, 4)):
+            first = int(numpy_rng.integers(frames))
+            rows = slice(first, first + int(numpy_rng.integers(3, 40)))
+            kind = numpy_rng.random()
             if kind < 0.25:
                 joints: tuple[int, ...] = tuple(range(30))
             elif kind < 0.6:
-                joints = (_LEGS, _LEGS, _LEFT_ARM, _RIGHT_ARM)[rng.integers(4)]
+                joints = (_LEGS, _LEGS, _LEFT_ARM, _RIGHT_ARM)[numpy_rng.integers(4)]
             else:
-                joints = tuple(rng.integers(0, 30, rng.integers(1, 8)).tolist())
+                joints = tuple(numpy_rng.integers(0, 30, numpy_rng.integers(1, 8)).tolist())
             hidden[row, rows, list(joints)] = True
-    return hidden | chance.coin(0.06, count, 1, 30)
+    return hidden | rng.coin(0.06, count, 1, 30)
 
 
-def _keypoints(chance: Chance, crops: Crops, noise: KeypointNoise, count: int, frames: int) -> np.ndarray:
+def _keypoints(rng: Rng, crops: Crops, noise: KeypointNoise, count: int, frames: int) -> np.ndarray:
     """Return COCO keypoints (R, 17, 3) in pixels of the full picture with errors that last for some frames."""
     true = as_annotated(crops)
-    step = KEY_STEPS[int(chance.integers(len(KEY_STEPS), 1))]
+    step = KEY_STEPS[int(rng.integers(len(KEY_STEPS), 1))]
     keys = torch.tensor(sorted({*range(0, frames, step), frames - 1}))
     rows = (torch.arange(count)[:, None] * frames + keys).flatten()
-    drawn, sure = noisy_joints(crops[rows], true[rows], noise, chance)
+    drawn, sure = noisy_joints(crops[rows], true[rows], noise, rng)
     error = torch.where((sure > 0)[..., None], drawn - true[rows], 0.0).unflatten(0, (count, -1))
     sure = sure.unflatten(0, (count, -1))
     before = (torch.searchsorted(keys, torch.arange(frames), right=True) - 1).clamp(0, len(keys) - 2)
@@ -177,9 +177,9 @@ def _keypoints(chance: Chance, crops: Crops, noise: KeypointNoise, count: int, f
     glided = torch.lerp(first, second, share[..., None])
     error = torch.where(glides[..., None], glided, torch.where(is_near[..., None], first, second))
     confidence = torch.where(is_near, sure[:, before], sure[:, before + 1]).flatten(0, 1)
-    confidence = confidence * (crops.visible30 > 0) * ~((crops.visible30 == HIDDEN) & chance.coin(0.7, *true.shape[:2]))
-    shiver = CROP_PX * chance.uniform(*SHIVER, count, 1, 1, 1)
-    places = true + (error + shiver * chance.normal(1.0, *error.shape)).flatten(0, 1)
+    confidence = confidence * (crops.visible30 > 0) * ~((crops.visible30 == HIDDEN) & rng.coin(0.7, *true.shape[:2]))
+    shiver = CROP_PX * rng.uniform(*SHIVER, count, 1, 1, 1)
+    places = true + (error + shiver * rng.normal(1.0, *error.shape)).flatten(0, 1)
     pixels = (places / CROP_PX - 0.5) * crops.box_px[:, None, None] + crops.box_centre_px[:, None]
     coco = list(COCO_OF_30)
     keypoints = torch.cat([pixels[:, coco], confidence[:, coco, None]], dim=-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from configs.checks import check_shape
 from dpmesh.keypoints import MIRRORED_17
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import Crops
@@ -154,9 +154,9 @@ def truth_of(crops: Crops, found: Tensor, confidence: Tensor) -> Sighting:
     return Sighting(found / side, confidence, truth.nan_to_num() / side, visible, crops.neighbour_joints17_px / side)
 
 
-def simulate(crops: Crops, noise: KeypointNoise, chance: Chance) -> Sighting:
+def simulate(crops: Crops, noise: KeypointNoise, rng: Rng) -> Sighting:
     """Return keypoints with simulated errors."""
-    joints, confidence = noisy_joints(crops, as_annotated(crops), noise, chance)
+    joints, confidence = noisy_joints(crops, as_annotated(crops), noise, rng)
     chosen = list(COCO_OF_30)
     return truth_of(crops, joints[:, chosen], confidence[:, chosen])
 
@@ -169,7 +169,7 @@ def fit_noise(crops: Crops, wanted: ErrorStatistics, start: KeypointNoise, round
     """
     noise = replace(start, blackout_rate=0.0, blind_rate=0.0)
     for number in range(rounds):
-        found = error_statistics(simulate(crops, noise, Chance((number, 8))))
+        found = error_statistics(simulate(crops, noise, Rng((number, 8))))
         seen, unseen = (wanted.visible["all"], found.visible["all"]), (wanted.hidden["all"], found.hidden["all"])
         factors = list(noise.joint_factors or (1.0,) * 30)
         for name, places in KINDS.items():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dpmesh.keypoints import DPMESH30_FROM_COCO, DPMESH30_GIVEN, DPMESH30_NECK, DPMESH30_PELVIS, MIRRORED_17
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.crops import Crops
 
 OUTCOMES = ("jitter", "miss", "inversion", "swap", "good")
@@ -103,14 +103,14 @@ def outcome_rates(valid_count: Tensor, overlaps: Tensor) -> Tensor:
     return torch.cat([rates, 1.0 - rates.sum(-1, keepdim=True)], dim=-1)
 
 
-def disturb(seen: SeenKeypoints, chance: Chance) -> Tensor:
+def disturb(seen: SeenKeypoints, rng: Rng) -> Tensor:
     """Return the keypoints (R, 17, 2) with errors; a joint no outcome has room for is put at (0, 0).
 
     Outcomes are tried in a random order, likelier ones first more often, until one has room: the same as leaving out
     those without room and scaling up the rest.
     """
     places, rates, limits = _flatten(seen)
-    gumbel = -(-chance.uniform(1e-9, 1.0, *rates.shape).log()).log()
+    gumbel = -(-rng.uniform(1e-9, 1.0, *rates.shape).log()).log()
     order = (rates.log() + gumbel).argsort(dim=-1, descending=True)
     out = torch.zeros_like(places.centres[:, 0])
     open_rows = torch.arange(len(out), device=out.device)
@@ -118,13 +118,13 @@ def disturb(seen: SeenKeypoints, chance: Chance) -> Tensor:
         for trials in TRIALS:
             if len(open_rows):
                 outcome = order[open_rows, rank]
-                found, is_found = _try(places.rows(open_rows), outcome, limits[:, open_rows], trials, chance)
+                found, is_found = _try(places.rows(open_rows), outcome, limits[:, open_rows], trials, rng)
                 out[open_rows[is_found]] = found[is_found]
                 open_rows = open_rows[~is_found]
     return out.view(seen.joints.shape)
 
 
-def posefix_joints(crops: Crops, joints_px: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
+def posefix_joints(crops: Crops, joints_px: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
     """Return joints (R, 30, 2) in crop pixels with errors, and which are given (R, 30) bool, as the release does.
 
     A joint is given where the true one lies in the crop, however wrong its place is.
@@ -132,7 +132,7 @@ def posefix_joints(crops: Crops, joints_px: Tensor, chance: Chance) -> tuple[Ten
     Args:
         crops: what is seen.
         joints_px: (R, 30, 2) true places in the crop.
-        chance: what draws.
+        rng: what draws.
     """
     crop_px = crops.image.shape[-1]
     inside = ((joints_px >= 0) & (joints_px < crop_px)).all(-1) & (crops.visible30 > 0)
@@ -147,7 +147,7 @@ def posefix_joints(crops: Crops, joints_px: Tensor, chance: Chance) -> tuple[Ten
     extent = (joints.amax(1) - joints.amin(1)).clamp_min(1.0)
     seen = SeenKeypoints(joints, is_valid, neighbours.nan_to_num(), is_neighbour_valid, is_near.sum(1), extent.prod(-1))
     out = torch.zeros_like(joints_px)
-    out[:, targets] = disturb(seen, chance)[:, sources]
+    out[:, targets] = disturb(seen, rng)[:, sources]
     out[:, DPMESH30_PELVIS], out[:, DPMESH30_NECK] = joints_px[:, DPMESH30_PELVIS], joints_px[:, DPMESH30_NECK]
     known = torch.zeros(30, dtype=torch.bool, device=out.device)
     known[list(DPMESH30_GIVEN)] = True
@@ -185,19 +185,19 @@ def _flatten(seen: SeenKeypoints) -> tuple[_Places, Tensor, Tensor]:
     return places, rates.flatten(0, 1), similarity_distances(seen.area).flatten(1)
 
 
-def _try(places: _Places, outcome: Tensor, limits: Tensor, trials: int, chance: Chance) -> tuple[Tensor, Tensor]:
+def _try(places: _Places, outcome: Tensor, limits: Tensor, trials: int, rng: Rng) -> tuple[Tensor, Tensor]:
     """Return the first place (M, 2) with room for each joint's outcome (M,), and whether there is one (M,) bool."""
     count = len(outcome)
     near, middle, far = limits
     weight = _centre_weights(places, outcome)
     has_centre = weight.sum(-1) > 0
     safe = torch.where(has_centre[:, None], weight, torch.ones_like(weight))
-    which = torch.multinomial(safe, trials, replacement=True, generator=chance.generator)  # (M, K)
+    which = torch.multinomial(safe, trials, replacement=True, generator=rng.generator)  # (M, K)
     zero = torch.zeros_like(near)
     low = torch.stack([near, middle, zero, zero, zero])[outcome, torch.arange(count, device=near.device)]
     high = torch.stack([middle, far, middle, middle, near])[outcome, torch.arange(count, device=near.device)]
-    radius = low[:, None] + (high - low)[:, None] * chance.uniform(0.0, 1.0, count, trials)
-    angle = chance.uniform(0.0, 2.0 * math.pi, count, trials)
+    radius = low[:, None] + (high - low)[:, None] * rng.uniform(0.0, 1.0, count, trials)
+    angle = rng.uniform(0.0, 2.0 * math.pi, count, trials)
     start = places.centres.gather(1, which[..., None].expand(-1, -1, 2))
     tried = start + radius[..., None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
     distance = (tried[:, :, None] - places.centres[:, None]).norm(dim=-1)  # (M, K, C)

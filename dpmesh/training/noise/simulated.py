@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dpmesh.keypoints import DPMESH30_FROM_COCO, DPMESH30_GIVEN, DPMESH30_NECK, DPMESH30_PELVIS
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.crops import Crops
 
 MIRROR_PAIRS = ((1, 2), (4, 5), (7, 8), (16, 17), (18, 19), (20, 21), (25, 26), (27, 28))
@@ -72,9 +72,9 @@ class NoiseMix:
     noises: tuple[KeypointNoise, ...]
     shares: tuple[float, ...]
 
-    def draw(self, chance: Chance) -> KeypointNoise:
+    def draw(self, rng: Rng) -> KeypointNoise:
         """Return the noise of one batch."""
-        return self.noises[int(chance.pick(self.shares, 1))]
+        return self.noises[int(rng.pick(self.shares, 1))]
 
 
 def mixed_noise(own: KeypointNoise) -> NoiseMix:
@@ -82,7 +82,7 @@ def mixed_noise(own: KeypointNoise) -> NoiseMix:
     return NoiseMix((own, measured_noise("detector"), measured_noise("reader")), (0.5, 0.25, 0.25))
 
 
-def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: Chance) -> tuple[Tensor, Tensor]:
+def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, rng: Rng) -> tuple[Tensor, Tensor]:
     """Return joints (R, 30, 2) in crop pixels as a detector would place them, and how sure it is of each (R, 30).
 
     A joint that is not given has confidence 0; the others have at least `CONFIDENCE_MIN`.
@@ -91,15 +91,15 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
         crops: what is seen.
         joints_px: (R, 30, 2) true places in the crop.
         noise: how wrong the detector is.
-        chance: what draws.
+        rng: what draws.
     """
     rows, crop_px = len(joints_px), crops.image.shape[-1]
     visible = crops.visible30
     out = joints_px.clone()
     is_wrong = torch.zeros_like(visible, dtype=torch.bool)
-    whole = chance.coin(noise.whole_inversion_rate, rows)
+    whole = rng.coin(noise.whole_inversion_rate, rows)
     for left, right in MIRROR_PAIRS:
-        inverted = chance.coin(noise.inversion_rate, rows)
+        inverted = rng.coin(noise.inversion_rate, rows)
         is_wrong[:, left] |= inverted
         is_wrong[:, right] |= inverted
         turned = (inverted | whole)[:, None]
@@ -107,30 +107,30 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
         out[:, right] = torch.where(turned, joints_px[:, left], joints_px[:, right])
     neighbours = crops.neighbour_joints17_px
     targets, sources = list(DPMESH30_FROM_COCO), list(DPMESH30_FROM_COCO.values())
-    who = chance.integers(neighbours.shape[1], rows, len(sources))
+    who = rng.integers(neighbours.shape[1], rows, len(sources))
     other = neighbours[:, :, sources].gather(1, who[:, None, :, None].expand(-1, -1, -1, 2))[:, 0]
     near = (other - joints_px[:, targets]).norm(dim=-1) < 0.35 * crop_px
     # A hidden joint is the one a detector takes from the person in front.
     rate = torch.where(visible[:, targets] == 1, 4.0, 1.0) * noise.swap_rate
-    taken = near & chance.coin(rate, rows, len(targets))
+    taken = near & rng.coin(rate, rows, len(targets))
     out[:, targets] = torch.where(taken[..., None], other, out[:, targets])
     is_wrong[:, targets] |= taken
-    sigma = torch.where(visible == 1, noise.hidden_jitter, noise.jitter) * chance.uniform(0.3, 1.7, rows, 1)
-    weak = chance.coin(noise.weak_rate, rows, 1)
-    sigma = sigma * torch.where(weak, chance.uniform(1.0, noise.weak_factor, rows, 1), 1.0)
+    sigma = torch.where(visible == 1, noise.hidden_jitter, noise.jitter) * rng.uniform(0.3, 1.7, rows, 1)
+    weak = rng.coin(noise.weak_rate, rows, 1)
+    sigma = sigma * torch.where(weak, rng.uniform(1.0, noise.weak_factor, rows, 1), 1.0)
     if noise.joint_factors:
         sigma = sigma * sigma.new_tensor(noise.joint_factors)
-    missed = chance.coin(noise.miss_rate, rows, 30)
-    confidence = _confidence(sigma / noise.scatter_unsure, is_wrong | missed, chance)
+    missed = rng.coin(noise.miss_rate, rows, 30)
+    confidence = _confidence(sigma / noise.scatter_unsure, is_wrong | missed, rng)
     sigma = torch.where(missed, noise.miss_length, sigma) * crop_px
-    out = out + chance.normal(1.0, *out.shape) * sigma[..., None]
+    out = out + rng.normal(1.0, *out.shape) * sigma[..., None]
     for target, pair in ((DPMESH30_PELVIS, HIP_INDICES), (DPMESH30_NECK, SHOULDER_INDICES)):
         out[:, target] = out[:, list(pair)].mean(1)
         confidence[:, target] = confidence[:, list(pair)].prod(1)
-    drop = torch.where(visible == 1, noise.drop_hidden * chance.uniform(0, 2, rows, 1), noise.drop_visible)
-    given = (visible > 0) & ~chance.coin(drop, rows, 30)
-    given &= ~_blackout(joints_px, crop_px, noise.blackout_rate, chance)
-    given &= ~chance.coin(noise.blind_rate, rows, 1)
+    drop = torch.where(visible == 1, noise.drop_hidden * rng.uniform(0, 2, rows, 1), noise.drop_visible)
+    given = (visible > 0) & ~rng.coin(drop, rows, 30)
+    given &= ~_blackout(joints_px, crop_px, noise.blackout_rate, rng)
+    given &= ~rng.coin(noise.blind_rate, rows, 1)
     given &= ((out >= 0) & (out < crop_px)).all(-1)
     known = torch.zeros(30, dtype=torch.bool, device=out.device)
     known[list(DPMESH30_GIVEN)] = True
@@ -138,19 +138,19 @@ def noisy_joints(crops: Crops, joints_px: Tensor, noise: KeypointNoise, chance: 
     return torch.where(given[..., None], out, 0.0), confidence * given
 
 
-def _confidence(scatter: Tensor, is_wrong: Tensor, chance: Chance) -> Tensor:
+def _confidence(scatter: Tensor, is_wrong: Tensor, rng: Rng) -> Tensor:
     """Return (R, 30) how sure a detector is of joints by their scatter (R, 30), 1 for `scatter_unsure`.
 
     Roughly right at most: it varies from joint to joint, and says nothing of joints taken for others.
     """
-    told = torch.exp(-chance.uniform(0.4, 1.6, *scatter.shape) * scatter**1.5)
-    return torch.where(is_wrong, chance.uniform(0.0, 1.0, *scatter.shape), told).clamp_min(CONFIDENCE_MIN)
+    told = torch.exp(-rng.uniform(0.4, 1.6, *scatter.shape) * scatter**1.5)
+    return torch.where(is_wrong, rng.uniform(0.0, 1.0, *scatter.shape), told).clamp_min(CONFIDENCE_MIN)
 
 
-def _blackout(joints_px: Tensor, crop_px: int, rate: float, chance: Chance) -> Tensor:
+def _blackout(joints_px: Tensor, crop_px: int, rate: float, rng: Rng) -> Tensor:
     """Return which joints (R, 30) lie on the lost side of a random line, for a random share of the rows."""
     rows = len(joints_px)
-    angle = chance.uniform(0, 2 * torch.pi, rows, 1)
-    offset = chance.uniform(-0.1, 0.3, rows, 1) * crop_px
+    angle = rng.uniform(0, 2 * torch.pi, rows, 1)
+    offset = rng.uniform(-0.1, 0.3, rows, 1) * crop_px
     x, y = (joints_px - crop_px / 2).unbind(-1)
-    return (x * angle.cos() + y * angle.sin() > offset) & chance.coin(rate, rows, 1)
+    return (x * angle.cos() + y * angle.sin() > offset) & rng.coin(rate, rows, 1)

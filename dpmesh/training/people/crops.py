@@ -9,8 +9,8 @@ from torch import Tensor
 
 from configs.checks import check_shape
 from dpmesh.geometry.camera import ray_rotation
-from dpmesh.training.engine.rng import Chance
-from dpmesh.training.people.population import SEEN_OF_30, Studio, Troupe
+from dpmesh.training.engine.rng import Rng
+from dpmesh.training.people.population import SEEN_OF_30, Population, Studio
 from dpmesh.training.render.backgrounds import sample_backgrounds
 from dpmesh.training.render.clothing import dress
 from dpmesh.training.render.layout import (
@@ -30,8 +30,8 @@ from dpmesh.training.render.sensor import photograph
 from dpmesh.training.render.visibility import DEPTH_INSIDE_M, joint_visibility
 
 NEIGHBOURS = 4
-PEOPLE_CHANCE = (0.0, 0.3, 0.3, 0.2, 0.12, 0.08)
-_LEAST_SHARE = 0.15
+PEOPLE_COUNT_WEIGHTS = (0.0, 0.3, 0.3, 0.2, 0.12, 0.08)
+_VISIBLE_FRACTION_MIN = 0.15
 _MARGIN = 1.2
 _CUT_TRIES, _WHOLE_TRIES = 36, 12
 _SHAPES: dict[str, tuple[int, ...]] = {
@@ -95,7 +95,7 @@ class Crops:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class SceneLayout:
     """Everybody's place, and the crop's camera."""
 
     trans: Tensor  # (R, 3)
@@ -108,35 +108,35 @@ class Placed:
 
 
 @torch.no_grad()
-def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Crops:
+def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     """Return `count` crops of side `image_px`; equal chances give equal crops."""
-    views = sample_views(chance, count)
-    counts = chance.pick(PEOPLE_CHANCE, count)
-    troupe = studio.gather(chance, views, counts, len(PEOPLE_CHANCE) - 1)
-    scene = refine_scene(chance, views, troupe, image_px)
-    lights = sample_lights(chance, count)
-    outfits = dress(chance, studio.renderer.surface, len(troupe.picture))
-    cast = Cast(troupe.vertices + scene.trans[:, None], troupe.picture, scene.windows, outfits, lights)
+    views = sample_views(rng, count)
+    counts = rng.pick(PEOPLE_COUNT_WEIGHTS, count)
+    people = studio.gather(rng, views, counts, len(PEOPLE_COUNT_WEIGHTS) - 1)
+    scene = refine_scene(rng, views, people, image_px)
+    lights = sample_lights(rng, count)
+    outfits = dress(rng, studio.renderer.surface, len(people.picture))
+    cast = Cast(people.vertices + scene.trans[:, None], people.picture, scene.windows, outfits, lights)
     stage = studio.renderer.stage(cast, image_px, image_px).without((~scene.placed).nonzero().squeeze(1))
-    targets = (troupe.place == 0).nonzero().squeeze(1)
+    targets = (people.slot == 0).nonzero().squeeze(1)
     alone = stage.alone(targets)
     stage, seen = _uncover(stage, alone, targets)
     drawn, own = stage.draw(seen), alone.depth()
 
     shown = (stage.counts(seen) > 0) & (stage.layer >= 0)
     shown[targets] = True
-    caster = torch.where(shown, troupe.picture, -1)
-    back = sample_backgrounds(chance, studio.textures, scene.windows, scene.foot, image_px, image_px)
+    caster = torch.where(shown, people.picture, -1)
+    back = sample_backgrounds(rng, studio.textures, scene.windows, scene.foot, image_px, image_px)
     dark = ground_shadows(stage.cloth[:, ::3], caster, scene.foot, scene.windows, lights, image_px, image_px)
-    joints = (troupe.joints + scene.trans[:, None])[targets]
+    joints = (people.joints + scene.trans[:, None])[targets]
     pixels = scene.windows.project(joints)
     step = SUPERSAMPLE
     silhouette = own[:, ::step, ::step].isfinite() & scene.frame
     mine = (drawn.row[:, ::step, ::step] == targets[:, None, None]) & scene.frame
-    covers = _cover(chance, studio, pixels, mine, silhouette)
+    covers = _cover(rng, studio, pixels, mine, silhouette)
     image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
     image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
-    image = photograph(chance, image, scene.box_px / image_px) * scene.frame[:, None]
+    image = photograph(rng, image, scene.box_px / image_px) * scene.frame[:, None]
     visible, _ = joint_visibility(
         pixels,
         joints[..., 2],
@@ -151,12 +151,12 @@ def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Cro
     )
     visible = torch.where(views.contains(views.project(joints)), visible, 0)
     left = (mine & (covers.alpha < 0.5)).sum((1, 2)) / silhouette.sum((1, 2)).clamp_min(1)
-    coco = scene.windows.project_rows(troupe.coco + scene.trans[:, None], troupe.picture)
+    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.picture)
     coco = torch.where((stage.layer >= 0)[:, None, None], coco, torch.nan)
     return Crops(
         image=image,
-        pose=troupe.pose[targets],
-        betas=troupe.betas[targets],
+        pose=people.pose[targets],
+        betas=people.betas[targets],
         trans=scene.trans[targets],
         camera_from_crop=crop_turns(scene, views),
         focal_px=views.focal_px,
@@ -167,23 +167,23 @@ def make_crops(studio: Studio, chance: Chance, count: int, image_px: int) -> Cro
         joints30_px=pixels,
         joints30_cam=joints,
         visible30=visible,
-        neighbour_joints17_px=nearest_people(troupe.spread(coco, torch.nan)),
+        neighbour_joints17_px=nearest_people(people.spread(coco, torch.nan)),
         hidden_share=1.0 - left,
     )
 
 
-def crop_turns(scene: Placed, views: Views) -> Tensor:
+def crop_turns(scene: SceneLayout, views: Views) -> Tensor:
     """Return the rotations (N, 3, 3) from the axes of the crops to those of their cameras."""
     return ray_rotation(scene.box_centre_px.double(), views.focal_px.double(), views.principal_px.double()).float()
 
 
-def refine_scene(chance: Chance, views: Views, troupe: Troupe, image_px: int) -> Placed:
+def refine_scene(rng: Rng, views: Views, people: Population, image_px: int) -> SceneLayout:
     """Return where everybody stands, and the crop round each picture's first person."""
-    count, most = troupe.present.shape
-    up, stances = views.up, troupe.stances
-    first = troupe.joints[troupe.place == 0][:, list(SEEN_OF_30)]
-    cut, cut_fault = place_first(chance, views, stances, (0.12, 1.3), 0.25, _CUT_TRIES)
-    whole, whole_fault = place_first(chance, views, stances, (0.12, 0.8), 0.0, _WHOLE_TRIES)
+    count, most = people.present.shape
+    up, stances = views.up, people.stances
+    first = people.joints[people.slot == 0][:, list(SEEN_OF_30)]
+    cut, cut_fault = place_first(rng, views, stances, (0.12, 1.3), 0.25, _CUT_TRIES)
+    whole, whole_fault = place_first(rng, views, stances, (0.12, 0.8), 0.0, _WHOLE_TRIES)
     candidates, fault = torch.cat([cut, whole], 1), torch.cat([cut_fault, whole_fault], 1)
     pixels = views.project(first[:, None] + candidates[:, :, None])
     inside = views.contains(pixels)
@@ -198,20 +198,20 @@ def refine_scene(chance: Chance, views: Views, troupe: Troupe, image_px: int) ->
     box = torch.where(good.any(1, keepdim=True), box, torch.cat([torch.zeros_like(views.size), views.size], -1))
     foot = spot_below(stances, trans[:, 0], up)
     spots = foot[:, None].repeat(1, most, 1)
-    placed = torch.zeros_like(troupe.present)
+    placed = torch.zeros_like(people.present)
     placed[:, 0] = True
     taken = placed.clone()
-    for place in range(1, most):
-        spot, free = spots_near(chance, views, foot, spots, taken)
-        here = stand_at(stances, place, spot, up)
-        spots[:, place], trans[:, place] = spot, here
-        taken[:, place] = free & troupe.present[:, place]
-        placed[:, place] = taken[:, place] & (stances.low[:, place, 2] + here[:, 2] > 0.3)
+    for slot in range(1, most):
+        spot, free = spots_near(rng, views, foot, spots, taken)
+        here = stand_at(stances, slot, spot, up)
+        spots[:, slot], trans[:, slot] = spot, here
+        taken[:, slot] = free & people.present[:, slot]
+        placed[:, slot] = taken[:, slot] & (stances.low[:, slot, 2] + here[:, 2] > 0.3)
 
     corner, far = box.split(2, -1)
-    side = (far - corner).amax(-1) * _MARGIN * chance.uniform(0.85, 1.25, count)
+    side = (far - corner).amax(-1) * _MARGIN * rng.uniform(0.85, 1.25, count)
     side = side.clamp_min(16.0)
-    centre = (corner + far) / 2 + chance.normal(0.05, count, 2).clamp(-0.15, 0.15) * side[:, None]
+    centre = (corner + far) / 2 + rng.normal(0.05, count, 2).clamp(-0.15, 0.15) * side[:, None]
     start, zoom = centre - side[:, None] / 2, image_px / side
     size = torch.full_like(views.size, image_px)
     principal = (views.principal_px - start) * zoom[:, None]
@@ -221,15 +221,15 @@ def refine_scene(chance: Chance, views: Views, troupe: Troupe, image_px: int) ->
     width, height = views.size[:, :1], views.size[:, 1:]
     across, down = (columns >= 0) & (columns < width), (lines >= 0) & (lines < height)
     frame = down[:, :, None] & across[:, None]
-    rows = troupe.picture, troupe.place
-    return Placed(trans[rows], placed[rows], foot, windows, centre, side, frame)
+    rows = people.picture, people.slot
+    return SceneLayout(trans[rows], placed[rows], foot, windows, centre, side, frame)
 
 
 def _uncover(stage: Stage, alone: Surface, targets: Tensor) -> tuple[Stage, Surface]:
     """Take everybody else out of the pictures whose person is all but hidden."""
     seen = stage.seen()
-    share = stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)
-    gone = (share < _LEAST_SHARE)[stage.cast.picture]
+    fraction = stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)
+    gone = (fraction < _VISIBLE_FRACTION_MIN)[stage.cast.picture]
     gone[targets] = False
     if not bool(gone.any()):
         return stage, seen
@@ -237,16 +237,16 @@ def _uncover(stage: Stage, alone: Surface, targets: Tensor) -> tuple[Stage, Surf
     return stage, stage.seen()
 
 
-def _cover(chance: Chance, studio: Studio, pixels: Tensor, mine: Tensor, silhouette: Tensor) -> Covers:
+def _cover(rng: Rng, studio: Studio, pixels: Tensor, mine: Tensor, silhouette: Tensor) -> Covers:
     body = pixels[:, list(SEEN_OF_30)]
     low = body.nan_to_num(torch.inf).amin(1)
     high = body.nan_to_num(-torch.inf).amax(1)
     side = mine.shape[-1]
     reach = (high - low).amax(-1).clamp(8.0, 1.5 * side)
-    covers = sample_covers(chance, studio.textures, ((low + high) / 2).nan_to_num(0).clamp(0, side), reach, side, side)
+    covers = sample_covers(rng, studio.textures, ((low + high) / 2).nan_to_num(0).clamp(0, side), reach, side, side)
     left = (mine & (covers.alpha < 0.5)).sum((1, 2))
-    bearable = left >= _LEAST_SHARE * silhouette.sum((1, 2)).clamp_min(1)
-    return covers.only(bearable & chance.coin(0.4, len(mine)))
+    bearable = left >= _VISIBLE_FRACTION_MIN * silhouette.sum((1, 2)).clamp_min(1)
+    return covers.only(bearable & rng.coin(0.4, len(mine)))
 
 
 def nearest_people(coco: Tensor) -> Tensor:

@@ -3,38 +3,40 @@
 import torch
 from torch import Tensor
 
-from dpmesh.training.engine.rng import Chance
-from dpmesh.training.people.crops import PEOPLE_CHANCE, Crops, crop_turns, nearest_people, refine_scene
+from dpmesh.training.engine.rng import Rng
+from dpmesh.training.people.crops import PEOPLE_COUNT_WEIGHTS, Crops, crop_turns, nearest_people, refine_scene
 from dpmesh.training.people.population import Studio
 from dpmesh.training.render.layout import sample_views
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
 
-_COVER_CHANCE = 0.5
-_HIDDEN_CHANCE = 0.12
+_COVER_PROBABILITY = 0.5
+_HIDDEN_PROBABILITY = 0.12
 
 
 @torch.no_grad()
-def make_truths(studio: Studio, chance: Chance, count: int, image_px: int) -> Crops:
+def make_joint_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     """Return `count` crops with black pictures; who hides which joint is drawn, not seen.
 
     People are placed as in `make_crops`, their joints in place of their skin. Half of the crops have a box before
     them, and any joint may be hidden by the own body.
     """
-    views = sample_views(chance, count)
-    troupe = studio.gather(chance, views, chance.pick(PEOPLE_CHANCE, count), len(PEOPLE_CHANCE) - 1, has_skin=False)
-    scene = refine_scene(chance, views, troupe, image_px)
-    first = troupe.place == 0
-    joints = (troupe.joints + scene.trans[:, None])[first]
+    views = sample_views(rng, count)
+    people = studio.gather(
+        rng, views, rng.pick(PEOPLE_COUNT_WEIGHTS, count), len(PEOPLE_COUNT_WEIGHTS) - 1, has_skin=False
+    )
+    scene = refine_scene(rng, views, people, image_px)
+    first = people.slot == 0
+    joints = (people.joints + scene.trans[:, None])[first]
     pixels = scene.windows.project(joints)
     inside = ((pixels >= 0) & (pixels < image_px)).all(-1) & views.contains(views.project(joints))
-    hidden = _covered(chance, pixels, image_px) | chance.coin(_HIDDEN_CHANCE, *pixels.shape[:2])
+    hidden = _covered(rng, pixels, image_px) | rng.coin(_HIDDEN_PROBABILITY, *pixels.shape[:2])
     visible = torch.where(inside, torch.where(hidden, HIDDEN, VISIBLE), OUTSIDE).to(torch.uint8)
-    coco = scene.windows.project_rows(troupe.coco + scene.trans[:, None], troupe.picture)
+    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.picture)
     coco = torch.where(scene.placed[:, None, None], coco, torch.nan)
     return Crops(
         image=torch.zeros(1, dtype=torch.uint8, device=pixels.device).expand(count, 3, image_px, image_px),
-        pose=troupe.pose[first],
-        betas=troupe.betas[first],
+        pose=people.pose[first],
+        betas=people.betas[first],
         trans=scene.trans[first],
         camera_from_crop=crop_turns(scene, views),
         focal_px=views.focal_px,
@@ -45,14 +47,14 @@ def make_truths(studio: Studio, chance: Chance, count: int, image_px: int) -> Cr
         joints30_px=pixels,
         joints30_cam=joints,
         visible30=visible,
-        neighbour_joints17_px=nearest_people(troupe.spread(coco, torch.nan)),
+        neighbour_joints17_px=nearest_people(people.spread(coco, torch.nan)),
         hidden_share=hidden.float().mean(1),
     )
 
 
-def _covered(chance: Chance, pixels: Tensor, image_px: int) -> Tensor:
+def _covered(rng: Rng, pixels: Tensor, image_px: int) -> Tensor:
     """Return which joints (N, J) lie behind a box."""
     count = len(pixels)
-    middle = image_px * chance.uniform(0.0, 1.0, count, 1, 2)
-    half = 0.5 * image_px * chance.uniform(0.15, 0.7, count, 1, 2)
-    return ((pixels - middle).abs() < half).all(-1) & chance.coin(_COVER_CHANCE, count, 1)
+    middle = image_px * rng.uniform(0.0, 1.0, count, 1, 2)
+    half = 0.5 * image_px * rng.uniform(0.15, 0.7, count, 1, 2)
+    return ((pixels - middle).abs() < half).all(-1) & rng.coin(_COVER_PROBABILITY, count, 1)

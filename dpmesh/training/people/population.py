@@ -13,7 +13,7 @@ from torch import Tensor
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.keypoints import DPMESH30_FROM_COCO
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.render.backgrounds import Textures
 from dpmesh.training.render.layout import Stances, Views, measure_stances, turns
 from dpmesh.training.render.people import PeopleRenderer
@@ -31,11 +31,11 @@ class PoseSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Troupe:
+class Population:
     """The people of N pictures, R in all, in camera axes with `trans` at zero; M places per picture."""
 
     picture: Tensor  # (R,) int64, ascending
-    place: Tensor  # (R,) int64, 0 for a picture's first person
+    slot: Tensor  # (R,) int64, 0 for a picture's first person
     present: Tensor  # (N, M) bool
     pose: Tensor  # (R, 24, 3) axis-angle
     betas: Tensor  # (R, 10)
@@ -47,7 +47,7 @@ class Troupe:
     def spread(self, values: Tensor, fill: float = 0.0) -> Tensor:
         """Return per-person values (R, ...) as (N, M, ...), `fill` where nobody is."""
         out = values.new_full((*self.present.shape, *values.shape[1:]), fill)
-        out[self.picture, self.place] = values
+        out[self.picture, self.slot] = values
         return out
 
 
@@ -79,22 +79,22 @@ class Studio:
         self.renderer = renderer_of(body, device)
 
     @torch.no_grad()
-    def gather(self, chance: Chance, views: Views, counts: Tensor, most: int, *, has_skin: bool = True) -> Troupe:
+    def gather(self, rng: Rng, views: Views, counts: Tensor, most: int, *, has_skin: bool = True) -> Population:
         """Return random people, `counts` (N,) in each picture and at most `most`; without skin, joints stand for it."""
         present = torch.arange(most, device=self.device) < counts[:, None]
-        picture, place = present.nonzero().unbind(1)
+        picture, slot = present.nonzero().unbind(1)
         rows = len(picture)
-        drawn = self.poses.sample(chance.numpy, rows, self.split).astype(np.float32)
+        drawn = self.poses.sample(rng.numpy, rows, self.split).astype(np.float32)
         pose = torch.from_numpy(drawn.reshape(rows, 24, 3)).to(self.device)
-        turn = views.camera_from_world[picture] @ turns(chance.uniform(-torch.pi, torch.pi, rows))
+        turn = views.camera_from_world[picture] @ turns(rng.uniform(-torch.pi, torch.pi, rows))
         pose[:, 0] = matrix_to_axis_angle(turn @ axis_angle_to_matrix(pose[:, 0]))
-        betas = chance.normal(1.0, rows, 10).clamp(-2.5, 2.5)
+        betas = rng.normal(1.0, rows, 10).clamp(-2.5, 2.5)
         trans = pose.new_zeros(rows, 3)
         joints = self.body.joints(pose, betas, trans, joint_set="dpmesh30")
         vertices = self.body.vertices(pose, betas, trans) if has_skin else joints
         coco = self.body.joints(pose, betas, trans, joint_set="coco17")
-        stances = measure_stances(vertices, joints[:, 0], views.up, picture, place, most)
-        return Troupe(picture, place, present, pose, betas, vertices, joints, coco, stances)
+        stances = measure_stances(vertices, joints[:, 0], views.up, picture, slot, most)
+        return Population(picture, slot, present, pose, betas, vertices, joints, coco, stances)
 
 
 def renderer_of(body: BodyModel, device: torch.device | str) -> PeopleRenderer:

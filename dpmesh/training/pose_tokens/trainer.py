@@ -17,7 +17,7 @@ from dpmesh.network.config import RegressorConfig
 from dpmesh.network.heads import orthonormal
 from dpmesh.network.pose_tokens import PoseTokenizer, Reconstruction
 from dpmesh.training.engine.loop import Loop, LoopPlan
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.population import PoseSource
 
 COMMITMENT_WEIGHT = 0.25
@@ -79,7 +79,7 @@ class TokenTraining(Loop[PoseTokens, Tensor, Tensor]):
         wanted = batch.to(self.device)
         tokenizer = self.network.pose_prior
         if self.step % REVIVE_STEPS == 0:
-            revive_codes(tokenizer, wanted.flatten(2), self.chance(8, turn))
+            revive_codes(tokenizer, wanted.flatten(2), self.rng(8, turn))
         made = self.running(wanted.flatten(2))
         found = made.poses.unflatten(-1, (3, 3))
         apart = (self._joints(found) - self._joints(wanted)).norm(dim=-1)
@@ -116,7 +116,7 @@ class TokenTraining(Loop[PoseTokens, Tensor, Tensor]):
 
 
 @torch.no_grad()
-def revive_codes(tokenizer: PoseTokenizer, poses: Tensor, chance: Chance) -> int:
+def revive_codes(tokenizer: PoseTokenizer, poses: Tensor, rng: Rng) -> int:
     """Put codes that are hardly ever chosen where features of poses (R, 23, 9) lie; return how many.
 
     A new codebook is all dead, and so begins at features. Without this most codes are never chosen again: the average
@@ -128,7 +128,7 @@ def revive_codes(tokenizer: PoseTokenizer, poses: Tensor, chance: Chance) -> int
     usual = len(pool) / len(tokenizer.codebook)
     dead = tokenizer.cluster_size <= DEAD_SHARE * usual
     count = int(dead.sum())
-    drawn = pool[chance.integers(len(pool), count)]
+    drawn = pool[rng.integers(len(pool), count)]
     tokenizer.codebook[dead] = drawn
     tokenizer.code_sum[dead] = usual * drawn
     tokenizer.cluster_size[dead] = usual

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from dpmesh.keypoints import MIRRORED_17, MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import LATENT_PX
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.posefix import PoseFixNoise, posefix_joints
 from dpmesh.training.noise.simulated import KeypointNoise, NoiseMix, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
@@ -30,7 +30,7 @@ class TrainingBatch:
 
 def prepare(
     crops: Crops,
-    chance: Chance,
+    rng: Rng,
     noise: KeypointNoise | NoiseMix | PoseFixNoise,
     *,
     is_augmented: bool,
@@ -42,18 +42,18 @@ def prepare(
     `is_recoloured` tells whether that goes for their colours, too.
     """
     if is_augmented:
-        crops = mirrored(crops, chance, has_images=has_images)
+        crops = mirrored(crops, rng, has_images=has_images)
     crop_px = crops.image.shape[-1]
     annotated = as_annotated(crops)
     if isinstance(noise, NoiseMix):
-        noise = noise.draw(chance)
+        noise = noise.draw(rng)
     if isinstance(noise, PoseFixNoise):
-        joints, given = posefix_joints(crops, annotated, chance)
+        joints, given = posefix_joints(crops, annotated, rng)
     else:
-        joints, given = noisy_joints(crops, annotated, noise, chance)
+        joints, given = noisy_joints(crops, annotated, noise, rng)
     image = crops.image.float() / 255.0 if has_images else crops.pose.new_zeros(0)
     if is_augmented and has_images and is_recoloured:
-        image = recoloured(filtered(image, chance), chance)
+        image = recoloured(filtered(image, rng), rng)
     return TrainingBatch(
         image=image,
         joints=joints * (LATENT_PX / crop_px),
@@ -74,9 +74,9 @@ def prepare(
     )
 
 
-def mirrored(crops: Crops, chance: Chance, *, has_images: bool = True) -> Crops:
+def mirrored(crops: Crops, rng: Rng, *, has_images: bool = True) -> Crops:
     """Return the crops with a random half mirrored left to right, camera and all; pictures only if they are needed."""
-    turn = chance.coin(0.5, len(crops))
+    turn = rng.coin(0.5, len(crops))
     crop_px = crops.image.shape[-1]
 
     def where(new: Tensor, old: Tensor) -> Tensor:
@@ -105,28 +105,28 @@ def mirrored(crops: Crops, chance: Chance, *, has_images: bool = True) -> Crops:
     )
 
 
-def filtered(image: Tensor, chance: Chance) -> Tensor:
+def filtered(image: Tensor, rng: Rng) -> Tensor:
     """Return pictures of which half went through a convolution with random weights, and were mixed with themselves.
 
     Shapes stay, textures do not, so that what is learned from drawn pictures holds in others (Xu et al. 2021, "Robust
     and Generalizable Visual Representation Learning via Random Convolutions").
     """
     rows, channels = image.shape[:2]
-    size = FILTER_PX[int(chance.integers(len(FILTER_PX), 1))]
-    weight = chance.normal((channels * size * size) ** -0.5, rows * channels, channels, size, size)
+    size = FILTER_PX[int(rng.integers(len(FILTER_PX), 1))]
+    weight = rng.normal((channels * size * size) ** -0.5, rows * channels, channels, size, size)
     made = F.conv2d(image.flatten(0, 1)[None], weight, padding=size // 2, groups=rows)[0].unflatten(0, (rows, -1))
     wanted, own = (each.std(dim=(1, 2, 3), keepdim=True) for each in (image, made))
     made = (made - made.mean(dim=(2, 3), keepdim=True)) * (wanted / own.clamp_min(1e-4))
     made = made + image.mean(dim=(2, 3), keepdim=True)
-    share = chance.uniform(0.0, 1.0, rows, 1, 1, 1) * chance.coin(0.5, rows, 1, 1, 1)
-    return torch.lerp(image, made, share).clamp(0.0, 1.0)
+    fraction = rng.uniform(0.0, 1.0, rows, 1, 1, 1) * rng.coin(0.5, rows, 1, 1, 1)
+    return torch.lerp(image, made, fraction).clamp(0.0, 1.0)
 
 
-def recoloured(image: Tensor, chance: Chance) -> Tensor:
+def recoloured(image: Tensor, rng: Rng) -> Tensor:
     """Return pictures with random gain per channel, contrast, brightness and sometimes no colour at all."""
     rows = len(image)
-    image = image * chance.uniform(0.75, 1.25, rows, 3, 1, 1)
+    image = image * rng.uniform(0.75, 1.25, rows, 3, 1, 1)
     mean = image.mean(dim=(1, 2, 3), keepdim=True)
-    image = (image - mean) * chance.uniform(0.6, 1.3, rows, 1, 1, 1) + mean + chance.uniform(-0.12, 0.12, rows, 1, 1, 1)
+    image = (image - mean) * rng.uniform(0.6, 1.3, rows, 1, 1, 1) + mean + rng.uniform(-0.12, 0.12, rows, 1, 1, 1)
     grey = image.mean(dim=1, keepdim=True).expand_as(image)
-    return torch.where(chance.coin(0.1, rows, 1, 1, 1), grey, image).clamp(0.0, 1.0)
+    return torch.where(rng.coin(0.1, rows, 1, 1, 1), grey, image).clamp(0.0, 1.0)

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from configs.errors import InputError
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import read_arrays
 from dpmesh.training.people.crops import Crops, make_crops
-from dpmesh.training.people.joint_crops import make_truths
+from dpmesh.training.people.joint_crops import make_joint_crops
 from dpmesh.training.people.population import Studio
 
 
@@ -27,11 +27,11 @@ class LiveCrops:
 
     def __init__(self, studio: Studio, image_px: int, *, has_images: bool = True, seed: int = 0) -> None:
         self._studio, self._image_px, self._seed = studio, image_px, seed
-        self._make = make_crops if has_images else make_truths
+        self._make = make_crops if has_images else make_joint_crops
 
     def batch(self, size: int, step: int) -> Crops:
         """Return newly made crops."""
-        return self._make(self._studio, Chance((self._seed, 2, step), self._studio.device), size, self._image_px)
+        return self._make(self._studio, Rng((self._seed, 2, step), self._studio.device), size, self._image_px)
 
 
 class CropShards:

@@ -10,7 +10,7 @@ from dpmesh.geometry.align import find_similarity
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
 from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.posefix import PoseFixNoise
 from dpmesh.training.noise.simulated import KeypointNoise
 from dpmesh.training.recovery.batches import prepare
@@ -53,8 +53,8 @@ class JointErrors:
     def of_level(self, name: str) -> "JointErrors":
         """Return the crops of one of `LEVELS`."""
         low, high = LEVELS[name]
-        share = self.is_unseen.mean(axis=1)
-        return self.of_rows((share >= low) & (share < high))
+        fraction = self.is_unseen.mean(axis=1)
+        return self.of_rows((fraction >= low) & (fraction < high))
 
     def of_rows(self, rows: np.ndarray) -> "JointErrors":
         """Return some crops, rows (N,) bool."""
@@ -81,7 +81,7 @@ def measure_errors(
     chosen = list(LIMBS_OF_24)
     for number, batch in enumerate(crops.in_order(BATCH)):
         # The keypoint errors are drawn on the CPU, so that every device is asked the same.
-        ready = prepare(batch, Chance((SEED, number)), noise, is_augmented=False)
+        ready = prepare(batch, Rng((SEED, number)), noise, is_augmented=False)
         is_sure, side = ready.mask[..., 0].numpy() > 0, np.full(len(batch), float(LATENT_PX))
         turns = quarter_turns(ready.joints.numpy(), is_sure, side)
         lying.append(turns > 0)

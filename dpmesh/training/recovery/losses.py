@@ -52,7 +52,7 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
     count = len(layers.betas)
     totals: dict[str, Tensor] = {}
     for layer in range(count):
-        share = 1.0 if count == 1 else 0.5 if layer == count - 1 else 0.5 / (count - 1)
+        fraction = 1.0 if count == 1 else 0.5 if layer == count - 1 else 0.5 / (count - 1)
         raw = layers.pose_raw[layer].float().unflatten(-1, (24, 6))
         terms = _layer_losses(
             rot6d_to_matrix(raw), layers.betas[layer].float(), layers.camera_raw[layer].float(), truth, body
@@ -60,7 +60,7 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
         terms |= _raw_rotation_losses(raw, wanted)
         terms["joint_img"] = _joint_image_loss(layers.joint_img[layer].float(), truth)
         for name, value in terms.items():
-            totals[name] = totals.get(name, torch.zeros((), device=value.device)) + share * value
+            totals[name] = totals.get(name, torch.zeros((), device=value.device)) + fraction * value
     if output.joint_cues is not None:
         totals["cues"] = cue_loss(output.joint_cues, truth)
     if output.keypoint_logits is not None:

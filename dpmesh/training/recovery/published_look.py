@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from dpmesh.geometry.crop import crop_matrices, invert_affine
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.network.config import LATENT_PX
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.recovery.batches import TrainingBatch
 
 TURN_RAD = math.radians(30.0)
@@ -74,14 +74,14 @@ def covers_of(boxes_px: Tensor, uniform: Tensor, crop_px: int) -> Tensor:
     return found[torch.arange(len(found), device=found.device), chosen] * fits.any(1)[:, None]
 
 
-def with_published_look(batch: TrainingBatch, chance: Chance) -> TrainingBatch:
+def with_published_look(batch: TrainingBatch, rng: Rng) -> TrainingBatch:
     """Return the batch covered, recoloured, turned and scaled as in the released training.
 
     Truth follows as far as the published losses read it: the root and the joints turn about the optical axis.
     """
     rows, crop_px = len(batch.image), batch.image.shape[-1]
-    look = look_of(chance.normal(1.0, rows, 2), chance.uniform(0.0, 1.0, rows, 4))
-    image = _covered(batch, chance) * look.colour[..., None, None]
+    look = look_of(rng.normal(1.0, rows, 2), rng.uniform(0.0, 1.0, rows, 4))
+    image = _covered(batch, rng) * look.colour[..., None, None]
     sides = look.scale * crop_px
     matrices = crop_matrices(
         np.full((rows, 2), crop_px / 2),
@@ -105,17 +105,17 @@ def with_published_look(batch: TrainingBatch, chance: Chance) -> TrainingBatch:
     )
 
 
-def _covered(batch: TrainingBatch, chance: Chance) -> Tensor:
+def _covered(batch: TrainingBatch, rng: Rng) -> Tensor:
     """Return the pictures (R, 3, P, P) with a rectangle of noise over a part of each person's box."""
     rows, _, crop_px, _ = batch.image.shape
     joints = crop_px * batch.truth.joints30_crop.clamp(0.0, 1.0)
     low, high = joints.amin(1), joints.amax(1)
     boxes = torch.cat([low, high - low], dim=1)
-    x, y, width, height = covers_of(boxes, chance.uniform(0.0, 1.0, rows, COVER_TRIES, 4), crop_px)[..., None].unbind(1)
+    x, y, width, height = covers_of(boxes, rng.uniform(0.0, 1.0, rows, COVER_TRIES, 4), crop_px)[..., None].unbind(1)
     cells = torch.arange(crop_px, device=joints.device)
     in_x, in_y = (cells >= x) & (cells < x + width), (cells >= y) & (cells < y + height)
     is_covered = in_y[:, None, :, None] & in_x[:, None, None, :]
-    return torch.where(is_covered, chance.uniform(0.0, 1.0, *batch.image.shape), batch.image)
+    return torch.where(is_covered, rng.uniform(0.0, 1.0, *batch.image.shape), batch.image)
 
 
 def _warped(image: Tensor, old_from_new: Tensor) -> Tensor:

@@ -97,13 +97,13 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
         has_look = plan.has_published_losses and plan.is_image_used
         batch = prepare(
             crops,
-            self.chance(1, turn),
+            self.rng(1, turn),
             CLEAN if is_clean else plan.noise,
             is_augmented=True,
             has_images=plan.is_image_used,
             is_recoloured=not has_look and not is_clean,
         )
-        return with_published_look(batch, self.chance(9, turn)) if has_look else batch
+        return with_published_look(batch, self.rng(9, turn)) if has_look else batch
 
 
 def read_teacher(checkpoint: Path) -> DPMesh:

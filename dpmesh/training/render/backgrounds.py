@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from configs.errors import InputError
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.render.layout import Views
 
 _SIDE_PX = 512
@@ -111,45 +111,45 @@ class Textures:
         return torch.lerp(upper, torch.lerp(texel(below, left), texel(below, right), fx), fy)
 
 
-def sample_views_of(chance: Chance, textures: Textures, count: int, width: int, height: int) -> Tensor:
+def sample_views_of(rng: Rng, textures: Textures, count: int, width: int, height: int) -> Tensor:
     """Return random windows of photographs (count, height, width, 3) float32, flipped and tinted at random."""
-    index = chance.integers(len(textures), count)
+    index = rng.integers(len(textures), count)
     aspect = textures.aspects[index]
-    zoom = chance.uniform(0.25, 1.0, count)
+    zoom = rng.uniform(0.25, 1.0, count)
     # The widest window of the picture's shape that fits, as shares of the photograph's sides.
     wide = (width / height / aspect).clamp_max(1.0) * zoom
     high = (height / width * aspect).clamp_max(1.0) * zoom
-    left, top = (1 - wide) * chance.uniform(0, 1, count), (1 - high) * chance.uniform(0, 1, count)
-    column = (torch.arange(width, device=chance.device) + 0.5) / width
-    column = torch.where(chance.coin(0.5, count, 1), 1 - column, column)
-    line = (torch.arange(height, device=chance.device) + 0.5) / height
+    left, top = (1 - wide) * rng.uniform(0, 1, count), (1 - high) * rng.uniform(0, 1, count)
+    column = (torch.arange(width, device=rng.device) + 0.5) / width
+    column = torch.where(rng.coin(0.5, count, 1), 1 - column, column)
+    line = (torch.arange(height, device=rng.device) + 0.5) / height
     u = (left[:, None] + wide[:, None] * column)[:, None, :].expand(-1, height, -1)
     v = (top[:, None] + high[:, None] * line)[:, :, None].expand(-1, -1, width)
     colour = textures.read(index, u, v, torch.maximum(wide / width, high / height) * _SIDE_PX)
-    gain = chance.uniform(0.6, 1.25, count, 1, 1, 1) * (1 + chance.normal(0.06, count, 1, 1, 3))
-    return (colour * gain + chance.uniform(-15, 15, count, 1, 1, 1)).clamp(0, 255)
+    gain = rng.uniform(0.6, 1.25, count, 1, 1, 1) * (1 + rng.normal(0.06, count, 1, 1, 3))
+    return (colour * gain + rng.uniform(-15, 15, count, 1, 1, 1)).clamp(0, 255)
 
 
 def sample_backgrounds(
-    chance: Chance, textures: Textures, views: Views, foot: Tensor, width: int, height: int, floor_chance: float = 0.3
+    rng: Rng, textures: Textures, views: Views, foot: Tensor, width: int, height: int, floor_probability: float = 0.3
 ) -> Tensor:
     """Return what is behind the people (N, height, width, 3) float32 0 to 255.
 
     A photograph, one colour, or a textured floor in true perspective before one of them.
 
     Args:
-        chance: what draws.
+        rng: what draws.
         textures: photographs.
         views: cameras of the pictures drawn; for crops, the crops'.
         foot: (N, 3) a point of each floor in camera axes.
         width, height: of the pictures.
-        floor_chance: how often there is a floor.
+        floor_probability: how often there is a floor.
     """
     count = len(foot)
-    back = sample_views_of(chance, textures, count, width, height)
-    plain = chance.uniform(5, 250, count, 1, 1, 3)
-    back = torch.where(chance.coin(0.05, count, 1, 1, 1), plain, back)
-    some = chance.coin(floor_chance, count).nonzero().squeeze(1)
+    back = sample_views_of(rng, textures, count, width, height)
+    plain = rng.uniform(5, 250, count, 1, 1, 3)
+    back = torch.where(rng.coin(0.05, count, 1, 1, 1), plain, back)
+    some = rng.coin(floor_probability, count).nonzero().squeeze(1)
     if len(some) == 0:
         return back
     focal, principal = views.focal_px[some, None, None], views.principal_px[some]
@@ -164,12 +164,12 @@ def sample_backgrounds(
     level = (foot[some] * axes[:, :, 1]).sum(-1)[:, None, None]
     sink = along(1)
     distance = torch.where(sink.abs() > 1e-4, level / sink, -1.0)
-    reach = foot[some].norm(dim=-1) * chance.uniform(1.5, 8.0, len(some))
+    reach = foot[some].norm(dim=-1) * rng.uniform(1.5, 8.0, len(some))
     seen = (distance > 0) & (distance < reach[:, None, None])
-    metres = chance.uniform(1.0, 5.0, len(some), 1, 1)
+    metres = rng.uniform(1.0, 5.0, len(some), 1, 1)
     u, v = (((along(axis) * distance / metres) % 2.0 - 1.0).abs() for axis in (0, 2))
     texels = _SIDE_PX / metres.flatten() * foot[some, 2].clamp_min(0.5) / views.focal_px[some]
-    ground = textures.read(chance.integers(len(textures), len(some)), u, v, texels)
-    ground = (ground * chance.uniform(0.6, 1.25, len(some), 1, 1, 1)).clamp(0, 255)
+    ground = textures.read(rng.integers(len(textures), len(some)), u, v, texels)
+    ground = (ground * rng.uniform(0.6, 1.25, len(some), 1, 1, 1)).clamp(0, 255)
     back[some] = torch.where(seen[..., None], ground, back[some])
     return back

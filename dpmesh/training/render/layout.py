@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 
 VIDEO_SIZES = ((1920, 1080), (1280, 720), (640, 480), (854, 480), (1080, 1920), (720, 1280), (1000, 1000), (640, 360))
 _NEAREST_M = 0.9
@@ -80,22 +80,22 @@ def turns(angle: Tensor) -> Tensor:
     return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
-def sample_views(chance: Chance, count: int, size: tuple[int, int] | None = None) -> Views:
+def sample_views(rng: Rng, count: int, size: tuple[int, int] | None = None) -> Views:
     """Return random cameras: focal 0.5 to 2 diagonals, pitch -5 to 30 degrees, little roll.
 
     Args:
-        chance: what draws.
+        rng: what draws.
         count: how many.
         size: width and height in pixels; common video sizes when not given.
     """
     if size is None:
-        sizes = torch.tensor(VIDEO_SIZES, dtype=torch.float32, device=chance.device)
-        chosen = sizes[chance.integers(len(sizes), count)]
+        sizes = torch.tensor(VIDEO_SIZES, dtype=torch.float32, device=rng.device)
+        chosen = sizes[rng.integers(len(sizes), count)]
     else:
-        chosen = torch.tensor([size], dtype=torch.float32, device=chance.device).expand(count, 2)
-    focal = chosen.norm(dim=-1) * chance.log_uniform(0.5, 2.0, count)
-    level = torch.where(chance.coin(0.7, count), chance.uniform(-5, 30, count), chance.uniform(-3, 8, count))
-    roll = chance.normal(2.0, count)
+        chosen = torch.tensor([size], dtype=torch.float32, device=rng.device).expand(count, 2)
+    focal = chosen.norm(dim=-1) * rng.log_uniform(0.5, 2.0, count)
+    level = torch.where(rng.coin(0.7, count), rng.uniform(-5, 30, count), rng.uniform(-3, 8, count))
+    roll = rng.normal(2.0, count)
     return Views(chosen, focal, chosen / 2, tilted_cameras(level * (math.pi / 180), roll * (math.pi / 180)))
 
 
@@ -109,7 +109,7 @@ class Stances:
     sole: Tensor  # (N, M) metres, how far down the lowest vertex reaches along the floor's normal
 
 
-def measure_stances(vertices: Tensor, roots: Tensor, up: Tensor, picture: Tensor, place: Tensor, most: int) -> Stances:
+def measure_stances(vertices: Tensor, roots: Tensor, up: Tensor, picture: Tensor, slot: Tensor, most: int) -> Stances:
     """Return the stances of meshes (R, V, 3) with their pelvises (R, 3).
 
     Args:
@@ -117,23 +117,23 @@ def measure_stances(vertices: Tensor, roots: Tensor, up: Tensor, picture: Tensor
         roots: (R, 3).
         up: (N, 3) floor normals of the pictures.
         picture: (R,) int64.
-        place: (R,) int64, which of the picture's `most` places each row takes; the others are zero.
+        slot: (R,) int64, which of the picture's `most` places each row takes; the others are zero.
         most: M.
     """
     sole = torch.bmm(vertices, up[picture][..., None]).amin((1, 2))
 
     def spread(values: Tensor) -> Tensor:
         out = values.new_zeros(len(up), most, *values.shape[1:])
-        out[picture, place] = values
+        out[picture, slot] = values
         return out
 
     return Stances(spread(roots), spread(vertices.amin(1)), spread(vertices.amax(1)), spread(sole))
 
 
-def stand_at(stances: Stances, place: int, spot: Tensor, up: Tensor) -> Tensor:
-    """Return the `trans` (N, 3) that puts each picture's person at `place` above `spot` (N, 3), soles on the floor."""
-    root = stances.root[:, place]
-    return spot - root + up * ((root * up).sum(-1) - stances.sole[:, place])[:, None]
+def stand_at(stances: Stances, slot: int, spot: Tensor, up: Tensor) -> Tensor:
+    """Return the `trans` (N, 3) that puts each picture's person at `slot` above `spot` (N, 3), soles on the floor."""
+    root = stances.root[:, slot]
+    return spot - root + up * ((root * up).sum(-1) - stances.sole[:, slot])[:, None]
 
 
 def spot_below(stances: Stances, trans: Tensor, up: Tensor) -> Tensor:
@@ -144,31 +144,31 @@ def spot_below(stances: Stances, trans: Tensor, up: Tensor) -> Tensor:
 
 
 def place_first(
-    chance: Chance, views: Views, stances: Stances, shares: tuple[float, float], cut_chance: float, tries: int
+    rng: Rng, views: Views, stances: Stances, fractions: tuple[float, float], cut_probability: float, tries: int
 ) -> tuple[Tensor, Tensor]:
     """Return candidates (N, T, 3) for the `trans` of each picture's first person, and their faults (N, T).
 
     A fault is how far, in metres, the camera would be from a sound height above the floor.
 
     Args:
-        chance: what draws.
+        rng: what draws.
         views: the cameras.
         stances: of the people.
-        shares: smallest and largest height of the person over that of the picture.
-        cut_chance: how often the person may stand across the picture's edge.
+        fractions: smallest and largest height of the person over that of the picture.
+        cut_probability: how often the person may stand across the picture's edge.
         tries: T.
     """
     count = len(views.size)
     low, high = stances.low[:, 0], stances.high[:, 0]
     extent, middle = (high - low)[:, None], ((low + high) / 2)[:, None]
-    share = chance.log_uniform(*shares, count, tries)
-    depth = views.focal_px[:, None] * extent[..., 1] / (share * views.size[:, 1:])
+    fraction = rng.log_uniform(*fractions, count, tries)
+    depth = views.focal_px[:, None] * extent[..., 1] / (fraction * views.size[:, 1:])
     depth = torch.maximum(depth, _NEAREST_M + extent[..., 2] / 2).clamp_max(60.0)
     half = 0.5 * views.focal_px[:, None, None] / depth[..., None] * extent[..., :2]
     room = views.size[:, None] - 2 * half
-    pixel = half + chance.uniform(0, 1, count, tries, 2) * room
-    cut = chance.coin(cut_chance, count, tries, 1)
-    pixel = pixel + cut * chance.uniform(-1.1, 1.1, count, tries, 2) * half
+    pixel = half + rng.uniform(0, 1, count, tries, 2) * room
+    cut = rng.coin(cut_probability, count, tries, 1)
+    pixel = pixel + cut * rng.uniform(-1.1, 1.1, count, tries, 2) * half
     ray = (pixel - views.principal_px[:, None]) / views.focal_px[:, None, None]
     trans = torch.cat([ray, torch.ones_like(ray[..., :1])], -1) * depth[..., None] - middle
     height = -(stances.sole[:, :1] + (trans * views.up[:, None]).sum(-1))
@@ -177,15 +177,15 @@ def place_first(
 
 def first_good(candidates: Tensor, good: Tensor) -> Tensor:
     """Return, of candidates (N, T, C), the first of each row that is good (N, T); the first of all where none is."""
-    place = good.float().argmax(1)
-    return candidates[torch.arange(len(place), device=place.device), place]
+    slot = good.float().argmax(1)
+    return candidates[torch.arange(len(slot), device=slot.device), slot]
 
 
-def spots_near(chance: Chance, views: Views, spot: Tensor, taken: Tensor, is_taken: Tensor) -> tuple[Tensor, Tensor]:
+def spots_near(rng: Rng, views: Views, spot: Tensor, taken: Tensor, is_taken: Tensor) -> tuple[Tensor, Tensor]:
     """Return a free point of the floor (N, 3) before or behind `spot` as each camera sees it, and which are sound (N,).
 
     Args:
-        chance: what draws.
+        rng: what draws.
         views: the cameras.
         spot: (N, 3).
         taken: (N, K, 3) points where somebody stands.
@@ -195,25 +195,25 @@ def spots_near(chance: Chance, views: Views, spot: Tensor, taken: Tensor, is_tak
     away = spot - up * (spot * up).sum(-1, keepdim=True)
     away = away / away.norm(dim=-1, keepdim=True).clamp_min(1e-6)
     aside = torch.linalg.cross(away, up)
-    side = torch.where(chance.coin(0.55, count, _TRIES, 1), -1.0, 1.0)
-    gap = chance.uniform(0.3, 2.5, count, _TRIES, 1) * side
-    spread = torch.where(chance.coin(0.8, count, _TRIES, 1), 0.38, 1.2)
-    shift = chance.normal(spread, count, _TRIES, 1)
+    side = torch.where(rng.coin(0.55, count, _TRIES, 1), -1.0, 1.0)
+    gap = rng.uniform(0.3, 2.5, count, _TRIES, 1) * side
+    spread = torch.where(rng.coin(0.8, count, _TRIES, 1), 0.38, 1.2)
+    shift = rng.normal(spread, count, _TRIES, 1)
     found = spot[:, None] + gap * away[:, None] + shift * aside[:, None]
     good = (found[..., 2] > _NEAREST_M + 0.4) & _is_free(found, taken, is_taken)
     return first_good(found, good), good.any(1)
 
 
 def spots_anywhere(
-    chance: Chance, views: Views, floor: Tensor, shares: tuple[float, float], taken: Tensor, is_taken: Tensor
+    rng: Rng, views: Views, floor: Tensor, fractions: tuple[float, float], taken: Tensor, is_taken: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return a free point of the floor (N, 3) that each picture shows, and which are sound (N,).
 
     Args:
-        chance: what draws.
+        rng: what draws.
         views: the cameras.
         floor: (N, 3) any point of the floor.
-        shares: smallest and largest height of a person of 1.65 m there, over that of the picture.
+        fractions: smallest and largest height of a person of 1.65 m there, over that of the picture.
         taken, is_taken: as in `spots_near`.
     """
     count, up = len(floor), views.up
@@ -221,9 +221,9 @@ def spots_anywhere(
     ahead = torch.tensor([0.0, 0.0, 1.0], device=up.device) - up[:, 2:] * up
     ahead = ahead / ahead.norm(dim=-1, keepdim=True)
     right = torch.linalg.cross(ahead, up)
-    share = chance.log_uniform(*shares, count, _TRIES)
-    depth = views.focal_px[:, None] * 1.65 / (share * views.size[:, 1:])
-    column = chance.uniform(-0.03, 1.03, count, _TRIES) * views.size[:, :1]
+    fraction = rng.log_uniform(*fractions, count, _TRIES)
+    depth = views.focal_px[:, None] * 1.65 / (fraction * views.size[:, 1:])
+    column = rng.uniform(-0.03, 1.03, count, _TRIES) * views.size[:, :1]
     across = (column - views.principal_px[:, :1]) / views.focal_px[:, None] * depth
     found = (level[:, None] * up)[:, None] + right[:, None] * across[..., None]
     step = (depth - found[..., 2]) / ahead[:, None, 2].clamp_min(0.2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.render.layout import Views
 
 _SHADOW_SPREADS_PX = (3, 7, 15)
@@ -35,17 +35,17 @@ class Lights:
         )
 
 
-def sample_lights(chance: Chance, count: int) -> Lights:
+def sample_lights(rng: Rng, count: int) -> Lights:
     """Return random lights: indoors, overcast or sun, now and then coloured."""
-    sky = chance.uniform(0.25, 0.7, count, 1) * (1 + chance.normal(0.08, count, 3))
-    ground = sky * chance.uniform(0.25, 0.9, count, 1) * (1 + chance.normal(0.06, count, 3))
-    azimuth, height = chance.uniform(0, 2 * torch.pi, count, 2), chance.uniform(0.15, 1.4, count, 2)
+    sky = rng.uniform(0.25, 0.7, count, 1) * (1 + rng.normal(0.08, count, 3))
+    ground = sky * rng.uniform(0.25, 0.9, count, 1) * (1 + rng.normal(0.06, count, 3))
+    azimuth, height = rng.uniform(0, 2 * torch.pi, count, 2), rng.uniform(0.15, 1.4, count, 2)
     directions = torch.stack([height.cos() * azimuth.cos(), height.sin(), height.cos() * azimuth.sin()], dim=-1)
-    second = chance.uniform(0, 0.6, count) * chance.coin(0.5, count)
-    power = torch.stack([chance.uniform(0.1, 1.1, count), second], dim=1)
-    deviation = torch.where(chance.coin(0.15, count), 0.25, 0.08)[:, None, None]
-    tint = 1 + chance.normal(deviation, count, 2, 3)
-    shadow = chance.uniform(0.1, 0.75, count) * chance.coin(0.8, count)
+    second = rng.uniform(0, 0.6, count) * rng.coin(0.5, count)
+    power = torch.stack([rng.uniform(0.1, 1.1, count), second], dim=1)
+    deviation = torch.where(rng.coin(0.15, count), 0.25, 0.08)[:, None, None]
+    tint = 1 + rng.normal(deviation, count, 2, 3)
+    shadow = rng.uniform(0.1, 0.75, count) * rng.coin(0.8, count)
     return Lights(
         sky.clamp_min(0.02), ground.clamp_min(0.02), directions, (power[..., None] * tint).clamp_min(0), shadow
     )

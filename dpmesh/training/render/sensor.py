@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 
 _KERNEL = 11
 # Quantisation of luminance and colour differences at quality 50, averaged along the diagonals of the tables that the
@@ -18,36 +18,36 @@ _LUMINANCE = (16, 11, 13, 16, 22, 36, 54, 58, 62, 72, 84, 92, 98, 101, 99)
 _COLOUR = (17, 18, 24, 47, 80, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99)
 
 
-def photograph(chance: Chance, image: Tensor, native_share: Tensor | None = None) -> Tensor:
+def photograph(rng: Rng, image: Tensor, native_share: Tensor | None = None) -> Tensor:
     """Return pictures (N, 3, H, W) uint8 as a mediocre camera would store them.
 
     Args:
-        chance: what draws.
+        rng: what draws.
         image: (N, 3, H, W) float32 0 to 255; sides are multiples of 8.
         native_share: (N,) pixels that a crop had before it was enlarged, over those it has now; None for 1.
     """
     count = len(image)
     share = image.new_ones(count) if native_share is None else native_share.clamp_max(1.0)
-    share = share * torch.where(chance.coin(0.3, count), chance.uniform(0.35, 0.9, count), 1.0)
-    before = chance.normal(1.0, *image.shape)
-    image = image + before * (chance.uniform(0, 8.0, count) * chance.coin(0.3, count))[:, None, None, None]
-    image = _blur(chance, image, share)
-    image = _expose(chance, image)
-    after = chance.uniform(0.5, 9.0, count) * chance.uniform(0, 1, count) * chance.coin(0.6, count)
-    image = image + chance.normal(1.0, *image.shape) * after[:, None, None, None]
-    coded = _compress(image, chance.uniform(25, 95, count))
-    image = torch.where(chance.coin(0.6, count, 1, 1, 1), coded, image)
+    share = share * torch.where(rng.coin(0.3, count), rng.uniform(0.35, 0.9, count), 1.0)
+    before = rng.normal(1.0, *image.shape)
+    image = image + before * (rng.uniform(0, 8.0, count) * rng.coin(0.3, count))[:, None, None, None]
+    image = _blur(rng, image, share)
+    image = _expose(rng, image)
+    after = rng.uniform(0.5, 9.0, count) * rng.uniform(0, 1, count) * rng.coin(0.6, count)
+    image = image + rng.normal(1.0, *image.shape) * after[:, None, None, None]
+    coded = _compress(image, rng.uniform(25, 95, count))
+    image = torch.where(rng.coin(0.6, count, 1, 1, 1), coded, image)
     return image.clamp(0, 255).round().to(torch.uint8)
 
 
-def _blur(chance: Chance, image: Tensor, share: Tensor) -> Tensor:
+def _blur(rng: Rng, image: Tensor, share: Tensor) -> Tensor:
     """Blur by the lost resolution, the lens and motion, all as one Gaussian that may be longer one way."""
     count = len(image)
     lost = 0.45 * (1.0 / share.clamp_min(0.15) - 1.0)
-    lens = chance.uniform(0.3, 1.2, count) * chance.coin(0.35, count)
+    lens = rng.uniform(0.3, 1.2, count) * rng.coin(0.35, count)
     spread = torch.hypot(lost, lens).clamp(0.05, 3.0)
-    length = spread + chance.uniform(0.8, 2.0, count) * chance.coin(0.12, count)
-    angle = chance.uniform(0, math.pi, count)
+    length = spread + rng.uniform(0.8, 2.0, count) * rng.coin(0.12, count)
+    angle = rng.uniform(0, math.pi, count)
     axis = torch.arange(_KERNEL, device=image.device) - (_KERNEL - 1) / 2
     x, y = axis[None, None, :], axis[None, :, None]
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
@@ -58,14 +58,14 @@ def _blur(chance: Chance, image: Tensor, share: Tensor) -> Tensor:
     return F.conv2d(padded, kernel, groups=3 * count).view(image.shape)
 
 
-def _expose(chance: Chance, image: Tensor) -> Tensor:
+def _expose(rng: Rng, image: Tensor) -> Tensor:
     count = len(image)
-    gamma = chance.normal(0.18, count, 1, 1, 1).exp()
-    gain = chance.normal(0.15, count, 1, 1, 1).exp() * (1 + chance.normal(0.04, count, 3, 1, 1))
-    black = chance.uniform(0, 14, count, 1, 1, 1) * chance.coin(0.4, count, 1, 1, 1)
+    gamma = rng.normal(0.18, count, 1, 1, 1).exp()
+    gain = rng.normal(0.15, count, 1, 1, 1).exp() * (1 + rng.normal(0.04, count, 3, 1, 1))
+    black = rng.uniform(0, 14, count, 1, 1, 1) * rng.coin(0.4, count, 1, 1, 1)
     image = black + (255 - black) * (image / 255).clamp(1e-4, 1) ** gamma * gain
     grey = image.mean(1, keepdim=True).expand_as(image)
-    return torch.where(chance.coin(0.06, count, 1, 1, 1), grey, image).clamp(0, 255)
+    return torch.where(rng.coin(0.06, count, 1, 1, 1), grey, image).clamp(0, 255)
 
 
 def _compress(image: Tensor, quality: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ COMMANDS = [f"{group} {program.name}" for group, programs in GROUPS.items() for 
 def test_help_names_the_command_and_its_options(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         execute([*words.split(), "--help"])
-    shown = capsys.readouterr().out
-    assert shown.startswith(f"usage: dpmesh-video {words} [-h]") and "\noptions:\n" in shown
+    displayable = capsys.readouterr().out
+    assert displayable.startswith(f"usage: dpmesh-video {words} [-h]") and "\noptions:\n" in displayable
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -318,7 +318,7 @@ def test_display_matrix_is_applied(make_clip: ClipMaker, degrees: int, mirrored:
 
 def test_index_is_not_built_where_packets_do_not_tell_frames(make_clip: ClipMaker) -> None:
     index = index_packets(probe(make_clip("b.mp4", options={"bf": "3"})))
-    assert index is not None and index.key_places.tolist() == [0, 10, 20, 30, 40, 50]
+    assert index is not None and index.key_positions.tolist() == [0, 10, 20, 30, 40, 50]
     assert index.time_s(59) == pytest.approx(59 / 25)
     assert index_packets(probe(make_clip("no_stamps.h264"))) is None
     assert index_packets(probe(make_clip("a.gif", codec="gif", pixel_format="rgb8", frames=3))) is None
@@ -355,7 +355,7 @@ def test_damage_after_the_seek_gives_the_bytes_of_reading_from_the_start(
         whole, message = read_until_damage(path)
         flagged: list[int] = []
         with suppress(Damage):
-            flagged.extend(p.index for p in read_module.pictures_from(probe(path), 0) if p.raw.is_corrupt)
+            flagged.extend(p.index for p in read_module.iterate_stamped(probe(path), 0) if p.raw.is_corrupt)
         if not flagged and message is None:
             continue  # now and then the decoder takes damaged bytes for good ones; which, depends on the encoder
         noticed += 1

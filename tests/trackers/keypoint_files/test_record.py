@@ -75,16 +75,16 @@ def test_names_of_pictures_tell_the_frames_where_there_are_any(tmp_path: Path, c
     for name in ("shot_0101", "shot_0102", "shot_0103", "last"):
         flat = points_of(LAYOUTS["body25"]).ravel().tolist()
         _openpose(tmp_path / "op", name, *([flat] * (1 if name == "last" else 2)))
-    record = KeypointRecord(tmp_path / "op", pictures=pictures)
+    record = KeypointRecord(tmp_path / "op", image_names=pictures)
     assert [len(people) for people in _find(record, [0, 1, 2, 3])] == [2, 2, 1, 0]
     assert "1 names, e.g. 'shot_0102', are not among the pictures" in caplog.text
     coco = _write(tmp_path / "a.json", [_entry("x/shot_0102.jpg"), _entry("x/shot_0103.jpg", 7)])
-    assert [len(people) for people in _find(KeypointRecord(coco, pictures=pictures), [0, 1, 2])] == [0, 1, 0]
-    by_number = KeypointRecord(coco, pictures=["101.jpg", "102.jpg"])
+    assert [len(people) for people in _find(KeypointRecord(coco, image_names=pictures), [0, 1, 2])] == [0, 1, 0]
+    by_number = KeypointRecord(coco, image_names=["101.jpg", "102.jpg"])
     assert by_number.frame_count == 104
     with pytest.raises(InputError, match=r"'a/shot_0101.jpg' and 'b/shot_0101.jpg' are both frame 0"):
         KeypointRecord(
-            _write(tmp_path / "b.json", [_entry("a/shot_0101.jpg"), _entry("b/shot_0101.jpg")]), pictures=pictures
+            _write(tmp_path / "b.json", [_entry("a/shot_0101.jpg"), _entry("b/shot_0101.jpg")]), image_names=pictures
         )
 
 

@@ -16,9 +16,9 @@ from dpmesh.training.commands import option_types
 from dpmesh.training.commands import options as command
 from dpmesh.training.commands.options import (
     STEPS,
+    add_image_options,
     add_loop_options,
-    add_picture_options,
-    picture_settings,
+    image_settings,
     run_command,
     start_process,
 )
@@ -116,15 +116,15 @@ def test_pictures_of_other_backgrounds_are_other_pictures(tmp_path: Path, monkey
     monkeypatch.setattr(command, "check_bank", lambda _: None)
     (tmp_path / "poses.npz").write_bytes(b"poses")
     parser = argparse.ArgumentParser()
-    add_picture_options(parser)
+    add_image_options(parser)
     parser.set_defaults(image_px=128)
     options = parser.parse_args(["--poses", str(tmp_path / "poses.npz"), "--backgrounds", str(tmp_path)])
     found = []
     for number in range(8):
         (tmp_path / f"{number}.png").write_bytes(b"x")
-        found.append(picture_settings(options)["backgrounds"])
+        found.append(image_settings(options)["backgrounds"])
     (tmp_path / "0.png").write_bytes(b"xy")
-    found.append(picture_settings(options)["backgrounds"])
+    found.append(image_settings(options)["backgrounds"])
     assert len(set(found)) > 5 and found[-1] != found[-2]
 
 
@@ -156,9 +156,7 @@ def test_a_device_and_a_file_that_are_not_there_are_named(tmp_path: Path, capsys
     assert capsys.readouterr().err == f"{path}: No such file or directory\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "told"), [("calibrate_detector", "no such file"), ("evaluate_crops", "absent")]
-)
+@pytest.mark.parametrize(("name", "told"), [("calibrate_detector", "no such file"), ("evaluate_crops", "absent")])
 def test_weights_that_are_not_there_are_one_line(
     name: str,
     told: str,

@@ -9,7 +9,7 @@ import torch
 
 from dpmesh.recovery.keypoint_refiner import MAP_PX
 from dpmesh.training.commands.train_keypoints import main, prepare
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_arrays
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.map_loss import map_loss
@@ -22,7 +22,7 @@ def test_a_keypoint_moves_with_the_picture(crop_batch: Crops) -> None:
     for row, (x, y) in enumerate(nose.round().long().tolist()):
         image[row, :, max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] = 255
     painted = Crops(**{name: getattr(crop_batch, name) for name in crop_batch.__slots__} | {"image": image})
-    moved, places, visible = prepare(painted, Chance((5,)), is_augmented=True)
+    moved, places, visible = prepare(painted, Rng((5,)), is_augmented=True)
     checked = 0
     for row in range(len(moved)):
         x, y = (places[row, 0] * 128 / MAP_PX).round().long().tolist()

@@ -43,7 +43,7 @@ class Sums(Loop[nn.Sequential, Tensor, Tensor]):
     def measure(self, network: nn.Sequential, held: Tensor) -> dict[str, float]:
         return {"held_error": float((network(held)[:, 0] - held.sum(1)).abs().mean())}
 
-    def picture(self, network: nn.Sequential, held: Tensor) -> Tensor:
+    def sample_image(self, network: nn.Sequential, held: Tensor) -> Tensor:
         return torch.zeros(3, 4, 4)
 
 

@@ -19,13 +19,13 @@ def test_the_rate_rises_then_falls_to_a_fiftieth() -> None:
 
 
 @pytest.mark.parametrize(("step", "minutes", "share"), [(0, 0.0, 0.0), (50, 1.0, 0.5), (10, 9.0, 0.9), (500, 0.0, 1.0)])
-def test_whichever_of_steps_and_minutes_is_further_tells_the_share(step: int, minutes: float, share: float) -> None:
-    assert Schedule(0.1, steps=100, minutes=10.0).share(step, minutes) == pytest.approx(share)
+def test_whichever_of_steps_and_minutes_is_further_tells_the_share(step: int, minutes: float, fraction: float) -> None:
+    assert Schedule(0.1, steps=100, minutes=10.0).fraction(step, minutes) == pytest.approx(fraction)
 
 
 def test_a_length_of_one_kind_is_enough_and_none_is_refused() -> None:
-    assert Schedule(0.1, steps=4).share(1, 1e9) == 0.25
-    assert Schedule(0.1, minutes=4.0).share(10**9, 1.0) == 0.25
+    assert Schedule(0.1, steps=4).fraction(1, 1e9) == 0.25
+    assert Schedule(0.1, minutes=4.0).fraction(10**9, 1.0) == 0.25
     with pytest.raises(ValueError, match="give steps or minutes"):
         Schedule(0.1)
 

@@ -10,11 +10,11 @@ from configs.weights import resolve
 from dpmesh.body import BodyModel
 from dpmesh.keypoints import smpl24_confidence
 from dpmesh.network.model import DPMesh
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import join_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import RATES_HZ, Clips, draw_clips
-from dpmesh.training.motion.seen import SeenMotion, see
+from dpmesh.training.motion.seen import SimulatedMotion, see
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise
 
 FRAMES, RATE_HZ = 24, 30.0
@@ -43,8 +43,8 @@ def clips_of(bank: PoseBank, seed: int = 0, count: int = 6) -> Clips:
     return draw_clips(bank, np.random.default_rng(seed), count, FRAMES, "train")
 
 
-def seen_of(bank: PoseBank, body: BodyModel, network: DPMesh, noise: KeypointNoise, seed: int = 0) -> SeenMotion:
-    return see(clips_of(bank, seed), body, network, noise, Chance((seed, 1)))
+def seen_of(bank: PoseBank, body: BodyModel, network: DPMesh, noise: KeypointNoise, seed: int = 0) -> SimulatedMotion:
+    return see(clips_of(bank, seed), body, network, noise, Rng((seed, 1)))
 
 
 def test_clips_differ_in_rate_and_move_as_recorded(bank: PoseBank) -> None:

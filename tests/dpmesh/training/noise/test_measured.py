@@ -15,7 +15,7 @@ from dpmesh.keypoints import MIRRORED_17
 from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands import measure_detector
 from dpmesh.training.commands.measure_detector import DetectorEyes, ReaderEyes, format_statistics
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.measured import Sighting, error_statistics, fit_noise, simulate, truth_of
 from dpmesh.training.noise.simulated import CLEAN, CONFIDENCE_MIN, KeypointNoise, measured_noise, mixed_noise
 from dpmesh.training.people.annotated import as_annotated
@@ -80,9 +80,9 @@ def test_spread_and_bias_are_those_of_the_errors(exact: Sighting) -> None:
 
 def test_a_fitted_noise_has_the_statistics_it_was_fitted_to(many_crops: Crops) -> None:
     source = replace(KeypointNoise(), jitter=0.03, drop_visible=0.2, inversion_rate=0.1, blackout_rate=0.0)
-    wanted = error_statistics(simulate(many_crops, source, Chance((1,))))
-    start = error_statistics(simulate(many_crops, KeypointNoise(), Chance((2,))))
-    found = error_statistics(simulate(many_crops, fit_noise(many_crops, wanted, KeypointNoise()), Chance((2,))))
+    wanted = error_statistics(simulate(many_crops, source, Rng((1,))))
+    start = error_statistics(simulate(many_crops, KeypointNoise(), Rng((2,))))
+    found = error_statistics(simulate(many_crops, fit_noise(many_crops, wanted, KeypointNoise()), Rng((2,))))
     for name in ("spread", "missing", "inverted"):
         goal, before, after = (getattr(part.visible["all"], name) for part in (wanted, start, found))
         assert abs(after - goal) < 0.5 * abs(before - goal), name
@@ -92,7 +92,7 @@ def test_the_measured_noise_treats_left_and_right_alike_and_gives_sure_joints(ma
     noise = measured_noise()
     factors = dict(zip(COCO_OF_30, (noise.joint_factors[joint] for joint in COCO_OF_30), strict=True))
     assert all(factors[COCO_OF_30[a]] == factors[COCO_OF_30[b]] for a, b in enumerate(MIRRORED_17))
-    batch = prepare(many_crops, Chance((0,)), noise, is_augmented=False)
+    batch = prepare(many_crops, Rng((0,)), noise, is_augmented=False)
     given = batch.mask[batch.mask > 0]
     assert 0 < len(given) < batch.mask.numel() and given.min() >= CONFIDENCE_MIN
     assert noise != KeypointNoise()
@@ -102,7 +102,7 @@ def test_a_joint_s_factor_widens_its_scatter_alone(many_crops: Crops) -> None:
     factors = [1.0] * 30
     factors[7] = 10.0
     noise = replace(CLEAN, jitter=0.002, joint_factors=tuple(factors))
-    found = simulate(many_crops, noise, Chance((0,)))
+    found = simulate(many_crops, noise, Rng((0,)))
     error = (found.found - found.truth)[found.confidence > 0]
     assert error.isfinite().all()
     spread = error_statistics(found).visible
@@ -157,9 +157,9 @@ def test_the_reader_looks_at_everybody_of_whom_two_joints_are_in_the_crop(crop_b
 
 def test_a_mix_draws_from_all_its_sources(many_crops: Crops) -> None:
     mix = mixed_noise(KeypointNoise())
-    drawn = {mix.noises.index(mix.draw(Chance((seed,)))) for seed in range(30)}
+    drawn = {mix.noises.index(mix.draw(Rng((seed,)))) for seed in range(30)}
     assert drawn == {0, 1, 2}
-    first, second = (prepare(many_crops, Chance((seed,)), mix, is_augmented=False).joints for seed in (0, 0))
+    first, second = (prepare(many_crops, Rng((seed,)), mix, is_augmented=False).joints for seed in (0, 0))
     assert torch.equal(first, second)
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.crops import NEIGHBOURS, Crops, make_crops
 from dpmesh.training.people.population import SEEN_OF_30, Studio
 
@@ -14,7 +14,7 @@ COUNT, SIDE = 12, 64
 
 @pytest.fixture(scope="module")
 def crops(studio: Studio) -> Crops:
-    return make_crops(studio, Chance((3, 0)), COUNT, SIDE)
+    return make_crops(studio, Rng((3, 0)), COUNT, SIDE)
 
 
 def assert_same(found: Crops, wanted: Crops) -> None:
@@ -25,7 +25,7 @@ def assert_same(found: Crops, wanted: Crops) -> None:
 
 
 def test_equal_chances_give_equal_crops_and_other_chances_others(studio: Studio) -> None:
-    first, again, other = (make_crops(studio, Chance((7, k)), 2, 32) for k in (0, 0, 1))
+    first, again, other = (make_crops(studio, Rng((7, k)), 2, 32) for k in (0, 0, 1))
     assert_same(again, first)
     assert not torch.equal(other.image, first.image)
     assert not torch.equal(other.pose, first.pose)

@@ -10,8 +10,8 @@ import torch
 
 from configs.checks import check_shape
 from configs.errors import InputError, RunError
-from dpmesh.training.commands.make_detector_images import label_lines, write_pictures
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.commands.make_detector_images import label_lines, write_images
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, digest, fill, read_arrays, write_arrays, write_whole
 from dpmesh.training.people.population import Studio
 from dpmesh.training.people.scenes import Scenes, make_scenes, sample_size
@@ -35,28 +35,28 @@ class Numbers:
 
 @pytest.fixture(scope="module")
 def scenes(studio: Studio) -> Scenes:
-    return make_scenes(studio, Chance((2, 0)), 10, WIDTH, HEIGHT)
+    return make_scenes(studio, Rng((2, 0)), 10, WIDTH, HEIGHT)
 
 
 def test_pictures_hold_from_nobody_to_several_people(scenes: Scenes) -> None:
-    counts = torch.bincount(scenes.picture, minlength=10)
+    counts = torch.bincount(scenes.sample_image, minlength=10)
     assert counts.min() <= 1
     assert counts.max() >= 3
     assert scenes.image.shape == (10, 3, HEIGHT, WIDTH)
-    assert (scenes.picture.diff() >= 0).all()
+    assert (scenes.sample_image.diff() >= 0).all()
 
 
 def test_equal_chances_give_equal_pictures_and_other_chances_others(studio: Studio) -> None:
-    first, again, other = (make_scenes(studio, Chance((9, k)), 2, 64, 64) for k in (0, 0, 1))
+    first, again, other = (make_scenes(studio, Rng((9, k)), 2, 64, 64) for k in (0, 0, 1))
     assert all(torch.equal(getattr(first, field.name), getattr(again, field.name)) for field in fields(Scenes))
     assert not torch.equal(first.image, other.image)
 
 
 def test_a_batch_asked_for_many_people_is_crowded(studio: Studio, scenes: Scenes) -> None:
-    crowded = make_scenes(studio, Chance((2, 1)), 3, WIDTH, HEIGHT, people_min=7)
-    counts = torch.bincount(crowded.picture, minlength=3)
+    crowded = make_scenes(studio, Rng((2, 1)), 3, WIDTH, HEIGHT, people_min=7)
+    counts = torch.bincount(crowded.sample_image, minlength=3)
     assert counts.min() >= 2
-    assert counts.float().mean() > len(scenes.picture) / 10
+    assert counts.float().mean() > len(scenes.sample_image) / 10
 
 
 def test_boxes_lie_in_the_picture_and_visible_joints_lie_near_their_box(scenes: Scenes) -> None:
@@ -101,10 +101,10 @@ def test_a_label_line_names_the_box_and_17_points_as_shares_of_the_picture(scene
 
 
 def test_a_written_picture_has_its_label_and_empty_scenes_an_empty_one(tmp_path: Path, scenes: Scenes) -> None:
-    some = scenes.picture == int(scenes.picture[0])
+    some = scenes.sample_image == int(scenes.sample_image[0])
     columns = scenes.boxes_xyxy[some], scenes.keypoints[some]
     two = Scenes(scenes.image[:2], torch.ones(len(columns[0]), dtype=torch.int64), *columns)
-    write_pictures(two, tmp_path, tmp_path, 16, 95)
+    write_images(two, tmp_path, tmp_path, 16, 95)
     assert {p.name for p in tmp_path.iterdir()} == {"000016.jpg", "000016.txt", "000017.jpg", "000017.txt"}
     assert (tmp_path / "000016.txt").read_text() == ""
     assert len((tmp_path / "000017.txt").read_text().splitlines()) == len(columns[0])
@@ -118,7 +118,7 @@ def test_a_written_picture_has_its_label_and_empty_scenes_an_empty_one(tmp_path:
 
 
 def test_the_longer_side_of_a_batch_is_as_asked() -> None:
-    sizes = {sample_size(Chance((1, batch)), 320) for batch in range(40)}
+    sizes = {sample_size(Rng((1, batch)), 320) for batch in range(40)}
     assert len(sizes) > 2
     assert all(max(size) == 320 for size in sizes)
     assert all(side % 32 == 0 for size in sizes for side in size)

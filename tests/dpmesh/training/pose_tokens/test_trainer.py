@@ -14,7 +14,7 @@ from dpmesh.network.config import PAPER
 from dpmesh.training.commands.train_pose_tokens import main
 from dpmesh.training.engine.checkpoint import read_checkpoint
 from dpmesh.training.engine.loop import LoopPlan
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.schedule import Schedule
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.pose_tokens.trainer import PoseDraws, PoseTokens, TokenTraining, body_rotations, revive_codes
@@ -66,13 +66,13 @@ def test_a_new_codebook_begins_at_features_and_only_dead_codes_move_later() -> N
     torch.manual_seed(0)
     tokenizer = PoseTokens(TINY).pose_prior
     poses = held().flatten(2)
-    assert revive_codes(tokenizer, poses, Chance((0,))) == 32
+    assert revive_codes(tokenizer, poses, Rng((0,))) == 32
     features = tokenizer.encode(poses).flatten(0, 1)
     assert torch.cdist(tokenizer.codebook, features).amin(1).max() < 1e-3
-    assert revive_codes(tokenizer, poses, Chance((1,))) == 0
+    assert revive_codes(tokenizer, poses, Rng((1,))) == 0
     tokenizer.cluster_size[3] = 0.0
     before = tokenizer.codebook.clone()
-    assert revive_codes(tokenizer, poses, Chance((1,))) == 1
+    assert revive_codes(tokenizer, poses, Rng((1,))) == 1
     kept = torch.arange(32) != 3
     assert torch.equal(tokenizer.codebook[kept], before[kept])
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dpmesh.body.model import BodyModel
 from dpmesh.keypoints import DPMESH30_FROM_COCO, MIRRORED_30
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import CLEAN, CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import Crops
@@ -26,7 +26,7 @@ def is_turned(before: Crops, after: Crops) -> Tensor:
 
 
 def test_a_mirrored_crop_is_still_what_its_camera_sees(crop_batch: Crops) -> None:
-    after = mirrored(crop_batch, Chance((0,)))
+    after = mirrored(crop_batch, Rng((0,)))
     turned = is_turned(crop_batch, after)
     assert 0 < turned.sum() < len(turned)
     assert torch.equal(after.image[turned], crop_batch.image[turned].flip(-1))
@@ -34,16 +34,16 @@ def test_a_mirrored_crop_is_still_what_its_camera_sees(crop_batch: Crops) -> Non
 
 
 def test_a_mirrored_pose_is_the_pose_of_the_mirrored_joints(crop_batch: Crops, body: BodyModel) -> None:
-    after = mirrored(crop_batch, Chance((0,)))
+    after = mirrored(crop_batch, Rng((0,)))
     joints = body.joints(after.pose, after.betas, torch.zeros_like(after.trans), joint_set="dpmesh30")
     given = after.joints30_cam
     torch.testing.assert_close(joints - joints[:, :1], given - given[:, :1], rtol=0, atol=1e-3)
 
 
 def test_mirroring_twice_gives_the_crop_back_and_keeps_rotations_proper(crop_batch: Crops) -> None:
-    once = mirrored(crop_batch, Chance((0,)))
+    once = mirrored(crop_batch, Rng((0,)))
     assert torch.allclose(torch.linalg.det(once.camera_from_crop), torch.ones(6), atol=1e-5)
-    twice = mirrored(once, Chance((0,)))
+    twice = mirrored(once, Rng((0,)))
     for name in ("image", "pose", "camera_from_crop", "box_centre_px", "joints30_px", "joints30_cam", "visible30"):
         torch.testing.assert_close(getattr(twice, name), getattr(crop_batch, name), rtol=0, atol=1e-3)
 
@@ -51,7 +51,7 @@ def test_mirroring_twice_gives_the_crop_back_and_keeps_rotations_proper(crop_bat
 def test_in_the_mirror_the_left_is_the_right(crop_batch: Crops) -> None:
     marks = crop_batch.visible30.clone()
     marks[:, 20] = 0
-    after = mirrored(replace(crop_batch, visible30=marks), Chance((0,)))
+    after = mirrored(replace(crop_batch, visible30=marks), Rng((0,)))
     turned = is_turned(crop_batch, after)
     assert MIRRORED_30[20] == 21
     assert torch.equal(after.visible30[:, 21] == 0, turned) and torch.equal(after.visible30[:, 20] == 0, ~turned)
@@ -65,7 +65,7 @@ def test_only_the_hips_move_where_people_mark_them(crop_batch: Crops) -> None:
 
 
 def test_without_noise_the_given_joints_are_the_true_ones(crop_batch: Crops) -> None:
-    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, CLEAN, Chance((0,)))
+    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, CLEAN, Rng((0,)))
     given = confidence > 0
     assert given.sum(1).max() == 19  # what COCO keypoints determine
     assert not joints[~given].any()
@@ -77,7 +77,7 @@ def test_a_joint_outside_is_never_given_and_a_hidden_one_seldom(crop_batch: Crop
     marks = crop_batch.visible30.clone()
     marks[:, 4], marks[:, 5] = 0, 1
     crops = replace(crop_batch, visible30=marks)
-    _, confidence = noisy_joints(crops, crops.joints30_px, replace(CLEAN, drop_hidden=1e6), Chance((0,)))
+    _, confidence = noisy_joints(crops, crops.joints30_px, replace(CLEAN, drop_hidden=1e6), Rng((0,)))
     given = confidence > 0
     assert not given[:, [4, 5]].any()
     assert given[:, [7, 8]].all()
@@ -85,7 +85,7 @@ def test_a_joint_outside_is_never_given_and_a_hidden_one_seldom(crop_batch: Crop
 
 def test_a_whole_inversion_takes_every_left_for_a_right(crop_batch: Crops) -> None:
     all_turned = replace(CLEAN, whole_inversion_rate=1.0)
-    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, all_turned, Chance((0,)))
+    joints, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, all_turned, Rng((0,)))
     given = confidence > 0
     other = crop_batch.joints30_px[:, list(MIRRORED_30)]
     given[:, [0, 12]] = False
@@ -98,7 +98,7 @@ def test_a_swapped_joint_is_that_of_a_neighbour_near_by(crop_batch: Crops) -> No
     far = near[:, order] + 200.0
     neighbours = torch.stack([near[:, order], far, torch.full_like(far, torch.nan), near[:, order]], 1)
     crops = replace(crop_batch, neighbour_joints17_px=neighbours)
-    joints, confidence = noisy_joints(crops, crops.joints30_px, replace(CLEAN, swap_rate=1.0), Chance((0,)))
+    joints, confidence = noisy_joints(crops, crops.joints30_px, replace(CLEAN, swap_rate=1.0), Rng((0,)))
     given = confidence > 0
     given[:, [0, 12]] = False
     shift = (joints - crops.joints30_px)[given]
@@ -108,7 +108,7 @@ def test_a_swapped_joint_is_that_of_a_neighbour_near_by(crop_batch: Crops) -> No
 
 def test_noise_is_the_same_for_the_same_chance_and_differs_for_another(crop_batch: Crops) -> None:
     def draw(seed: int) -> Tensor:
-        return prepare(crop_batch, Chance((seed,)), KeypointNoise(), is_augmented=True).joints
+        return prepare(crop_batch, Rng((seed,)), KeypointNoise(), is_augmented=True).joints
 
     assert torch.equal(draw(3), draw(3))
     assert (draw(3) - draw(4)).abs().max() > 0.1
@@ -116,7 +116,7 @@ def test_noise_is_the_same_for_the_same_chance_and_differs_for_another(crop_batc
 
 @pytest.mark.parametrize("is_augmented", [False, True])
 def test_a_batch_has_the_shapes_the_network_takes(crop_batch: Crops, is_augmented: bool) -> None:
-    batch = prepare(crop_batch, Chance((0,)), KeypointNoise(), is_augmented=is_augmented)
+    batch = prepare(crop_batch, Rng((0,)), KeypointNoise(), is_augmented=is_augmented)
     assert batch.image.shape == (6, 3, 128, 128) and batch.image.min() >= 0 and batch.image.max() <= 1
     assert batch.joints.shape == (6, 30, 2) and batch.mask.shape == (6, 30, 1)
     assert batch.mask.min() == 0.0 and CONFIDENCE_MIN <= batch.mask[batch.mask > 0].min() < batch.mask.max() <= 1.0
@@ -125,7 +125,7 @@ def test_a_batch_has_the_shapes_the_network_takes(crop_batch: Crops, is_augmente
 def test_given_joints_lie_in_the_grid_where_the_truth_has_them_over_the_crop(crop_batch: Crops) -> None:
     behind = crop_batch.joints30_px.clone()
     behind[0, 9] = torch.nan
-    batch = prepare(replace(crop_batch, joints30_px=behind), Chance((0,)), CLEAN, is_augmented=False)
+    batch = prepare(replace(crop_batch, joints30_px=behind), Rng((0,)), CLEAN, is_augmented=False)
     given = batch.mask[..., 0] > 0
     given[:, [0, 12]] = False
     torch.testing.assert_close(batch.joints[given] / 32, batch.truth.annotated30_crop[given], rtol=0, atol=1e-5)
@@ -135,7 +135,7 @@ def test_given_joints_lie_in_the_grid_where_the_truth_has_them_over_the_crop(cro
 
 def test_filtered_pictures_keep_their_brightness_and_half_of_them_change() -> None:
     before = torch.rand(60, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    after = filtered(before, Chance((0,)))
+    after = filtered(before, Rng((0,)))
     assert after.min() >= 0 and after.max() <= 1
     change = (after - before).abs().mean((1, 2, 3))
     assert 15 < (change == 0).sum() < 45 and change.max() > 0.1
@@ -144,7 +144,7 @@ def test_filtered_pictures_keep_their_brightness_and_half_of_them_change() -> No
 
 def test_recoloured_pictures_stay_pictures_and_some_turn_grey() -> None:
     before = torch.rand(60, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    after = recoloured(before, Chance((0,)))
+    after = recoloured(before, Rng((0,)))
     assert after.min() >= 0 and after.max() <= 1
     grey = (after.amax(1) - after.amin(1)).amax((1, 2)) < 1e-6
     assert 0 < grey.sum() < 20
@@ -153,7 +153,7 @@ def test_recoloured_pictures_stay_pictures_and_some_turn_grey() -> None:
 
 def test_a_detector_is_less_sure_of_joints_that_scatter_more(crop_batch: Crops) -> None:
     def sure(jitter: float) -> float:
-        _, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, replace(CLEAN, jitter=jitter), Chance((0,)))
+        _, confidence = noisy_joints(crop_batch, crop_batch.joints30_px, replace(CLEAN, jitter=jitter), Rng((0,)))
         assert confidence[confidence > 0].min() >= CONFIDENCE_MIN and confidence.max() <= 1.0
         return float(confidence[confidence > 0].mean())
 

@@ -10,7 +10,7 @@ from dpmesh.body.model import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.heads import rot6d_to_matrix
 from dpmesh.network.model import DPMesh
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import KeypointNoise
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
@@ -19,7 +19,7 @@ from dpmesh.training.recovery.losses import cue_loss, keypoint_map_loss, recover
 
 @pytest.fixture(scope="module")
 def batch(crop_batch: Crops) -> TrainingBatch:
-    return prepare(crop_batch, Chance((0,)), KeypointNoise(), is_augmented=False)
+    return prepare(crop_batch, Rng((0,)), KeypointNoise(), is_augmented=False)
 
 
 def test_the_truth_itself_has_no_loss(batch: TrainingBatch, body: BodyModel) -> None:

@@ -11,7 +11,7 @@ from dpmesh.body.model import BodyModel
 from dpmesh.keypoints import DPMESH30_GIVEN
 from dpmesh.network.config import COMPACT, NetworkConfig
 from dpmesh.network.model import DPMesh
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.schedule import Schedule
 from dpmesh.training.noise.posefix import PoseFixNoise, outcome_rates, posefix_joints
 from dpmesh.training.people.crops import Crops
@@ -47,21 +47,21 @@ def test_rates_of_outcomes_add_up_to_one() -> None:
 
 
 def test_given_joints_are_those_whose_true_place_is_seen(crop_batch: Crops) -> None:
-    joints, given = posefix_joints(crop_batch, crop_batch.joints30_px, Chance((0,)))
+    joints, given = posefix_joints(crop_batch, crop_batch.joints30_px, Rng((0,)))
     side = crop_batch.image.shape[-1]
     true = ((crop_batch.joints30_px >= 0) & (crop_batch.joints30_px < side)).all(-1) & (crop_batch.visible30 > 0)
     listed = list(DPMESH30_GIVEN)
     assert torch.equal(given[:, listed], true[:, listed])
     assert given.sum() == given[:, listed].sum()
-    again, _ = posefix_joints(crop_batch, crop_batch.joints30_px, Chance((0,)))
+    again, _ = posefix_joints(crop_batch, crop_batch.joints30_px, Rng((0,)))
     assert torch.equal(joints, again)
     assert (joints - crop_batch.joints30_px)[given].abs().max() > 1.0
 
 
 def test_turned_joints_stay_where_the_picture_shows_them(crop_batch: Crops) -> None:
     """Joints of a body that looks along the axis fall the same way before and after."""
-    batch = prepare(crop_batch, Chance((0,)), PoseFixNoise(), is_augmented=False)
-    found = with_published_look(batch, Chance((5,)))
+    batch = prepare(crop_batch, Rng((0,)), PoseFixNoise(), is_augmented=False)
+    found = with_published_look(batch, Rng((5,)))
     assert not torch.equal(found.truth.joints30_crop, batch.truth.joints30_crop)
     before, after = (
         torch.linalg.lstsq(

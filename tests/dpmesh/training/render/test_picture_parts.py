@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from configs.errors import InputError
-from dpmesh.training.engine.rng import Chance, choose
+from dpmesh.training.engine.rng import Rng, choose
 from dpmesh.training.render.backgrounds import Textures, read_background, sample_backgrounds, sample_views_of
 from dpmesh.training.render.layout import Views, tilted_cameras
 from dpmesh.training.render.occluders import sample_covers
@@ -17,7 +17,7 @@ from dpmesh.training.render.sensor import photograph
 
 
 def test_equal_names_draw_equally_and_other_names_otherwise() -> None:
-    first, again, other = (Chance(names) for names in ((1, 2), (1, 2), (2, 1)))
+    first, again, other = (Rng(names) for names in ((1, 2), (1, 2), (2, 1)))
     drawn = first.normal(1.0, 50)
     assert torch.equal(drawn, again.normal(1.0, 50))
     assert first.numpy.random() == again.numpy.random()
@@ -26,22 +26,22 @@ def test_equal_names_draw_equally_and_other_names_otherwise() -> None:
 
 
 def test_draws_keep_to_their_bounds() -> None:
-    chance = Chance((3,))
-    even = chance.uniform(-2.0, torch.tensor([1.0, 5.0]), 4000, 2)
+    rng = Rng((3,))
+    even = rng.uniform(-2.0, torch.tensor([1.0, 5.0]), 4000, 2)
     assert even.min() >= -2.0 and (even.amax(0) < torch.tensor([1.0, 5.0])).all()
     assert torch.allclose(even.mean(0), torch.tensor([-0.5, 1.5]), atol=0.15)
-    spread = chance.log_uniform(0.01, 100.0, 4000)
+    spread = rng.log_uniform(0.01, 100.0, 4000)
     assert spread.min() > 0.0099 and spread.max() < 101
     assert (spread < 1).float().mean() == pytest.approx(0.5, abs=0.05)
-    assert set(chance.integers(3, 100).tolist()) == {0, 1, 2}
-    assert chance.coin(0.2, 4000).float().mean() == pytest.approx(0.2, abs=0.03)
-    ways = chance.directions(4000)
+    assert set(rng.integers(3, 100).tolist()) == {0, 1, 2}
+    assert rng.coin(0.2, 4000).float().mean() == pytest.approx(0.2, abs=0.03)
+    ways = rng.directions(4000)
     assert torch.allclose(ways.norm(dim=-1), torch.ones(4000))
     assert ways.mean(0).abs().max() < 0.05
 
 
 def test_a_pick_follows_its_weights_and_never_takes_a_zero() -> None:
-    picked = Chance((4,)).pick((0.0, 3.0, 0.0, 1.0), 4000)
+    picked = Rng((4,)).pick((0.0, 3.0, 0.0, 1.0), 4000)
     shares = torch.bincount(picked, minlength=4) / 4000
     assert shares[0] == shares[2] == 0
     assert shares[1] == pytest.approx(0.75, abs=0.04)
@@ -63,8 +63,8 @@ def ramps(tmp_path_factory: pytest.TempPathFactory) -> Textures:
     blue = np.zeros((100, 300, 3), np.uint8)
     blue[..., 0] = 250
     paths = [folder / "ramp.png", folder / "blue.png"]
-    for path, picture in zip(paths, (ramp, blue), strict=True):
-        cv2.imwrite(str(path), picture)
+    for path, sample_image in zip(paths, (ramp, blue), strict=True):
+        cv2.imwrite(str(path), sample_image)
     return Textures(paths)
 
 
@@ -86,7 +86,7 @@ def test_what_lies_outside_of_a_photograph_takes_its_edge(ramps: Textures) -> No
 
 def test_a_window_of_a_photograph_keeps_its_proportions(ramps: Textures) -> None:
     """The ramp falls or rises as fast downwards as to the side, per pixel, whatever the picture's shape."""
-    views = sample_views_of(Chance((5,)), ramps, 30, 48, 16)
+    views = sample_views_of(Rng((5,)), ramps, 30, 48, 16)
     coloured = views[views[..., 2].amax((1, 2)) < 60]
     assert len(coloured) > 5
     inner = coloured.amax((1, 2)) < 250
@@ -105,8 +105,8 @@ def test_a_floor_covers_only_what_lies_below_the_horizon(ramps: Textures) -> Non
     views, count = level_views(12), 12
     foot = (-1.5 * views.up[0] + torch.tensor([0.0, 0.0, 4.0])).expand(count, 3)
 
-    def draw(floor_chance: float) -> Tensor:
-        return sample_backgrounds(Chance((6,)), ramps, views, foot, 32, 32, floor_chance)
+    def draw(floor_probability: float) -> Tensor:
+        return sample_backgrounds(Rng((6,)), ramps, views, foot, 32, 32, floor_probability)
 
     without, covered = draw(0.0), draw(1.0)
     assert torch.equal(without, draw(0.0))
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
 
 def test_a_cover_lies_near_the_person_and_can_be_taken_off(ramps: Textures) -> None:
     centre, reach = torch.tensor([[16.0, 48.0]]).expand(60, 2), torch.full((60,), 24.0)
-    covers, again = (sample_covers(Chance((7,)), ramps, centre, reach, 64, 64) for _ in range(2))
+    covers, again = (sample_covers(Rng((7,)), ramps, centre, reach, 64, 64) for _ in range(2))
     assert torch.equal(covers.alpha, again.alpha) and torch.equal(covers.colour, again.colour)
     assert covers.alpha.shape == (60, 64, 64) and covers.colour.shape == (60, 64, 64, 3)
     assert covers.alpha.min() == 0 and covers.alpha.max() == 1
@@ -143,17 +143,17 @@ def waves(count: int, side: int) -> Tensor:
     """Return smooth grey pictures (count, 3, side, side) of many directions."""
     place = torch.arange(side) + 0.5
     x, y = place[None, None], place[None, :, None]
-    picture = torch.zeros(count, side, side)
+    sample_image = torch.zeros(count, side, side)
     generator = torch.Generator().manual_seed(0)
     for _ in range(6):
         fx, fy, phase = torch.rand(3, count, 1, 1, generator=generator) - 0.5
-        picture = picture + torch.sin(0.8 * fx * x + 0.8 * fy * y + 6.3 * phase)
-    return (128 + 30 * picture)[:, None].repeat(1, 3, 1, 1).clamp(20, 235)
+        sample_image = sample_image + torch.sin(0.8 * fx * x + 0.8 * fy * y + 6.3 * phase)
+    return (128 + 30 * sample_image)[:, None].repeat(1, 3, 1, 1).clamp(20, 235)
 
 
 def test_the_camera_neither_moves_nor_scrambles_the_picture() -> None:
     before = waves(64, 48)
-    after = photograph(Chance((8,)), before)
+    after = photograph(Rng((8,)), before)
     assert after.dtype == torch.uint8 and after.shape == before.shape
     inner = slice(6, -6)
     shifts, likeness = [], []
@@ -171,10 +171,10 @@ def test_the_camera_neither_moves_nor_scrambles_the_picture() -> None:
 
 
 def test_equal_chances_photograph_alike_and_a_small_original_gives_a_soft_picture() -> None:
-    picture = (torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(1)) > 0.5) * 200.0
-    sharp, again, soft = (photograph(Chance((9,)), picture, torch.full((16,), share)) for share in (1.0, 1.0, 0.25))
+    sample_image = (torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(1)) > 0.5) * 200.0
+    sharp, again, soft = (photograph(Rng((9,)), sample_image, torch.full((16,), share)) for share in (1.0, 1.0, 0.25))
     assert torch.equal(sharp, again)
-    assert not torch.equal(photograph(Chance((10,)), picture), sharp)
+    assert not torch.equal(photograph(Rng((10,)), sample_image), sharp)
 
     def edges(pictures: Tensor) -> Tensor:
         return pictures.float().diff(dim=-1).abs().mean((1, 2, 3))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dpmesh.body.model import BodyModel
-from dpmesh.training.engine.rng import Chance
+from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.population import Studio
 from dpmesh.training.render.clothing import dress
 from dpmesh.training.render.layout import (
@@ -74,13 +74,13 @@ def test_a_view_shows_what_is_ahead_and_names_what_is_behind_nan() -> None:
 
 
 def test_sampled_views_look_at_an_upright_world_from_common_focal_lengths() -> None:
-    views = sample_views(Chance((0, 0)), 200)
+    views = sample_views(Rng((0, 0)), 200)
     assert (views.up[:, 1] < -0.8).all()
     share = views.focal_px / views.size.norm(dim=-1)
     assert share.min() >= 0.5 and share.max() <= 2.0
     assert torch.equal(views.principal_px, views.size / 2)
     assert len(views.size.unique(dim=0)) > 4
-    assert sample_views(Chance((0, 0)), 3, (64, 32)).size.tolist() == 3 * [[64.0, 32.0]]
+    assert sample_views(Rng((0, 0)), 3, (64, 32)).size.tolist() == 3 * [[64.0, 32.0]]
 
 
 def stances_of(count: int) -> Stances:
@@ -92,8 +92,8 @@ def stances_of(count: int) -> Stances:
 def test_a_stance_says_how_far_the_body_reaches_and_lies_at_its_place() -> None:
     vertices = torch.randn(3, 50, 3)
     up = torch.tensor([[0.0, -1.0, 0.0], [0.0, -0.8, -0.6]])
-    picture, place = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 2])
-    found = measure_stances(vertices, vertices[:, 0], up, picture, place, 4)
+    sample_image, place = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 2])
+    found = measure_stances(vertices, vertices[:, 0], up, sample_image, place, 4)
     assert found.root.shape == (2, 4, 3)
     assert torch.equal(found.low[1, 2], vertices[2].amin(0)) and torch.equal(found.high[1, 0], vertices[1].amax(0))
     assert torch.allclose(found.sole[1, 2], (vertices[2] @ up[1]).min())
@@ -101,7 +101,7 @@ def test_a_stance_says_how_far_the_body_reaches_and_lies_at_its_place() -> None:
 
 
 def test_a_placed_body_touches_the_floor_where_it_was_put() -> None:
-    up = sample_views(Chance((0, 1)), 5).up
+    up = sample_views(Rng((0, 1)), 5).up
     spot = torch.tensor([0.4, 1.2, 5.0]).expand(5, 3)
     trans = stand_at(stances_of(5), 0, spot, up)
     assert torch.allclose(-0.95 + (trans * up).sum(-1), (spot * up).sum(-1), atol=1e-5)
@@ -109,8 +109,8 @@ def test_a_placed_body_touches_the_floor_where_it_was_put() -> None:
 
 
 def test_the_first_person_fits_the_picture_and_the_fault_tells_a_wrong_camera_height() -> None:
-    views, stances = sample_views(Chance((0, 2)), 40), stances_of(40)
-    trans, fault = place_first(Chance((0, 3)), views, stances, (0.2, 0.8), 0.0, 6)
+    views, stances = sample_views(Rng((0, 2)), 40), stances_of(40)
+    trans, fault = place_first(Rng((0, 3)), views, stances, (0.2, 0.8), 0.0, 6)
     assert trans.shape == (40, 6, 3) and fault.shape == (40, 6)
     middle = (stances.low + stances.high) / 2 + trans
     assert views.contains(views.project(middle)).all()
@@ -129,16 +129,16 @@ def test_of_several_candidates_the_first_good_one_is_taken() -> None:
 
 @pytest.mark.parametrize("is_near", [True, False])
 def test_people_share_the_floor_and_keep_apart(is_near: bool) -> None:
-    views = sample_views(Chance((1, 0)), 60)
-    trans, fault = place_first(Chance((1, 1)), views, stances_of(60), (0.2, 0.8), 0.0, 12)
+    views = sample_views(Rng((1, 0)), 60)
+    trans, fault = place_first(Rng((1, 1)), views, stances_of(60), (0.2, 0.8), 0.0, 12)
     foot = spot_below(stances_of(60), first_good(trans, fault == 0), views.up)
     taken = torch.stack([foot, foot + 9.0], 1)
     counted = torch.tensor([True, False]).expand(60, 2)
-    chance = Chance((1, 2))
+    rng = Rng((1, 2))
     if is_near:
-        spot, free = spots_near(chance, views, foot, taken, counted)
+        spot, free = spots_near(rng, views, foot, taken, counted)
     else:
-        spot, free = spots_anywhere(chance, views, foot, (0.2, 0.9), taken, counted)
+        spot, free = spots_anywhere(rng, views, foot, (0.2, 0.9), taken, counted)
     assert free.sum() > 40
     height = ((spot - foot) * views.up).sum(-1)
     assert height[free].abs().max() < 1e-3
@@ -161,18 +161,18 @@ def test_every_region_of_the_body_is_named_and_limbs_run_from_shoulder_to_wrist(
 
 
 def test_equal_chances_dress_alike_and_colours_stay_in_range(renderer: PeopleRenderer) -> None:
-    first, again, other = (dress(Chance((5, k)), renderer.surface, 2) for k in (0, 0, 1))
+    first, again, other = (dress(Rng((5, k)), renderer.surface, 2) for k in (0, 0, 1))
     assert torch.equal(first.albedo, again.albedo)
     assert torch.equal(first.thickness, again.thickness)
     assert not torch.equal(first.albedo, other.albedo)
-    outfits = dress(Chance((5, 2)), renderer.surface, 20)
+    outfits = dress(Rng((5, 2)), renderer.surface, 20)
     assert outfits.albedo.min() > 0
     assert outfits.albedo.max() <= 0.95
     assert 0 <= outfits.thickness.min() <= outfits.thickness.max() < 0.1
 
 
 def test_everybody_wears_something_else_and_hands_are_thin(renderer: PeopleRenderer) -> None:
-    outfits = dress(Chance((6, 0)), renderer.surface, 12)
+    outfits = dress(Rng((6, 0)), renderer.surface, 12)
     region = renderer.surface.region
     assert not outfits.thickness[:, region == HAND].any()
     assert (outfits.thickness[:, region == TORSO].amax(1) > 0).sum() >= 10
@@ -197,15 +197,15 @@ def test_the_side_towards_the_lamp_is_bright_and_the_side_towards_the_floor_dark
     level = tilted_cameras(torch.zeros(2), torch.zeros(2))
     right, left, upward, down = [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 1.0, 0.0]
     normals = torch.tensor([right, left, upward, down]).expand(3, 4, 3)
-    picture = torch.tensor([0, 1, 1])
-    found = shade(torch.full((3, 4, 3), 0.5), normals, level, lights, picture)[..., 0]
+    sample_image = torch.tensor([0, 1, 1])
+    found = shade(torch.full((3, 4, 3), 0.5), normals, level, lights, sample_image)[..., 0]
     assert torch.allclose(found[0], 0.5 * torch.tensor([1.3, 0.3, 0.4, 0.2]))
     assert torch.allclose(found[1], 0.5 * torch.tensor([0.3, 1.3, 0.4, 0.2]))
     assert torch.equal(found[1], found[2])
 
 
 def test_sampled_lamps_stand_above_the_floor_and_some_throw_no_shadow() -> None:
-    lights = sample_lights(Chance((0, 4)), 100)
+    lights = sample_lights(Rng((0, 4)), 100)
     assert (lights.lamp_directions[..., 1] > 0).all()
     assert torch.allclose(lights.lamp_directions.norm(dim=-1), torch.ones(100, 2))
     assert min(lights.sky.min(), lights.ground.min()) > 0 and lights.lamp_colours.min() >= 0
@@ -242,11 +242,13 @@ def test_a_joint_is_hidden_by_another_person_by_a_cover_and_by_the_own_body() ->
     cover[1, 3, 0] = 1.0
     pixels = torch.tensor([[[0.5, 0.5], [0.5, 3.5], [1.5, 2.0], [1.5, 2.0], [9.0, 1.0], [torch.nan, torch.nan]]])
     depths = torch.tensor([[3.05, 3.05, 3.05, 3.4, 3.0, 3.0]])
-    row, picture = torch.tensor([0]), torch.tensor([1])
-    marks, by_other = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, picture, rows, depth, own, cover, 2)
+    row, sample_image = torch.tensor([0]), torch.tensor([1])
+    marks, by_other = joint_visibility(
+        pixels, depths, torch.full((6,), 0.1), row, sample_image, rows, depth, own, cover, 2
+    )
     assert marks.tolist() == [[HIDDEN, HIDDEN, VISIBLE, HIDDEN, OUTSIDE, OUTSIDE]]
     assert by_other.tolist() == [[True, True, False, False, False, False]]
-    bare, _ = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, picture, rows, depth, own, None, 2)
+    bare, _ = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, sample_image, rows, depth, own, None, 2)
     assert bare.tolist() == [[HIDDEN, VISIBLE, VISIBLE, HIDDEN, OUTSIDE, OUTSIDE]]
 
 
@@ -260,9 +262,9 @@ def _standing(body: BodyModel, x: float, depth: float, frames: int) -> Actor:
 
 def test_a_sequence_says_who_is_hidden_and_keeps_their_looks(body: BodyModel, renderer: PeopleRenderer) -> None:
     view = level_views(1, 96.0, 100.0)
-    light = replace(sample_lights(Chance((0, 5)), 1), shadow=torch.zeros(1))
+    light = replace(sample_lights(Rng((0, 5)), 1), shadow=torch.zeros(1))
     back = np.full((96, 96, 3), 128, np.uint8)
-    outfits = dress(Chance((0, 6)), renderer.surface, 3)
+    outfits = dress(Rng((0, 6)), renderer.surface, 3)
     actors = [_standing(body, 0.0, 3.0, 6), _standing(body, 0.0, 4.5, 6), _standing(body, 50.0, 4.5, 6)]
     floor = np.array([0, 1.0, 3.0])
     frames = list(render_sequence(body, renderer, actors, outfits, view, light, back, floor, noise=0.0))
@@ -284,7 +286,7 @@ def test_a_sequence_says_who_is_hidden_and_keeps_their_looks(body: BodyModel, re
 
 def test_what_stands_before_somebody_hides_them_and_their_joints(body: BodyModel, renderer: PeopleRenderer) -> None:
     view = level_views(1, 96.0, 100.0)
-    light, outfits = sample_lights(Chance((0, 5)), 1), dress(Chance((0, 6)), renderer.surface, 1)
+    light, outfits = sample_lights(Rng((0, 5)), 1), dress(Rng((0, 6)), renderer.surface, 1)
     back, floor = np.full((96, 96, 3), 128, np.uint8), np.array([0, 1.0, 3.0])
     asked = []
 
@@ -308,7 +310,7 @@ def test_what_stands_before_somebody_hides_them_and_their_joints(body: BodyModel
 
 def test_actors_of_unequal_length_are_refused(body: BodyModel, renderer: PeopleRenderer) -> None:
     actors = [_standing(body, 0.0, 3.0, frames) for frames in (2, 1)]
-    outfits, light = dress(Chance((0, 6)), renderer.surface, 2), sample_lights(Chance((0, 5)), 1)
+    outfits, light = dress(Rng((0, 6)), renderer.surface, 2), sample_lights(Rng((0, 5)), 1)
     back = np.zeros((96, 96, 3), np.uint8)
     with pytest.raises(ValueError, match="same number"):
         next(render_sequence(body, renderer, actors, outfits, level_views(1, 96.0, 100.0), light, back, np.zeros(3)))

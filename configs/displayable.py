@@ -3,11 +3,11 @@
 import re
 
 # Control characters, what reorders text or breaks lines in Unicode, and bytes of file names that are no UTF-8.
-_NOT_SHOWN = re.compile(
+_NOT_DISPLAYABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 
-def shown(text: object) -> str:
+def displayable(text: object) -> str:
     r"""Return text for one line of a terminal or log: what cannot be shown is written as `\x1b`, `\n`, `\udcdf`."""
-    return _NOT_SHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+    return _NOT_DISPLAYABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from configs.displayable import displayable
 from configs.log import OneLineFormatter
-from configs.shown import shown
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,6 @@ from configs.shown import shown
     ],
 )
 def test_a_name_is_one_line_that_no_terminal_obeys(name: str, told: str) -> None:
-    assert shown(name) == told
+    assert displayable(name) == told
     record = logging.LogRecord("x", logging.INFO, "", 0, "%s: read", (name,), None)
     assert OneLineFormatter("%(message)s").format(record) == f"{told}: read"
