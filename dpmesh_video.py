@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs.clash import check_packages
+try:
+    from configs.clash import check_packages
+except ModuleNotFoundError as error:
+    import configs
+
+    raise ImportError(f"{configs.__file__}: another package called configs hides that of dpmesh-video") from error
 
 check_packages()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from real_command import ROOT, ended, start
+from real_command import ROOT, ended, start, start_program
 
 from configs.clash import PACKAGES, check_packages
 
@@ -33,7 +33,7 @@ def told(installed: Path, *first: Path) -> str:
     path = os.pathsep.join(str(folder) for folder in (*first, installed))
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-S", "-P", "-c", script], env=environment, capture_output=True, text=True, timeout=60
     )
     assert not done.stderr
     return done.stdout
@@ -78,6 +78,15 @@ def test_a_package_of_the_same_name_that_lies_before_ours_is_told(installed: Pat
     other.parent.mkdir(parents=True)
     other.touch()
     assert told(installed, tmp_path / "project").startswith(f"{other}: another package called {name} hides ")
+
+
+def test_another_configs_before_ours_is_told_where_the_program_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "__init__.py").touch()
+    command = [sys.executable, "-S", "-c", "import dpmesh_video"]  # an editable installation finds configs.* without -S
+    code, _, err = ended(start_program(command, tmp_path, environment={"PYTHONPATH": str(ROOT)}))
+    expected = f"ImportError: {tmp_path}/configs/__init__.py: another package called configs hides that of dpmesh-video"
+    assert (code, err.splitlines()[-1]) == (1, expected)
 
 
 def test_a_folder_of_the_same_name_that_is_no_package_does_not_matter(installed: Path, tmp_path: Path) -> None:
