@@ -44,8 +44,8 @@ class KeypointRecord:
             layout: name of `LAYOUTS`, or "auto": told by names, by the number of points, and by what they look like.
             first_number: number in a file name that stands for frame 0. By default 1 where file names count from 1,
                 else 0. Whole-number image ids are frame indices as they stand.
-            image_names: file names of the frames, of a video made of pictures. Where any of them is named in `path`, names
-                tell the frames; else numbers do.
+            image_names: file names of the frames of an image folder. Where any of them is named in `path`, names tell
+                the frames; else numbers do.
             is_id_kept: whether detections carry the identities that the file has.
 
         Raises:
