@@ -27,7 +27,8 @@ def describe_failure(error: BaseException) -> str:
         return f"{where}{error.strerror or error}"
     first_line = str(error).strip().partition("\n")[0]
     if _is_memory(error):
-        return f"out of memory ({first_line or type(error).__name__}); free some, or give smaller frames or fewer people"
+        why = first_line or type(error).__name__
+        return f"out of memory ({why}); free some, or process smaller frames or fewer people"
     return f"unexpected {type(error).__name__}{': ' if first_line else ''}{first_line}"
 
 

@@ -11,7 +11,7 @@ from configs.failure import describe_failure
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from configs.version import program_version
-from pipeline.clip import Clip, Progress
+from pipeline.clip import Clip
 from pipeline.device import choose_device
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import PlannedNode
@@ -24,6 +24,7 @@ from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import VideoRecord, check_owner, describe_input
 from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
+from pipeline.nodes.context import Progress
 from pipeline.results import Run
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ def _process(
     plan = work.graph().run()
     state = work.store.read_state()
     journal = state[0] if state else None
-    people = len(work.motion_paths())
+    people = len(work.files.motions())
     if not people and work.has_found_somebody():
         log.warning("%s: nobody is written: link.people and edits leave out everybody who was found", clip.name)
     elif not people:

@@ -24,13 +24,17 @@ def code_identity(*parts: str) -> str:
     Where there is no source, as in an archive, they are those of the version.
 
     Args:
-        parts: packages or folders in them, as `pipeline/overlay`. `pipeline` alone means the files directly in it.
+        parts: packages, folders or files in them, as `pipeline/overlay`. `pipeline` alone means the files directly in
+            it.
     """
     digest = hashlib.sha256(program_version().encode())
     for part in parts:
         folder = SOURCES / part
-        found = folder.glob("*.py") if part == "pipeline" else folder.rglob("*.py")
-        for item in sorted(found):
+        if part.endswith(".py"):
+            found = [folder] if folder.is_file() else []
+        else:
+            found = sorted(folder.glob("*.py") if part == "pipeline" else folder.rglob("*.py"))
+        for item in found:
             name = item.relative_to(SOURCES)
             if not NO_RESULT & set(name.parts):
                 digest.update(f"{name.as_posix()}\n".encode())

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from configs.schema import RunSettings
-from pipeline import clip as clip_module
 from pipeline.clip import Clip
 from pipeline.flow.inputs import find_clips
 from pipeline.flow.line import StageClock
 from pipeline.flow.record import read_record
 from pipeline.media import VideoWriter
 from pipeline.motion.library import MotionLibrary
+from pipeline.nodes import context, export
 from pipeline.run import ClipResult, plan_clips, run_clips
 
 
@@ -87,7 +87,7 @@ def test_a_video_that_changes_while_it_is_read_is_a_failed_run_of_nothing(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_video(tmp_path / "clip.mp4")
-    read = clip_module.read_frames
+    read = context.read_frames
 
     def growing(*given: Any, **named: Any) -> Iterator[Any]:
         yield from read(*given, **named)
@@ -95,7 +95,7 @@ def test_a_video_that_changes_while_it_is_read_is_a_failed_run_of_nothing(
             file.write(b"more")
 
     with monkeypatch.context() as patch:
-        patch.setattr(clip_module, "read_frames", growing)
+        patch.setattr(context, "read_frames", growing)
         failed = run(source)
     assert failed.is_failed and "clip.mp4: was changed while it was read" in failed.problem
     assert read_record(failed.folder).status == "failed" and not list((failed.folder / "observations").iterdir())
@@ -142,11 +142,11 @@ def test_person_1000_is_one_person_in_every_file(
     for number in numbers:
         np.savez(clip.folder / "motion" / f"person_{number:03d}.npz", frame_index=np.array([0]))
     (clip.folder / "motion" / "person_001_edited.npz").write_text("mine")
-    monkeypatch.setattr(clip_module, "read_track", lambda path: path.name)
-    monkeypatch.setattr(clip_module, "write_motion", lambda path, track, *_, **__: exported.update({path.name: track}))
-    clip._export(lambda paths: None)
+    monkeypatch.setattr(export, "read_track", lambda path: path.name)
+    monkeypatch.setattr(export, "write_motion", lambda path, track, *_, **__: exported.update({path.name: track}))
+    export.export_motion(clip, lambda paths: None)
     assert exported == {name: name for name in (f"person_{number:03d}.npz" for number in numbers)}
-    library = MotionLibrary.of_files(clip.motion_paths())
+    library = MotionLibrary.of_files(clip.files.motions())
     monkeypatch.setattr("pipeline.motion.library.read_track", lambda path: SimpleNamespace(path=path))
     monkeypatch.setattr("pipeline.motion.library.replace", lambda track, track_id: (track.path.name, track_id))
     assert list(library) == [(f"person_{number:03d}.npz", number) for number in numbers]

@@ -326,7 +326,7 @@ def test_people_of_a_run_that_was_stopped_are_gone(
         raise MemoryError("died")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.clip.refine_people", dying)
+        patch.setattr("pipeline.nodes.motion.refine_people", dying)
         assert run(clip, tmp_path, make_settings(clip_folder, model_folder, refine={"mode": "off"})).is_failed
     fewer = run(clip, tmp_path, make_settings(clip_folder, model_folder, refine=smooth, link={"frames_min": FRAMES}))
     assert first.person_count == 2 and fewer.person_count == 1

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
-import pipeline.clip
+import pipeline.nodes.context
 import pipeline.run
 from configs.errors import InputError, SettingsError, WeightsError
 from configs.schema import RunSettings
@@ -156,7 +156,7 @@ def test_whatever_a_clip_raises_costs_only_that_clip(
 def test_what_a_reading_thread_raises_is_told_and_the_log_goes_when_the_clip_is_done(
     clips: Path, settings: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = pipeline.clip.read_frames
+    plain = pipeline.nodes.context.read_frames
 
     def surprising(info: VideoInfo, *arguments: object, **named: object) -> Iterator[Frame]:
         frames = plain(info, *arguments, **named)  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ def test_what_a_reading_thread_raises_is_told_and_the_log_goes_when_the_clip_is_
         yield from frames
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.clip, "read_frames", surprising)
+        patch.setattr(pipeline.nodes.context, "read_frames", surprising)
         failed, done = run(clips, tmp_path, settings)
     assert failed.is_failed and "unexpected ZeroDivisionError: in the thread" in failed.problem
     assert not done.is_failed and done.frame_count == FRAMES and exit_code([failed, done]) == 3
@@ -186,7 +186,7 @@ def test_what_every_clip_would_raise_is_told_once_and_goes_up(
     def failing(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(Clip, "_observe", failing)
+    monkeypatch.setattr("pipeline.clip.observe", failing)
     with pytest.raises(type(error)):
         run(clips, tmp_path, settings)
     assert read_record(tmp_path / "a").status == "failed" and not (tmp_path / "b").exists()
@@ -198,7 +198,7 @@ def test_a_run_that_was_stopped_says_so(
     def stopped(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Clip, "_observe", stopped)
+    monkeypatch.setattr("pipeline.clip.observe", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(clips / "a.mp4", tmp_path, settings)
     assert read_record(tmp_path / "a").status == "stopped"

@@ -112,7 +112,7 @@ def test_code_is_the_same_wherever_it_lies_and_without_sources_it_is_the_version
 def test_every_part_that_a_clip_names_has_code() -> None:
     from pipeline import clip
 
-    parts = [*clip.CODE_OF_OBSERVATIONS, *clip.CODE_OF_MOTION, *clip.CODE_OF_OVERLAY]
+    parts = [*clip.CODE_OF_OBSERVATIONS, *clip.CODE_OF_MOTION, *clip.CODE_OF_EXPORT, *clip.CODE_OF_OVERLAY]
     assert len({code_identity(part) for part in parts}) == len(parts)
 
 

@@ -1,0 +1,42 @@
+"""The node `motion`: the rows of each person become one motion, which is refined."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.flow.graph import Claim
+from pipeline.flow.memory import release_memory
+from pipeline.motion.library import write_track
+from pipeline.nodes.context import ClipContext
+from pipeline.nodes.edits import edited_people
+from pipeline.nodes.group import iterate_people
+from pipeline.nodes.refine import assemble_track, refine_people
+
+log = logging.getLogger(__name__)
+
+
+def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
+    """Write the motion of each person in camera axes, at the frames of the video; return the files."""
+    people = edited_people(clip.folder, clip.store, clip.settings)
+    spans = people.find_spans()
+    if (chosen := clip.settings.link.people) is not None:
+        if missing := sorted(set(chosen) - {span.track_id for span in spans}):
+            log.warning("%s: link.people names %s, who is not there", clip.folder.name, missing[0])
+        spans = [span for span in spans if span.track_id in chosen]
+    path_of = {span.track_id: clip.files.motion(span.track_id) for span in spans}
+    claim(list(path_of.values()))
+    body, count = clip.models.body(), 0
+    clip.progress.start("motion", len(spans))
+    with clip.clock.measure("motion"):
+        joined = (
+            assemble_track(rows, body, clip.settings.link, clip.settings.recover)
+            for rows in iterate_people(people, spans)
+        )
+        for track in refine_people(
+            joined, body, clip.settings.refine, clip.models.device, clip.models.motion_prior()
+        ):
+            write_track(path_of[track.track_id], track)
+            count += 1
+            clip.progress.advance(count, "")
+        release_memory()
+    return list(path_of.values())
