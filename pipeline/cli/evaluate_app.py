@@ -162,9 +162,9 @@ def _report(measured: "Iterable[Measured]") -> int:
     return 0 if all(one.is_whole for one in found) else PARTLY
 
 
-def _print_comparison(displayable: "Sequence[Comparison]", results: "Sequence[Comparison]") -> None:
+def _print_comparison(listed: "Sequence[Comparison]", results: "Sequence[Comparison]") -> None:
     from pipeline.evaluation.comparison import change_rows, comparison_rows
 
-    print_table(comparison_rows(displayable))
+    print_table(comparison_rows(listed))
     if len(results[0].by_mode) > 1:
         print_table(change_rows(results))

@@ -189,10 +189,10 @@ def make_demo(options: argparse.Namespace) -> None:
     log.info("%d people, %d frames in %s", len(actors), len(frames), options.output)
 
 
-def cover_view(picture: np.ndarray, top_share: float) -> np.ndarray:
+def cover_view(image: np.ndarray, top_share: float) -> np.ndarray:
     """Return a picture cut to the clip's size (HEIGHT, WIDTH, 3); `top_share` of what is too high goes at the top."""
-    scale = max(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
-    large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    scale = max(WIDTH / image.shape[1], HEIGHT / image.shape[0])
+    large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     top, left = int((large.shape[0] - HEIGHT) * top_share), (large.shape[1] - WIDTH) // 2
     return np.ascontiguousarray(large[top : top + HEIGHT, left : left + WIDTH])
 

@@ -39,7 +39,7 @@ def write_images(scenes: Scenes, images: Path, labels: Path, first: int, quality
     """Write the pictures as `first`, `first` + 1, ...; labels come first: a picture that exists has its own."""
     height, width = scenes.image.shape[-2:]
     for k, image in enumerate(scenes.image.permute(0, 2, 3, 1).cpu().numpy()):
-        mine = scenes.picture == k
+        mine = scenes.image_index == k
         text = label_lines(scenes.boxes_xyxy[mine].cpu().numpy(), scenes.keypoints[mine].cpu().numpy(), width, height)
         coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
         write_whole(labels / f"{first + k:06d}.txt", functools.partial(Path.write_text, data=text))

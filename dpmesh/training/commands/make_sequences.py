@@ -92,7 +92,9 @@ def choose_roles(bank: PoseBank, rng: np.random.Generator, frames: int) -> list[
     ]
 
 
-def place_things(rng: np.random.Generator, actors: list[Actor], view: Views, pictures: list[Path]) -> list[Thing]:
+def place_things(
+    rng: np.random.Generator, actors: list[Actor], view: Views, background_paths: list[Path]
+) -> list[Thing]:
     """Return what stands before the people: a counter or a post, and a board that passes."""
     frames = len(actors[0].pose)
     still = np.ones(frames)
@@ -100,7 +102,9 @@ def place_things(rng: np.random.Generator, actors: list[Actor], view: Views, pic
         wide, top = int(rng.uniform(150, 300)), int(rng.uniform(0.62, 0.75) * HEIGHT)
     else:
         wide, top = int(rng.uniform(20, 45)), int(rng.uniform(0.0, 0.3) * HEIGHT)
-    standing = Thing(_surface(rng, pictures, wide, HEIGHT - top), top, still * rng.uniform(60, WIDTH - 60 - wide))
+    standing = Thing(
+        _surface(rng, background_paths, wide, HEIGHT - top), top, still * rng.uniform(60, WIDTH - 60 - wide)
+    )
     speed, hidden_s = rng.uniform(*BOARD_SPEED_PX), rng.uniform(*HIDDEN_S)
     depth = np.median([actor.trans[:, 2] for actor in actors])
     body_px = 0.75 * float(view.focal_px[0]) / depth
@@ -108,7 +112,7 @@ def place_things(rng: np.random.Generator, actors: list[Actor], view: Views, pic
     # The middle of the board is in the middle of the picture at about half of the clip.
     middle_s = rng.uniform(0.4, 0.6) * frames / float(RATE)
     left = WIDTH / 2 - wide / 2 + rng.choice([-1, 1]) * speed * (np.arange(frames) / float(RATE) - middle_s)
-    return [standing, Thing(_surface(rng, pictures, wide, HEIGHT - top), top, left)]
+    return [standing, Thing(_surface(rng, background_paths, wide, HEIGHT - top), top, left)]
 
 
 def cover_frames(things: list[Thing], first: int, stop: int) -> Covers:
@@ -131,7 +135,7 @@ def make_sequence(
     body: BodyModel,
     renderer: PeopleRenderer,
     bank: PoseBank,
-    pictures: list[Path],
+    background_paths: list[Path],
     seeds: tuple[int, int],
     seconds: float,
 ) -> None:
@@ -140,8 +144,8 @@ def make_sequence(
     view, count = demo_view(), round(seconds * RATE)
     roles = choose_roles(bank, rng, int(np.ceil(seconds * bank.rate_hz)) + 2)
     actors = stage_actors(body, bank, roles, rng, view, count)
-    things = place_things(rng, actors, view, pictures)
-    back = cover_view(read_background(pictures[rng.integers(len(pictures))]), 0.8)
+    things = place_things(rng, actors, view, background_paths)
+    back = cover_view(read_background(background_paths[rng.integers(len(background_paths))]), 0.8)
     floor = view.camera_from_world[0].numpy() @ np.array([0.0, -CAMERA_HEIGHT_M, 0.0])
     outfits = dress(Rng(seeds), renderer.surface, len(actors))
     frames = list(
@@ -156,11 +160,11 @@ def make_sequence(
     log.info("%s: %d people, %d frames, %.0f %% of them hidden", path, len(actors), count, 100 * gone)
 
 
-def _surface(rng: np.random.Generator, pictures: list[Path], wide: int, high: int) -> np.ndarray:
+def _surface(rng: np.random.Generator, background_paths: list[Path], wide: int, high: int) -> np.ndarray:
     """Return a darkened part of a photograph (high, wide, 3) uint8."""
-    picture = read_background(pictures[rng.integers(len(pictures))])
-    scale = 1.2 * max(wide / picture.shape[1], high / picture.shape[0])
-    large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    image = read_background(background_paths[rng.integers(len(background_paths))])
+    scale = 1.2 * max(wide / image.shape[1], high / image.shape[0])
+    large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     top, left = (int(rng.integers(0, spare + 1)) for spare in (large.shape[0] - high, large.shape[1] - wide))
     return np.clip(large[top : top + high, left : left + wide] * rng.uniform(0.45, 0.8), 0, 255).astype(np.uint8)
 
@@ -182,11 +186,11 @@ def run(options: argparse.Namespace) -> None:
     """Make the clips."""
     torch.set_num_threads(1)  # sums in another order would draw other pictures
     body, bank = load_body(options.body, device="cpu"), PoseBank.read(options.poses)
-    renderer, pictures = renderer_of(body, "cpu"), list_backgrounds(options.backgrounds, "val")
+    renderer, background_paths = renderer_of(body, "cpu"), list_backgrounds(options.backgrounds, "val")
     options.output.mkdir(parents=True, exist_ok=True)
     for number in range(1, options.count + 1):
         path = options.output / f"sequence_{number:02d}.mp4"
-        make_sequence(path, body, renderer, bank, pictures, (options.seed, number), options.seconds)
+        make_sequence(path, body, renderer, bank, background_paths, (options.seed, number), options.seconds)
 
 
 def main(arguments: list[str] | None = None) -> int:

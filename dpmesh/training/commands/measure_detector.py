@@ -57,8 +57,8 @@ class DetectorEyes:
 
     def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
         """Return keypoints, confidence and who was found."""
-        pictures = [np.ascontiguousarray(picture) for picture in crops.image.permute(0, 2, 3, 1).flip(-1).cpu().numpy()]
-        told = self._network.predict(pictures, imgsz=self._image_px, conf=SCORE_MIN, device=self._device, verbose=False)
+        images = [np.ascontiguousarray(image) for image in crops.image.permute(0, 2, 3, 1).flip(-1).cpu().numpy()]
+        told = self._network.predict(images, imgsz=self._image_px, conf=SCORE_MIN, device=self._device, verbose=False)
         joints, confidence = torch.zeros(len(crops), 17, 2), torch.zeros(len(crops), 17)
         is_found = torch.zeros(len(crops), dtype=torch.bool)
         for row, (result, box) in enumerate(zip(told, _boxes(crops), strict=True)):

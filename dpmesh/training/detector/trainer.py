@@ -58,8 +58,8 @@ def labels_of(scenes: Scenes) -> dict[str, Tensor]:
     keypoints = torch.cat([scenes.keypoints[..., :2] / size, scenes.keypoints[..., 2:]], dim=-1)
     return {
         "img": scenes.image.float() / 255.0,
-        "batch_idx": scenes.picture,
-        "cls": torch.zeros(len(scenes.picture), 1, device=size.device),
+        "batch_idx": scenes.image_index,
+        "cls": torch.zeros(len(scenes.image_index), 1, device=size.device),
         "bboxes": torch.cat([(low + high) / 2, high - low], dim=-1),
         "keypoints": keypoints,
     }
@@ -138,7 +138,7 @@ class DetectorTrainer:
         watch = Stopwatch(self._minutes)
         sums: dict[str, Tensor] = {}
         summed = 0
-        pictures = 0
+        image_count = 0
         saved = self._minutes
         self.network.train()
         while plan.schedule.fraction(self.step, self._minutes) < 1.0 and watch.here < pause_after and not stop.is_asked:
@@ -148,14 +148,14 @@ class DetectorTrainer:
             count = max(1, plan.batch_pixels // (width * height))
             people = 3 if rng.numpy.random() < plan.crowded_rate else 0
             scenes = make_scenes(studio, rng, count, width, height, people)
-            pictures += count
+            image_count += count
             for name, value in self._step(labels_of(scenes)).items():
                 sums[name] = sums[name] + value if name in sums else value
             summed += 1
             self._minutes = watch.minutes
             if self.step % plan.report_steps == 0:
                 means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
-                self._report({"images_per_s": round(pictures / (60 * watch.here), 1), **means})
+                self._report({"images_per_s": round(image_count / (60 * watch.here), 1), **means})
                 sums, summed = {}, 0
             if self.step % plan.checkpoint_steps == 0 or self._minutes - saved >= plan.checkpoint_minutes:
                 self.save()

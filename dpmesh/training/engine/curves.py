@@ -25,7 +25,7 @@ def _read_line(text: str) -> dict[str, float]:
         return {}
 
 
-def draw_curves(log: Path, picture: Path) -> None:
+def draw_curves(log: Path, path: Path) -> None:
     """Draw every number of a training's `log.jsonl` over its steps, one panel each, into a PNG."""
     from matplotlib.figure import Figure
 
@@ -38,4 +38,4 @@ def draw_curves(log: Path, picture: Path) -> None:
         panel = figure.add_subplot(rows, _COLUMNS, place, title=name)
         panel.plot(*zip(*told), marker="." if len(told) < 30 else "")
         panel.grid(alpha=0.3)
-    write_whole(picture, lambda draft: figure.savefig(draft, format="png", dpi=80))
+    write_whole(path, lambda draft: figure.savefig(draft, format="png", dpi=80))

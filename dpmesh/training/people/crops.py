@@ -115,8 +115,8 @@ def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     people = studio.gather(rng, views, counts, len(PEOPLE_COUNT_WEIGHTS) - 1)
     scene = refine_scene(rng, views, people, image_px)
     lights = sample_lights(rng, count)
-    outfits = dress(rng, studio.renderer.surface, len(people.picture))
-    cast = Cast(people.vertices + scene.trans[:, None], people.picture, scene.windows, outfits, lights)
+    outfits = dress(rng, studio.renderer.surface, len(people.image_index))
+    cast = Cast(people.vertices + scene.trans[:, None], people.image_index, scene.windows, outfits, lights)
     stage = studio.renderer.stage(cast, image_px, image_px).without((~scene.placed).nonzero().squeeze(1))
     targets = (people.slot == 0).nonzero().squeeze(1)
     alone = stage.alone(targets)
@@ -125,7 +125,7 @@ def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
 
     shown = (stage.counts(seen) > 0) & (stage.layer >= 0)
     shown[targets] = True
-    caster = torch.where(shown, people.picture, -1)
+    caster = torch.where(shown, people.image_index, -1)
     back = sample_backgrounds(rng, studio.textures, scene.windows, scene.foot, image_px, image_px)
     dark = ground_shadows(stage.cloth[:, ::3], caster, scene.foot, scene.windows, lights, image_px, image_px)
     joints = (people.joints + scene.trans[:, None])[targets]
@@ -151,7 +151,7 @@ def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     )
     visible = torch.where(views.contains(views.project(joints)), visible, 0)
     left = (mine & (covers.alpha < 0.5)).sum((1, 2)) / silhouette.sum((1, 2)).clamp_min(1)
-    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.picture)
+    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.image_index)
     coco = torch.where((stage.layer >= 0)[:, None, None], coco, torch.nan)
     return Crops(
         image=image,
@@ -221,7 +221,7 @@ def refine_scene(rng: Rng, views: Views, people: Population, image_px: int) -> S
     width, height = views.size[:, :1], views.size[:, 1:]
     across, down = (columns >= 0) & (columns < width), (lines >= 0) & (lines < height)
     frame = down[:, :, None] & across[:, None]
-    rows = people.picture, people.slot
+    rows = people.image_index, people.slot
     return SceneLayout(trans[rows], placed[rows], foot, windows, centre, side, frame)
 
 
@@ -229,7 +229,7 @@ def _uncover(stage: Stage, alone: Surface, targets: Tensor) -> tuple[Stage, Surf
     """Take everybody else out of the pictures whose person is all but hidden."""
     seen = stage.seen()
     fraction = stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)
-    gone = (fraction < _VISIBLE_FRACTION_MIN)[stage.cast.picture]
+    gone = (fraction < _VISIBLE_FRACTION_MIN)[stage.cast.image_index]
     gone[targets] = False
     if not bool(gone.any()):
         return stage, seen

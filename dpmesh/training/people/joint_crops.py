@@ -31,7 +31,7 @@ def make_joint_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Cro
     inside = ((pixels >= 0) & (pixels < image_px)).all(-1) & views.contains(views.project(joints))
     hidden = _covered(rng, pixels, image_px) | rng.coin(_HIDDEN_PROBABILITY, *pixels.shape[:2])
     visible = torch.where(inside, torch.where(hidden, HIDDEN, VISIBLE), OUTSIDE).to(torch.uint8)
-    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.picture)
+    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.image_index)
     coco = torch.where(scene.placed[:, None, None], coco, torch.nan)
     return Crops(
         image=torch.zeros(1, dtype=torch.uint8, device=pixels.device).expand(count, 3, image_px, image_px),

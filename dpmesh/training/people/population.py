@@ -34,7 +34,7 @@ class PoseSource(Protocol):
 class Population:
     """The people of N pictures, R in all, in camera axes with `trans` at zero; M places per picture."""
 
-    picture: Tensor  # (R,) int64, ascending
+    image_index: Tensor  # (R,) int64, ascending
     slot: Tensor  # (R,) int64, 0 for a picture's first person
     present: Tensor  # (N, M) bool
     pose: Tensor  # (R, 24, 3) axis-angle
@@ -47,7 +47,7 @@ class Population:
     def spread(self, values: Tensor, fill: float = 0.0) -> Tensor:
         """Return per-person values (R, ...) as (N, M, ...), `fill` where nobody is."""
         out = values.new_full((*self.present.shape, *values.shape[1:]), fill)
-        out[self.picture, self.slot] = values
+        out[self.image_index, self.slot] = values
         return out
 
 
@@ -82,19 +82,19 @@ class Studio:
     def gather(self, rng: Rng, views: Views, counts: Tensor, most: int, *, has_skin: bool = True) -> Population:
         """Return random people, `counts` (N,) in each picture and at most `most`; without skin, joints stand for it."""
         present = torch.arange(most, device=self.device) < counts[:, None]
-        picture, slot = present.nonzero().unbind(1)
-        rows = len(picture)
+        image_index, slot = present.nonzero().unbind(1)
+        rows = len(image_index)
         drawn = self.poses.sample(rng.numpy, rows, self.split).astype(np.float32)
         pose = torch.from_numpy(drawn.reshape(rows, 24, 3)).to(self.device)
-        turn = views.camera_from_world[picture] @ turns(rng.uniform(-torch.pi, torch.pi, rows))
+        turn = views.camera_from_world[image_index] @ turns(rng.uniform(-torch.pi, torch.pi, rows))
         pose[:, 0] = matrix_to_axis_angle(turn @ axis_angle_to_matrix(pose[:, 0]))
         betas = rng.normal(1.0, rows, 10).clamp(-2.5, 2.5)
         trans = pose.new_zeros(rows, 3)
         joints = self.body.joints(pose, betas, trans, joint_set="dpmesh30")
         vertices = self.body.vertices(pose, betas, trans) if has_skin else joints
         coco = self.body.joints(pose, betas, trans, joint_set="coco17")
-        stances = measure_stances(vertices, joints[:, 0], views.up, picture, slot, most)
-        return Population(picture, slot, present, pose, betas, vertices, joints, coco, stances)
+        stances = measure_stances(vertices, joints[:, 0], views.up, image_index, slot, most)
+        return Population(image_index, slot, present, pose, betas, vertices, joints, coco, stances)
 
 
 def renderer_of(body: BodyModel, device: torch.device | str) -> PeopleRenderer:

@@ -43,13 +43,13 @@ class Scenes:
     """N pictures and the K people seen in them."""
 
     image: Tensor  # (N, 3, H, W) uint8 RGB
-    picture: Tensor  # (K,) int64, ascending
+    image_index: Tensor  # (K,) int64, ascending
     boxes_xyxy: Tensor  # (K, 4) float32, around what is seen of each person
     keypoints: Tensor  # (K, 17, 3) float32 x, y, COCO visibility; 0 0 0 where unlabelled
 
     def __post_init__(self) -> None:
         check_shape("image", self.image, ("N", 3, "H", "W"))
-        count = len(self.picture)
+        count = len(self.image_index)
         check_shape("boxes_xyxy", self.boxes_xyxy, (count, 4))
         check_shape("keypoints", self.keypoints, (count, 17, 3))
 
@@ -79,8 +79,8 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
     people = studio.gather(rng, views, counts, len(PEOPLE_COUNT_WEIGHTS) - 1)
     trans, placed, foot = _place(rng, views, people)
     lights = sample_lights(rng, count)
-    outfits = dress(rng, studio.renderer.surface, len(people.picture))
-    cast = Cast(people.vertices + trans[:, None], people.picture, views, outfits, lights)
+    outfits = dress(rng, studio.renderer.surface, len(people.image_index))
+    cast = Cast(people.vertices + trans[:, None], people.image_index, views, outfits, lights)
     stage = studio.renderer.stage(cast, width, height).without((~placed).nonzero().squeeze(1))
     drawn = stage.draw(stage.seen())
     rows = torch.arange(len(placed), device=placed.device)
@@ -89,7 +89,7 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
     back = sample_backgrounds(rng, studio.textures, views, foot, width, height)
     dark = ground_shadows(stage.cloth[:, ::3], stage.layer, foot, views, lights, width, height)
     joints = people.coco + trans[:, None]
-    pixels = views.project_rows(joints, people.picture)
+    pixels = views.project_rows(joints, people.image_index)
     covers = _cover(rng, studio, people.spread(torch.where(placed[:, None, None], pixels, torch.nan), torch.nan), views)
     image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
     image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
@@ -98,7 +98,7 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
         joints[..., 2],
         joints.new_tensor(DEPTH_INSIDE_M)[list(COCO_OF_30)],
         rows,
-        people.picture,
+        people.image_index,
         drawn.row,
         drawn.depth,
         own,
@@ -115,7 +115,7 @@ def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, p
     # sure of a joint when the person's own shape tells where it is.
     mark = torch.where((visible == HIDDEN) & by_other, 0, visible)[..., None]
     keypoints = torch.cat([torch.where(mark > 0, pixels, 0.0), mark], dim=-1)
-    return Scenes(photograph(rng, image), people.picture[kept], boxes[kept], keypoints[kept])
+    return Scenes(photograph(rng, image), people.image_index[kept], boxes[kept], keypoints[kept])
 
 
 def _place(rng: Rng, views: Views, people: Population) -> tuple[Tensor, Tensor, Tensor]:
@@ -145,7 +145,7 @@ def _place(rng: Rng, views: Views, people: Population) -> tuple[Tensor, Tensor, 
         spots[:, slot] = torch.where(taken[:, slot, None], spot, foot)
         trans[:, slot] = here
         placed[:, slot] = taken[:, slot] & (stances.low[:, slot, 2] + here[:, 2] > 0.3)
-    where = people.picture, people.slot
+    where = people.image_index, people.slot
     return trans[where], placed[where], foot
 
 
@@ -168,8 +168,8 @@ def _cover(rng: Rng, studio: Studio, pixels: Tensor, views: Views) -> Covers:
 
 def _boxes_of(names: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return x1 y1 x2 y2 (R, 4) round the pixels that bear each row's name in (N, H, W), and their number (R,)."""
-    picture, line, column = (names >= 0).nonzero().unbind(1)
-    row = names[picture, line, column].long()
+    image_index, line, column = (names >= 0).nonzero().unbind(1)
+    row = names[image_index, line, column].long()
     corners = torch.stack([column, line, -column - 1, -line - 1], dim=1).float()
     boxes = corners.new_full((count, 4), torch.inf)
     boxes.scatter_reduce_(0, row[:, None].expand(-1, 4), corners, reduce="amin")

@@ -63,13 +63,13 @@ class Textures:
     """
 
     def __init__(self, paths: list[Path], device: torch.device | str = "cpu") -> None:
-        pictures, aspects = [], []
+        images, aspects = [], []
         for path in paths:
-            picture = read_background(path)
-            aspects.append(picture.shape[1] / picture.shape[0])
-            square = cv2.resize(picture, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
-            pictures.append(torch.from_numpy(square))
-        full = torch.stack(pictures).to(device)
+            image = read_background(path)
+            aspects.append(image.shape[1] / image.shape[0])
+            square = cv2.resize(image, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+            images.append(torch.from_numpy(square))
+        full = torch.stack(images).to(device)
         self.aspects = torch.tensor(aspects, dtype=torch.float32, device=full.device)
         levels, starts, start = [], [], 0
         for level in range(_LEVELS):

@@ -43,9 +43,9 @@ class Views:
         """Return pixels (N, ..., 2) of points (N, ..., 3) in camera axes; NaN for what lies behind the camera."""
         return _project(points, self.focal_px, self.principal_px)
 
-    def project_rows(self, points: Tensor, picture: Tensor) -> Tensor:
-        """Return pixels (R, ..., 2) of points (R, ..., 3), row r seen by camera `picture[r]`."""
-        return _project(points, self.focal_px[picture], self.principal_px[picture])
+    def project_rows(self, points: Tensor, image_index: Tensor) -> Tensor:
+        """Return pixels (R, ..., 2) of points (R, ..., 3), row r seen by camera `image_index[r]`."""
+        return _project(points, self.focal_px[image_index], self.principal_px[image_index])
 
     def contains(self, pixels: Tensor) -> Tensor:
         """Return which pixels (N, ..., 2) lie inside their picture (N, ...) bool; NaN does not."""
@@ -109,22 +109,24 @@ class Stances:
     sole: Tensor  # (N, M) metres, how far down the lowest vertex reaches along the floor's normal
 
 
-def measure_stances(vertices: Tensor, roots: Tensor, up: Tensor, picture: Tensor, slot: Tensor, most: int) -> Stances:
+def measure_stances(
+    vertices: Tensor, roots: Tensor, up: Tensor, image_index: Tensor, slot: Tensor, most: int
+) -> Stances:
     """Return the stances of meshes (R, V, 3) with their pelvises (R, 3).
 
     Args:
         vertices: (R, V, 3).
         roots: (R, 3).
         up: (N, 3) floor normals of the pictures.
-        picture: (R,) int64.
+        image_index: (R,) int64.
         slot: (R,) int64, which of the picture's `most` places each row takes; the others are zero.
         most: M.
     """
-    sole = torch.bmm(vertices, up[picture][..., None]).amin((1, 2))
+    sole = torch.bmm(vertices, up[image_index][..., None]).amin((1, 2))
 
     def spread(values: Tensor) -> Tensor:
         out = values.new_zeros(len(up), most, *values.shape[1:])
-        out[picture, slot] = values
+        out[image_index, slot] = values
         return out
 
     return Stances(spread(roots), spread(vertices.amin(1)), spread(vertices.amax(1)), spread(sole))

@@ -51,7 +51,7 @@ def sample_lights(rng: Rng, count: int) -> Lights:
     )
 
 
-def shade(albedo: Tensor, normals: Tensor, camera_from_world: Tensor, lights: Lights, picture: Tensor) -> Tensor:
+def shade(albedo: Tensor, normals: Tensor, camera_from_world: Tensor, lights: Lights, image_index: Tensor) -> Tensor:
     """Return the light leaving each vertex (R, V, 3), linear, about 0 to 1.
 
     Args:
@@ -59,33 +59,33 @@ def shade(albedo: Tensor, normals: Tensor, camera_from_world: Tensor, lights: Li
         normals: (R, V, 3) unit normals in camera axes.
         camera_from_world: (N, 3, 3) of the pictures.
         lights: of the pictures.
-        picture: (R,) int64.
+        image_index: (R,) int64.
     """
     lamps = torch.einsum("nij,nlj->nil", camera_from_world, lights.lamp_directions)
     sides = torch.cat([camera_from_world[:, :, 1:2], lamps], dim=2)
-    facing = torch.bmm(normals, sides[picture])
+    facing = torch.bmm(normals, sides[image_index])
     facing[..., 1:].clamp_min_(0)
     colours = torch.cat([(0.5 * (lights.sky - lights.ground))[:, None], lights.lamp_colours], dim=1)
     level = (0.5 * (lights.sky + lights.ground))[:, None]
-    return torch.baddbmm(level[picture], facing, colours[picture]).mul_(albedo)
+    return torch.baddbmm(level[image_index], facing, colours[image_index]).mul_(albedo)
 
 
 def ground_shadows(
-    points: Tensor, picture: Tensor, foot: Tensor, views: Views, lights: Lights, width: int, height: int
+    points: Tensor, image_index: Tensor, foot: Tensor, views: Views, lights: Lights, width: int, height: int
 ) -> Tensor:
     """Return by how much the ground is darkened where bodies stand in the light (N, 1, height, width), 0 to 1.
 
     Args:
         points: (R, K, 3) points of the bodies, camera axes, metres.
-        picture: (R,) int64 picture of each body, -1 for who throws no shadow.
+        image_index: (R,) int64 picture of each body, -1 for who throws no shadow.
         foot: (N, 3) a point of the ground plane.
         views: cameras of the pictures drawn.
         lights: of the pictures; the first lamp throws the shadow.
     """
     count = len(foot)
     wide, high = max(width // 2, 1), max(height // 2, 1)
-    rows = (picture >= 0).nonzero().squeeze(1)
-    points, own = points[rows], picture[rows]
+    rows = (image_index >= 0).nonzero().squeeze(1)
+    points, own = points[rows], image_index[rows]
     lamp = torch.einsum("nij,nj->ni", views.camera_from_world, lights.lamp_directions[:, 0])[own]
     up = views.up[own]
     rise = ((points - foot[own][:, None]) * up[:, None]).sum(-1)

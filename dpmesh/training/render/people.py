@@ -24,7 +24,7 @@ class Cast:
     """The people of N pictures, one row each, in camera axes."""
 
     vertices: Tensor  # (R, V, 3) metres, skin
-    picture: Tensor  # (R,) int64, ascending
+    image_index: Tensor  # (R,) int64, ascending
     views: Views  # cameras of the pictures drawn
     outfits: Outfits
     lights: Lights
@@ -53,13 +53,13 @@ class PeopleRenderer:
         normals = vertex_normals(cast.vertices, faces)
         cloth = torch.addcmul(cast.vertices, normals, cast.outfits.thickness[..., None])
         scale = SUPERSAMPLE
-        focal, principal = cast.views.focal_px[cast.picture], cast.views.principal_px[cast.picture]
+        focal, principal = cast.views.focal_px[cast.image_index], cast.views.principal_px[cast.image_index]
         screen = project(cloth, focal * scale, principal * scale)
         rows, candidates = _CPU_PASS if self.device.type == "cpu" else _GPU_PASS
         fragments = find_fragments(
             screen, faces, width * scale, height * scale, rows_at_once=rows, candidates_at_once=candidates
         )
-        return Stage(cast, cloth, normals, screen, fragments, faces, cast.picture)
+        return Stage(cast, cloth, normals, screen, fragments, faces, cast.image_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Stage:
     layer: Tensor  # (R,) int64, picture of each row, -1 for who is left out
 
     @property
-    def pictures(self) -> int:
+    def image_count(self) -> int:
         """Return N."""
         return len(self.cast.views.focal_px)
 
@@ -87,7 +87,7 @@ class Stage:
 
     def seen(self) -> Surface:
         """Return what each picture shows."""
-        return resolve(self.fragments, self.layer, self.pictures)
+        return resolve(self.fragments, self.layer, self.image_count)
 
     def alone(self, rows: Tensor) -> Surface:
         """Return what each of some rows (M,) would show if nobody stood before it, one layer per row."""
@@ -97,12 +97,12 @@ class Stage:
 
     def counts(self, surface: Surface) -> Tensor:
         """Return how many subpixels each row has on a surface (R,) int64."""
-        return torch.bincount(surface.row, minlength=len(self.cast.picture))
+        return torch.bincount(surface.row, minlength=len(self.cast.image_index))
 
     def draw(self, surface: Surface) -> Drawn:
         """Return the people of every picture."""
         cast = self.cast
-        lit = shade(cast.outfits.albedo, self.normals, cast.views.camera_from_world, cast.lights, cast.picture)
+        lit = shade(cast.outfits.albedo, self.normals, cast.views.camera_from_world, cast.lights, cast.image_index)
         linear = interpolate(surface, self.screen, self.faces, lit)
         # A square root stands in for the display's 2.2 power: the difference is a shade, the cost a tenth.
         colour = linear.clamp_(0, 1).sqrt_().mul_(255.0)

@@ -93,9 +93,9 @@ def render_sequence(
         trans = torch.as_tensor(np.stack([a.trans[part] for a in actors], 1).reshape(-1, 3), device=device)
         betas = torch.as_tensor(np.stack([a.betas for a in actors] * count), device=device)
         joints = body.joints(pose, betas, trans, joint_set="dpmesh30")
-        picture = torch.arange(count, device=device).repeat_interleave(people)
+        image_index = torch.arange(count, device=device).repeat_interleave(people)
         views = view.repeat(count)
-        cast = Cast(body.vertices(pose, betas, trans), picture, views, outfits.repeat(count), light.repeat(count))
+        cast = Cast(body.vertices(pose, betas, trans), image_index, views, outfits.repeat(count), light.repeat(count))
         stage = renderer.stage(cast, width, height)
         seen = stage.seen()
         rows = torch.arange(count * people, device=device)
@@ -103,7 +103,7 @@ def render_sequence(
         areas = (stage.counts(alone) / SUPERSAMPLE**2).float().cpu().numpy()
         own, drawn = alone.depth(), stage.draw(seen)
         feet = torch.from_numpy(floor.astype(np.float32)).to(device).expand(count, 3)
-        dark = ground_shadows(stage.cloth[:, ::3], picture, feet, views, cast.lights, width, height)
+        dark = ground_shadows(stage.cloth[:, ::3], image_index, feet, views, cast.lights, width, height)
         images = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
         cover, shown = None, drawn.row
         if covers is not None:
@@ -114,9 +114,9 @@ def render_sequence(
             shown = torch.where(fine > 0.5, -1, shown)
         left = torch.bincount(shown.flatten() + 1, minlength=count * people + 1)[1:]
         shares = (left / stage.counts(alone).clamp_min(1)).float().cpu().numpy()
-        pixels = views.project_rows(joints, picture)
+        pixels = views.project_rows(joints, image_index)
         visible, _ = joint_visibility(
-            pixels, joints[..., 2], inside_m, rows, picture, drawn.row, drawn.depth, own, cover, SUPERSAMPLE
+            pixels, joints[..., 2], inside_m, rows, image_index, drawn.row, drawn.depth, own, cover, SUPERSAMPLE
         )
         for k, image in enumerate(images.cpu().numpy()):
             grain = np.random.default_rng((seed, first + k)).standard_normal(image.shape, dtype=np.float32)

@@ -21,9 +21,9 @@ def joint_visibility(
     depths: Tensor,
     inside_m: Tensor,
     row: Tensor,
-    picture: Tensor,
-    picture_rows: Tensor,
-    picture_depth: Tensor,
+    image_index: Tensor,
+    image_rows: Tensor,
+    image_depth: Tensor,
     own_depth: Tensor,
     cover: Tensor | None,
     scale: int,
@@ -34,21 +34,21 @@ def joint_visibility(
         pixels: (R, J, 2) joints in the picture; NaN counts as outside.
         depths: (R, J) metres.
         inside_m: (J,) how far inside the body each joint lies, as in `DEPTH_INSIDE_M`.
-        row: (R,) name of each person in `picture_rows`.
-        picture: (R,) int64.
-        picture_rows, picture_depth: (N, sH, sW) who is seen and how far away, at `scale` subpixels a pixel.
+        row: (R,) name of each person in `image_rows`.
+        image_index: (R,) int64.
+        image_rows, image_depth: (N, sH, sW) who is seen and how far away, at `scale` subpixels a pixel.
         own_depth: (R, sH, sW) of each person alone.
         cover: (N, H, W) float32, how much an occluder hides, before everybody; None for none.
         scale: subpixels per pixel.
     """
-    high, wide = picture_rows.shape[1:]
+    high, wide = image_rows.shape[1:]
     limit = pixels.new_tensor([wide / scale, high / scale])
     inside = ((pixels >= 0) & (pixels < limit)).all(-1)
     safe = torch.where(inside[..., None], pixels, 0.0)
     column, line = (safe * scale).long().unbind(-1)
-    where = picture[:, None]
-    other = picture_rows[where, line, column] != row[:, None]
-    by_other = other & (picture_depth[where, line, column] < depths)
+    where = image_index[:, None]
+    other = image_rows[where, line, column] != row[:, None]
+    by_other = other & (image_depth[where, line, column] < depths)
     if cover is not None:
         by_other = by_other | (cover[where, line // scale, column // scale] > 0.5)
     own = torch.arange(len(pixels), device=pixels.device)[:, None]

@@ -18,7 +18,9 @@ def test_the_rate_rises_then_falls_to_a_fiftieth() -> None:
     assert rates[-1] == pytest.approx(0.002)
 
 
-@pytest.mark.parametrize(("step", "minutes", "share"), [(0, 0.0, 0.0), (50, 1.0, 0.5), (10, 9.0, 0.9), (500, 0.0, 1.0)])
+@pytest.mark.parametrize(
+    ("step", "minutes", "fraction"), [(0, 0.0, 0.0), (50, 1.0, 0.5), (10, 9.0, 0.9), (500, 0.0, 1.0)]
+)
 def test_whichever_of_steps_and_minutes_is_further_tells_the_share(step: int, minutes: float, fraction: float) -> None:
     assert Schedule(0.1, steps=100, minutes=10.0).fraction(step, minutes) == pytest.approx(fraction)
 

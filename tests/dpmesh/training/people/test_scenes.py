@@ -39,11 +39,11 @@ def scenes(studio: Studio) -> Scenes:
 
 
 def test_pictures_hold_from_nobody_to_several_people(scenes: Scenes) -> None:
-    counts = torch.bincount(scenes.sample_image, minlength=10)
+    counts = torch.bincount(scenes.image_index, minlength=10)
     assert counts.min() <= 1
     assert counts.max() >= 3
     assert scenes.image.shape == (10, 3, HEIGHT, WIDTH)
-    assert (scenes.sample_image.diff() >= 0).all()
+    assert (scenes.image_index.diff() >= 0).all()
 
 
 def test_equal_chances_give_equal_pictures_and_other_chances_others(studio: Studio) -> None:
@@ -54,9 +54,9 @@ def test_equal_chances_give_equal_pictures_and_other_chances_others(studio: Stud
 
 def test_a_batch_asked_for_many_people_is_crowded(studio: Studio, scenes: Scenes) -> None:
     crowded = make_scenes(studio, Rng((2, 1)), 3, WIDTH, HEIGHT, people_min=7)
-    counts = torch.bincount(crowded.sample_image, minlength=3)
+    counts = torch.bincount(crowded.image_index, minlength=3)
     assert counts.min() >= 2
-    assert counts.float().mean() > len(scenes.sample_image) / 10
+    assert counts.float().mean() > len(scenes.image_index) / 10
 
 
 def test_boxes_lie_in_the_picture_and_visible_joints_lie_near_their_box(scenes: Scenes) -> None:
@@ -101,7 +101,7 @@ def test_a_label_line_names_the_box_and_17_points_as_shares_of_the_picture(scene
 
 
 def test_a_written_picture_has_its_label_and_empty_scenes_an_empty_one(tmp_path: Path, scenes: Scenes) -> None:
-    some = scenes.sample_image == int(scenes.sample_image[0])
+    some = scenes.image_index == int(scenes.image_index[0])
     columns = scenes.boxes_xyxy[some], scenes.keypoints[some]
     two = Scenes(scenes.image[:2], torch.ones(len(columns[0]), dtype=torch.int64), *columns)
     write_images(two, tmp_path, tmp_path, 16, 95)

@@ -63,8 +63,8 @@ def ramps(tmp_path_factory: pytest.TempPathFactory) -> Textures:
     blue = np.zeros((100, 300, 3), np.uint8)
     blue[..., 0] = 250
     paths = [folder / "ramp.png", folder / "blue.png"]
-    for path, sample_image in zip(paths, (ramp, blue), strict=True):
-        cv2.imwrite(str(path), sample_image)
+    for path, image in zip(paths, (ramp, blue), strict=True):
+        cv2.imwrite(str(path), image)
     return Textures(paths)
 
 
@@ -143,12 +143,12 @@ def waves(count: int, side: int) -> Tensor:
     """Return smooth grey pictures (count, 3, side, side) of many directions."""
     place = torch.arange(side) + 0.5
     x, y = place[None, None], place[None, :, None]
-    sample_image = torch.zeros(count, side, side)
+    image = torch.zeros(count, side, side)
     generator = torch.Generator().manual_seed(0)
     for _ in range(6):
         fx, fy, phase = torch.rand(3, count, 1, 1, generator=generator) - 0.5
-        sample_image = sample_image + torch.sin(0.8 * fx * x + 0.8 * fy * y + 6.3 * phase)
-    return (128 + 30 * sample_image)[:, None].repeat(1, 3, 1, 1).clamp(20, 235)
+        image = image + torch.sin(0.8 * fx * x + 0.8 * fy * y + 6.3 * phase)
+    return (128 + 30 * image)[:, None].repeat(1, 3, 1, 1).clamp(20, 235)
 
 
 def test_the_camera_neither_moves_nor_scrambles_the_picture() -> None:
@@ -171,10 +171,10 @@ def test_the_camera_neither_moves_nor_scrambles_the_picture() -> None:
 
 
 def test_equal_chances_photograph_alike_and_a_small_original_gives_a_soft_picture() -> None:
-    sample_image = (torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(1)) > 0.5) * 200.0
-    sharp, again, soft = (photograph(Rng((9,)), sample_image, torch.full((16,), share)) for share in (1.0, 1.0, 0.25))
+    image = (torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(1)) > 0.5) * 200.0
+    sharp, again, soft = (photograph(Rng((9,)), image, torch.full((16,), share)) for share in (1.0, 1.0, 0.25))
     assert torch.equal(sharp, again)
-    assert not torch.equal(photograph(Rng((10,)), sample_image), sharp)
+    assert not torch.equal(photograph(Rng((10,)), image), sharp)
 
     def edges(pictures: Tensor) -> Tensor:
         return pictures.float().diff(dim=-1).abs().mean((1, 2, 3))

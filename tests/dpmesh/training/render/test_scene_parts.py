@@ -92,8 +92,8 @@ def stances_of(count: int) -> Stances:
 def test_a_stance_says_how_far_the_body_reaches_and_lies_at_its_place() -> None:
     vertices = torch.randn(3, 50, 3)
     up = torch.tensor([[0.0, -1.0, 0.0], [0.0, -0.8, -0.6]])
-    sample_image, place = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 2])
-    found = measure_stances(vertices, vertices[:, 0], up, sample_image, place, 4)
+    image_index, place = torch.tensor([0, 1, 1]), torch.tensor([0, 0, 2])
+    found = measure_stances(vertices, vertices[:, 0], up, image_index, place, 4)
     assert found.root.shape == (2, 4, 3)
     assert torch.equal(found.low[1, 2], vertices[2].amin(0)) and torch.equal(found.high[1, 0], vertices[1].amax(0))
     assert torch.allclose(found.sole[1, 2], (vertices[2] @ up[1]).min())
@@ -197,8 +197,8 @@ def test_the_side_towards_the_lamp_is_bright_and_the_side_towards_the_floor_dark
     level = tilted_cameras(torch.zeros(2), torch.zeros(2))
     right, left, upward, down = [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 1.0, 0.0]
     normals = torch.tensor([right, left, upward, down]).expand(3, 4, 3)
-    sample_image = torch.tensor([0, 1, 1])
-    found = shade(torch.full((3, 4, 3), 0.5), normals, level, lights, sample_image)[..., 0]
+    image_index = torch.tensor([0, 1, 1])
+    found = shade(torch.full((3, 4, 3), 0.5), normals, level, lights, image_index)[..., 0]
     assert torch.allclose(found[0], 0.5 * torch.tensor([1.3, 0.3, 0.4, 0.2]))
     assert torch.allclose(found[1], 0.5 * torch.tensor([0.3, 1.3, 0.4, 0.2]))
     assert torch.equal(found[1], found[2])
@@ -242,13 +242,13 @@ def test_a_joint_is_hidden_by_another_person_by_a_cover_and_by_the_own_body() ->
     cover[1, 3, 0] = 1.0
     pixels = torch.tensor([[[0.5, 0.5], [0.5, 3.5], [1.5, 2.0], [1.5, 2.0], [9.0, 1.0], [torch.nan, torch.nan]]])
     depths = torch.tensor([[3.05, 3.05, 3.05, 3.4, 3.0, 3.0]])
-    row, sample_image = torch.tensor([0]), torch.tensor([1])
+    row, image_index = torch.tensor([0]), torch.tensor([1])
     marks, by_other = joint_visibility(
-        pixels, depths, torch.full((6,), 0.1), row, sample_image, rows, depth, own, cover, 2
+        pixels, depths, torch.full((6,), 0.1), row, image_index, rows, depth, own, cover, 2
     )
     assert marks.tolist() == [[HIDDEN, HIDDEN, VISIBLE, HIDDEN, OUTSIDE, OUTSIDE]]
     assert by_other.tolist() == [[True, True, False, False, False, False]]
-    bare, _ = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, sample_image, rows, depth, own, None, 2)
+    bare, _ = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, image_index, rows, depth, own, None, 2)
     assert bare.tolist() == [[HIDDEN, VISIBLE, VISIBLE, HIDDEN, OUTSIDE, OUTSIDE]]
 
 
