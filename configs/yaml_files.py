@@ -85,19 +85,19 @@ def _check_events(text: str) -> None:
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     found: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str | int | float | bool | None):
             _refuse(f"a key is no plain word (line {key_node.start_mark.line + 1})")
         if key in found:
             _refuse(f"{str(key)[:40]!r} is there twice (line {key_node.start_mark.line + 1})")
-        found[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+        found[key] = loader.construct_object(value_node, deep=True)
     return found
 
 
 def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
     if len(node.value) > INTEGER_DIGITS_MAX + 1:
         _refuse(f"the integer {node.value[:20]}... has more than {INTEGER_DIGITS_MAX} digits")
-    return int(loader.construct_yaml_int(node))  # type: ignore[no-untyped-call]
+    return int(loader.construct_yaml_int(node))
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -25,8 +25,6 @@ from typing import Any
 from changes import Mutant, find_mutants
 
 ROOT = Path(__file__).parents[2]
-RECOVERY = ("tests/dpmesh/recovery",)
-FIT = ("tests/refine/fit",)
 CORE = {
     "trackers/kalman.py": ("tests/trackers/test_kalman.py", "tests/trackers/test_tracker.py"),
     "trackers/association.py": ("tests/trackers/test_association.py", "tests/trackers/test_tracker.py"),
@@ -39,12 +37,12 @@ CORE = {
     "dpmesh/geometry/rotations.py": ("tests/dpmesh/geometry/test_rotations.py",),
     "dpmesh/recovery/crop_inputs.py": ("tests/dpmesh/recovery/test_crop_inputs.py",),
     "dpmesh/recovery/quarter_turns.py": ("tests/dpmesh/recovery/test_quarter_turns.py",),
-    "dpmesh/recovery/recover.py": ("tests/dpmesh/recovery/test_recover.py", "tests/dpmesh/recovery"),
+    "dpmesh/recovery/recover.py": ("tests/dpmesh/recovery/test_recover.py",),
     "refine/rows/gaps.py": ("tests/refine/rows/test_gaps.py",),
     "refine/rows/shape.py": ("tests/refine/rows/test_shape.py",),
-    "refine/fit/accept.py": ("tests/refine/fit/test_accept.py", "tests/refine/fit"),
-    "refine/fit/energy.py": ("tests/refine/fit",),
-    "refine/fit/evidence.py": ("tests/refine/fit",),
+    "refine/fit/accept.py": ("tests/refine/fit/test_accept.py",),
+    "refine/fit/energy.py": ("tests/refine/fit/test_energy.py",),
+    "refine/fit/evidence.py": ("tests/refine/fit/test_evidence.py",),
     "pipeline/stages/recover.py": ("tests/pipeline/stages/test_recover.py",),
     "pipeline/nodes/group.py": ("tests/pipeline/nodes/test_group.py",),
     "pipeline/nodes/refine.py": ("tests/pipeline/nodes/test_refine.py",),

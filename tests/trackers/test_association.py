@@ -8,8 +8,10 @@ from scipy.optimize import linear_sum_assignment
 from trackers import association
 from trackers.association import (
     assign,
+    box_around,
     box_overlaps,
     buffered,
+    buffered_overlaps,
     covered_fractions,
     keypoint_similarities,
     without_duplicates,
@@ -46,6 +48,34 @@ def test_a_hidden_box_is_covered_and_the_one_in_front_only_partly() -> None:
 def test_buffered_boxes_keep_their_centre() -> None:
     boxes = np.array([[0.0, 0, 10, 20]])
     assert buffered(boxes, 0.5).tolist() == [[-5, -10, 15, 30]]
+
+
+def test_overlaps_of_buffered_boxes_are_those_of_boxes_grown_each_by_the_share_of_the_first() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 60, (2, 5, 2))
+    first, second = (np.concatenate([low, low + rng.uniform(5, 40, (5, 2))], axis=1) for low in corners)
+    ratios = np.array([0.0, 0.1, 0.3, 0.6, 2.0])
+    found = buffered_overlaps(first, second, ratios)
+    for row, ratio in enumerate(ratios):
+        wanted = box_overlaps(buffered(first[[row]], ratio), buffered(second, ratio))[0]
+        np.testing.assert_allclose(found[row], wanted)
+
+
+@pytest.mark.parametrize(
+    ("points", "box"),
+    [([(0, 0), (10, 4), (5, 2)], [-2, -2, 12, 6]), ([(3, 0), (4, 30)], [-3, -6, 10, 36]), ([(5, 5)], [4, 4, 6, 6])],
+)
+def test_a_box_round_points_is_grown_by_a_share_of_its_longer_side(points: list[tuple], box: list[float]) -> None:
+    assert box_around(np.array(points, float), 0.2).tolist() == box
+
+
+def test_every_keypoint_has_the_tolerance_of_the_coco_evaluation() -> None:
+    sigmas = [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
+    first = np.concatenate([np.zeros((17, 17, 2)), np.eye(17)[..., None]], axis=2)  # one keypoint is seen in each
+    second = first + np.array([3.0, 4.0, 0.0])
+    similarity, share = keypoint_similarities(first, second, np.full(17, 400.0), spread=1.5)
+    np.testing.assert_allclose(similarity, np.exp(-25 / (2 * (2 * 1.5 * np.array(sigmas) / 10) ** 2 * 400)))
+    np.testing.assert_allclose(share, 1 / 17)
 
 
 def test_keypoints_are_wholly_alike_with_themselves_and_less_when_moved() -> None:
