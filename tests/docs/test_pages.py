@@ -1,17 +1,15 @@
 """What the pages say against what is there: links, settings, commands, messages."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
 import pytest
 import typer
 import yaml
+from doc_scripts import load_script
 from PIL import Image
 
 from configs.schema import RunSettings
@@ -19,6 +17,7 @@ from pipeline.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+SETTINGS = load_script("settings_page")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".json", ""}
 SKIPPED = {".git", ".venv", "build", "dist", "site", "out", "__pycache__"}
 ADDED_IN_EXAMPLES = {"pipeline/motion/skeleton.py", "tests/pipeline/motion/test_skeleton.py"}
@@ -30,35 +29,18 @@ def pages() -> list[Path]:
     return [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
 
 
-@pytest.fixture(scope="module")
-def settings_page() -> ModuleType:
-    return _script("settings_page")
+def guides() -> list[Path]:
+    return [page for page in pages() if page.name != "CHANGELOG.md"]  # which names what is gone
 
 
-@pytest.fixture(scope="module")
-def import_graph() -> ModuleType:
-    return _script("import_graph")
-
-
-def _script(name: str) -> ModuleType:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def anchors(page: Path, settings_page: ModuleType) -> set[str]:
-    text = FENCE.sub("", page.read_text()).replace(settings_page.MARKER, settings_page.settings_tables())
+def anchors(page: Path) -> set[str]:
+    text = FENCE.sub("", page.read_text()).replace(SETTINGS.MARKER, SETTINGS.settings_tables())
     titles = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
     return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower()) for title in titles}
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_relative_links_lead_to_a_file_and_a_heading(page: Path, settings_page: ModuleType) -> None:
+def test_relative_links_lead_to_a_file_and_a_heading(page: Path) -> None:
     for match in LINK.finditer(FENCE.sub("", page.read_text())):
         target = match[1] or match[2]
         if "://" in target or target.startswith("mailto:"):
@@ -68,10 +50,10 @@ def test_relative_links_lead_to_a_file_and_a_heading(page: Path, settings_page: 
         assert path.exists(), f"{page.name}: {target}"
         assert path.is_relative_to(DOCS) or page.parent != DOCS, f"{page.name}: {target} is not part of the site"
         if anchor:
-            assert anchor in anchors(path, settings_page), f"{page.name}: no heading {target}"
+            assert anchor in anchors(path), f"{page.name}: no heading {target}"
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", guides(), ids=lambda page: page.name)
 def test_files_of_the_repository_that_a_page_names_exist(page: Path) -> None:
     named = re.findall(
         r"`((?:configs|trackers|dpmesh|refine|pipeline|tests|docs|LICENSES)/[\w/.-]+)`", page.read_text()
@@ -99,13 +81,7 @@ def setting_names() -> set[str]:
     return {f"{group}.{key}" for group, field in groups for key in field.annotation.model_fields}  # type: ignore[union-attr]
 
 
-def test_every_setting_is_on_the_settings_page(settings_page: ModuleType) -> None:
-    tables = settings_page.settings_tables()
-    assert setting_names() == set(re.findall(r"^\| `([\w.]+)` \|", tables, re.MULTILINE))
-    assert settings_page.MARKER in (DOCS / "settings.md").read_text()
-
-
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", guides(), ids=lambda page: page.name)
 def test_settings_that_a_page_names_exist(page: Path) -> None:
     groups = "|".join(RunSettings.model_fields)
     text = page.read_text()
@@ -122,7 +98,7 @@ def commands_in(page: Path) -> list[str]:
     return [line.partition("dpmesh-video ")[2] for line in lines if re.match(r"(\S+/)?dpmesh-video ", line)]
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", guides(), ids=lambda page: page.name)
 def test_commands_that_a_page_names_exist_with_their_options(page: Path) -> None:
     for line in commands_in(page):
         words = line.split()
@@ -171,50 +147,3 @@ def test_the_first_page_is_short_and_shows_a_moving_result() -> None:
     assert path.stat().st_size < 1_500_000
     with Image.open(path) as image:
         assert getattr(image, "n_frames", 1) > 10
-
-
-def test_rooms_do_not_import_in_circles(import_graph: ModuleType) -> None:
-    files = import_graph.file_graph(ROOT)
-    assert len(files) > 100
-    assert not import_graph.find_circles(files)
-    assert not import_graph.find_circles(import_graph.box_graph(files, ROOT))
-
-
-def test_a_circle_is_found(import_graph: ModuleType) -> None:
-    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}
-    assert import_graph.find_circles(graph) == [{"a", "b", "c"}]
-    assert import_graph.count(graph) == import_graph.Count(boxes=5, arrows=4, circles=1)
-
-
-def test_a_drawing_leaves_out_arrows_that_follow_from_others(import_graph: ModuleType) -> None:
-    drawn = import_graph.draw({"p/a": {"p/b/x", "p/c.py"}, "p/b/x": {"p/c.py"}, "p/c.py": {"q/d"}, "q/d": set()}, "p")
-    arrows = [line.strip() for line in drawn.splitlines() if "-->" in line]
-    assert arrows == ["a --> b", "b --> c_py"]
-
-
-def test_the_architecture_page_draws_every_room(import_graph: ModuleType) -> None:
-    page = (DOCS / "architecture.md").read_text()
-    drawn = page.split(import_graph.START)[1].split(import_graph.END)[0]
-    boxes = import_graph.box_graph(import_graph.file_graph(ROOT), ROOT)
-    rooms = {box.split("/")[1] for box in boxes if box.split("/")[0] in ("refine", "pipeline") and "." not in box}
-    missing = {room for room in rooms if f'["{room}"]' not in drawn}
-    assert not missing, f"run: python docs/import_graph.py --write docs/architecture.md ({missing})"
-
-
-@pytest.mark.spawns
-def test_an_animation_is_made_of_an_overlay(tmp_path: Path) -> None:
-    import av
-    import numpy as np
-
-    video, image = tmp_path / "overlay.mp4", tmp_path / "images" / "result.webp"
-    with av.open(str(video), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height = 64, 48
-        for shade in range(0, 240, 24):
-            picture = np.full((48, 64, 3), shade, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-    command = [sys.executable, str(DOCS / "make_result_image.py"), str(video), str(image), "--width", "32"]
-    subprocess.run(command, check=True, timeout=60)
-    with Image.open(image) as made:
-        assert (made.size, getattr(made, "n_frames", 1)) == ((32, 24), 5)
