@@ -39,7 +39,7 @@ class MotionErrors:
     sliding_m_s: np.ndarray  # (S,) speed of feet, in camera axes, while the true foot stands
 
     def __post_init__(self) -> None:
-        for name in ("pa_mpjpe_mm", "place_m", "is_filled"):
+        for name in ("pa_mpjpe_mm", "translation_error_m", "is_filled"):
             check_shape(name, getattr(self, name), (len(self.mpjpe_mm),))
         check_shape("acceleration", self.acceleration, ("M",))
         check_shape("sliding_m_s", self.sliding_m_s, ("S",))
