@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 ULTRALYTICS_LOWEST := 8.4.0
 
-.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint dist constraints clean mutants
+.PHONY: demo test test-slow test-offline test-ultralytics fuzz bench bench-dpmesh bench-refine lint docs dist constraints clean mutants
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -54,11 +54,17 @@ mutants: $(STAMP)
 	nice -n 19 $(BIN)/python tests/mutants/run.py --budget-s $(BUDGET_S) --seed $(SEED) $(MODULES)
 
 bench: $(STAMP)
-	$(BIN)/dpmesh-video bench
+	$(BIN)/dpmesh-video bench line
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The documentation as a site, in site/; a broken link is an error.
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	$(BIN)/python docs/import_graph.py --write docs/architecture.md
+	$(BIN)/python -m mkdocs build
 
 # An sdist, and the wheel that is built from it.
 dist: $(STAMP)
@@ -72,4 +78,4 @@ constraints: $(STAMP)
 	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable --exclude build --exclude pyproject_hooks; } > constraints.txt
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) out site

@@ -1,6 +1,6 @@
 """The joint sets of the published data loaders and the ways between them, by name as they do it.
 
-Source: reference/dpmesh.md 1 (30 joints), 16 and 17 (source sets).
+Source: github.com/EternalEvan/DPMesh, common/utils/smpl.py (30 joints) and dataloader/ (the sets of each data set).
 """
 
 import numpy as np

@@ -104,6 +104,7 @@ def test_no_module_is_called_utils() -> None:
 
 ROOMS_ACROSS = ("fuzz", "parity")  # hostile files, and stored tensors of the published networks, for all rooms at once
 ACROSS = {
+    "docs/test_pages.py": "what the pages say is so: links, settings, commands, messages",
     "dpmesh/body/test_open_body.py": "the shipped body stands, is closed and symmetric",
     "dpmesh/training/recovery/test_full_width.py": "two steps of every training at the widths of `paper`",
     "dpmesh/training/render/test_picture_parts.py": "what a camera makes of a scene",

@@ -1,6 +1,6 @@
 """Boxes around joints and the squares to crop, as the published loader makes them.
 
-Source: reference/dpmesh.md 17, "Per sample".
+Source: dataloader/PW3D.py and common/utils/preprocessing.py of github.com/EternalEvan/DPMesh.
 """
 
 import numpy as np

@@ -50,7 +50,8 @@ def crop_matrices(
         crop_px: side of the crop.
         turns_rad: (R,) how far each box is turned, from x towards y; None turns none.
 
-    Source: reference/dpmesh.md 1, "Cropping": the affine through centre, centre + down and centre + right.
+    Source: common/utils/preprocessing.py of github.com/EternalEvan/DPMesh: the affine through centre, centre + down
+    and centre + right.
     """
     centres = np.asarray(centres_px, dtype=np.float64)
     turns = np.zeros(len(centres)) if turns_rad is None else np.asarray(turns_rad, dtype=np.float64)

@@ -57,7 +57,8 @@ class _AttentionLayer(nn.Module):
 class TokenAttention(nn.Module):
     """Chained self-attention over placed tokens, without norms or residuals between; added to the tokens at the end.
 
-    Source: reference/dpmesh.md 14, `attention`. Scores are divided by the root of the full width, not of a head's.
+    Source: common/vqvae/pct_vqvae_attention.py of github.com/EternalEvan/DPMesh. Scores are divided by the root of the
+    full width, not of a head's.
     """
 
     def __init__(self, tokens: int, width: int, layers: int) -> None:

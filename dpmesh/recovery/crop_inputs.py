@@ -62,7 +62,7 @@ def published_squares(
             loader leaves such people out.
         image_sizes_px: (R, 2) width and height of each row's picture.
 
-    Source: reference/dpmesh.md 17.
+    Source: dataloader/PW3D.py of github.com/EternalEvan/DPMesh.
     """
     squares = squares_of_boxes(joint_bounds(joints_px, is_sure), image_sizes_px)
     detected = np.asarray(boxes_xyxy, dtype=np.float64)

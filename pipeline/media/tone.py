@@ -8,7 +8,7 @@ from pipeline.media.info import Colour
 PQ, HLG = 16, 18  # transfer functions, ITU-T H.273 table 3
 WHITE_NITS = 100.0  # of an SDR screen, BT.1886
 PEAK_NITS = 1000.0  # of the display that HDR is mapped from; what is brighter is clipped
-EXPOSURE = 1.15  # the shoulder of the roll-off takes light from what SDR shows at 60 % and more; `docs/models.md`, HDR
+EXPOSURE = 1.15  # the shoulder of the roll-off takes light from what SDR shows at 60 % and more; `docs/diary.md`, HDR
 SCREEN_GAMMA = 2.4  # BT.1886
 STEPS = 4096  # of the table from luminance to gain, even in the square root of luminance
 

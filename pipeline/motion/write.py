@@ -61,7 +61,8 @@ def write_motion(
 def amass_arrays(motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
     """Return the arrays that readers of AMASS look for, in the upright world frame.
 
-    Source: reference/formats.md, 5; jaw and eyes lie before the hands in the SMPL-X layout.
+    Source: the files of amass.is.tue.mpg.de; in the SMPL-X layout jaw and eyes come before the hands, as in github.com/
+    vchoutas/smplx (smplx/joint_names.py).
     """
     root, trans = move_root(motion.pose[:, 0], motion.trans, pelvis, WORLD_FROM_CAM)
     samples = len(root)

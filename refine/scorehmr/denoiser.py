@@ -1,6 +1,6 @@
 """The score model: a residual network that tells the noise in a pose, given image features of the person.
 
-Source: ScoreHMR (arXiv 2403.09623), as reference/scorehmr.md 2 describes the released network.
+Source: ScoreHMR (arXiv 2403.09623); score_hmr/models/denoising_model.py of github.com/statho/ScoreHMR.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The published losses that guide sampling, with the gradients that can be written down.
 
-Source: ScoreHMR (arXiv 2403.09623), as reference/scorehmr.md 5.4 describes the released code.
+Source: ScoreHMR (arXiv 2403.09623); score_hmr/utils/guidance_losses.py of github.com/statho/ScoreHMR.
 """
 
 import torch

@@ -1,8 +1,8 @@
 """The published ScoreHMR checkpoint as this project's network.
 
-Source: reference/scorehmr.md 3. Sampling uses the averaged copy of the weights, `ema_model`; the optimiser, the other
-copies and counters are left alone. The schedule's tables are compared with ours, for a network that was trained on
-another one would give poor poses and no error.
+Source: score_hmr/trainer.py of github.com/statho/ScoreHMR. Sampling uses the averaged copy of the weights, `ema_model`;
+the optimiser, the other copies and counters are left alone. The schedule's tables are compared with ours, for a network
+that was trained on another one would give poor poses and no error.
 """
 
 import re

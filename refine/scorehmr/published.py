@@ -1,7 +1,8 @@
 """ScoreHMR as it was published: guided sampling of the rows of one person, view or set of people.
 
 Kept for comparison, with the published weights, camera and constants. `refine.fit.solver` is what a run uses.
-Source: reference/scorehmr.md 5 to 7; the joints alone are skinned, and one backward pass serves pose and camera.
+Source: score_hmr/diffusion.py of github.com/statho/ScoreHMR; here the joints alone are skinned, and one backward pass
+serves pose and camera.
 """
 
 from dataclasses import dataclass, replace

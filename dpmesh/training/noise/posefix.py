@@ -3,7 +3,7 @@
 Two slips of the published code are not repeated: a joint's mirror joint is looked up where it truly is, not where its
 own error has already moved it, and no neighbour is left out where the mirror joint is invalid.
 
-Source: Moon et al. 2019, "PoseFix", section 4; numbers from reference/dpmesh.md 15.
+Source: Moon et al. 2019, "PoseFix", section 4; numbers from common/utils/posefix.py of github.com/EternalEvan/DPMesh.
 """
 
 import math

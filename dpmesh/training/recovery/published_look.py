@@ -4,7 +4,7 @@ The noise rectangle covers a part of the person. The published code draws it in 
 crop, so that it is often elsewhere; here it is drawn in the crop. Flips are those of `batches.mirrored`, which are as
 frequent.
 
-Source: reference/dpmesh.md 15, "Image / geometry augmentation".
+Source: common/utils/preprocessing.py of github.com/EternalEvan/DPMesh, `augmentation`.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 For networks with the published camera (`camera_head="published"`), whose outputs `recovery_losses` cannot read.
 
-Source: reference/dpmesh.md 11 (projection) and 13.
+Source: github.com/EternalEvan/DPMesh, common/model.py (projection and terms) and common/nets/loss.py.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Losses of noisy keypoint reasoning (student's features to a frozen teacher's) and of pose tokens.
 
-Source: arXiv 2404.01424, section 3.4; reference/dpmesh.md 13 and 15. The published loop that combines them does not
-exist, so only the terms are the release's.
+Source: arXiv 2404.01424, section 3.4; terms from common/base_ssl.py and common/nets/loss.py of
+github.com/EternalEvan/DPMesh, which holds no training loop that combines them.
 """
 
 import torch

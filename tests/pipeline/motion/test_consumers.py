@@ -1,6 +1,7 @@
 """What the tools that read AMASS files do with ours. Each function takes what its tool takes, no more.
 
-Source: the readers of the tools, as reference/formats.md 5.2 lists them.
+Sources: the SMPL-X add-on for Blender (operators.py), aitviewer (renderables/smpl.py), mmhuman3d (AmassConverter),
+PHC (process_amass_raw.py) and GMR (utils/smpl.py).
 """
 
 from fractions import Fraction
