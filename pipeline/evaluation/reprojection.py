@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from pipeline.evaluation.projection import project_rows
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.types import MotionTrack
@@ -20,21 +21,15 @@ COCO_NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class ReprojectionReport:
+class ReprojectionReport(Shaped):
     """Counts of confident keypoints, and of those that lie close to the projected joint of the body."""
 
-    track_ids: np.ndarray  # (P,) int64
-    frame_counts: np.ndarray  # (P,) int64, frames in which the person was seen and has a body
-    close: np.ndarray  # (P, 17) int64, COCO order
-    confident: np.ndarray  # (P, 17) int64
+    track_ids: Annotated[np.ndarray, "P"]  # int64
+    frame_counts: Annotated[np.ndarray, "P"]  # int64, frames in which the person was seen and has a body
+    close: Annotated[np.ndarray, "P", 17]  # int64, COCO order
+    confident: Annotated[np.ndarray, "P", 17]  # int64
     score_min: float
     radius_ratio: float
-
-    def __post_init__(self) -> None:
-        people = len(self.track_ids)
-        check_shape("frame_counts", self.frame_counts, (people,))
-        check_shape("close", self.close, (people, len(COCO_NAMES)))
-        check_shape("confident", self.confident, (people, len(COCO_NAMES)))
 
     @property
     def fraction(self) -> float:

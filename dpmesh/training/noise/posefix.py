@@ -118,7 +118,7 @@ def disturb(seen: SeenKeypoints, rng: Rng) -> Tensor:
         for trials in TRIALS:
             if len(open_rows):
                 outcome = order[open_rows, rank]
-                found, is_found = _try(places.rows(open_rows), outcome, limits[:, open_rows], trials, rng)
+                found, is_found = _try(places.take(open_rows), outcome, limits[:, open_rows], trials, rng)
                 out[open_rows[is_found]] = found[is_found]
                 open_rows = open_rows[~is_found]
     return out.view(seen.joints.shape)
