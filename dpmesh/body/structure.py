@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from configs.checks import Shaped
-from dpmesh.body.joint_sets import SMPL_LANDMARK_VERTICES
+from configs.skeletons import SMPL_LANDMARK_VERTICES
 from dpmesh.body.params import JOINT_COUNT
 
 Gender = Literal["neutral", "female", "male"]

@@ -7,17 +7,13 @@ from typing import Annotated
 import numpy as np
 
 from configs.checks import Shaped
+from configs.skeletons import COCO_NAMES
 from pipeline.evaluation.projection import project_rows
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.types import MotionTrack
 
 SCORE_MIN = 0.5
 RADIUS_RATIO = 0.1  # of the height of the person's box
-COCO_NAMES = (
-    *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder"),
-    *("left elbow", "right elbow", "left wrist", "right wrist", "left hip", "right hip"),
-    *("left knee", "right knee", "left ankle", "right ankle"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,8 @@ class ReprojectionReport(Shaped):
         """Return table rows: joint, confident keypoints, share of them that lie close."""
         counts = self.confident.sum(axis=0)
         fractions = self.fraction_per_joint()
-        rows = [(name, str(n), percent(s)) for name, n, s in zip(COCO_NAMES, counts, fractions, strict=True)]
+        names = [name.replace("_", " ") for name in COCO_NAMES]
+        rows = [(name, str(n), percent(s)) for name, n, s in zip(names, counts, fractions, strict=True)]
         return [*rows, ("all", str(int(counts.sum())), percent(self.fraction))]
 
     def person_rows(self) -> list[tuple[str, str, str, str]]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from configs.checks import Shaped
+from configs.skeletons import COCO_OF_30
 from dpmesh.body import BodyModel
 from dpmesh.geometry.camera import ray_rotation
 from dpmesh.geometry.crop import to_crop
@@ -22,7 +23,7 @@ from dpmesh.training.motion.clips import Clips
 from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import NEIGHBOURS, Crops
-from dpmesh.training.people.population import COCO_OF_30, SEEN_OF_30
+from dpmesh.training.people.population import SEEN_OF_30
 from dpmesh.training.render.layout import Views, sample_views
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
 

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from configs.checks import Shaped
-from dpmesh.keypoints import MIRRORED_17
+from configs.skeletons import COCO_OF_30, MIRRORED_17
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import Crops
-from dpmesh.training.people.population import COCO_OF_30
 from dpmesh.training.render.visibility import HIDDEN, VISIBLE
 
 NEAR = 0.08

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from configs.checks import Shaped
+from configs.skeletons import COCO_OF_30
 from dpmesh.training.engine.rng import Rng
-from dpmesh.training.people.population import COCO_OF_30, Population, Studio
+from dpmesh.training.people.population import Population, Studio
 from dpmesh.training.render.backgrounds import sample_backgrounds
 from dpmesh.training.render.clothing import dress
 from dpmesh.training.render.layout import (
