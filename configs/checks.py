@@ -1,7 +1,8 @@
-"""The one shape check that nouns use."""
+"""Shapes of arrays: nouns say them in their types, and they are checked."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Annotated, Any, Protocol, Self, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 
@@ -35,6 +36,76 @@ def check_shape(name: str, array: HasShape, wanted: Sequence[int | str]) -> dict
     if not fits:
         raise ValueError(f"{name}: got shape {found}, expected ({', '.join(str(axis) for axis in wanted)})")
     return letters
+
+
+class Shaped:
+    """Base of dataclasses that say the shapes of arrays in their types, as `Annotated[np.ndarray, "R", 24, 3]`.
+
+    They are checked when it is made; a letter stands for the same size in all its arrays. Rows are what the first axis
+    of the first array counts.
+    """
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.__repr__ = Shaped.__repr__  # type: ignore[method-assign]  # so that `dataclass` makes none
+
+    def __post_init__(self) -> None:
+        sizes: dict[Any, int] = {}
+        for name, shape in shapes_of(type(self)).items():
+            array = getattr(self, name)
+            if array is not None:
+                sizes |= check_shape(name, array, [sizes.get(axis, axis) for axis in shape])
+
+    def __repr__(self) -> str:
+        shown = [f"{item.name}={_short_of(getattr(self, item.name))}" for item in fields(self)]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def take(self, rows: Any) -> Self:
+        """Return some of the rows: those of an index array, a mask or a slice."""
+        shapes = shapes_of(type(self))
+        first = next(iter(shapes.values()))[0]
+        return self.each(lambda array: array[rows], [name for name, shape in shapes.items() if shape[0] == first])
+
+    def each(self, change: Callable[[Any], Any], names: Sequence[str] | None = None) -> Self:
+        """Return the same with every array (of `names`) as `change` makes it."""
+        values = {name: getattr(self, name) for name in names or shapes_of(type(self))}
+        changed = {name: change(array) for name, array in values.items() if array is not None}
+        return replace(self, **changed)  # type: ignore[type-var]
+
+
+_SHAPES: dict[type, dict[str, tuple[int | str, ...]]] = {}
+
+
+def shapes_of(kind: type) -> dict[str, tuple[int | str, ...]]:
+    """Return the shapes that a noun says, by field."""
+    if kind not in _SHAPES:
+        hints = get_type_hints(kind, include_extras=True)
+        _SHAPES[kind] = {name: hint.__metadata__ for name, hint in hints.items() if get_origin(hint) is Annotated}
+    return _SHAPES[kind]
+
+
+def row_shapes(kind: type) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of one row of a noun all of whose arrays count the same rows, by field."""
+    return {name: tuple(int(size) for size in shape[1:]) for name, shape in shapes_of(kind).items()}
+
+
+def _short_of(value: Any) -> str:
+    """Return a value in a few characters: of an array its shape and type."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"<{'x'.join(map(str, value.shape)) or 'scalar'} {str(value.dtype).removeprefix('torch.')}>"
+    if isinstance(value, list | tuple | dict) and len(value) > 3:
+        return f"<{len(value)} of {type(value).__name__}>"
+    return repr(value)
+
+
+S = TypeVar("S", bound=Shaped)
+
+
+def join_rows(parts: Sequence[S]) -> S:
+    """Return nouns of NumPy arrays as one, row behind row."""
+    names = shapes_of(type(parts[0]))
+    return type(parts[0])(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def check_numbers(name: str, array: np.ndarray) -> None:

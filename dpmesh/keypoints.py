@@ -6,67 +6,30 @@ loader (DPMesh, dataloader/PW3D.py).
 
 import numpy as np
 
-from dpmesh.published_joints import coco17_to_19, convert_joints
+from configs.checks import check_shape
+from configs.skeletons import COCO_NAMES, COCO_OF_30, DPMESH30, SMPL24
 
-NOSE, LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR = range(5)
-LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = range(5, 11)
-LEFT_HIP, RIGHT_HIP, LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE = range(11, 17)
-
-DPMESH30_FROM_COCO = {
-    1: LEFT_HIP,
-    2: RIGHT_HIP,
-    4: LEFT_KNEE,
-    5: RIGHT_KNEE,
-    7: LEFT_ANKLE,
-    8: RIGHT_ANKLE,
-    16: LEFT_SHOULDER,
-    17: RIGHT_SHOULDER,
-    18: LEFT_ELBOW,
-    19: RIGHT_ELBOW,
-    20: LEFT_WRIST,
-    21: RIGHT_WRIST,
-    24: NOSE,
-    25: LEFT_EYE,
-    26: RIGHT_EYE,
-    27: LEFT_EAR,
-    28: RIGHT_EAR,
-}
-DPMESH30_PELVIS, DPMESH30_NECK = 0, 12
+DPMESH30_PELVIS, DPMESH30_NECK = DPMESH30.index("pelvis"), DPMESH30.index("neck")
+DPMESH30_FROM_COCO = {joint: COCO_OF_30.index(joint) for joint in sorted(COCO_OF_30)}
 DPMESH30_GIVEN = (DPMESH30_PELVIS, DPMESH30_NECK, *DPMESH30_FROM_COCO)  # the 19 joints that COCO keypoints determine
 
-MIRRORED_17 = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
-MIRRORED_15 = (0, 2, 1, 4, 3, 6, 5, 7, 8, 10, 9, 12, 11, 14, 13)
-MIRRORED_24 = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22)
-MIRRORED_30 = (*MIRRORED_24, 24, 26, 25, 28, 27, 29)
-"""What each COCO keypoint, and each joint of `dpmesh15`, `smpl24` and `dpmesh30`, becomes in a mirror."""
+_HIPS, _SHOULDERS = (
+    (COCO_NAMES.index(f"left_{part}"), COCO_NAMES.index(f"right_{part}")) for part in ("hip", "shoulder")
+)
+_OF_TRUNK = {
+    **{"pelvis": _HIPS, "spine1": _HIPS, "spine2": (*_HIPS, *_SHOULDERS), "spine3": _SHOULDERS, "neck": _SHOULDERS},
+    "head": tuple(range(5)),  # nose, eyes, ears
+}
+_NEAREST = {"foot": "ankle", "collar": "shoulder", "hand": "wrist"}
+
+
+def _supporting(name: str) -> tuple[int, ...]:
+    side, _, part = name.partition("_")
+    return _OF_TRUNK.get(name) or (COCO_NAMES.index(f"{side}_{_NEAREST.get(part, part)}"),)
+
 
 # For each SMPL joint the keypoints that tell whether it was seen; the best of them counts.
-SMPL24_SUPPORTING_KEYPOINTS: tuple[tuple[int, ...], ...] = (
-    (LEFT_HIP, RIGHT_HIP),  # pelvis
-    (LEFT_HIP,),
-    (RIGHT_HIP,),
-    (LEFT_HIP, RIGHT_HIP),  # spine1
-    (LEFT_KNEE,),
-    (RIGHT_KNEE,),
-    (LEFT_HIP, RIGHT_HIP, LEFT_SHOULDER, RIGHT_SHOULDER),  # spine2
-    (LEFT_ANKLE,),
-    (RIGHT_ANKLE,),
-    (LEFT_SHOULDER, RIGHT_SHOULDER),  # spine3
-    (LEFT_ANKLE,),  # left foot
-    (RIGHT_ANKLE,),  # right foot
-    (LEFT_SHOULDER, RIGHT_SHOULDER),  # neck
-    (LEFT_SHOULDER,),  # left collar
-    (RIGHT_SHOULDER,),  # right collar
-    (NOSE, LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR),  # head
-    (LEFT_SHOULDER,),
-    (RIGHT_SHOULDER,),
-    (LEFT_ELBOW,),
-    (RIGHT_ELBOW,),
-    (LEFT_WRIST,),
-    (RIGHT_WRIST,),
-    (LEFT_WRIST,),  # left hand
-    (RIGHT_WRIST,),  # right hand
-)
+SMPL24_SUPPORTING_KEYPOINTS = tuple(_supporting(name) for name in SMPL24)
 
 
 def to_dpmesh30(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +38,13 @@ def to_dpmesh30(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Args:
         keypoints: (R, 17, 3) x, y, confidence.
     """
-    joints = convert_joints(coco17_to_19(keypoints.astype(np.float32)), "coco19", "smpl30")
+    check_shape("keypoints", keypoints, ("R", 17, 3))
+    keypoints = keypoints.astype(np.float32)
+    joints = np.zeros((len(keypoints), len(DPMESH30), 3), np.float32)
+    joints[:, COCO_OF_30] = keypoints
+    for joint, (left, right) in ((DPMESH30_PELVIS, _HIPS), (DPMESH30_NECK, _SHOULDERS)):
+        joints[:, joint] = 0.5 * (keypoints[:, left] + keypoints[:, right])
+        joints[:, joint, 2] = keypoints[:, left, 2] * keypoints[:, right, 2]
     return joints[..., :2], joints[..., 2]
 
 

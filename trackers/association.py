@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from trackers.types import COCO_KEYPOINTS, Detections, select_detections
 
 # Spread of each keypoint relative to sqrt(area). Source: COCO keypoint evaluation (cocoapi, cocoeval.py).
@@ -25,17 +26,12 @@ TABLE_PAIRS_MAX = 2**20  # a larger group is assigned without a table of all its
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(Shaped):
     """Who may be who, and what that costs; all other pairs cannot be."""
 
-    rows: np.ndarray  # (P,) int
-    columns: np.ndarray  # (P,) int
-    costs: np.ndarray  # (P,) float64, finite
-
-    def __post_init__(self) -> None:
-        check_shape("rows", self.rows, ("P",))
-        check_shape("columns", self.columns, (len(self.rows),))
-        check_shape("costs", self.costs, (len(self.rows),))
+    rows: Annotated[np.ndarray, "P"]  # int
+    columns: Annotated[np.ndarray, "P"]  # int
+    costs: Annotated[np.ndarray, "P"]  # float64, finite
 
 
 def row_blocks(row_count: int, column_count: int) -> Iterator[slice]:

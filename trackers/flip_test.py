@@ -8,10 +8,10 @@ from itertools import product
 
 import numpy as np
 
+from configs.skeletons import MIRRORED_17
 from trackers.association import assign, box_overlaps
 from trackers.types import COCO_KEYPOINTS
 
-MIRRORED_KEYPOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 LIMBS = (((1, 2), (3, 4)), ((5, 6), (7, 8), (9, 10)), ((11, 12), (13, 14), (15, 16)))
 """Left and right keypoints of the face, the arms and the legs, from the trunk outwards."""
 CHAINS = tuple((np.array(limb), np.array(list(product((False, True), repeat=len(limb))))) for limb in LIMBS)
@@ -31,7 +31,7 @@ def unflip(people: np.ndarray, width_px: int) -> np.ndarray:
     """Return people (N, 6 + 17 * 3), found in the mirror image of a picture that wide, as they lie in the picture."""
     back = people.copy()
     back[:, [0, 2]] = width_px - people[:, [2, 0]]
-    keypoints = people[:, 6:].reshape(-1, COCO_KEYPOINTS, 3)[:, MIRRORED_KEYPOINTS].copy()
+    keypoints = people[:, 6:].reshape(-1, COCO_KEYPOINTS, 3)[:, MIRRORED_17].copy()
     keypoints[..., 0] = width_px - keypoints[..., 0]
     back[:, 6:] = keypoints.reshape(back[:, 6:].shape)
     return back
@@ -79,7 +79,7 @@ def merge_keypoints(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.nd
 
 def exchange_sides(keypoints: np.ndarray, is_exchanged: np.ndarray) -> np.ndarray:
     """Return keypoints (17, 3) in which those marked (17,), always both of a pair, have left and right exchanged."""
-    return np.where(is_exchanged[:, None], keypoints[list(MIRRORED_KEYPOINTS)], keypoints)
+    return np.where(is_exchanged[:, None], keypoints[list(MIRRORED_17)], keypoints)
 
 
 def follow_sides(keypoints: np.ndarray, is_disputed: np.ndarray, expected: np.ndarray, side_px: float) -> np.ndarray:
@@ -124,10 +124,10 @@ def find_exchanged(pair: np.ndarray, side_px: float) -> np.ndarray:
 def _costs(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.ndarray]:
     """Return what each keypoint (17,) costs, named alike in two estimates (2, 17, 3) and exchanged: -log likelihood."""
     sure = pair[..., 2].min(axis=0)
-    sure = np.minimum(sure, sure[list(MIRRORED_KEYPOINTS)])
+    sure = np.minimum(sure, sure[list(MIRRORED_17)])
     kept, crossed = (
         np.minimum(np.linalg.norm(pair[0, :, :2] - other, axis=-1) / side_px, APART_MAX)
-        for other in (pair[1, :, :2], pair[1, MIRRORED_KEYPOINTS, :2])
+        for other in (pair[1, :, :2], pair[1, MIRRORED_17, :2])
     )
     return sure * kept**2 / (2.0 * DIFFERENCE**2), sure * crossed**2 / (2.0 * DIFFERENCE**2)
 
@@ -141,13 +141,13 @@ def _merge_positions(pair: np.ndarray, is_disputed: np.ndarray, side_px: float) 
     mean = np.concatenate([positions, (doubt * sure.mean(axis=0))[:, None]], axis=-1)
     is_same_position = np.linalg.norm(pair[0, :, :2] - pair[1, :, :2], axis=-1) <= APART_MAX * side_px
     is_same_position &= ~_is_distance_lost(pair[..., :2], positions, side_px)
-    total = sure + sure[:, MIRRORED_KEYPOINTS]  # both joints of a pair come from one estimate: two legs, not one twice
+    total = sure + sure[:, MIRRORED_17]  # both joints of a pair come from one estimate: two legs, not one twice
     surer = np.where((total[0] >= total[1])[:, None], pair[0], pair[1]) * np.array([1.0, 1.0, DOUBT])
     return np.where(is_same_position[:, None], mean, surer)
 
 
 def _is_distance_lost(pair: np.ndarray, mean: np.ndarray, side_px: float) -> np.ndarray:
     """Return where (17,) the mean (17, 2) of two estimates (2, 17, 2) loses the distance between left and right."""
-    widest = np.linalg.norm(pair - pair[:, MIRRORED_KEYPOINTS], axis=-1).max(axis=0)
-    lost = widest - np.linalg.norm(mean - mean[list(MIRRORED_KEYPOINTS)], axis=-1)
+    widest = np.linalg.norm(pair - pair[:, MIRRORED_17], axis=-1).max(axis=0)
+    lost = widest - np.linalg.norm(mean - mean[list(MIRRORED_17)], axis=-1)
     return lost > np.maximum(CLOSER_MAX * side_px, CLOSER_RATIO_MAX * widest)

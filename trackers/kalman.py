@@ -5,11 +5,12 @@ the person, so a near and a far person are treated alike.
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import filterpy.kalman
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 
 # ByteTrack's tuning (box 1/20, velocity 1/160 of the height per frame, at 30 frames per second), as rates over time.
 POSITION_NOISE = 0.27  # heights per square root of a second
@@ -22,15 +23,11 @@ MEASURE = np.eye(4, 8)
 
 
 @dataclass(frozen=True, slots=True)
-class BoxState:
+class BoxState(Shaped):
     """What is known of a box at one time."""
 
-    mean: np.ndarray  # (8,) float64: cx, cy, width, height in pixels, then their velocities in pixels per second
-    covariance: np.ndarray  # (8, 8) float64
-
-    def __post_init__(self) -> None:
-        check_shape("mean", self.mean, (8,))
-        check_shape("covariance", self.covariance, (8, 8))
+    mean: Annotated[np.ndarray, 8]  # float64: cx, cy, width, height in pixels, then velocities in pixels per second
+    covariance: Annotated[np.ndarray, 8, 8]  # float64
 
 
 def start_state(box_xyxy: np.ndarray, score: float) -> BoxState:

@@ -4,13 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_COCO = (
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
-    "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
-)
-_FEET = "left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel"
-COCO_NAMES = tuple(_COCO.split())
-FOOT_NAMES = tuple(_FEET.split())  # COCO-WholeBody's order
+from configs.skeletons import COCO_NAMES, LANDMARKS, OPENPOSE25
+
+FOOT_NAMES = LANDMARKS[6:]  # COCO-WholeBody's order
 KEPT_NAMES = COCO_NAMES + FOOT_NAMES
 NAMED_OTHERWISE = {
     "leye": "left_eye", "reye": "right_eye", "lear": "left_ear", "rear": "right_ear",
@@ -44,12 +40,8 @@ _H36M = (
     "pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck head left_shoulder "
     "left_elbow left_wrist right_shoulder right_elbow right_wrist"
 )
-_OPENPOSE = (
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
-    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear"
-)
-_BODY_18 = _OPENPOSE.split()
-_BODY_25 = [*_BODY_18[:8], "mid_hip", *_BODY_18[8:], *FOOT_NAMES]
+_BODY_25 = [name.replace("mid_shoulder", "neck").replace("outer_", "") for name in OPENPOSE25]
+_BODY_18 = [name for name in _BODY_25[:19] if name != "mid_hip"]
 _BODY_25B = [*COCO_NAMES, "upper_neck", "head_top", *FOOT_NAMES]
 _HALPE = [
     *COCO_NAMES, "head", "neck", "mid_hip", "left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe",

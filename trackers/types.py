@@ -1,61 +1,41 @@
 """The nouns of this package: what was detected in a frame, and who it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped, shapes_of
 
 COCO_KEYPOINTS = 17
 FOOT_POINTS = 6  # big toe, small toe, heel: left, then right
 
 
 @dataclass(frozen=True, slots=True)
-class Detections:
+class Detections(Shaped):
     """People found in one frame, best score first where a detector made them."""
 
-    boxes_xyxy: np.ndarray  # (N, 4) float32, pixels of the full image
-    scores: np.ndarray  # (N,) float32, 0 to 1
-    keypoints: np.ndarray  # (N, 17, 3) float32, COCO order: x, y in pixels of the full image, confidence 0 to 1
-    feet: np.ndarray | None = None  # (N, 6, 3) float32, the same of the foot points; None = not looked for
-    track_ids: np.ndarray | None = None  # (N,) int64, identities that came with a file; None = the tracker gives them
-    is_side_disputed: np.ndarray | None = None  # (N, 17) bool, left and right are open; None = no two estimates
-
-    def __post_init__(self) -> None:
-        people = len(self.boxes_xyxy)
-        if self.is_side_disputed is not None:
-            check_shape("is_side_disputed", self.is_side_disputed, (people, COCO_KEYPOINTS))
-        check_shape("boxes_xyxy", self.boxes_xyxy, ("N", 4))
-        check_shape("scores", self.scores, (people,))
-        check_shape("keypoints", self.keypoints, (people, COCO_KEYPOINTS, 3))
-        if self.feet is not None:
-            check_shape("feet", self.feet, (people, FOOT_POINTS, 3))
-        if self.track_ids is not None:
-            check_shape("track_ids", self.track_ids, (people,))
+    boxes_xyxy: Annotated[np.ndarray, "N", 4]  # float32, pixels of the full image
+    scores: Annotated[np.ndarray, "N"]  # float32, 0 to 1
+    keypoints: Annotated[np.ndarray, "N", 17, 3]  # float32, COCO order: x, y in pixels of the image, confidence 0 to 1
+    feet: Annotated[np.ndarray | None, "N", 6, 3] = None  # float32, the same of the foot points; None = not looked for
+    track_ids: Annotated[np.ndarray | None, "N"] = None  # int64, identities of a file; None = the tracker gives them
+    is_side_disputed: Annotated[np.ndarray | None, "N", 17] = None  # bool, sides are open; None = no two estimates
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
 
 
 @dataclass(frozen=True, slots=True)
-class Tracks:
+class Tracks(Shaped):
     """People of one frame that have an identity; the same row is the same person in every field."""
 
-    track_ids: np.ndarray  # (N,) int64, from 1, never used twice in a run
-    boxes_xyxy: np.ndarray  # (N, 4) float32, pixels of the full image
-    scores: np.ndarray  # (N,) float32, 0 to 1
-    keypoints: np.ndarray  # (N, 17, 3) float32, COCO order: x, y in pixels of the full image, confidence 0 to 1
-    feet: np.ndarray | None = None  # (N, 6, 3) float32, the same of the foot points; None = not looked for
-
-    def __post_init__(self) -> None:
-        people = len(self.track_ids)
-        check_shape("track_ids", self.track_ids, ("N",))
-        check_shape("boxes_xyxy", self.boxes_xyxy, (people, 4))
-        check_shape("scores", self.scores, (people,))
-        check_shape("keypoints", self.keypoints, (people, COCO_KEYPOINTS, 3))
-        if self.feet is not None:
-            check_shape("feet", self.feet, (people, FOOT_POINTS, 3))
+    track_ids: Annotated[np.ndarray, "N"]  # int64, from 1, never used twice in a run
+    boxes_xyxy: Annotated[np.ndarray, "N", 4]  # float32, pixels of the full image
+    scores: Annotated[np.ndarray, "N"]  # float32, 0 to 1
+    keypoints: Annotated[np.ndarray, "N", 17, 3]  # float32, COCO order: x, y in pixels of the image, confidence 0 to 1
+    feet: Annotated[np.ndarray | None, "N", 6, 3] = None  # float32, the same of the foot points; None = not looked for
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -77,29 +57,14 @@ def no_tracks() -> Tracks:
 
 def select_detections(detections: Detections, rows: np.ndarray | Sequence[int]) -> Detections:
     """Return the people of `rows` (indices or a mask), in that order."""
-    chosen = _as_rows(rows, len(detections))
-    return Detections(
-        detections.boxes_xyxy[chosen],
-        detections.scores[chosen],
-        detections.keypoints[chosen],
-        _chosen(detections.feet, chosen),
-        _chosen(detections.track_ids, chosen),
-        _chosen(detections.is_side_disputed, chosen),
-    )
+    return detections.take(_as_rows(rows, len(detections)))
 
 
 def concatenate_detections(parts: Sequence[Detections]) -> Detections:
     """Return all people of `parts`, one after the other; foot points and identities where every part has them."""
-    if not parts:
-        return no_detections()
-    return Detections(
-        boxes_xyxy=np.concatenate([part.boxes_xyxy for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        keypoints=np.concatenate([part.keypoints for part in parts]),
-        feet=_joined([part.feet for part in parts if len(part)]),
-        track_ids=_joined([part.track_ids for part in parts if len(part)]),
-        is_side_disputed=_joined([part.is_side_disputed for part in parts if len(part)]),
-    )
+    given = {name: [getattr(part, name) for part in parts if len(part)] for name in shapes_of(Detections)}
+    joined = {name: np.concatenate(rows) for name, rows in given.items() if rows and not any(r is None for r in rows)}
+    return replace(no_detections(), **joined)
 
 
 def identified(detections: Detections, track_ids: np.ndarray) -> Tracks:
@@ -111,15 +76,6 @@ def identified(detections: Detections, track_ids: np.ndarray) -> Tracks:
         detections.keypoints,
         detections.feet,
     )
-
-
-def _chosen(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if values is None else values[rows]
-
-
-def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    given = [part for part in parts if part is not None]
-    return np.concatenate(given) if given and len(given) == len(parts) else None
 
 
 def _as_rows(rows: np.ndarray | Sequence[int], count: int) -> np.ndarray:

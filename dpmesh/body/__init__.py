@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from dpmesh.body.joint_sets import JOINT_SETS
+from configs.skeletons import JOINT_SETS
 from dpmesh.body.params import BodyParams
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from configs.checks import check_numbers, check_shape
-from dpmesh.body.joint_sets import LANDMARKS, SMPL_PARENTS
+from configs.skeletons import LANDMARKS, SMPL_PARENTS
 
 ABOUT_SMPL = (
     "the licensed body is SMPL_NEUTRAL.pkl (or .npz) from https://smpl.is.tue.mpg.de after registration; "

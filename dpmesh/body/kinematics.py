@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from dpmesh.body.joint_sets import SMPL_PARENTS
+from configs.skeletons import SMPL_PARENTS
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 
 

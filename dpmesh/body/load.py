@@ -13,9 +13,9 @@ import numpy as np
 
 from configs.errors import WeightsError
 from configs.npz_files import open_npz
+from configs.skeletons import SMPL_PARENTS
 from configs.weights import resolve
 from dpmesh.body.checked_arrays import ABOUT_SMPL, CheckedArrays
-from dpmesh.body.joint_sets import SMPL_PARENTS
 from dpmesh.body.model import BodyModel
 from dpmesh.body.params import BETA_COUNT
 from dpmesh.body.smpl_pickle import read_smpl_pickle

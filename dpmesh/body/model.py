@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dpmesh.body.joint_sets import JOINT_BLENDS, JOINT_SETS, SMPL24
+from configs.skeletons import JOINT_BLENDS, JOINT_SETS, SMPL24
 from dpmesh.body.kinematics import forward_kinematics
 from dpmesh.body.params import BETA_COUNT, JOINT_COUNT
 from dpmesh.body.structure import BodyStructure

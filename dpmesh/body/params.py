@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 
 JOINT_COUNT = 24
 BETA_COUNT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class BodyParams:
+class BodyParams(Shaped):
     """SMPL parameters of many person rows."""
 
-    pose: np.ndarray  # (R, 24, 3) float32 axis-angle, radians, SMPL joint order, the root first
-    betas: np.ndarray  # (R, 10) float32 shape
-    trans: np.ndarray  # (R, 3) float32 metres, added to the posed body
-
-    def __post_init__(self) -> None:
-        check_shape("pose", self.pose, ("R", JOINT_COUNT, 3))
-        rows = len(self.pose)
-        check_shape("betas", self.betas, (rows, BETA_COUNT))
-        check_shape("trans", self.trans, (rows, 3))
+    pose: Annotated[np.ndarray, "R", 24, 3]  # float32 axis-angle, radians, SMPL joint order, the root first
+    betas: Annotated[np.ndarray, "R", 10]  # float32 shape
+    trans: Annotated[np.ndarray, "R", 3]  # float32 metres, added to the posed body
 
     def __len__(self) -> int:
         return len(self.pose)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dpmesh.keypoints import MIRRORED_15, MIRRORED_24, MIRRORED_30
+from configs.skeletons import MIRRORED_15, MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, QUERY_JOINT_COUNT, RegressorConfig
 
 BETA_COUNT, CAMERA_COUNT = 10, 3

@@ -2,27 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from dpmesh.geometry.boxes import joint_bounds, squares_of_boxes
 from dpmesh.geometry.crop import crop_images, to_crop
-from dpmesh.network.config import JOINT_COUNT, LATENT_PX
+from dpmesh.network.config import LATENT_PX
 
 
 @dataclass(frozen=True, slots=True)
-class CropInputs:
+class CropInputs(Shaped):
     """Inputs of the network for the same rows."""
 
-    image: np.ndarray  # (R, P, P, 3) uint8 RGB
-    joints: np.ndarray  # (R, 30, 2) float32, x, y in the 32 grid over the crop; may lie outside
-    is_given: np.ndarray  # (R, 30) bool, sure enough and inside the crop
-
-    def __post_init__(self) -> None:
-        rows = check_shape("image", self.image, ("R", "P", "P", 3))["R"]
-        check_shape("joints", self.joints, (rows, JOINT_COUNT, 2))
-        check_shape("is_given", self.is_given, (rows, JOINT_COUNT))
+    image: Annotated[np.ndarray, "R", "P", "P", 3]  # uint8 RGB
+    joints: Annotated[np.ndarray, "R", 30, 2]  # float32, x, y in the 32 grid over the crop; may lie outside
+    is_given: Annotated[np.ndarray, "R", 30]  # bool, sure enough and inside the crop
 
 
 def crop_inputs(

@@ -11,9 +11,9 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from configs.skeletons import MIRRORED_17
 from configs.threads import spread
 from dpmesh.geometry.crop import crop_images
-from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.prompts import heatmaps, read_heatmaps
 

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.skeletons import MIRRORED_24, MIRRORED_30
 from configs.threads import spread
 from dpmesh.body import BodyModel, BodyParams
 from dpmesh.geometry.camera import ray_rotation, translation_from_crop
 from dpmesh.geometry.fit import fit_translation
 from dpmesh.geometry.rotations import matrix_to_axis_angle, nearest_rotation
-from dpmesh.keypoints import MIRRORED_24, MIRRORED_30, smpl24_confidence, square_box, to_dpmesh30
+from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.heads import published_translation

@@ -17,8 +17,7 @@ from dpmesh.stored.cache import WEIGHTS_FILE, check_space
 from dpmesh.stored.checkpoint import listing, one_line, read_checkpoint, read_safetensors
 from dpmesh.weights.import_dpmesh import ADAPTER_FOLDER
 from dpmesh.weights.lora import BASE, DOWN, UP, merged_weight, read_adapter, split_names
-from dpmesh.weights.official_keys import ALIASES, canonical_name, translate
-from dpmesh.weights.official_names import official_name, official_shape
+from dpmesh.weights.official_names import ALIASES, canonical_name, official_name, official_shape
 
 PARALLEL_PREFIX = "module."
 
@@ -100,13 +99,10 @@ def official_tensors(folder: Path, config: NetworkConfig) -> dict[str, Tensor]:
             continue
         try:
             name = official_name(ours, config)
-            is_published = translate(name, config) == ours
-        except (KeyError, ValueError):
-            is_published = False
-        if not is_published:
+        except (KeyError, ValueError) as error:
             raise WeightsError(
                 f"{folder}: {ours} has no place in the published network; only its layout can be exported"
-            )
+            ) from error
         named[name] = tensor.float().reshape(official_shape(ours, tuple(tensor.shape)))
     return named
 

@@ -21,8 +21,14 @@ from dpmesh.stored.tensor_file import PlannedTensor, write_tensors
 from dpmesh.stored.vposer import NAME as VPOSER_NAME
 from dpmesh.stored.vposer import check_decoder, find_snapshot, read_decoder, write_decoder
 from dpmesh.weights.lora import BASE, DOWN, UP, merged_weight, with_rank, without_lora, write_adapter
-from dpmesh.weights.official_keys import canonical_name, fit_shape, translate
-from dpmesh.weights.official_names import official_name, official_shape
+from dpmesh.weights.official_names import (
+    UNUSED,
+    canonical_name,
+    fit_shape,
+    official_name,
+    official_shape,
+    own_names,
+)
 
 log = logging.getLogger(__name__)
 
@@ -113,24 +119,19 @@ def read_official(tensors: Mapping[str, Tensor], config: NetworkConfig, path: Pa
     Raises:
         WeightsError: a tensor is missing, unexpected or of another shape; it is named as in the file.
     """
+    wanted = shapes_of(config)
+    names = own_names(wanted, config)
     found: dict[str, Tensor] = {}
-    origin: dict[str, str] = {}
     unknown = []
     for name, tensor in tensors.items():
         canonical = canonical_name(name)
-        try:
-            ours = translate(canonical, config)
-        except (KeyError, ValueError):
-            unknown.append(name)
+        if UNUSED.match(canonical):
             continue
+        ours = names.get(canonical)
         if ours is None:
-            continue
-        if origin.setdefault(ours, canonical) != canonical:
             unknown.append(name)
         elif ours not in found or canonical == name.removeprefix("module."):
             found[ours] = tensor
-    wanted = shapes_of(config)
-    unknown += [origin[ours] for ours in found.keys() - wanted.keys()]
     missing = [official_name(ours, config) for ours in wanted.keys() - found.keys() if not ours.startswith(PRIOR)]
     if missing and not found:
         raise WeightsError(f"{path}: holds {listing(tensors)}: none of a DPMesh checkpoint's tensors; check the file")
@@ -141,9 +142,8 @@ def read_official(tensors: Mapping[str, Tensor], config: NetworkConfig, path: Pa
     for ours, shape in wanted.items():
         official = official_shape(ours, shape)
         if ours in found and tuple(found[ours].shape) != official and not ours.startswith(PRIOR):
-            raise WeightsError(
-                f"{path}: {origin[ours]} has shape {tuple(found[ours].shape)}, the released network's is {official}"
-            )
+            shapes = f"{tuple(found[ours].shape)}, the released network's is {official}"
+            raise WeightsError(f"{path}: {official_name(ours, config)} has shape {shapes}")
     decoder = {ours.removeprefix(PRIOR): tensor for ours, tensor in found.items() if ours.startswith(PRIOR)}
     own = {ours: fit_shape(ours, found[ours]) for ours in wanted if ours in found and not ours.startswith(PRIOR)}
     return OfficialTensors(own, decoder)

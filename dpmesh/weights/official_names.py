@@ -1,18 +1,75 @@
-"""Names of this network translated to the names of the authors' checkpoints: the other way of `official_keys`."""
+"""Names of this network translated to the names of the authors' checkpoints, and back."""
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
+
+from torch import Tensor
 
 from dpmesh.network.config import NetworkConfig
-from dpmesh.weights.official_keys import PLAIN_NAMES, PREFIXES, RESIDUAL_NAMES
 
 DIFFUSION = "backbone.sd_model.model.diffusion_model."
 CONTROL = "backbone.sd_model.control_model."
 VAE = "backbone.sd_model.first_stage_model."
 
-_PLAIN = {ours: official for official, ours in PLAIN_NAMES.items()}
-# longest first: "volume." would take what belongs to "volume.lift."
-_OURS_FIRST = sorted(((ours, official) for official, ours in PREFIXES.items()), key=lambda pair: -len(pair[0]))
-_RESIDUAL = {ours: official for official, ours in RESIDUAL_NAMES.items()}
+ALIASES = {
+    "backbone.unet.unet.": "backbone.sd_model.",
+    "backbone.encoder_vq.": "backbone.sd_model.first_stage_model.",
+}
+"""Prefixes under which the checkpoints repeat tensors, and the prefix they repeat."""
+
+SCHEDULES = (
+    "betas|alphas_cumprod|alphas_cumprod_prev|sqrt_alphas_cumprod|sqrt_one_minus_alphas_cumprod"
+    "|log_one_minus_alphas_cumprod|sqrt_recip_alphas_cumprod|sqrt_recipm1_alphas_cumprod|posterior_variance"
+    "|posterior_log_variance_clipped|posterior_mean_coef1|posterior_mean_coef2|logvar"
+)
+"""Buffers of the diffusion process, which a single pass does not read."""
+
+UNUSED = re.compile(
+    r"backbone\.sd_model\.(cond_stage_model\.|first_stage_model\.(post_quant_conv|decoder)\."
+    rf"|model\.diffusion_model\.out\.|({SCHEDULES})$)"
+    r"|vposer\.(vposer\.)?bodyprior_enc_|human_model_layer\.|pos_embed_1d\.pos_table$"
+)
+"""Never read in the forward pass, or recomputed: text encoder, decoder, schedules, VPoser's encoder, the SMPL layer."""
+
+PLAIN_NAMES = {
+    "transformer.body_query": "spose_shape_cam_param",
+    "transformer.joint_query": "query.weight",
+    "volume.exponent": "exponent",
+    "transformer.body_start": "transformer.smpl_tgt",
+    "transformer.joint_start": "transformer.kp_tgt",
+}
+
+PREFIXES = {  # longest first: "volume." would take what belongs to "volume.lift."
+    "backbone.latents.quant_conv.": "backbone.sd_model.first_stage_model.quant_conv.",
+    "transformer.point_position.": "transformer.decoder.fc_pos_3d.",
+    "transformer.joint_regress.": "transformer.decoder.joint_img_regress.",
+    "backbone.fusion.middle.": "backbone.outmodules.1.0.",
+    "backbone.fusion.merge.": "backbone.outmodules.2.",
+    "backbone.fusion.fine.": "backbone.outmodules.0.",
+    "backbone.prompt.lift.": "kp_lifting.",
+    "transformer.encoder.": "transformer.encoder.layers.",
+    "transformer.decoder.": "transformer.decoder.layers.",
+    "transformer.reduce.": "down_linear.",
+    "camera_head.steps.": "cascade_cam_out.",
+    "transformer.norm.": "transformer.decoder.norm.",
+    "shape_head.steps.": "cascade_shaoe_out.",
+    "root_head.steps.": "cascade_root_pose_out.",
+    "pose_head.steps.": "cascade_pose_out.",
+    "volume.place.": "conv_3d_coord.0.",
+    "volume.lift.": "conv2d_to_3d.",
+    "pose_prior.": "vposer.vposer.bodyprior_dec_",
+    "volume.": "refine_3d.",
+}
+
+RESIDUAL_NAMES = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
 
 _ENCODER = (
     (r"down_blocks\.(\d+)\.resnets\.(\d+)\.", r"down.\1.block.\2."),
@@ -27,14 +84,32 @@ _ENCODER = (
 )
 
 
+def canonical_name(name: str) -> str:
+    """Return an official name without the data-parallel prefix and with aliases resolved."""
+    name = name.removeprefix("module.")
+    for alias, prefix in ALIASES.items():
+        if name.startswith(alias):
+            return prefix + name.removeprefix(alias)
+    return name
+
+
+def own_names(names: Iterable[str], config: NetworkConfig) -> dict[str, str]:
+    """Return this network's names by their official ones, without those that the published network has not."""
+    found = {}
+    for name in names:
+        with suppress(KeyError, ValueError):
+            found[official_name(name, config)] = name
+    return found
+
+
 def official_name(name: str, config: NetworkConfig) -> str:
     """Return the official name, without `module.`, of the tensor that this network calls `name`.
 
     Raises:
         KeyError: the published network has no such tensor.
     """
-    if name in _PLAIN:
-        return _PLAIN[name]
+    if name in PLAIN_NAMES:
+        return PLAIN_NAMES[name]
     if name.startswith("backbone.unet."):
         inner = name.removeprefix("backbone.unet.").replace(".base_layer.", ".linear.")
         inner = inner.replace("lora_A.default.", "lora_down.").replace("lora_B.default.", "lora_up.")
@@ -51,10 +126,15 @@ def official_name(name: str, config: NetworkConfig) -> str:
         for pattern, replacement in _ENCODER:
             inner = re.sub(pattern, replacement, inner)
         return f"{VAE}encoder.{inner}"
-    for ours, official in _OURS_FIRST:
+    for ours, official in PREFIXES.items():
         if name.startswith(ours):
             return official + re.sub(r"\.ffn\.(linear[12])\.", r".\1.", name.removeprefix(ours))
     raise KeyError(f"{name}: the published network has no such tensor")
+
+
+def fit_shape(name: str, tensor: Tensor) -> Tensor:
+    """Return an official tensor in the shape of this network's `name`: see `official_shape`."""
+    return tensor.flatten(1) if tensor.ndim > 2 and len(official_shape(name, ())) else tensor
 
 
 def official_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -102,4 +182,4 @@ def _layer(kind: str, rest: str) -> str:
 
 def _residual(rest: str) -> str:
     part, tail = rest.rsplit(".", 1)
-    return f"{_RESIDUAL[part]}.{tail}"
+    return f"{RESIDUAL_NAMES[part]}.{tail}"

@@ -10,18 +10,19 @@ video.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped, check_shape
 from configs.errors import InputError
 from configs.json_files import read_json
 from configs.npz_files import read_npz
 from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.projection import joint_boxes, project_rows
-from pipeline.flow.inputs import VIDEO_SUFFIXES
 from pipeline.media import probe
+from pipeline.media.suffixes import VIDEO_SUFFIXES
 from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack
 
@@ -32,20 +33,18 @@ COCO_CHOICE = JointChoice("coco17", BODY_JOINTS, root=(11, 12), feet=(15, 16))
 
 
 @dataclass(frozen=True, slots=True)
-class CaptureCamera:
+class CaptureCamera(Shaped):
     """One calibrated camera and what it filmed."""
 
     name: str
     video: Path
-    matrix: np.ndarray  # (3, 3) pixels
-    rotation: np.ndarray  # (3, 3) world to camera
-    translation_m: np.ndarray  # (3,)
+    matrix: Annotated[np.ndarray, 3, 3]  # pixels
+    rotation: Annotated[np.ndarray, 3, 3]  # world to camera
+    translation_m: Annotated[np.ndarray, 3]
     size_px: tuple[int, int] | None = None  # width, height that the matrix is for; None = not told
 
     def __post_init__(self) -> None:
-        check_shape("K", self.matrix, (3, 3))
-        check_shape("R", self.rotation, (3, 3))
-        check_shape("t", self.translation_m, (3,))
+        Shaped.__post_init__(self)
         focal = self.matrix[[0, 1], [0, 1]]
         if not (np.isfinite(self.matrix).all() and (focal > 0).all()):
             raise InputError(
@@ -77,14 +76,11 @@ class CaptureCamera:
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
+class Capture(Shaped):
     """A capture with its reference."""
 
     cameras: tuple[CaptureCamera, ...]
-    joints_m: np.ndarray  # (P, T, 17, 3) world, NaN where unknown
-
-    def __post_init__(self) -> None:
-        check_shape("joints_m", self.joints_m, ("P", "T", 17, 3))
+    joints_m: Annotated[np.ndarray, "P", "T", 17, 3]  # world, NaN where unknown
 
     def choose(self, name: str) -> tuple[CaptureCamera, ...]:
         """Return the camera of this name, or all for "each".

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
-from pipeline.evaluation.motion_errors import JointChoice, MotionErrors, join_errors, measure_motion
+from configs.checks import Shaped, join_rows
+from pipeline.evaluation.motion_errors import JointChoice, MotionErrors, measure_motion
 from pipeline.evaluation.reprojection import percent
 from pipeline.evaluation.sightings import find_sightings
 from pipeline.motion.posing import Body, joint_positions
@@ -22,18 +23,13 @@ NOTHING = 1e-3  # of every unit in the table: an error this small is rounding, a
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Shaped):
     """What P people truly do in T frames of a clip, in axes of a camera that does not move."""
 
-    joints_m: np.ndarray  # (P, T, J, 3), NaN where unknown: rows with an unknown joint of `choice` do not count
-    boxes_xyxy: np.ndarray  # (P, T, 4) pixels; NaN where nobody can be seen
-    is_wanted: np.ndarray  # (P, T) bool: who ought to be found
+    joints_m: Annotated[np.ndarray, "P", "T", "J", 3]  # NaN where unknown: rows with unknown joints of `choice` are out
+    boxes_xyxy: Annotated[np.ndarray, "P", "T", 4]  # pixels; NaN where nobody can be seen
+    is_wanted: Annotated[np.ndarray, "P", "T"]  # bool: who ought to be found
     choice: JointChoice
-
-    def __post_init__(self) -> None:
-        people, frames = self.is_wanted.shape
-        check_shape("joints_m", self.joints_m, (people, frames, "J", 3))
-        check_shape("boxes_xyxy", self.boxes_xyxy, (people, frames, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ def change_rows(results: Sequence[Comparison]) -> list[tuple[str, ...]]:
 
 def join_comparisons(results: Sequence[Comparison]) -> Comparison:
     """Return all clips as one."""
-    by_mode = {mode: join_errors([result.by_mode[mode] for result in results]) for mode in results[0].by_mode}
+    by_mode = {mode: join_rows([result.by_mode[mode] for result in results]) for mode in results[0].by_mode}
     return Comparison("all", sum(r.wanted for r in results), sum(r.found for r in results), by_mode)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from pipeline.evaluation.alignment import procrustes_errors, root_errors
 from pipeline.evaluation.sightings import Sightings
 
@@ -28,21 +29,15 @@ class JointChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class MotionErrors:
+class MotionErrors(Shaped):
     """Errors of N rows, of M rows with a neighbour on either side, and of S feet that stand."""
 
-    mpjpe_mm: np.ndarray  # (N,) mean over the joints, root on root, camera axes
-    pa_mpjpe_mm: np.ndarray  # (N,) after Procrustes alignment
-    translation_error_m: np.ndarray  # (N,) how far the root is from where it truly is, camera axes
-    is_filled: np.ndarray  # (N,) bool: rows within gaps
-    acceleration: np.ndarray  # (M,) m/s^2, mean over the joints, root on root
-    sliding_m_s: np.ndarray  # (S,) speed of feet, in camera axes, while the true foot stands
-
-    def __post_init__(self) -> None:
-        for name in ("pa_mpjpe_mm", "translation_error_m", "is_filled"):
-            check_shape(name, getattr(self, name), (len(self.mpjpe_mm),))
-        check_shape("acceleration", self.acceleration, ("M",))
-        check_shape("sliding_m_s", self.sliding_m_s, ("S",))
+    mpjpe_mm: Annotated[np.ndarray, "N"]  # mean over the joints, root on root, camera axes
+    pa_mpjpe_mm: Annotated[np.ndarray, "N"]  # after Procrustes alignment
+    translation_error_m: Annotated[np.ndarray, "N"]  # how far the root is from where it truly is, camera axes
+    is_filled: Annotated[np.ndarray, "N"]  # bool: rows within gaps
+    acceleration: Annotated[np.ndarray, "M"]  # m/s^2, mean over the joints, root on root
+    sliding_m_s: Annotated[np.ndarray, "S"]  # speed of feet, in camera axes, while the true foot stands
 
 
 def measure_motion(
@@ -75,8 +70,3 @@ def measure_motion(
         acceleration=np.linalg.norm(bends[0] - bends[1], axis=-1).mean(axis=1)[middles],
         sliding_m_s=steps[0][steps[1] < CONTACT_MAX_M_S],
     )
-
-
-def join_errors(parts: Sequence[MotionErrors]) -> MotionErrors:
-    """Return the errors of several motions, one behind the other."""
-    return MotionErrors(*(np.concatenate([getattr(part, name) for part in parts]) for name in MotionErrors.__slots__))

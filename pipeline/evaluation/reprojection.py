@@ -2,39 +2,30 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
+from configs.skeletons import COCO_NAMES
 from pipeline.evaluation.projection import project_rows
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.types import MotionTrack
 
 SCORE_MIN = 0.5
 RADIUS_RATIO = 0.1  # of the height of the person's box
-COCO_NAMES = (
-    *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder"),
-    *("left elbow", "right elbow", "left wrist", "right wrist", "left hip", "right hip"),
-    *("left knee", "right knee", "left ankle", "right ankle"),
-)
 
 
 @dataclass(frozen=True, slots=True)
-class ReprojectionReport:
+class ReprojectionReport(Shaped):
     """Counts of confident keypoints, and of those that lie close to the projected joint of the body."""
 
-    track_ids: np.ndarray  # (P,) int64
-    frame_counts: np.ndarray  # (P,) int64, frames in which the person was seen and has a body
-    close: np.ndarray  # (P, 17) int64, COCO order
-    confident: np.ndarray  # (P, 17) int64
+    track_ids: Annotated[np.ndarray, "P"]  # int64
+    frame_counts: Annotated[np.ndarray, "P"]  # int64, frames in which the person was seen and has a body
+    close: Annotated[np.ndarray, "P", 17]  # int64, COCO order
+    confident: Annotated[np.ndarray, "P", 17]  # int64
     score_min: float
     radius_ratio: float
-
-    def __post_init__(self) -> None:
-        people = len(self.track_ids)
-        check_shape("frame_counts", self.frame_counts, (people,))
-        check_shape("close", self.close, (people, len(COCO_NAMES)))
-        check_shape("confident", self.confident, (people, len(COCO_NAMES)))
 
     @property
     def fraction(self) -> float:
@@ -53,7 +44,8 @@ class ReprojectionReport:
         """Return table rows: joint, confident keypoints, share of them that lie close."""
         counts = self.confident.sum(axis=0)
         fractions = self.fraction_per_joint()
-        rows = [(name, str(n), percent(s)) for name, n, s in zip(COCO_NAMES, counts, fractions, strict=True)]
+        names = [name.replace("_", " ") for name in COCO_NAMES]
+        rows = [(name, str(n), percent(s)) for name, n, s in zip(names, counts, fractions, strict=True)]
         return [*rows, ("all", str(int(counts.sum())), percent(self.fraction))]
 
     def person_rows(self) -> list[tuple[str, str, str, str]]:

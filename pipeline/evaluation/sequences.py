@@ -16,7 +16,7 @@ from pipeline.evaluation.pairing import assign_boxes
 from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.evaluation.truth import LIMB_JOINTS, Truth
 from pipeline.motion.posing import Body
-from pipeline.types import MotionTrack, Observations, select_rows
+from pipeline.types import MotionTrack, Observations
 from trackers.association import box_overlaps
 
 SMPL_CHOICE = JointChoice("smpl24", LIMB_JOINTS, root=(0,), feet=(7, 8, 10, 11))  # feet: ankles and balls
@@ -58,7 +58,7 @@ def split_by_truth(rows: Observations, truth: Truth) -> list[Observations]:
     return [
         replace(mine, track_id=np.full_like(mine.track_id, person + 1))
         for person in np.unique(labels[labels >= 0])
-        for mine in [_in_order(select_rows(rows, labels == person))]
+        for mine in [_in_order(rows.take(labels == person))]
     ]
 
 
@@ -81,4 +81,4 @@ def visible_boxes(truth: Truth) -> np.ndarray:
 
 
 def _in_order(rows: Observations) -> Observations:
-    return select_rows(rows, np.argsort(rows.frame_index, kind="stable"))
+    return rows.take(np.argsort(rows.frame_index, kind="stable"))

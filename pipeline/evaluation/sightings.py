@@ -3,32 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from pipeline.evaluation.pairing import Pair, pair_people
 from pipeline.types import MotionTrack
 
 
 @dataclass(frozen=True, slots=True)
-class Sightings:
+class Sightings(Shaped):
     """N rows of a run, each of which stands for a person of the reference; by person, then by frame."""
 
-    person: np.ndarray  # (N,) int64
-    frame: np.ndarray  # (N,) int64
-    track: np.ndarray  # (N,) int64, number of the track
-    row: np.ndarray  # (N,) int64, row of that track
-    is_filled: np.ndarray  # (N,) bool: nothing was seen, the row was filled in
-
-    def __post_init__(self) -> None:
-        for name in self.__slots__:
-            check_shape(name, getattr(self, name), (len(self.person),))
+    person: Annotated[np.ndarray, "N"]  # int64
+    frame: Annotated[np.ndarray, "N"]  # int64
+    track: Annotated[np.ndarray, "N"]  # int64, number of the track
+    row: Annotated[np.ndarray, "N"]  # int64, row of that track
+    is_filled: Annotated[np.ndarray, "N"]  # bool: nothing was seen, the row was filled in
 
     def where(self, is_kept: np.ndarray) -> "Sightings":
         """Return the rows that stand for a person in a frame of `is_kept` (P, T)."""
-        kept = is_kept[self.person, self.frame]
-        return Sightings(*(getattr(self, name)[kept] for name in self.__slots__))
+        return self.take(is_kept[self.person, self.frame])
 
     def follows(self) -> np.ndarray:
         """Return whether (N - 1,) a row and the next are one person's neighbouring frames in one track."""

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped, check_shape
 from configs.errors import InputError
 from configs.npz_files import read_npz
 from pipeline.evaluation.alignment import procrustes_errors, root_errors
@@ -24,41 +25,33 @@ TRUTH_KEYS = ("joints_smpl24", "visible_share", "focal_px", "principal_px")
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Shaped):
     """What a synthetic clip really shows. Row t is frame t of the video."""
 
-    joints_m: np.ndarray  # (P, T, 24, 3) SMPL joints in camera axes, metres
-    visible_share: np.ndarray  # (P, T) 0 to 1, share of the body that is in the picture and not hidden
-    focal_px: np.ndarray  # (T,)
-    principal_px: np.ndarray  # (T, 2)
+    joints_m: Annotated[np.ndarray, "P", "T", 24, 3]  # SMPL joints in camera axes, metres
+    visible_share: Annotated[np.ndarray, "P", "T"]  # 0 to 1, share of the body that is in the picture and not hidden
+    focal_px: Annotated[np.ndarray, "T"]
+    principal_px: Annotated[np.ndarray, "T", 2]
 
     def __post_init__(self) -> None:
-        check_shape("joints_m", self.joints_m, ("P", "T", 24, 3))
-        people, frames = self.joints_m.shape[:2]
-        check_shape("visible_share", self.visible_share, (people, frames))
-        check_shape("focal_px", self.focal_px, (frames,))
-        check_shape("principal_px", self.principal_px, (frames, 2))
-        if not frames:
+        Shaped.__post_init__(self)
+        if not len(self.focal_px):
             raise ValueError("visible_share: holds no frame; give a clip with at least one")
         if not (np.isfinite(self.focal_px).all() and (self.focal_px > 0).all()):
             raise ValueError(f"focal_px: is {self.focal_px.min()}; give finite pixels above 0")
 
 
 @dataclass(frozen=True, slots=True)
-class TruthReport:
+class TruthReport(Shaped):
     """What a run found of every person, over the frames in which the person is visible."""
 
-    visible: np.ndarray  # (P,) int64, frames in which the person is visible
-    found: np.ndarray  # (P,) int64, of these, frames in which a body stands for the person
-    switches: np.ndarray  # (P,) int64, how often another track took over
-    mpjpe_mm: np.ndarray  # (P,) mean joint error, pelvis on pelvis; NaN where never found
-    pa_mpjpe_mm: np.ndarray  # (P,) the same after Procrustes alignment
-    position_mm: np.ndarray  # (P,) mean distance of the pelvis from the true one
+    visible: Annotated[np.ndarray, "P"]  # int64, frames in which the person is visible
+    found: Annotated[np.ndarray, "P"]  # int64, of these, frames in which a body stands for the person
+    switches: Annotated[np.ndarray, "P"]  # int64, how often another track took over
+    mpjpe_mm: Annotated[np.ndarray, "P"]  # mean joint error, pelvis on pelvis; NaN where never found
+    pa_mpjpe_mm: Annotated[np.ndarray, "P"]  # the same after Procrustes alignment
+    position_mm: Annotated[np.ndarray, "P"]  # mean distance of the pelvis from the true one
     extra: int  # bodies that stand for nobody, summed over frames
-
-    def __post_init__(self) -> None:
-        for name in ("found", "switches", "mpjpe_mm", "pa_mpjpe_mm", "position_mm"):
-            check_shape(name, getattr(self, name), (len(self.visible),))
 
     @property
     def found_fraction(self) -> np.ndarray:

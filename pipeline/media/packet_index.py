@@ -2,25 +2,22 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from pipeline.media.container import open_container, pick_stream
 from pipeline.media.info import VideoInfo
 
 
 @dataclass(frozen=True, slots=True)
-class PacketIndex:
+class PacketIndex(Shaped):
     """Timestamps of all frames in presentation order; only built where one packet is one frame."""
 
     time_base: Fraction
-    pts: np.ndarray  # (T,) int64, rising, ticks of the stream
-    key_positions: np.ndarray  # (K,) int64, rising: which frames are key frames
-
-    def __post_init__(self) -> None:
-        check_shape("pts", self.pts, ("T",))
-        check_shape("key_positions", self.key_positions, ("K",))
+    pts: Annotated[np.ndarray, "T"]  # int64, rising, ticks of the stream
+    key_positions: Annotated[np.ndarray, "K"]  # int64, rising: which frames are key frames
 
     def time_s(self, place: int) -> float:
         """Return the seconds from the first frame to the frame at `place`."""

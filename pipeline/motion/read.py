@@ -2,34 +2,35 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_numbers, check_shape
+from configs.checks import Shaped, check_numbers, check_shape
 from configs.errors import InputError
 from configs.npz_files import read_npz
 from pipeline.motion.layouts import Layout, find_layout, smpl_pose
 
 
 @dataclass(frozen=True, slots=True)
-class MotionFile:
+class MotionFile(Shaped):
     """What a motion file says, in an upright world (Z up, metres).
 
     The fields from `timestamps` on are None in files that another program wrote.
     """
 
     layout: Layout
-    poses: np.ndarray  # (N, 156 or 165) axis-angle
-    trans: np.ndarray  # (N, 3) SMPL translation, metres
-    betas: np.ndarray  # (B,), 16 in AMASS
+    poses: Annotated[np.ndarray, "N", "W"]  # axis-angle, 156 or 165 wide
+    trans: Annotated[np.ndarray, "N", 3]  # SMPL translation, metres
+    betas: Annotated[np.ndarray, "B"]  # 16 in AMASS
     gender: str
     rate_hz: float
-    timestamps: np.ndarray | None  # (N,) float64 seconds
-    frame_index: np.ndarray | None  # (N,) int64, nearest frame of the video
-    is_observed: np.ndarray | None  # (N,) bool
-    is_refined: np.ndarray | None  # (N,) bool
-    joint_confidence: np.ndarray | None  # (N, 24)
-    camera_k: np.ndarray | None  # (N, 3, 3)
+    timestamps: Annotated[np.ndarray | None, "N"]  # float64 seconds
+    frame_index: Annotated[np.ndarray | None, "N"]  # int64, nearest frame of the video
+    is_observed: Annotated[np.ndarray | None, "N"]  # bool
+    is_refined: Annotated[np.ndarray | None, "N"]  # bool
+    joint_confidence: Annotated[np.ndarray | None, "N", 24]
+    camera_k: Annotated[np.ndarray | None, "N", 3, 3]
     world_from_cam: np.ndarray | None  # (4, 4)
     original_timestamps: np.ndarray | None  # (T,) float64 seconds
     original_frame_index: np.ndarray | None  # (T,) int64
@@ -39,14 +40,8 @@ class MotionFile:
     version: str | None
 
     def __post_init__(self) -> None:
-        samples = len(self.poses)
+        Shaped.__post_init__(self)
         check_shape("poses", self.poses, ("N", self.layout.width))
-        check_shape("trans", self.trans, (samples, 3))
-        check_shape("betas", self.betas, ("B",))
-        for name, tail in SAMPLE_SHAPES.items():
-            value = getattr(self, name)
-            if value is not None:
-                check_shape(name, value, (samples, *tail))
 
     @property
     def duration_s(self) -> float:
@@ -68,19 +63,12 @@ class MotionFile:
         return smpl_pose(self.poses)
 
 
-SAMPLE_SHAPES: dict[str, tuple[int, ...]] = {
-    "timestamps": (),
-    "frame_index": (),
-    "is_observed": (),
-    "is_refined": (),
-    "joint_confidence": (24,),
-    "camera_k": (3, 3),
-}
+SAMPLE_KEYS = ("timestamps", "frame_index", "is_observed", "is_refined", "joint_confidence", "camera_k")
 RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
 NEEDED_KEYS = ("poses", "trans", "betas", "gender")
 TEXT_KEYS = ("gender", "body_model", "source", "version")
 READ_KEYS = {
-    *(*NEEDED_KEYS, *RATE_KEYS, *SAMPLE_SHAPES, *TEXT_KEYS),
+    *(*NEEDED_KEYS, *RATE_KEYS, *SAMPLE_KEYS, *TEXT_KEYS),
     *("world_from_cam", "original_timestamps", "original_frame_index", "track_id"),
 }
 TEXT_CHARS_MAX = 1000

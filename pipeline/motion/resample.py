@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Annotated
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from configs.errors import InputError
 from configs.schema import check_whole_rate
 from pipeline.types import MotionTrack
@@ -16,27 +17,18 @@ TIME_SLACK = 1e-6  # of a sample: keeps the last frame when its timestamp was ro
 
 
 @dataclass(frozen=True, slots=True)
-class SampledMotion:
+class SampledMotion(Shaped):
     """A motion in the camera frame at chosen times."""
 
     rate_hz: float  # samples per second; the mean where the original frames were kept
-    time_s: np.ndarray  # (N,) float64
-    nearest_row: np.ndarray  # (N,) int64, row of the track that is nearest in time
-    pose: np.ndarray  # (N, 24, 3) float64 axis-angle
-    trans: np.ndarray  # (N, 3) float64 SMPL translation, metres
-    joint_confidence: np.ndarray  # (N, 24) float32
-    is_observed: np.ndarray  # (N,) bool; False = filled in between
-    focal_px: np.ndarray  # (N,) float64
-    principal_px: np.ndarray  # (N, 2) float64
-
-    def __post_init__(self) -> None:
-        samples = len(self.time_s)
-        check_shape("pose", self.pose, (samples, 24, 3))
-        check_shape("trans", self.trans, (samples, 3))
-        check_shape("joint_confidence", self.joint_confidence, (samples, 24))
-        check_shape("principal_px", self.principal_px, (samples, 2))
-        for name in ("nearest_row", "is_observed", "focal_px"):
-            check_shape(name, getattr(self, name), (samples,))
+    time_s: Annotated[np.ndarray, "N"]  # float64
+    nearest_row: Annotated[np.ndarray, "N"]  # int64, row of the track that is nearest in time
+    pose: Annotated[np.ndarray, "N", 24, 3]  # float64 axis-angle
+    trans: Annotated[np.ndarray, "N", 3]  # float64 SMPL translation, metres
+    joint_confidence: Annotated[np.ndarray, "N", 24]  # float32
+    is_observed: Annotated[np.ndarray, "N"]  # bool; False = filled in between
+    focal_px: Annotated[np.ndarray, "N"]  # float64
+    principal_px: Annotated[np.ndarray, "N", 2]  # float64
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.errors import SettingsError
-from dpmesh.body.joint_sets import SMPL24
+from configs.skeletons import SMPL24
 from pipeline.flow.atomic import write_npz
 from pipeline.motion.layouts import LAYOUTS, Layout, LayoutName, full_poses
 from pipeline.motion.posing import Body, joint_positions, pelvis_of

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.types import Observations, concatenate_observations, select_rows
+from pipeline.types import Observations, concatenate_observations
 
 ROWS_HELD = 500_000  # of all people that are gathered at once, about 800 bytes each
 
@@ -76,7 +76,7 @@ def _gather(shards: Shards, spans: list[Span]) -> Iterator[Observations]:
         for track_id, rows in _rows_by_track(shard.track_id):
             if track_id not in last:
                 continue
-            mine = select_rows(shard, rows)
+            mine = shard.take(rows)
             held.setdefault(track_id, []).append(mine)
             if mine.frame_index[-1] == last[track_id]:
                 yield concatenate_observations(held.pop(track_id))

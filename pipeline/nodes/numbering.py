@@ -11,7 +11,7 @@ import numpy as np
 from configs.errors import SettingsError
 from configs.schema import RunSettings
 from pipeline.nodes.group import Shards, Span, find_spans
-from pipeline.types import Observations, select_rows
+from pipeline.types import Observations
 from trackers.edits import NOBODY, NUMBER_MAX, Edit, apply_edits
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class NumberedPeople:
             people = apply_edits(self.edits, people, shard.frame_index, shard.time_s, self._number_of.values())
             if self.edits:
                 _refuse_doubles(people, shard.frame_index, self.edits)
-            yield select_rows(replace(shard, track_id=people), people != NOBODY)
+            yield replace(shard, track_id=people).take(people != NOBODY)
 
 
 def _refuse_doubles(people: np.ndarray, frame_index: np.ndarray, edits: Sequence[Edit]) -> None:

@@ -1,11 +1,12 @@
 """Draws bodies by casting rays with Embree, which runs on any CPU without a display."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from configs.checks import check_shape
+from configs.checks import Shaped, check_shape
 
 NEAR_M = 0.05  # what lies nearer to the camera, or behind it, has no place in the picture
 AMBIENT, DIFFUSE, GLOSS = 0.38, 0.62, 0.18
@@ -16,19 +17,13 @@ SUBPIXELS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(Shaped):
     """Bodies as seen by one camera."""
 
-    colour: np.ndarray  # (H, W, 3) uint8 RGB, black where nobody is
-    person: np.ndarray  # (H, W) int32, row of the person nearest to the camera, -1 = nobody
-    coverage: np.ndarray  # (H, W) float32, share of the pixel that bodies cover
-    depth_m: np.ndarray  # (H, W) float32, infinite where nobody is
-
-    def __post_init__(self) -> None:
-        check_shape("colour", self.colour, ("H", "W", 3))
-        size = self.colour.shape[:2]
-        for name in ("person", "coverage", "depth_m"):
-            check_shape(name, getattr(self, name), size)
+    colour: Annotated[np.ndarray, "H", "W", 3]  # uint8 RGB, black where nobody is
+    person: Annotated[np.ndarray, "H", "W"]  # int32, row of the person nearest to the camera, -1 = nobody
+    coverage: Annotated[np.ndarray, "H", "W"]  # float32, share of the pixel that bodies cover
+    depth_m: Annotated[np.ndarray, "H", "W"]  # float32, infinite where nobody is
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """A view of the same people from the side and a little above, standing on a ground grid."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped, check_shape
 from pipeline.overlay.drawing import draw_text, text_height_for
 
 BACKGROUND = (34, 36, 40)
@@ -19,21 +20,16 @@ NEAR_M = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class SideView:
+class SideView(Shaped):
     """A camera that looks at all people of a clip, and the ground they stand on."""
 
-    side_from_cam: np.ndarray  # (4, 4)
+    side_from_cam: Annotated[np.ndarray, 4, 4]
     focal_px: float
-    principal_px: np.ndarray  # (2,)
-    centre_m: np.ndarray  # (3,) what it looks at, camera axes, on the ground
+    principal_px: Annotated[np.ndarray, 2]
+    centre_m: Annotated[np.ndarray, 3]  # what it looks at, camera axes, on the ground
     radius_m: float
     width: int
     height: int
-
-    def __post_init__(self) -> None:
-        check_shape("side_from_cam", self.side_from_cam, (4, 4))
-        check_shape("principal_px", self.principal_px, (2,))
-        check_shape("centre_m", self.centre_m, (3,))
 
     def moved(self, points: np.ndarray) -> np.ndarray:
         """Return points (..., 3) of the real camera's axes in the axes of this one."""

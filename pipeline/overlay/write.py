@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import cv2
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from configs.schema import OverlaySettings
 from pipeline.motion.library import MotionLibrary
 from pipeline.motion.posing import Body, joint_positions, vertex_positions
@@ -37,25 +37,16 @@ OpenSink = Callable[[Path, int, int], AbstractContextManager[VideoSink]]  # path
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleInFrame:
+class PeopleInFrame(Shaped):
     """The bodies of one frame."""
 
-    track_ids: np.ndarray  # (N,) int64
-    vertices: np.ndarray  # (N, V, 3) metres, camera axes
-    is_observed: np.ndarray  # (N,) bool
-    focal_px: np.ndarray  # (N,) of the full image
-    principal_px: np.ndarray  # (N, 2)
-    boxes_xyxy: np.ndarray  # (N, 4)
-    keypoints: np.ndarray  # (N, 17, 3)
-
-    def __post_init__(self) -> None:
-        people = len(self.track_ids)
-        check_shape("vertices", self.vertices, (people, "V", 3))
-        check_shape("principal_px", self.principal_px, (people, 2))
-        check_shape("boxes_xyxy", self.boxes_xyxy, (people, 4))
-        check_shape("keypoints", self.keypoints, (people, 17, 3))
-        for name in ("is_observed", "focal_px"):
-            check_shape(name, getattr(self, name), (people,))
+    track_ids: Annotated[np.ndarray, "N"]  # int64
+    vertices: Annotated[np.ndarray, "N", "V", 3]  # metres, camera axes
+    is_observed: Annotated[np.ndarray, "N"]  # bool
+    focal_px: Annotated[np.ndarray, "N"]  # of the full image
+    principal_px: Annotated[np.ndarray, "N", 2]
+    boxes_xyxy: Annotated[np.ndarray, "N", 4]
+    keypoints: Annotated[np.ndarray, "N", 17, 3]
 
 
 def write_overlay(
@@ -204,7 +195,7 @@ def _skinned(
     for row in by_frame:
         stop = start + len(row)
         part = slice(start, stop)
-        yield PeopleInFrame(*(getattr(everyone, name)[part] for name in PeopleInFrame.__dataclass_fields__))
+        yield everyone.take(part)
         start = stop
 
 

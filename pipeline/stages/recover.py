@@ -10,7 +10,7 @@ from configs.schema import RecoverSettings
 from dpmesh.geometry import default_focal
 from pipeline.flow.line import Stage
 from pipeline.flow.memory import release_memory
-from pipeline.types import Chunk, Observations, concatenate_observations, select_rows
+from pipeline.types import Chunk, Observations, concatenate_observations
 from trackers.types import FOOT_POINTS
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ class RecoverStage(Stage):
         images = [frame.image for frame in chunk.frames]
         indices = [frame.index for frame in chunk.frames]
         usable = (observations.keypoints[..., 2] >= self._settings.keypoint_score_min).sum(axis=1)
-        observations = select_rows(observations, usable >= self._settings.keypoints_min)
+        observations = observations.take(usable >= self._settings.keypoints_min)
         if not len(observations.frame_index):
             return replace(chunk, observations=observations)
         parts = []
         for start in range(0, len(observations.frame_index), ROWS_AT_ONCE):
-            rows = select_rows(observations, np.arange(start, min(start + ROWS_AT_ONCE, len(observations.frame_index))))
+            rows = observations.take(np.arange(start, min(start + ROWS_AT_ONCE, len(observations.frame_index))))
             bodies = self._recovery.recover(
                 images,
                 PeopleInImages(

@@ -3,12 +3,13 @@
 The axes are those of the window: the camera's, turned so that the mean ray to the person points ahead.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
+from configs.checks import Shaped, check_shape
 from dpmesh.geometry.camera import ray_rotation
 from dpmesh.geometry.rotations import matrix_to_six
 
@@ -17,19 +18,19 @@ NUMBERS = 24 * 6 + 3 * KEYPOINT_COUNT + 4
 
 
 @dataclass(frozen=True, slots=True)
-class MotionConditions:
+class MotionConditions(Shaped):
     """N windows of T rows; rows behind a window's last one are not `is_row`."""
 
-    numbers: Tensor  # (N, T, NUMBERS) what the network reads; 0 in rows that were not observed
-    recovered: Tensor  # (N, T, 24, 6) recovered rotations in window axes; between observed rows a straight line
-    is_observed: Tensor  # (N, T) bool
-    is_row: Tensor  # (N, T) bool
-    time_s: Tensor  # (N, T) about the window's middle
-    camera_from_window: Tensor  # (N, 3, 3)
+    numbers: Annotated[Tensor, "N", "T", "C"]  # what the network reads; 0 in rows that were not observed
+    recovered: Annotated[Tensor, "N", "T", 24, 6]  # rotations in window axes; between observed rows a straight line
+    is_observed: Annotated[Tensor, "N", "T"]  # bool
+    is_row: Annotated[Tensor, "N", "T"]  # bool
+    time_s: Annotated[Tensor, "N", "T"]  # about the window's middle
+    camera_from_window: Annotated[Tensor, "N", 3, 3]
 
     def __getitem__(self, windows: slice) -> "MotionConditions":
         """Return some of the windows."""
-        return MotionConditions(**{field.name: getattr(self, field.name)[windows] for field in fields(self)})
+        return self.take(windows)
 
     def to_window(self, poses: Tensor) -> Tensor:
         """Return camera poses (N, T, 24, 6) in window axes; not rounded to rotations."""

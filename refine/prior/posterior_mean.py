@@ -77,25 +77,9 @@ def _every(track: TrackRows, step: int, first: int) -> TrackRows:
     if step == 1:
         return track
     rows = slice(first, None, step)
-    views = tuple(
-        replace(
-            view,
-            keypoints=view.keypoints[rows],
-            focal_px=view.focal_px[rows],
-            principal_px=view.principal_px[rows],
-            pose=None if view.pose is None else view.pose[rows],
-        )
-        for view in track.views
-    )
-    return replace(
-        track,
-        time_s=track.time_s[rows],
-        pose=track.pose[rows],
-        trans=track.trans[rows],
-        joint_confidence=track.joint_confidence[rows],
-        is_observed=track.is_observed[rows],
-        views=views,
-    )
+    named = ("time_s", "pose", "trans", "joint_confidence", "is_observed")
+    views = tuple(view.take(rows) for view in track.views)
+    return replace(track, views=views, **{name: getattr(track, name)[rows] for name in named})
 
 
 def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:

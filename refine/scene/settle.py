@@ -6,12 +6,13 @@ one camera measures worst. For cameras that stand still.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from configs.schema import RefineSettings
 from refine.fit.energy import time_steps_of
 from refine.rows.windows import eased
@@ -30,19 +31,13 @@ ITERATIONS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class SceneRows:
+class SceneRows(Shaped):
     """One person, as far as the scene is concerned."""
 
-    frame_index: np.ndarray  # (T,) int64, increasing: who is there at the same time
-    time_s: np.ndarray  # (T,) increasing
-    joints_m: np.ndarray  # (T, 24, 3) SMPL's joints, camera axes
-    is_observed: np.ndarray  # (T,) bool
-
-    def __post_init__(self) -> None:
-        count = check_shape("time_s", self.time_s, ("T",))["T"]
-        check_shape("frame_index", self.frame_index, (count,))
-        check_shape("joints_m", self.joints_m, (count, 24, 3))
-        check_shape("is_observed", self.is_observed, (count,))
+    frame_index: Annotated[np.ndarray, "T"]  # int64, increasing: who is there at the same time
+    time_s: Annotated[np.ndarray, "T"]  # increasing
+    joints_m: Annotated[np.ndarray, "T", 24, 3]  # SMPL's joints, camera axes
+    is_observed: Annotated[np.ndarray, "T"]  # bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,17 @@ serves pose and camera.
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from dpmesh.body import BodyModel
 from dpmesh.body.structure import BodyStructure
 from dpmesh.geometry.rotations import matrix_to_six, six_to_matrix
 from refine.prior.schedule import Schedule
-from refine.scorehmr.denoiser import BETA_NUMBERS, POSE_NUMBERS, Denoiser, PreparedScore
+from refine.scorehmr.denoiser import POSE_NUMBERS, Denoiser, PreparedScore
 from refine.scorehmr.guidance import (
     ROOT_NUMBERS,
     EarlyStop,
@@ -46,26 +47,17 @@ VERTICES = {
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedRows:
+class PublishedRows(Shaped):
     """Rows to refine, as the published code takes them: people of a picture, frames of a track or views of a person."""
 
-    pose: Tensor  # (R, 24, 3, 3) rotations
-    betas: Tensor  # (R, 10)
-    camera_m: Tensor  # (R, 3) translation to begin from
-    keypoints_px: Tensor  # (R, 25, 2) OpenPose's joints, pixels of the full image
-    confidence: Tensor  # (R, 25)
-    focal_px: Tensor  # (R, 2)
-    principal_px: Tensor  # (R, 2)
-    image_px: Tensor  # (R, 2) width and height
-
-    def __post_init__(self) -> None:
-        rows = check_shape("pose", self.pose, ("R", 24, 3, 3))["R"]
-        check_shape("betas", self.betas, (rows, BETA_NUMBERS))
-        check_shape("camera_m", self.camera_m, (rows, 3))
-        check_shape("keypoints_px", self.keypoints_px, (rows, len(POINTS), 2))
-        check_shape("confidence", self.confidence, (rows, len(POINTS)))
-        for name in ("focal_px", "principal_px", "image_px"):
-            check_shape(name, getattr(self, name), (rows, 2))
+    pose: Annotated[Tensor, "R", 24, 3, 3]  # rotations
+    betas: Annotated[Tensor, "R", 10]
+    camera_m: Annotated[Tensor, "R", 3]  # translation to begin from
+    keypoints_px: Annotated[Tensor, "R", 25, 2]  # OpenPose's joints, pixels of the full image
+    confidence: Annotated[Tensor, "R", 25]
+    focal_px: Annotated[Tensor, "R", 2]
+    principal_px: Annotated[Tensor, "R", 2]
+    image_px: Annotated[Tensor, "R", 2]  # width and height
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.checks import join_rows
 from configs.errors import InputError
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
-from dpmesh.training.engine.shards import join_arrays, read_arrays
+from dpmesh.training.engine.shards import read_arrays
 from dpmesh.training.motion.seen import SimulatedMotion
 from refine.prior.conditions import MotionConditions, describe_windows
 
@@ -38,7 +39,7 @@ class MotionShards:
         paths = sorted(folder.glob("motion_*.npz"))
         if not paths:
             raise InputError(f"{folder}: no motion_*.npz there; make them with `dpmesh-video data motion`")
-        self._motion = join_arrays([read_arrays(path, SimulatedMotion) for path in paths])
+        self._motion = join_rows([read_arrays(path, SimulatedMotion) for path in paths])
         self._seed = seed
         frames = self._motion.pose.shape[1]
         self._rows = frames if rows is None else rows

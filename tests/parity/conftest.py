@@ -38,7 +38,6 @@ SCORE_FILES = {
 CASES = {
     "camera_case": r"(get_camera_trans_[^/]+)/cam",
     "anchor_case": r"(anchor_exponent_[^/]+)/anchor",
-    "joint_set_case": r"(to_smpl30/[^/]+)/src",
     "augment_case": r"(aug_config_seed\d+)/scale",
     "occluder_case": r"(occluder_seed\d+)/out",
     "box_seed_case": r"(process_bbox_train_seed\d+)/bbox",

@@ -23,7 +23,7 @@ from dpmesh.network.heads import rot6d_to_matrix
 from dpmesh.network.model import DPMesh
 from dpmesh.network.unet import time_embedding
 from dpmesh.training.recovery.published_losses import project_to_grid
-from dpmesh.weights.official_keys import canonical_name, convert, translate
+from dpmesh.weights.official_names import UNUSED, canonical_name, fit_shape, own_names
 
 TOLERANCE = 2e-4
 """Of an output's standard deviation, as the golden data's README suggests; the reference itself spreads by 6e-5."""
@@ -68,6 +68,13 @@ def small_release(small: dict[str, Any]) -> NetworkConfig:
     )
 
 
+def convert(state: dict[str, Tensor], model: DPMesh, config: NetworkConfig) -> dict[str, Tensor]:
+    """Return an official state dict under the names of this network; KeyError for a name that neither knows."""
+    names = own_names(model.state_dict(), config)
+    taken = {name: tensor for name, tensor in state.items() if not UNUSED.match(canonical_name(name))}
+    return {names[canonical_name(name)]: fit_shape(names[canonical_name(name)], t) for name, t in taken.items()}
+
+
 @pytest.fixture(scope="module")
 def golden(small_file: Path, small_config: dict[str, Any]) -> Golden:
     stored = load_file(small_file)
@@ -76,7 +83,7 @@ def golden(small_file: Path, small_config: dict[str, Any]) -> Golden:
     wanted = {name.removeprefix("out/"): t for name, t in stored.items() if name.startswith("out/")}
     config = small_release(small_config)
     model = DPMesh(**config.to_mappings()).eval()
-    loaded = model.load_state_dict(convert(official, config), strict=False)
+    loaded = model.load_state_dict(convert(official, model, config), strict=False)
     assert not loaded.unexpected_keys
     assert all(name.startswith("pose_prior.") for name in loaded.missing_keys), loaded.missing_keys
     image, joints, mask = (stored[f"input/{name}"].float() for name in ("img", "joints", "joints_mask"))
@@ -239,9 +246,10 @@ def test_full_size_network_equals_the_published_one(real_size_file: Path, checkp
     model.volume.positions.copy_(sine_table(regressor.volume_depth * GRID**2, regressor.width))
     model.transformer.positions.copy_(grid_position(GRID, regressor.width, published=True))
     own = model.state_dict()
+    names = own_names(own, RELEASE)
     for entry in keys:
         name = canonical_name(entry["key"])
-        ours = None if "alias_of" in entry or name.startswith("vposer.") else translate(name, RELEASE)
+        ours = None if "alias_of" in entry or name.startswith("vposer.") else names.get(name)
         if ours is not None:
             own[ours].copy_(recipe(name, tuple(entry["shape"]), seed).reshape(own[ours].shape))
     model.pose_prior.load_state_dict({k: torch.zeros_like(v) for k, v in model.pose_prior.state_dict().items()})
@@ -266,5 +274,5 @@ def test_every_key_of_a_real_checkpoint_has_its_place_and_shape(checkpoint_keys_
     with torch.device("meta"):
         official = {entry["key"]: torch.empty(entry["shape"]) for entry in stored}
         model = DPMesh.from_preset("release")
-    found = {name: tuple(tensor.shape) for name, tensor in convert(official, RELEASE).items()}
+    found = {name: tuple(tensor.shape) for name, tensor in convert(official, model, RELEASE).items()}
     assert found == {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from configs.skeletons import COCO_NAMES, DPMESH30
 from dpmesh.geometry.crop import crop_matrices, invert_affine
 from dpmesh.geometry.types import default_focal
-from dpmesh.published_joints import convert_joints
 from dpmesh.recovery.crop_inputs import CropInputs, crop_inputs, published_squares
+from trackers.keypoint_layouts import LAYOUTS
 
 CROP_PX = 256
 SCORE_MIN = 0.05
@@ -17,8 +18,11 @@ PIXEL_VALUE = 2 / 255  # OpenCV's rounding differs between versions
 
 @pytest.fixture
 def joints(item_case: Any) -> np.ndarray:
-    source = "openpose19" if item_case.name.endswith("openpose") else "coco19"
-    return convert_joints(item_case["keypoints"][None], source, "smpl30")
+    is_openpose = item_case.name.endswith("openpose")
+    names = (*LAYOUTS["openpose18"].points, "pelvis") if is_openpose else (*COCO_NAMES, "pelvis", "neck")
+    thirty = np.zeros((1, len(DPMESH30), 3), item_case["keypoints"].dtype)
+    thirty[:, [DPMESH30.index(name) for name in names]] = item_case["keypoints"]
+    return thirty
 
 
 @pytest.fixture

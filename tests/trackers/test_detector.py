@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from configs.errors import WeightsError
+from configs.skeletons import MIRRORED_17
 from trackers.detector import PoseDetector
-from trackers.flip_test import MIRRORED_KEYPOINTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ def test_a_mirrored_detector_finds_in_the_mirror_what_it_finds_outside(
     one, other = mirrored.detect([image, np.ascontiguousarray(image[:, ::-1])])
     sure = one.scores > 0.5
     assert sure.any()
-    back = image.shape[1] - other.keypoints[:, list(MIRRORED_KEYPOINTS), 0]
+    back = image.shape[1] - other.keypoints[:, list(MIRRORED_17), 0]
     for x in one.keypoints[sure, :, 0]:
         assert np.abs(back - x).mean(axis=1).min() < 2.0
 

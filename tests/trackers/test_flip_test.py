@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from dpmesh.keypoints import MIRRORED_17
+from configs.skeletons import MIRRORED_17
 from trackers.flip_test import (
-    MIRRORED_KEYPOINTS,
     SIDE_DOUBT,
     exchange_sides,
     follow_sides,
@@ -35,11 +34,10 @@ def test_what_was_found_in_a_mirror_lies_where_it_is_with_left_and_right_as_they
     people = people_at((20, 30), (200, 10))
     mirrored = people.copy()
     mirrored[:, [0, 2]] = 640 - people[:, [2, 0]]
-    points = people[:, 6:].reshape(2, 17, 3)[:, list(MIRRORED_KEYPOINTS)] * (-1, 1, 1) + (640, 0, 0)
+    points = people[:, 6:].reshape(2, 17, 3)[:, list(MIRRORED_17)] * (-1, 1, 1) + (640, 0, 0)
     mirrored[:, 6:] = points.reshape(2, -1)
     np.testing.assert_allclose(unflip(mirrored, 640), people, atol=1e-4)
-    assert sorted(MIRRORED_KEYPOINTS) == list(range(17))
-    assert MIRRORED_KEYPOINTS == MIRRORED_17  # trackers and dpmesh do not know each other
+    assert sorted(MIRRORED_17) == list(range(17))
 
 
 def test_looks_that_agree_become_their_mean() -> None:
@@ -82,7 +80,7 @@ def seen_from_behind(phase: float = 0.0) -> np.ndarray:
     height = {0: 15, 1: 12, 3: 14, 5: 38, 7: 70, 9: 98, 11: 100, 13: 143, 15: 185}
     points = np.zeros((17, 3))
     for left, x in half.items():
-        for place, sign in ((left, -1.0), (MIRRORED_KEYPOINTS[left], 1.0)):
+        for place, sign in ((left, -1.0), (MIRRORED_17[left], 1.0)):
             lift = 8.0 * np.sin(phase) * sign if left == 15 else 0.0
             points[place] = 100.0 + sign * x, height[left] + lift, 0.9
     return points
@@ -105,7 +103,7 @@ def test_legs_under_each_others_names_do_not_meet_in_the_middle(wrong: int, exch
         joined, is_disputed = merge_keypoints(pair, SIDE_PX)
         assert apart(joined, KNEES) > 0.5 * apart(truth, KNEES)
         assert apart(joined, ANKLES) > 0.5 * apart(truth, ANKLES)
-        is_wide = np.linalg.norm(truth[:, :2] - truth[list(MIRRORED_KEYPOINTS), :2], axis=1) > 0.05 * SIDE_PX
+        is_wide = np.linalg.norm(truth[:, :2] - truth[list(MIRRORED_17), :2], axis=1) > 0.05 * SIDE_PX
         assert np.array_equal(is_disputed[is_wide], exchanged[is_wide])
         assert np.linalg.norm(joined[is_wide, :2] - truth[is_wide, :2], axis=1).max() < 0.03 * SIDE_PX
         np.testing.assert_allclose(joined[is_disputed, 2], SIDE_DOUBT * 0.85)

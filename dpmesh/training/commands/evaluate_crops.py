@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         )
         sys.stdout.write(f"{'with the image' if is_image_used else 'joints alone'}\n")
         parts = {"all": errors, **{name: errors.of_level(name) for name in LEVELS}}
-        parts["lying"] = errors.of_rows(errors.is_turned)
+        parts["lying"] = errors.take(errors.is_turned)
         for name, part in parts.items():
             told = {key: round(value, 1) for key, value in asdict(part.means()).items()}
             sys.stdout.write(f"  {name:<6} {len(part.apart_mm):>5} crops  {json.dumps(told)}\n")

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import torch
 
+from configs.skeletons import MIRRORED_17
 from dpmesh.body import load_body
-from dpmesh.keypoints import MIRRORED_17
 from dpmesh.training.commands.option_types import positive_int, whole
 from dpmesh.training.commands.options import add_image_options, image_settings, log_to_stderr, run_command
 from dpmesh.training.engine.rng import Rng

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
+from configs.checks import join_rows
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from dpmesh.training.commands.option_types import positive_int, whole
 from dpmesh.training.commands.options import log_to_stderr, run_command
 from dpmesh.training.engine.rng import Rng
-from dpmesh.training.engine.shards import claim_folder, digest, fill, join_arrays, run_jobs, write_arrays
+from dpmesh.training.engine.shards import claim_folder, digest, fill, run_jobs, write_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import draw_clips
 from dpmesh.training.motion.seen import SimulatedMotion, see
@@ -65,7 +66,7 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
             rng = Rng((options.seed, 11, start))
             clips = draw_clips(bank, rng.numpy, BATCH, options.frames, options.split)
             parts.append(see(clips, body, network, noise.draw(rng), rng))
-        write_arrays(paths[mine[k]], join_arrays(parts))
+        write_arrays(paths[mine[k]], join_rows(parts))
 
     fill([paths[k] for k in mine], make, f"motion {options.split}")
 

@@ -110,7 +110,7 @@ def sightings(eyes: Eyes, crops: CropShards) -> tuple[Sighting, Tensor]:
     """Return the keypoints of those crops whose person was found, and which these are (R,) bool."""
     parts = [eyes.look(batch) for batch in crops.in_order(BATCH)]
     joints, confidence, is_found = (torch.cat([part[place] for part in parts]) for place in range(3))
-    return truth_of(crops.crops, joints, confidence).rows(is_found), is_found
+    return truth_of(crops.crops, joints, confidence).take(is_found), is_found
 
 
 def format_statistics(columns: dict[str, ErrorStatistics]) -> str:

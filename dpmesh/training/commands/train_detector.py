@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     """Train or export."""
     if options.export is not None:
         check_checkpoint(options.output / CHECKPOINT)
-    from dpmesh.training.detector.trainer import DetectorPlan, DetectorTrainer
+    from dpmesh.training.detector.trainer import DetectorPlan, DetectorTrainer, LivePictures
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         trainer.export(options.export)
         return
     studio = open_live_studio(options, load_body(None, device=options.device))
-    trainer.train(studio, pause_after=options.pause_after)
+    trainer.train(LivePictures(studio, plan, options.device), None, pause_after=options.pause_after)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from configs.skeletons import COCO_OF_30
 from dpmesh.network.prompts import read_heatmaps
 from dpmesh.recovery.keypoint_refiner import CROP_PX, MAP_PX, KeypointNetwork
 from dpmesh.training.commands.options import (
@@ -22,7 +23,6 @@ from dpmesh.training.engine.loop import Loop, LoopPlan
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import Crops
-from dpmesh.training.people.population import COCO_OF_30
 from dpmesh.training.recovery.batches import mirrored, recoloured
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.map_loss import map_loss

@@ -148,7 +148,7 @@ class Loop(Generic[Network, Batch, Held]):
         self._config = config
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(
-            trained,
+            self.groups(trained),
             lr=plan.schedule.learning_rate,
             weight_decay=plan.weight_decay,
             betas=plan.betas,
@@ -167,6 +167,10 @@ class Loop(Generic[Network, Batch, Held]):
         if learned is not None:
             self.running_losses = self._accelerator.prepare_model(learned, device_placement=False)
         output.mkdir(parents=True, exist_ok=True)
+
+    def groups(self, trained: list[nn.Parameter]) -> list[dict[str, Any]]:
+        """Return the parameters in the groups that the optimiser takes, with what differs from the plan."""
+        return [{"params": trained}]
 
     def losses(self, batch: Batch, turn: int) -> dict[str, Tensor]:
         """Return the weighted losses by name; their sum is what a step lowers.

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,12 +74,6 @@ def read_arrays(path: Path, kind: type[Noun], convert: Callable[[np.ndarray], An
     raise InputError(
         f"{path}: lacks {', '.join(missing)}, so another version made it; make the folder anew, with another --output"
     )
-
-
-def join_arrays(parts: Sequence[Noun]) -> Noun:
-    """Return dataclasses of arrays as one, row behind row."""
-    joined = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(parts[0])}
-    return type(parts[0])(**joined)
 
 
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from configs.skeletons import MIRRORED_24
 from dpmesh.training.mocap.limits import clamp_to_limits
 from dpmesh.training.mocap.skeleton import JOINT_COUNT, JOINT_INDEX, JOINT_NAMES
 
@@ -22,10 +23,6 @@ LIMBS = tuple(
 )
 _LIMB_PROBABILITY = 0.6  # that one limb of a pose chosen for it comes from elsewhere
 _LEAN_DEG = 22.0
-_MIRRORED = tuple(
-    JOINT_INDEX[name.replace("left_", "right_") if "left_" in name else name.replace("right_", "left_")]
-    for name in JOINT_NAMES
-)
 # Standard deviation of the noise in degrees at strength 1; the recordings hold no wrist, so wrists get the most.
 NOISE_DEG = {
     "hip": 6.0, "knee": 6.0, "ankle": 8.0, "foot": 5.0, "spine1": 4.0, "spine2": 4.0, "spine3": 3.0, "neck": 6.0,
@@ -52,7 +49,7 @@ class Augmentation:
 
 def mirror(pose: np.ndarray) -> np.ndarray:
     """Return the poses seen in a mirror: left and right swapped across the body's YZ plane."""
-    return pose[..., list(_MIRRORED), :] * np.array([1.0, -1.0, -1.0], dtype=pose.dtype)
+    return pose[..., list(MIRRORED_24), :] * np.array([1.0, -1.0, -1.0], dtype=pose.dtype)
 
 
 def mix(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

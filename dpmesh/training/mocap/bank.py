@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from configs.errors import InputError
 from configs.npz_files import NpzFile, open_npz
 from dpmesh.training.mocap.augment import Augmentation, augment, turn_root
 from dpmesh.training.mocap.retarget import SmplMotion
-from dpmesh.training.mocap.skeleton import JOINT_COUNT
 
 _FORMAT = "dpmesh-pose-bank-1"
 BANK_BYTES_MAX = 2**34
@@ -26,33 +26,27 @@ _PER_SEQUENCE = ("name", "collection", "subject", "category", "split")
 
 
 @dataclass(frozen=True, slots=True)
-class PoseBank:
+class PoseBank(Shaped):
     """Poses in SMPL joints at one rate: Y up, facing +Z at rest, left = +X, floor near y = 0.
 
     `trans` is the pelvis joint's position, so a body's translation is `trans` minus its own rest pelvis. Frames of a
     sequence follow each other without a gap.
     """
 
-    pose: np.ndarray  # (F, 24, 3) float32 axis-angle relative to the T-pose, root orientation included
-    trans: np.ndarray  # (F, 3) float32 metres
-    sequence: np.ndarray  # (F,) int32 row of the sequence, ascending
-    time_s: np.ndarray  # (F,) float32 from the source file's first kept frame
+    pose: Annotated[np.ndarray, "F", 24, 3]  # float32 axis-angle relative to the T-pose, root orientation included
+    trans: Annotated[np.ndarray, "F", 3]  # float32 metres
+    sequence: Annotated[np.ndarray, "F"]  # int32 row of the sequence, ascending
+    time_s: Annotated[np.ndarray, "F"]  # float32 from the source file's first kept frame
     rate_hz: float
-    names: np.ndarray  # (S,) str path in its archive, "#n" after a cut
-    collections: np.ndarray  # (S,) str
-    subjects: np.ndarray  # (S,) str
-    categories: np.ndarray  # (S,) str
-    splits: np.ndarray  # (S,) str: train, val, test
+    names: Annotated[np.ndarray, "S"]  # str path in its archive, "#n" after a cut
+    collections: Annotated[np.ndarray, "S"]  # str
+    subjects: Annotated[np.ndarray, "S"]  # str
+    categories: Annotated[np.ndarray, "S"]  # str
+    splits: Annotated[np.ndarray, "S"]  # str: train, val, test
 
     def __post_init__(self) -> None:
-        count = len(self.pose)
-        check_shape("pose", self.pose, ("F", JOINT_COUNT, 3))
-        check_shape("trans", self.trans, (count, 3))
-        check_shape("sequence", self.sequence, (count,))
-        check_shape("time_s", self.time_s, (count,))
-        for field in ("names", "collections", "subjects", "categories", "splits"):
-            check_shape(field, getattr(self, field), (len(self.names),))
-        if count and (np.any(np.diff(self.sequence) < 0) or self.sequence[-1] >= len(self.names)):
+        Shaped.__post_init__(self)
+        if len(self.pose) and (np.any(np.diff(self.sequence) < 0) or self.sequence[-1] >= len(self.names)):
             raise ValueError("sequence must ascend and stay below the number of names")
 
     @property

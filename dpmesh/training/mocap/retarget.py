@@ -1,11 +1,12 @@
 """From a rig's rotations to SMPL poses and a scaled trajectory."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from dpmesh.training.mocap.anatomy import mend_ankle, settle_elbows, straighten_knees
 from dpmesh.training.mocap.rigs import SIDES, Drive, Rig
 from dpmesh.training.mocap.skeleton import (
@@ -25,16 +26,12 @@ _FLOOR_QUANTILE = 0.02  # the lowest joint of a few bad frames may dip below the
 
 
 @dataclass(frozen=True, slots=True)
-class SmplMotion:
+class SmplMotion(Shaped):
     """A motion in SMPL joints: Y up, facing +Z at rest, floor near y = 0."""
 
-    pose: np.ndarray  # (T, 24, 3) float32 axis-angle, root orientation included
-    trans: np.ndarray  # (T, 3) float32 metres, position of the pelvis joint
+    pose: Annotated[np.ndarray, "T", 24, 3]  # float32 axis-angle, root orientation included
+    trans: Annotated[np.ndarray, "T", 3]  # float32 metres, position of the pelvis joint
     rate_hz: float
-
-    def __post_init__(self) -> None:
-        check_shape("pose", self.pose, ("T", JOINT_COUNT, 3))
-        check_shape("trans", self.trans, (len(self.pose), 3))
 
 
 def shortest_rotation(start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -1,14 +1,15 @@
 """What every motion capture format is read into."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from configs.checks import check_shape
+from configs.checks import Shaped, check_shape
 
 
 @dataclass(frozen=True, slots=True)
-class SourceMotion:
+class SourceMotion(Shaped):
     """A recorded motion in the joints of its own rig; bone ends are joints too.
 
     Rotations are global and count from the rig's zero pose, in which every joint has the identity; lengths
@@ -16,18 +17,15 @@ class SourceMotion:
     """
 
     names: tuple[str, ...]  # J names, parents before children
-    parents: np.ndarray  # (J,) int, -1 for the root
-    rest: np.ndarray  # (J, 3) joint positions in the zero pose, root at the origin
-    rotation: np.ndarray  # (T, J, 3, 3) global rotations, column vectors
-    position: np.ndarray  # (T, J, 3) joint positions in the world
+    parents: Annotated[np.ndarray, "J"]  # int, -1 for the root
+    rest: Annotated[np.ndarray, "J", 3]  # joint positions in the zero pose, root at the origin
+    rotation: Annotated[np.ndarray, "T", "J", 3, 3]  # global rotations, column vectors
+    position: Annotated[np.ndarray, "T", "J", 3]  # joint positions in the world
     rate_hz: float
 
     def __post_init__(self) -> None:
-        count = len(self.names)
-        check_shape("parents", self.parents, (count,))
-        check_shape("rest", self.rest, (count, 3))
-        check_shape("rotation", self.rotation, ("T", count, 3, 3))
-        check_shape("position", self.position, (len(self.rotation), count, 3))
+        Shaped.__post_init__(self)
+        check_shape("parents", self.parents, (len(self.names),))
         if not self.rate_hz > 0:
             raise ValueError(f"rate_hz is {self.rate_hz}, expected above 0")
 

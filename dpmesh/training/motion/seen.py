@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
+from configs.checks import Shaped
+from configs.skeletons import COCO_OF_30
 from dpmesh.body import BodyModel
 from dpmesh.geometry.camera import ray_rotation
 from dpmesh.geometry.crop import to_crop
@@ -21,7 +23,7 @@ from dpmesh.training.motion.clips import Clips
 from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import NEIGHBOURS, Crops
-from dpmesh.training.people.population import COCO_OF_30, SEEN_OF_30
+from dpmesh.training.people.population import SEEN_OF_30
 from dpmesh.training.render.layout import Views, sample_views
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
 
@@ -34,32 +36,19 @@ _LEGS, _LEFT_ARM, _RIGHT_ARM = (1, 2, 4, 5, 7, 8, 10, 11), (16, 18, 20, 22), (17
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedMotion:
+class SimulatedMotion(Shaped):
     """People for a while, as they are and as a run sees them. Camera axes; rows that are not observed are zero."""
 
-    pose: np.ndarray  # (N, T, 24, 3) float32 axis-angle, the truth
-    betas: np.ndarray  # (N, 10) float32
-    pelvis_m: np.ndarray  # (N, T, 3) float32, where the pelvis truly is
-    time_s: np.ndarray  # (N, T) float64
-    focal_px: np.ndarray  # (N,) float32
-    principal_px: np.ndarray  # (N, 2) float32
-    keypoints: np.ndarray  # (N, T, 17, 3) float32 COCO: x, y in pixels, confidence (0: not given)
-    recovered: np.ndarray  # (N, T, 24, 3) float32 axis-angle, what the network makes of the keypoints
-    recovered_betas: np.ndarray  # (N, T, 10) float32
-    is_observed: np.ndarray  # (N, T) bool
-
-    def __post_init__(self) -> None:
-        sizes = check_shape("pose", self.pose, ("N", "T", 24, 3))
-        rows = sizes["N"], sizes["T"]
-        check_shape("betas", self.betas, (rows[0], 10))
-        check_shape("pelvis_m", self.pelvis_m, (*rows, 3))
-        check_shape("time_s", self.time_s, rows)
-        check_shape("focal_px", self.focal_px, rows[:1])
-        check_shape("principal_px", self.principal_px, (rows[0], 2))
-        check_shape("keypoints", self.keypoints, (*rows, 17, 3))
-        check_shape("recovered", self.recovered, (*rows, 24, 3))
-        check_shape("recovered_betas", self.recovered_betas, (*rows, 10))
-        check_shape("is_observed", self.is_observed, rows)
+    pose: Annotated[np.ndarray, "N", "T", 24, 3]  # float32 axis-angle, the truth
+    betas: Annotated[np.ndarray, "N", 10]  # float32
+    pelvis_m: Annotated[np.ndarray, "N", "T", 3]  # float32, where the pelvis truly is
+    time_s: Annotated[np.ndarray, "N", "T"]  # float64
+    focal_px: Annotated[np.ndarray, "N"]  # float32
+    principal_px: Annotated[np.ndarray, "N", 2]  # float32
+    keypoints: Annotated[np.ndarray, "N", "T", 17, 3]  # float32 COCO: x, y in pixels, confidence (0: not given)
+    recovered: Annotated[np.ndarray, "N", "T", 24, 3]  # float32 axis-angle, what the network makes of the keypoints
+    recovered_betas: Annotated[np.ndarray, "N", "T", 10]  # float32
+    is_observed: Annotated[np.ndarray, "N", "T"]  # bool
 
 
 @torch.no_grad()

@@ -5,17 +5,17 @@ Lengths are shares of the crop's side. The kinds of error are PoseFix's (Moon et
 
 import itertools
 from dataclasses import asdict, dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
-from dpmesh.keypoints import MIRRORED_17
+from configs.checks import Shaped
+from configs.skeletons import COCO_OF_30, MIRRORED_17
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import Crops
-from dpmesh.training.people.population import COCO_OF_30
 from dpmesh.training.render.visibility import HIDDEN, VISIBLE
 
 NEAR = 0.08
@@ -38,26 +38,14 @@ _RAYLEIGH_MEDIAN = 1.1774  # median length of a 2D normal error of deviation 1
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Shaped):
     """Keypoints that were found on crops, and where they are."""
 
-    found: Tensor  # (R, 17, 2) shares of the crop's side
-    confidence: Tensor  # (R, 17)
-    truth: Tensor  # (R, 17, 2)
-    visible: Tensor  # (R, 17) 0 outside the crop, 1 hidden, 2 visible
-    neighbours: Tensor  # (R, N, 17, 2), NaN where there is nobody
-
-    def __post_init__(self) -> None:
-        rows = check_shape("found", self.found, ("R", 17, 2))["R"]
-        check_shape("confidence", self.confidence, (rows, 17))
-        check_shape("truth", self.truth, (rows, 17, 2))
-        check_shape("visible", self.visible, (rows, 17))
-        check_shape("neighbours", self.neighbours, (rows, "N", 17, 2))
-
-    def rows(self, which: Tensor) -> "Sighting":
-        """Return the crops of a mask (R,) or of indices."""
-        parts = (self.found, self.confidence, self.truth, self.visible, self.neighbours)
-        return Sighting(*(part[which] for part in parts))
+    found: Annotated[Tensor, "R", 17, 2]  # shares of the crop's side
+    confidence: Annotated[Tensor, "R", 17]
+    truth: Annotated[Tensor, "R", 17, 2]
+    visible: Annotated[Tensor, "R", 17]  # 0 outside the crop, 1 hidden, 2 visible
+    neighbours: Annotated[Tensor, "R", "N", 17, 2]  # NaN where there is nobody
 
 
 @dataclass(frozen=True, slots=True)

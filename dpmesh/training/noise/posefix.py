@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dpmesh.keypoints import DPMESH30_FROM_COCO, DPMESH30_GIVEN, DPMESH30_NECK, DPMESH30_PELVIS, MIRRORED_17
+from configs.skeletons import MIRRORED_17
+from dpmesh.keypoints import DPMESH30_FROM_COCO, DPMESH30_GIVEN, DPMESH30_NECK, DPMESH30_PELVIS
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.crops import Crops
 
@@ -63,7 +64,7 @@ class _Places:
     exists: Tensor  # (M, C) bool
     is_swap: Tensor  # (C,) bool, belongs to a neighbour
 
-    def rows(self, chosen: Tensor) -> "_Places":
+    def take(self, chosen: Tensor) -> "_Places":
         return _Places(self.centres[chosen], self.exists[chosen], self.is_swap)
 
 
@@ -118,7 +119,7 @@ def disturb(seen: SeenKeypoints, rng: Rng) -> Tensor:
         for trials in TRIALS:
             if len(open_rows):
                 outcome = order[open_rows, rank]
-                found, is_found = _try(places.rows(open_rows), outcome, limits[:, open_rows], trials, rng)
+                found, is_found = _try(places.take(open_rows), outcome, limits[:, open_rows], trials, rng)
                 out[open_rows[is_found]] = found[is_found]
                 open_rows = open_rows[~is_found]
     return out.view(seen.joints.shape)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.log import log_to_stderr
-from dpmesh.body.joint_sets import SMPL24, SMPL_PARENTS
+from configs.skeletons import MIRRORED_24, SMPL24, SMPL_PARENTS
 from dpmesh.training.open_body.landmarks import find_landmarks, label_parts
 from dpmesh.training.open_body.skeleton import fit_regressor, gather_weights, place_joints
 from dpmesh.training.open_body.source import SourceBody, read_source
@@ -43,7 +43,7 @@ def build(source: SourceBody) -> dict[str, np.ndarray]:
     vertices, template, template_joints = vertices[:, surface.kept], mean[surface.kept], joints.mean(0)
 
     weights = gather_weights(source.weights[surface.kept], source.bone_names, template, template_joints)
-    weights = (weights + weights[surface.mirror][:, _swap_sides()]) / 2
+    weights = (weights + weights[surface.mirror][:, list(MIRRORED_24)]) / 2
     regressor = fit_regressor(vertices[:REGRESSOR_SAMPLES], joints[:REGRESSOR_SAMPLES], surface.mirror)
     error_mm = 1000 * np.linalg.norm(np.einsum("jv,svc->sjc", regressor, vertices) - joints, axis=-1)
     log.info("J_regressor: mean error %.2f mm, largest %.2f mm", error_mm.mean(), error_mm.max())
@@ -81,15 +81,9 @@ def _pose_samples(source: SourceBody, mirror: np.ndarray) -> tuple[np.ndarray, n
     joints = place_joints(heads, source.bone_names)
     flip = np.array([-1.0, 1.0, 1.0])
     vertices = (vertices + vertices[:, mirror] * flip) / 2
-    joints = (joints + joints[:, _swap_sides()] * flip) / 2
+    joints = (joints + joints[:, list(MIRRORED_24)] * flip) / 2
     shift = PELVIS - joints[:, :1]
     return vertices + shift, joints + shift
-
-
-def _swap_sides() -> np.ndarray:
-    sides = {"left_": "right_", "right_": "left_"}
-    swapped = [sides.get(name[: name.find("_") + 1], "") + name.split("_")[-1] for name in SMPL24]
-    return np.array([SMPL24.index(name) for name in swapped])
 
 
 def _shape_directions(offsets: np.ndarray, template: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dpmesh.body.joint_sets import LANDMARKS, SMPL24
+from configs.skeletons import LANDMARKS, SMPL24
 
 VERTICES_PER_LANDMARK = 3
 PART_NAMES = (

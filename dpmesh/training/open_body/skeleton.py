@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-from dpmesh.body.joint_sets import SMPL24
+from configs.skeletons import SMPL24
 
 # A joint as a blend of bone starts. SMPL's joints are not anatomical: hips low and close to the middle, collars below
 # the collar bones, the head's pivot at the jaw. The shares were chosen so that bones have SMPL's proportions.

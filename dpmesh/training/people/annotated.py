@@ -8,7 +8,7 @@ from dpmesh.training.people.crops import Crops
 def as_annotated(crops: Crops) -> Tensor:
     """Return the joints (R, 30, 2) in crop pixels with the hips where people mark them in pictures: farther out.
 
-    The shares are those of the `coco17` joint set (dpmesh/body/joint_sets.py).
+    The shares are those of the `coco17` joint set (configs/skeletons.py).
     """
     pelvis, left, right = (crops.joints30_cam[:, joint] for joint in (0, 1, 2))
     joints = crops.joints30_px.clone()

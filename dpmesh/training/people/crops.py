@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from dpmesh.geometry.camera import ray_rotation
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.people.population import SEEN_OF_30, Population, Studio
@@ -34,59 +35,38 @@ PEOPLE_COUNT_WEIGHTS = (0.0, 0.3, 0.3, 0.2, 0.12, 0.08)
 _VISIBLE_FRACTION_MIN = 0.15
 _MARGIN = 1.2
 _CUT_TRIES, _WHOLE_TRIES = 36, 12
-_SHAPES: dict[str, tuple[int, ...]] = {
-    "pose": (24, 3),
-    "betas": (10,),
-    "trans": (3,),
-    "camera_from_crop": (3, 3),
-    "focal_px": (),
-    "principal_px": (2,),
-    "box_centre_px": (2,),
-    "box_px": (),
-    "image_size": (2,),
-    "joints30_px": (30, 2),
-    "joints30_cam": (30, 3),
-    "visible30": (30,),
-    "neighbour_joints17_px": (NEIGHBOURS, 17, 2),
-    "hidden_share": (),
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Crops:
+class Crops(Shaped):
     """Pictures of one person each, with truth. Camera axes x right, y down, z forward; metres, radians."""
 
-    image: Tensor  # (n, 3, P, P) uint8 RGB, black outside the full image
-    pose: Tensor  # (n, 24, 3) float32, root in the full image's camera
-    betas: Tensor  # (n, 10) float32
-    trans: Tensor  # (n, 3) float32, SMPL `trans` in the full image's camera
-    camera_from_crop: Tensor  # (n, 3, 3) float32, from `geometry.camera.ray_rotation`
-    focal_px: Tensor  # (n,) float32, full-image pixels
-    principal_px: Tensor  # (n, 2) float32
-    box_centre_px: Tensor  # (n, 2) float32
-    box_px: Tensor  # (n,) float32, side of the square
-    image_size: Tensor  # (n, 2) float32, width and height of the full image
-    joints30_px: Tensor  # (n, 30, 2) float32 in crop pixels, 0 to P
-    joints30_cam: Tensor  # (n, 30, 3) float32
-    visible30: Tensor  # (n, 30) uint8: 0 outside the crop or the image, 1 hidden, 2 visible
-    neighbour_joints17_px: Tensor  # (n, 4, 17, 2) float32 crop pixels, nearest first, NaN where there is none
-    hidden_share: Tensor  # (n,) float32, share of the person's area in the crop that something else hides
-
-    def __post_init__(self) -> None:
-        letters = check_shape("image", self.image, ("n", 3, "P", "P"))
-        for name, shape in _SHAPES.items():
-            check_shape(name, getattr(self, name), (letters["n"], *shape))
+    image: Annotated[Tensor, "n", 3, "P", "P"]  # uint8 RGB, black outside the full image
+    pose: Annotated[Tensor, "n", 24, 3]  # float32, root in the full image's camera
+    betas: Annotated[Tensor, "n", 10]  # float32
+    trans: Annotated[Tensor, "n", 3]  # float32, SMPL `trans` in the full image's camera
+    camera_from_crop: Annotated[Tensor, "n", 3, 3]  # float32, from `geometry.camera.ray_rotation`
+    focal_px: Annotated[Tensor, "n"]  # float32, full-image pixels
+    principal_px: Annotated[Tensor, "n", 2]  # float32
+    box_centre_px: Annotated[Tensor, "n", 2]  # float32
+    box_px: Annotated[Tensor, "n"]  # float32, side of the square
+    image_size: Annotated[Tensor, "n", 2]  # float32, width and height of the full image
+    joints30_px: Annotated[Tensor, "n", 30, 2]  # float32 in crop pixels, 0 to P
+    joints30_cam: Annotated[Tensor, "n", 30, 3]  # float32
+    visible30: Annotated[Tensor, "n", 30]  # uint8: 0 outside the crop or the image, 1 hidden, 2 visible
+    neighbour_joints17_px: Annotated[Tensor, "n", 4, 17, 2]  # float32 crop pixels, nearest first, NaN where none is
+    hidden_share: Annotated[Tensor, "n"]  # float32, share of the person's area in the crop that something else hides
 
     def __len__(self) -> int:
         return len(self.pose)
 
     def __getitem__(self, rows: Tensor | slice) -> Crops:
         """Return some of the crops."""
-        return Crops(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return self.take(rows)
 
     def to(self, device: torch.device | str) -> Crops:
         """Return the crops on a device."""
-        return Crops(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return self.each(lambda array: array.to(device))
 
     @classmethod
     def join(cls, parts: list[Crops]) -> Crops:

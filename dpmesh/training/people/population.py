@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.skeletons import COCO_OF_30
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from dpmesh.keypoints import DPMESH30_FROM_COCO
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.render.backgrounds import Textures
 from dpmesh.training.render.layout import Stances, Views, measure_stances, turns
 from dpmesh.training.render.people import PeopleRenderer
 from dpmesh.training.render.surface import describe_surface
 
-COCO_OF_30 = tuple(sorted(DPMESH30_FROM_COCO, key=lambda joint: DPMESH30_FROM_COCO[joint]))
 SEEN_OF_30 = (0, 12, *COCO_OF_30)  # the 19 of the 30-set that a 2D detector gives
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
+from configs.checks import Shaped
+from configs.skeletons import COCO_OF_30
 from dpmesh.training.engine.rng import Rng
-from dpmesh.training.people.population import COCO_OF_30, Population, Studio
+from dpmesh.training.people.population import Population, Studio
 from dpmesh.training.render.backgrounds import sample_backgrounds
 from dpmesh.training.render.clothing import dress
 from dpmesh.training.render.layout import (
@@ -39,19 +41,13 @@ _STRIDE_PX = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Scenes:
+class Scenes(Shaped):
     """N pictures and the K people seen in them."""
 
-    image: Tensor  # (N, 3, H, W) uint8 RGB
-    image_index: Tensor  # (K,) int64, ascending
-    boxes_xyxy: Tensor  # (K, 4) float32, around what is seen of each person
-    keypoints: Tensor  # (K, 17, 3) float32 x, y, COCO visibility; 0 0 0 where unlabelled
-
-    def __post_init__(self) -> None:
-        check_shape("image", self.image, ("N", 3, "H", "W"))
-        count = len(self.image_index)
-        check_shape("boxes_xyxy", self.boxes_xyxy, (count, 4))
-        check_shape("keypoints", self.keypoints, (count, 17, 3))
+    image: Annotated[Tensor, "N", 3, "H", "W"]  # uint8 RGB
+    image_index: Annotated[Tensor, "K"]  # int64, ascending
+    boxes_xyxy: Annotated[Tensor, "K", 4]  # float32, around what is seen of each person
+    keypoints: Annotated[Tensor, "K", 17, 3]  # float32 x, y, COCO visibility; 0 0 0 where unlabelled
 
 
 def sample_size(rng: Rng, longer_px: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dpmesh.keypoints import MIRRORED_17, MIRRORED_24, MIRRORED_30
+from configs.skeletons import MIRRORED_17, MIRRORED_24, MIRRORED_30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.posefix import PoseFixNoise, posefix_joints

@@ -1,10 +1,12 @@
 """Errors of a recovery network on held-out crops."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 
+from configs.checks import Shaped
 from dpmesh.body import BodyModel
 from dpmesh.geometry.align import find_similarity
 from dpmesh.network.config import LATENT_PX
@@ -36,13 +38,13 @@ class Errors:
 
 
 @dataclass(frozen=True, slots=True)
-class JointErrors:
+class JointErrors(Shaped):
     """Distances in millimetres of every crop and joint."""
 
-    apart_mm: np.ndarray  # (N, 14) pelvis on pelvis
-    aligned_mm: np.ndarray  # (N, 14) after a similarity
-    is_unseen: np.ndarray  # (N, 14) bool, joints that the crop does not show
-    is_turned: np.ndarray  # (N,) bool, people who lie or are upside down, whose crops a run turns
+    apart_mm: Annotated[np.ndarray, "N", 14]  # pelvis on pelvis
+    aligned_mm: Annotated[np.ndarray, "N", 14]  # after a similarity
+    is_unseen: Annotated[np.ndarray, "N", 14]  # bool, joints that the crop does not show
+    is_turned: Annotated[np.ndarray, "N"]  # bool, people who lie or are upside down, whose crops a run turns
 
     def means(self) -> Errors:
         """Return the means over all crops."""
@@ -54,11 +56,7 @@ class JointErrors:
         """Return the crops of one of `LEVELS`."""
         low, high = LEVELS[name]
         fraction = self.is_unseen.mean(axis=1)
-        return self.of_rows((fraction >= low) & (fraction < high))
-
-    def of_rows(self, rows: np.ndarray) -> "JointErrors":
-        """Return some crops, rows (N,) bool."""
-        return JointErrors(*(getattr(self, name)[rows] for name in self.__slots__))
+        return self.take((fraction >= low) & (fraction < high))
 
 
 @torch.no_grad()

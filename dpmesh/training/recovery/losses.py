@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from configs.skeletons import SMPL_PARENTS
 from dpmesh.body import BodyModel
-from dpmesh.body.joint_sets import SMPL_PARENTS
 from dpmesh.geometry.camera import project, translation_from_crop
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import LATENT_PX

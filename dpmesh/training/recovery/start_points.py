@@ -11,7 +11,7 @@ from torch import Tensor
 from configs.errors import WeightsError
 from dpmesh.network.model import DPMesh
 from dpmesh.stored.checkpoint import listing, read_checkpoint
-from dpmesh.weights.official_keys import fit_shape, translate
+from dpmesh.weights.official_names import fit_shape, own_names
 
 UNET, CONTROL, LATENTS = "backbone.unet.", "backbone.control.", "backbone.latents."
 CONTROL_INPUT = "backbone.control.net.conv_in.weight"
@@ -118,13 +118,9 @@ def _read_single(path: Path, network: DPMesh) -> dict[str, Tensor]:
     checkpoint = read_checkpoint(path)
     checkpoint.check_content()
 
-    def rename(name: str) -> str | None:
-        try:
-            return translate(f"backbone.sd_model.{name}", network.settings)
-        except (KeyError, ValueError):
-            return None
-
-    return _place(checkpoint.tensors, "", rename, network, path)
+    plain = (name.replace(".base_layer.", ".") for name in network.state_dict())
+    names = own_names(plain, network.settings)
+    return _place(checkpoint.tensors, "", lambda name: names.get(f"backbone.sd_model.{name}"), network, path)
 
 
 def _named(folder: Path, kind: str, rename: Namer, network: DPMesh) -> dict[str, Tensor]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from configs.checks import Shaped
 from dpmesh.training.engine.rng import Rng, choose
 from dpmesh.training.render.surface import ARM, FOOT, HAND, HEAD, LEG, TORSO, SurfaceTensors
 
@@ -24,15 +26,15 @@ _DENIM = (0.05, 0.09, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
-class Outfits:
+class Outfits(Shaped):
     """How people look, for every vertex of their bodies."""
 
-    albedo: Tensor  # (R, V, 3) float32 linear reflectance, 0 to 1
-    thickness: Tensor  # (R, V) float32 metres that cloth or hair stands off the skin
+    albedo: Annotated[Tensor, "R", "V", 3]  # float32 linear reflectance, 0 to 1
+    thickness: Annotated[Tensor, "R", "V"]  # float32 metres that cloth or hair stands off the skin
 
     def repeat(self, times: int) -> Outfits:
         """Return the rows `times` over, all rows before the second time."""
-        return Outfits(self.albedo.repeat(times, 1, 1), self.thickness.repeat(times, 1))
+        return self.each(lambda rows: torch.cat([rows] * times))
 
 
 def dress(rng: Rng, body: SurfaceTensors, rows: int) -> Outfits:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from configs.checks import Shaped
 from dpmesh.training.engine.rng import Rng
 
 VIDEO_SIZES = ((1920, 1080), (1280, 720), (640, 480), (854, 480), (1080, 1920), (720, 1280), (1000, 1000), (640, 360))
@@ -17,13 +19,13 @@ _TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class Views(Shaped):
     """The cameras of N pictures; the world has y up and its z axis points back at the camera."""
 
-    size: Tensor  # (N, 2) float32 width and height in pixels
-    focal_px: Tensor  # (N,)
-    principal_px: Tensor  # (N, 2)
-    camera_from_world: Tensor  # (N, 3, 3)
+    size: Annotated[Tensor, "N", 2]  # float32 width and height in pixels
+    focal_px: Annotated[Tensor, "N"]
+    principal_px: Annotated[Tensor, "N", 2]
+    camera_from_world: Annotated[Tensor, "N", 3, 3]
 
     @property
     def up(self) -> Tensor:
@@ -32,12 +34,7 @@ class Views:
 
     def repeat(self, times: int) -> Views:
         """Return the cameras `times` over."""
-        return Views(
-            self.size.repeat(times, 1),
-            self.focal_px.repeat(times),
-            self.principal_px.repeat(times, 1),
-            self.camera_from_world.repeat(times, 1, 1),
-        )
+        return self.each(lambda rows: torch.cat([rows] * times))
 
     def project(self, points: Tensor) -> Tensor:
         """Return pixels (N, ..., 2) of points (N, ..., 3) in camera axes; NaN for what lies behind the camera."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from configs.checks import Shaped
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.render.layout import Views
 
@@ -15,24 +17,18 @@ _SHADOW_SPREADS_PX = (3, 7, 15)
 
 
 @dataclass(frozen=True, slots=True)
-class Lights:
+class Lights(Shaped):
     """What lights each picture; directions in world axes (y up), pointing towards the lamp."""
 
-    sky: Tensor  # (N, 3) linear colour from straight above
-    ground: Tensor  # (N, 3) linear colour from straight below
-    lamp_directions: Tensor  # (N, 2, 3)
-    lamp_colours: Tensor  # (N, 2, 3), zero for a lamp that is off
-    shadow: Tensor  # (N,) 0 no shadow on the ground, 1 black
+    sky: Annotated[Tensor, "N", 3]  # linear colour from straight above
+    ground: Annotated[Tensor, "N", 3]  # linear colour from straight below
+    lamp_directions: Annotated[Tensor, "N", 2, 3]
+    lamp_colours: Annotated[Tensor, "N", 2, 3]  # zero for a lamp that is off
+    shadow: Annotated[Tensor, "N"]  # 0 no shadow on the ground, 1 black
 
     def repeat(self, times: int) -> Lights:
         """Return the lights `times` over."""
-        return Lights(
-            self.sky.repeat(times, 1),
-            self.ground.repeat(times, 1),
-            self.lamp_directions.repeat(times, 1, 1),
-            self.lamp_colours.repeat(times, 1, 1),
-            self.shadow.repeat(times),
-        )
+        return self.each(lambda rows: torch.cat([rows] * times))
 
 
 def sample_lights(rng: Rng, count: int) -> Lights:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 from dpmesh.body import BodyModel
 from dpmesh.training.render.clothing import Outfits
 from dpmesh.training.render.layout import Views
@@ -22,17 +23,12 @@ _FRAMES_AT_ONCE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Shaped):
     """One person over time, in camera axes."""
 
-    pose: np.ndarray  # (T, 24, 3) float32 axis-angle, root in the camera
-    trans: np.ndarray  # (T, 3) float32 metres, SMPL `trans`
-    betas: np.ndarray  # (10,) float32
-
-    def __post_init__(self) -> None:
-        frames = check_shape("pose", self.pose, ("T", 24, 3))["T"]
-        check_shape("trans", self.trans, (frames, 3))
-        check_shape("betas", self.betas, (10,))
+    pose: Annotated[np.ndarray, "T", 24, 3]  # float32 axis-angle, root in the camera
+    trans: Annotated[np.ndarray, "T", 3]  # float32 metres, SMPL `trans`
+    betas: Annotated[np.ndarray, 10]  # float32
 
 
 @dataclass(frozen=True, slots=True)

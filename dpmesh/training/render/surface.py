@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from configs.checks import check_shape
+from configs.checks import Shaped
 
 TORSO, ARM, HAND, LEG, FOOT, HEAD = range(6)
 _REGION_OF_JOINT = np.array(
@@ -20,22 +21,15 @@ _LEFT_LEG, _RIGHT_LEG = (1, 4, 7), (2, 5, 8)
 
 
 @dataclass(frozen=True, slots=True)
-class BodySurface:
+class BodySurface(Shaped):
     """A SMPL-format template in its rest pose, described for clothing."""
 
-    rest: np.ndarray  # (V, 3) float32 metres, y up, facing +z
-    faces: np.ndarray  # (F, 3) int64
-    region: np.ndarray  # (V,) int64, TORSO, ARM, ...
-    along: np.ndarray  # (V,) float32 on limbs: 0 shoulder or hip, 1 elbow or knee, 2 wrist or ankle; on the torso
-    #                    0 at the hips and 1 at the neck; on the head 0 at the neck and 1 at the top
-    head: np.ndarray  # (V, 3) float32, position relative to the head's centre in half head heights
-
-    def __post_init__(self) -> None:
-        count = check_shape("rest", self.rest, ("V", 3))["V"]
-        check_shape("faces", self.faces, ("F", 3))
-        check_shape("region", self.region, (count,))
-        check_shape("along", self.along, (count,))
-        check_shape("head", self.head, (count, 3))
+    rest: Annotated[np.ndarray, "V", 3]  # float32 metres, y up, facing +z
+    faces: Annotated[np.ndarray, "F", 3]  # int64
+    region: Annotated[np.ndarray, "V"]  # int64, TORSO, ARM, ...
+    along: Annotated[np.ndarray, "V"]  # float32 on limbs: 0 shoulder or hip, 1 elbow or knee, 2 wrist or ankle; on the
+    # torso 0 at the hips and 1 at the neck; on the head 0 at the neck and 1 at the top
+    head: Annotated[np.ndarray, "V", 3]  # float32, position relative to the head's centre in half head heights
 
 
 @dataclass(frozen=True, slots=True)

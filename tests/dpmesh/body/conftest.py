@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from configs.skeletons import LANDMARKS, SMPL_PARENTS
 from dpmesh.body import BodyModel, load_body
-from dpmesh.body.joint_sets import LANDMARKS, SMPL_PARENTS
 
 
 def make_small_body(vertices: int = 60, seed: int = 0) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
 import torch
 
+from configs.skeletons import SMPL24, SMPL_PARENTS
 from dpmesh.body import forward_kinematics
-from dpmesh.body.joint_sets import SMPL24, SMPL_PARENTS
 from dpmesh.geometry.rotations import axis_angle_to_matrix
 
 PARENTS = list(SMPL_PARENTS[1:])

@@ -14,8 +14,8 @@ import scipy.sparse
 import torch
 
 from configs.errors import WeightsError
+from configs.skeletons import SMPL_LANDMARK_VERTICES
 from dpmesh.body import load_body
-from dpmesh.body.joint_sets import SMPL_LANDMARK_VERTICES
 from dpmesh.body.load import find_body, read_structure
 from dpmesh.body.smpl_pickle import read_smpl_pickle
 

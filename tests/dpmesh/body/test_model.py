@@ -8,8 +8,8 @@ import torch
 from smplx.lbs import lbs
 from torch import Tensor
 
+from configs.skeletons import JOINT_BLENDS, SMPL24
 from dpmesh.body import JOINT_SETS, BodyModel
-from dpmesh.body.joint_sets import JOINT_BLENDS, SMPL24
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
 

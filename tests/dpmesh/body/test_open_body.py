@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dpmesh.body
-from dpmesh.body.joint_sets import LANDMARKS, SMPL24, SMPL_PARENTS
+from configs.skeletons import LANDMARKS, SMPL24, SMPL_PARENTS
 from dpmesh.body.load import read_structure
 from dpmesh.body.structure import BodyStructure
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dpmesh.body.joint_sets import DPMESH15
-from dpmesh.keypoints import MIRRORED_30
+from configs.skeletons import DPMESH15, MIRRORED_30
 from dpmesh.network.config import COMPACT, JOINT_COUNT, RegressorConfig
 from dpmesh.network.heads import rot6d_to_matrix, standing_rot6d
 from dpmesh.network.lift import JointLift

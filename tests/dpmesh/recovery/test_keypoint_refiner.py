@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dpmesh.keypoints import MIRRORED_17
+from configs.skeletons import MIRRORED_17
 from dpmesh.network.prompts import heatmaps
 from dpmesh.recovery.keypoint_refiner import BOX_SCALE, KEYPOINTS, MAP_PX, KeypointNetwork, KeypointRefiner
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
+from configs.skeletons import MIRRORED_17
 from dpmesh.body import load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix, nearest_rotation
-from dpmesh.keypoints import MIRRORED_17
 from dpmesh.network.config import LATENT_PX, NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.recovery.crop_inputs import crop_inputs

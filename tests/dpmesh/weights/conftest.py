@@ -10,8 +10,7 @@ from torch import Tensor
 
 from dpmesh.network.config import BackboneConfig, NetworkConfig, RegressorConfig
 from dpmesh.network.model import DPMesh
-from dpmesh.weights.official_keys import ALIASES
-from dpmesh.weights.official_names import official_name, official_shape
+from dpmesh.weights.official_names import ALIASES, official_name, official_shape
 
 
 def tiny_release() -> NetworkConfig:

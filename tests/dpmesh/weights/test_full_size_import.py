@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dpmesh.network.model import DPMesh
-from dpmesh.weights.official_keys import canonical_name
+from dpmesh.weights.official_names import canonical_name
 
 ROOT = Path(__file__).parents[3]
 PEAK_MAX_BYTES = 8 << 30

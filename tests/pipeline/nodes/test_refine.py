@@ -12,7 +12,7 @@ from pipeline.evaluation.projection import project_rows
 from pipeline.motion.posing import joint_positions
 from pipeline.nodes import refine as stage
 from pipeline.nodes.refine import assemble_track, fit_translations, refine_group, refine_people
-from pipeline.types import MotionTrack, Observations, select_rows
+from pipeline.types import MotionTrack, Observations
 
 TIMES = np.arange(24) / 25
 QUICK = {"steps": 40, "shape_steps": 10, "batch_rows": 64}
@@ -212,5 +212,5 @@ def test_bodies_are_placed_alike_in_parts(person, stick_body, monkeypatch: pytes
     whole = fit_translations(far, far.betas[0], stick_body, RECOVER)
     monkeypatch.setattr(stage, "PLACED_AT_ONCE", 3)
     np.testing.assert_array_equal(fit_translations(far, far.betas[0], stick_body, RECOVER), whole)
-    nobody = select_rows(far, np.zeros(0, int))
+    nobody = far.take(np.zeros(0, int))
     assert fit_translations(nobody, far.betas[0], stick_body, RECOVER).shape == (0, 3)

@@ -35,8 +35,15 @@ def make_trainer(output: Path, steps: int) -> "DetectorTrainer":
     from dpmesh.training.detector.trainer import DetectorPlan, DetectorTrainer
 
     torch.manual_seed(0)
-    plan = DetectorPlan(Schedule(0.002, steps, warm_up_steps=2), batch_pixels=2 * 320 * 320, report_steps=1)
+    plan = DetectorPlan(Schedule(0.002, steps, warm_up_steps=2), batch_rows=2 * 320 * 320, report_steps=1)
     return DetectorTrainer(plan, output)
+
+
+def train(trainer: "DetectorTrainer", studio: Studio) -> None:
+    from dpmesh.training.detector.trainer import DetectorPlan, LivePictures
+
+    assert isinstance(trainer.plan, DetectorPlan)
+    trainer.train(LivePictures(studio, trainer.plan), None)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(studio: Studio, folder: Path) -> "DetectorTrainer":
     trainer = make_trainer(folder, 2)
-    trainer.train(studio)
+    train(trainer, studio)
     return trainer
 
 
@@ -93,11 +100,11 @@ def test_training_stopped_and_continued_gives_the_weights_of_training_in_one_go(
 ) -> None:
     assert not make_trainer(tmp_path, 1).resume()
     with locked(tmp_path), pytest.raises(RunError, match="another run is writing here"):
-        make_trainer(tmp_path, 1).train(studio)
-    make_trainer(tmp_path, 1).train(studio)
+        train(make_trainer(tmp_path, 1), studio)
+    train(make_trainer(tmp_path, 1), studio)
     again = make_trainer(tmp_path, 2)
     assert again.resume() and again.step == 1
-    again.train(studio)
+    train(again, studio)
     assert again.step == 2
     wanted = trained.network.state_dict()
     assert all(torch.equal(value, wanted[name]) for name, value in again.network.state_dict().items())

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from configs.checks import join_rows
 from configs.weights import resolve
 from dpmesh.body import BodyModel
 from dpmesh.keypoints import smpl24_confidence
 from dpmesh.network.model import DPMesh
 from dpmesh.training.engine.rng import Rng
-from dpmesh.training.engine.shards import join_arrays
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import RATES_HZ, Clips, draw_clips
 from dpmesh.training.motion.seen import SimulatedMotion, see
@@ -103,7 +103,7 @@ def test_errors_last_and_rows_without_keypoints_are_not_observed(
 
 def test_joined_parts_hold_the_rows_of_both(bank: PoseBank, body: BodyModel, network: DPMesh) -> None:
     parts = [seen_of(bank, body, network, CLEAN, seed) for seed in (0, 1)]
-    joined = join_arrays(parts)
+    joined = join_rows(parts)
     assert len(joined.pose) == 12 and np.array_equal(joined.betas[6:], parts[1].betas)
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from configs.errors import InputError
+from configs.skeletons import COCO_OF_30, MIRRORED_17
 from configs.weights import resolve
-from dpmesh.keypoints import MIRRORED_17
 from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands import measure_detector
 from dpmesh.training.commands.measure_detector import DetectorEyes, ReaderEyes, format_statistics
@@ -20,7 +20,6 @@ from dpmesh.training.noise.measured import Sighting, error_statistics, fit_noise
 from dpmesh.training.noise.simulated import CLEAN, CONFIDENCE_MIN, KeypointNoise, measured_noise, mixed_noise
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import Crops
-from dpmesh.training.people.population import COCO_OF_30
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.render.visibility import VISIBLE
 

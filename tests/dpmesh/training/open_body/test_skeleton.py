@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dpmesh.body.joint_sets import SMPL24
+from configs.skeletons import SMPL24
 from dpmesh.training.open_body.skeleton import CENTRE_JOINTS, SIDE_JOINTS, fit_regressor, gather_weights, place_joints
 
 CENTRE_BONES = sorted({bone for shares in CENTRE_JOINTS.values() for bone in shares})

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from configs.skeletons import MIRRORED_30
 from dpmesh.body.model import BodyModel
-from dpmesh.keypoints import DPMESH30_FROM_COCO, MIRRORED_30
+from dpmesh.keypoints import DPMESH30_FROM_COCO
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import CLEAN, CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated

@@ -1,8 +1,10 @@
-"""Names and order of the joint sets, and how each named point follows from SMPL's joints and from vertices.
+"""Names, order and mirror of the joint sets, and how each named point follows from SMPL's joints and from vertices.
 
 A point is a joint of the body, a blend of joints, or a landmark: a blend of vertices that belongs to a topology (the
 open body's file carries its own; SMPL's are the vertices below).
 """
+
+from collections.abc import Sequence
 
 SMPL24 = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
@@ -41,6 +43,19 @@ JOINT_SETS: dict[str, tuple[str, ...]] = {
     "dpmesh15": DPMESH15,
     "h36m17": H36M17,
 }
+
+COCO_NAMES = tuple(name.replace("outer_", "") for name in COCO17)
+"""COCO's keypoints as they are called; the hips are those that people mark."""
+COCO_OF_30 = tuple(DPMESH30.index(name) for name in COCO_NAMES)
+
+
+def mirrored(names: Sequence[str]) -> tuple[int, ...]:
+    """Return what each of some points becomes in a mirror, as places in `names`."""
+    sides = {"left": "right", "right": "left"}
+    return tuple(names.index("_".join(sides.get(word, word) for word in name.split("_"))) for name in names)
+
+
+MIRRORED_17, MIRRORED_15, MIRRORED_24, MIRRORED_30 = (mirrored(s) for s in (COCO17, DPMESH15, SMPL24, DPMESH30))
 
 # SMPL's hip joints lie closer together and lower than the hips that people mark in pictures. The marked hip is taken
 # 1.5 times as far from the middle and 0.3 of the way up to the pelvis joint.
