@@ -1,7 +1,7 @@
 """What travels between the stages: frames, chunks, rows of observations, one motion per person."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -60,8 +60,10 @@ OBSERVATION_DTYPES: dict[str, type] = {
 
 def no_observations() -> Observations:
     """Return observations of nobody."""
-    shapes, dtypes = OBSERVATION_SHAPES, OBSERVATION_DTYPES
-    arrays: dict[str, Any] = {name: np.zeros((0, *shape), dtypes.get(name, np.float32)) for name, shape in shapes.items()}
+    arrays: dict[str, Any] = {
+        name: np.zeros((0, *shape), OBSERVATION_DTYPES.get(name, np.float32))
+        for name, shape in OBSERVATION_SHAPES.items()
+    }
     return Observations(**arrays)
 
 

@@ -187,7 +187,7 @@ def error(golden: Golden, name: str) -> float:
     return float((found - wanted).abs().max() / wanted.std().clamp_min(1e-6))
 
 
-@pytest.mark.parametrize("name", golden_names())
+@pytest.mark.parametrize("name", [*golden_names()])
 def test_output_equals_the_published_one(golden: Golden, name: str) -> None:
     assert error(golden, name) <= TOLERANCE
 

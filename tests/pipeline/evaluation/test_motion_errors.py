@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.motion_errors import JointChoice, MotionErrors, join_errors, measure_motion
+from configs.checks import join_rows
+from pipeline.evaluation.motion_errors import JointChoice, MotionErrors, measure_motion
 from pipeline.evaluation.sightings import Sightings
 
 CHOICE = JointChoice("smpl24", measured=(1, 2, 3), root=(0,), feet=(3,))
@@ -68,7 +69,7 @@ def test_rows_on_both_sides_of_a_hole_are_not_neighbours() -> None:
 
 def test_errors_of_motions_are_joined_and_of_other_lengths_refused() -> None:
     one = measure(truth()[0], truth())
-    both = join_errors([one, one])
+    both = join_rows([one, one])
     assert len(both.mpjpe_mm) == 12 and len(both.acceleration) == 8
     with pytest.raises(ValueError, match="translation_error_m"):
         MotionErrors(
