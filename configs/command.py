@@ -1,19 +1,29 @@
-"""How a command ends: with an exit code, and what a user can act on as one line on stderr."""
+"""How a command reads its options and ends: what a user can act on is one line on stderr, with its exit code."""
 
+import argparse
 import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from configs.displayable import displayable
-from configs.errors import DpmeshVideoError
+from configs.errors import DpmeshVideoError, SettingsError
 from configs.failure import describe_failure
 from configs.stops import Stopped, StopSignals
+
+
+class OptionParser(argparse.ArgumentParser):
+    """Reads the options of a command; wrong ones are a `SettingsError`, so one line without the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        raise SettingsError(f"{message}; see {self.prog} --help")
 
 
 def exit_code_of(
     command: Callable[[], int | None], *, word: str = "stopped", advice: str = "give the same command again"
 ) -> int:
-    """Run a command and return its exit code: its own (None is 0), or 1 where it failed.
+    """Run a command and return its exit code: its own (None is 0), 2 for wrong usage, or 1 where it failed.
 
     A command that a signal stopped gives 128 and the signal's number: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
     What else comes out of it goes up.
@@ -39,6 +49,6 @@ def exit_code_of(
                 sys.stderr.write(f"{displayable(own) or f'{word}{by}; {advice}'}\n")
                 return 128 + number
             if isinstance(error, DpmeshVideoError | OSError):
-                sys.stderr.write(f"{displayable(describe_failure(error))}\n")
-                return 1
+                sys.stderr.write(f"error: {displayable(describe_failure(error))}\n")
+                return 2 if isinstance(error, SettingsError) else 1
             raise

@@ -1,8 +1,8 @@
 """The commands `dpmesh-video bench line`, `precision`, `crowd` and `refine-memory`, and their options."""
 
-import argparse
 from pathlib import Path
 
+from configs.command import OptionParser
 from pipeline.bench.crowd import bench_crowd
 from pipeline.bench.line import bench_line
 from pipeline.bench.precision import bench_precision
@@ -13,7 +13,7 @@ from pipeline.flow.outputs import DEMO_CLIP
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video bench", description="Print figures of this machine.")
+    parser = OptionParser(prog="dpmesh-video bench", description="Print figures of this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     line = commands.add_parser("line", help="frames/s and memory of the whole line against detection alone")
     line.add_argument("--short-s", type=float, default=10.0, help="length of the short input")

@@ -4,7 +4,6 @@ The plain network has the same weights and the modules as diffusers builds them:
 written out, LoRA layers not merged, weights not packed.
 """
 
-import argparse
 import contextlib
 import gc
 import resource
@@ -20,6 +19,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from configs.command import OptionParser
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, PRESETS
 from dpmesh.network.dtypes import computing_in
 from dpmesh.network.model import DPMesh, DPMeshOutput
@@ -314,7 +314,7 @@ def _say(line: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video bench network", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video bench network", description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="release")
     parser.add_argument("--device", default="cpu", help="as torch names it: cpu, cuda, cuda:1")
     parser.add_argument("--types", nargs="+", choices=sorted(_TYPES), default=["float32", "bfloat16"])

@@ -5,7 +5,6 @@ mesh and regresses 19 points from it, and goes back through that twice, once for
 network is the published one. Weights, bodies and keypoints are random, the work is the same.
 """
 
-import argparse
 import resource
 import sys
 import time
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.command import OptionParser
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel, load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix, six_to_matrix
@@ -177,7 +177,7 @@ def _say(line: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video bench refinement", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video bench refinement", description=__doc__)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--tracks", type=int, nargs="+", default=[1, 5])
     parser.add_argument(

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from configs.command import OptionParser
 from configs.errors import InputError
 from dpmesh.body import load_body
 from dpmesh.training.commands.option_types import positive_int
@@ -22,7 +23,7 @@ USUAL = {"width": 176, "layers": 4}
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train motion-prior", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train motion-prior", description=__doc__)
     parser.add_argument("--motion", type=Path, help="folder of `dpmesh-video data motion`")
     parser.add_argument("--validation", type=Path, help="the same, of --split val")
     add_loop_options(parser, batch_rows=32, learning_rate=1e-3)

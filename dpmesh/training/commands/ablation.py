@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.config import preset
 from dpmesh.training.ablation.runs import Ablation, Budget, RunResult
@@ -22,7 +23,7 @@ from dpmesh.training.recovery.crops import CropShards
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
     names = [variant.name for variant in VARIANTS]
-    parser = argparse.ArgumentParser(prog="dpmesh-video train ablation", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train ablation", description=__doc__)
     parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards made by make_crops")
     parser.add_argument("--val", type=Path, required=True, help="folder of held-out shards")
     parser.add_argument("--output", type=Path, required=True, help="trainings and table; what is there is used")

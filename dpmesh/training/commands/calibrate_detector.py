@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from configs.command import OptionParser
 from configs.errors import InputError
 from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import run_command
@@ -19,7 +20,7 @@ TARGET = 0.4
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train detector-calibration", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train detector-calibration", description=__doc__)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="data.yaml; its val images decide")
     parser.add_argument("--image-px", type=positive_int, default=320)

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from dpmesh.training.commands.option_types import positive_int
@@ -17,7 +18,7 @@ from dpmesh.training.recovery.evaluate import LEVELS, measure_errors
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video evaluate crops", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video evaluate crops", description=__doc__)
     parser.add_argument("model", type=Path, help="folder with config and weights")
     parser.add_argument("--crops", type=Path, required=True, help="folder of held-out shards")
     parser.add_argument("--limit", type=positive_int, default=2000)

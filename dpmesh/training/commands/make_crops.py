@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import add_image_options, image_settings, log_to_stderr, run_command
@@ -29,7 +30,7 @@ def shard_paths(folder: Path, count: int) -> list[Path]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="dpmesh-video data crops",
         description="Make synthetic crops; a killed run continues where it was.",
     )

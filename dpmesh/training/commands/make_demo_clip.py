@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from configs.command import OptionParser
 from dpmesh.body import BodyModel, load_body
 from dpmesh.training.commands.option_types import fraction, positive_float, whole
 from dpmesh.training.commands.options import run_command
@@ -199,7 +200,7 @@ def cover_view(image: np.ndarray, top_share: float) -> np.ndarray:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="dpmesh-video data demo-clip", description="Make the demo clip and its truth."
     )
     parser.add_argument("--output", required=True, type=Path)

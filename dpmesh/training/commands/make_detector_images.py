@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from configs.command import OptionParser
 from configs.skeletons import MIRRORED_17
 from dpmesh.body import load_body
 from dpmesh.training.commands.option_types import positive_int, whole
@@ -48,7 +49,7 @@ def write_images(scenes: Scenes, images: Path, labels: Path, first: int, quality
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="dpmesh-video data detector-images",
         description="Make detector images; a killed run continues where it was.",
     )

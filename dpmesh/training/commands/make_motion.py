@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from configs.checks import join_rows
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from dpmesh.training.commands.option_types import positive_int, whole
@@ -27,7 +28,7 @@ OWN_NOISE = KeypointNoise(jitter=0.01, hidden_jitter=0.03, weak_rate=0.2)
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video data motion", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video data motion", description=__doc__)
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `dpmesh-video data mocap`")
     parser.add_argument("--weights", required=True, type=Path, help="folder of the recovery network")
     parser.add_argument("--output", required=True, type=Path)

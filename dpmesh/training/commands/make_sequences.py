@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 
+from configs.command import OptionParser
 from configs.errors import InputError
 from dpmesh.body import BodyModel, load_body
 from dpmesh.training.commands.make_demo_clip import (
@@ -171,7 +172,7 @@ def _surface(rng: np.random.Generator, background_paths: list[Path], wide: int, 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video data sequences", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video data sequences", description=__doc__)
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `dpmesh-video data mocap`")
     parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
     parser.add_argument("--output", required=True, type=Path)

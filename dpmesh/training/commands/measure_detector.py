@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.command import OptionParser
 from configs.errors import InputError
 from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands.option_types import positive_int
@@ -143,7 +144,7 @@ def format_statistics(columns: dict[str, ErrorStatistics]) -> str:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video data keypoint-errors", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video data keypoint-errors", description=__doc__)
     parser.add_argument("weights", type=Path, help="Ultralytics pose weights, or a keypoint reader's folder")
     parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards, best of 256 px")
     parser.add_argument("--limit", type=positive_int, help="read no more crops than about so many")

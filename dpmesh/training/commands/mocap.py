@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from configs.command import OptionParser
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.mocap.check import check_collections, format_table
 from dpmesh.training.mocap.convert import convert, read_archives
@@ -11,7 +12,7 @@ from dpmesh.training.mocap.target import body_rest_joints
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video data mocap", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video data mocap", description=__doc__)
     parser.add_argument("--archive", action="append", type=Path, required=True, help="tar archive, once for each")
     parser.add_argument("--output", type=Path, required=True, help="npz to write")
     parser.add_argument("--check", action="store_true", help="also print how true each collection is to its source")

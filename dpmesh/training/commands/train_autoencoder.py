@@ -2,6 +2,7 @@
 
 import argparse
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.config import BackboneConfig
 from dpmesh.training.autoencoder.trainer import Autoencoder, AutoencoderTraining
@@ -19,7 +20,7 @@ from dpmesh.training.engine.loop import LoopPlan, find_config
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train autoencoder", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train autoencoder", description=__doc__)
     add_crop_options(parser)
     add_loop_options(parser, batch_rows=32, learning_rate=1e-3)
     parser.add_argument("--config", help="network configuration; compact if not given")

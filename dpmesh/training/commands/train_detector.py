@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.training.commands.live import add_live_options, open_live_studio
 from dpmesh.training.commands.option_types import positive_float, positive_int
@@ -16,7 +17,7 @@ from dpmesh.training.engine.schedule import Schedule
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train detector", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train detector", description=__doc__)
     add_live_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="checkpoint and log go here")
     parser.add_argument(

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.config import BackboneConfig
 from dpmesh.training.autoencoder.trainer import Autoencoder
@@ -21,7 +22,7 @@ from dpmesh.training.engine.loop import LoopPlan, find_config, take_over
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train diffusion", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train diffusion", description=__doc__)
     add_crop_options(parser)
     add_loop_options(parser, batch_rows=32, learning_rate=3e-4)
     parser.add_argument("--config", help="network configuration; compact if not given")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from configs.command import OptionParser
 from configs.skeletons import COCO_OF_30
 from dpmesh.network.prompts import read_heatmaps
 from dpmesh.recovery.keypoint_refiner import CROP_PX, MAP_PX, KeypointNetwork
@@ -91,7 +92,7 @@ class KeypointTraining(Loop[KeypointNetwork, Crops, CropShards]):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train keypoint-reader", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train keypoint-reader", description=__doc__)
     parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders of shards made by make_crops")
     parser.add_argument("--validation", type=Path, help="folder of held-out shards")
     add_loop_options(parser, batch_rows=64, learning_rate=2e-3)

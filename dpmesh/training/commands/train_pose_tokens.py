@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.config import RegressorConfig
 from dpmesh.training.commands.options import add_loop_options, run_command, start_process
@@ -17,7 +18,7 @@ HELD_SEED, HELD_COUNT = 12345, 1024
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train pose-tokens", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train pose-tokens", description=__doc__)
     parser.add_argument("--poses", type=Path, required=True, help="pose bank, from `dpmesh-video data mocap`")
     add_loop_options(parser, batch_rows=256, learning_rate=1e-3, has_bfloat16=False)
     parser.add_argument("--config", help="network configuration; paper if not given")

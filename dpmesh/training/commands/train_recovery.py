@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
@@ -28,7 +29,7 @@ from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video train recovery", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video train recovery", description=__doc__)
     add_crop_options(parser)
     add_loop_options(parser, batch_rows=32, learning_rate=5e-4)
     parser.add_argument("--config", help="network configuration; compact if not given")

@@ -5,12 +5,12 @@ Run `dpmesh-video data open-body` (needs the extra `body`); it writes `data/open
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 
 import numpy as np
 
+from configs.command import OptionParser
 from configs.log import log_to_stderr
 from configs.skeletons import MIRRORED_24, SMPL24, SMPL_PARENTS
 from dpmesh.training.open_body.landmarks import find_landmarks, label_parts
@@ -111,7 +111,7 @@ def _volume(vertices: np.ndarray, faces: np.ndarray) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Build the body and write its file."""
-    parser = argparse.ArgumentParser(prog="dpmesh-video data open-body", description=__doc__)
+    parser = OptionParser(prog="dpmesh-video data open-body", description=__doc__)
     parser.add_argument("--output", type=Path, default=BODY_FILE)
     output = parser.parse_args(arguments).output
     log_to_stderr()

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from configs.errors import InputError
+from configs.command import OptionParser
+from configs.errors import InputError, SettingsError
 from dpmesh.training.commands import calibrate_detector as calibrate
 from dpmesh.training.commands import option_types
 from dpmesh.training.commands import options as command
@@ -57,8 +58,8 @@ def test_a_command_takes_no_number_unchecked(name: str, monkeypatch: pytest.Monk
         ("positive_float", "nan"),
         ("positive_float", "inf"),
         ("positive_float", "long"),
-        ("share", "1.1"),
-        ("share", "nan"),
+        ("fraction", "1.1"),
+        ("fraction", "nan"),
     ],
 )
 def test_a_number_that_cannot_be_meant_is_refused(kind: str, text: str) -> None:
@@ -68,16 +69,15 @@ def test_a_number_that_cannot_be_meant_is_refused(kind: str, text: str) -> None:
 
 def test_numbers_that_are_meant_are_taken() -> None:
     assert option_types.positive_int("7") == 7 and option_types.whole("0") == 0
-    assert option_types.positive_float("1e-3") == 0.001 and option_types.share("0") == 0.0
+    assert option_types.positive_float("1e-3") == 0.001 and option_types.fraction("0") == 0.0
 
 
-def test_no_steps_are_not_the_usual_length(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
+def test_no_steps_are_not_the_usual_length() -> None:
+    parser = OptionParser()
     parser.set_defaults(device="cpu")
     add_loop_options(parser, batch_rows=4, learning_rate=1e-3)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SettingsError, match="--steps: 0 is too small; give a whole number above 0"):
         parser.parse_args(["--output", "run", "--steps", "0"])
-    assert "--steps: 0 is too small; give a whole number above 0" in capsys.readouterr().err
     options = parser.parse_args(["--output", "run", "--threads", "1"])
     assert start_process(options).steps == STEPS and math.isinf(options.pause_after)
     assert start_process(parser.parse_args(["--output", "run", "--minutes", "2", "--threads", "1"])).steps is None
@@ -131,7 +131,7 @@ def test_pictures_of_other_backgrounds_are_other_pictures(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("name", "words", "told"),
     [
-        ("keypoints", "", "nothing to train on; give --crops\n"),
+        ("keypoints", "", "nothing to train on; give --crops;"),
         ("detector", "", "nothing to train on; give --poses and --backgrounds"),
         ("diffusion", "--autoencoder a.pt", "nothing to train on; give --crops or --poses and --backgrounds"),
         ("autoencoder", "--poses p.npz", "--poses: needs --backgrounds"),
@@ -142,18 +142,17 @@ def test_options_that_need_another_say_so(
     name: str, words: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", [name, "--output", "run", *words.split()])
-    with pytest.raises(SystemExit, match="2"):
-        importlib.import_module(f"dpmesh.training.commands.train_{name}").main()
+    assert importlib.import_module(f"dpmesh.training.commands.train_{name}").main() == 2
     assert told in capsys.readouterr().err
 
 
 def test_a_device_and_a_file_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(lambda: argparse.Namespace(device="cuda:99"), lambda _: None) == 1
+    assert run_command(lambda: argparse.Namespace(device="cuda:99"), lambda _: None) == 2
     err = capsys.readouterr().err
-    assert err.startswith("device 'cuda:99' cannot be used (") and err.count("\n") == 1
+    assert err.startswith("error: device 'cuda:99' cannot be used (") and err.count("\n") == 1
     path = tmp_path / "absent" / "file"
     assert run_command(argparse.Namespace, lambda _: path.write_text("")) == 1
-    assert capsys.readouterr().err == f"{path}: No such file or directory\n"
+    assert capsys.readouterr().err == f"error: {path}: No such file or directory\n"
 
 
 @pytest.mark.parametrize(("name", "told"), [("calibrate_detector", "no such file"), ("evaluate_crops", "absent")])
