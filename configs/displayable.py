@@ -1,4 +1,4 @@
-"""Names and messages as they are shown: on one line, with nothing in them that a terminal obeys."""
+"""Text for terminals: on one line, with control characters escaped."""
 
 import re
 
@@ -9,5 +9,5 @@ _NOT_DISPLAYABLE = re.compile(
 
 
 def displayable(text: object) -> str:
-    r"""Return text for one line of a terminal or log: what cannot be shown is written as `\x1b`, `\n`, `\udcdf`."""
+    r"""Return text for one line of a terminal or log; other characters are escaped as `\x1b`, `\n`, `\udcdf`."""
     return _NOT_DISPLAYABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))

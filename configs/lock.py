@@ -1,4 +1,4 @@
-"""An output folder has one writer at a time."""
+"""A lock on an output folder: one writer at a time."""
 
 import fcntl
 import os
@@ -11,14 +11,14 @@ from configs.errors import RunError
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; the lock ends with the process, however it ends.
+    """Lock a folder against other runs; the lock ends with the process.
 
     Raises:
         RunError: another process writes there, or the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Neither emptied, nor opened through a link, nor waited for where it is a pipe.
+        # Does not truncate, follow links or block on a pipe.
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         lock = os.fdopen(os.open(folder / ".lock", flags, 0o666), "rb+", buffering=0)
     except OSError as error:

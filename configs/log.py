@@ -1,4 +1,4 @@
-"""The log of a command: on stderr, one line for each message whatever names are in it."""
+"""The log of a command: on stderr, one line per message."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ from configs.displayable import displayable
 
 
 class OneLineFormatter(logging.Formatter):
-    """Shows what names in a message hold besides text; a traceback below the message keeps its lines."""
+    """Escapes control characters in messages; a traceback keeps its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the message, on one line."""
@@ -15,7 +15,7 @@ class OneLineFormatter(logging.Formatter):
 
 
 def log_to_stderr(level: int = logging.INFO, line: str = "%(message)s") -> None:
-    """Show what is logged from `level` on; where somebody has configured the log before, it stays so."""
+    """Log to stderr from `level` on, unless logging is already configured."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLineFormatter(line))
     logging.basicConfig(level=level, handlers=[handler])

@@ -25,7 +25,7 @@ def preset_names() -> list[str]:
 def read_settings(preset: str | None, values: Mapping[str, Any], assignments: Sequence[str]) -> RunSettings:
     """Return the settings; what comes later in the arguments wins.
 
-    Names of the previous version are read, too, see `configs.renamed`.
+    Names of the previous version are accepted, see `configs.renamed`.
 
     Args:
         preset: a name of `preset_names`, or a path to a YAML file of the same form.

@@ -1,4 +1,4 @@
-"""Settings under their names of the previous version, which are understood for one version."""
+"""Settings renamed since the previous version: the old names are accepted for one version."""
 
 import logging
 from functools import cache

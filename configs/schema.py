@@ -1,4 +1,4 @@
-"""Settings of a run: every default is written here and nowhere else."""
+"""Settings of a run, the single place of their defaults."""
 
 import re
 from fractions import Fraction
@@ -24,18 +24,18 @@ def _read_rate(value: Any) -> Any:
         return value
     power = re.search(r"e[+-]?(\d+)", str(value), re.IGNORECASE)
     if len(str(value)) > 40 or (power and len(power[1]) > 3):  # a fraction of a billion digits takes minutes to make
-        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; ask for 30 or 60")
+        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; use 30 or 60")
     try:
         return Fraction(str(value)).limit_denominator(1001)  # of 24000/1001; containers hold no long ones
     except ZeroDivisionError as error:
-        raise ValueError("a rate cannot be divided by 0") from error
+        raise ValueError("a rate cannot have a zero denominator") from error
 
 
 def _check_rate(rate: Fraction) -> Fraction:
     if rate <= 0:
-        raise ValueError("a rate is above 0")
+        raise ValueError("a rate must be above 0")
     if rate > RATE_MAX_HZ:
-        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; ask for 30 or 60")
+        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; use 30 or 60")
     return rate
 
 
@@ -50,7 +50,7 @@ def _read_people(value: Any) -> Any:
         return value
     words = value.split(",")
     if not all(word.strip().isascii() and word.strip().isdecimal() and len(word) <= 9 for word in words):
-        raise ValueError("people are given by their numbers, such as 1,3")
+        raise ValueError("expected person numbers, such as 1,3")
     return tuple(int(word) for word in words)
 
 
@@ -60,11 +60,11 @@ Rate = Annotated[
 
 
 def check_whole_rate(rate: Fraction) -> Fraction:
-    """Return a rate that motion files can carry; `ValueError` for any other."""
+    """Return the rate if motion files can store it; raise `ValueError` otherwise."""
     if rate <= 0 or rate.denominator != 1:
         raise ValueError(
-            f"rate {rate}: motion files carry a whole number of frames per second, as readers cut off the rest "
-            "(29.97 is read as 29); ask for 30 or 60"
+            f"rate {rate}: motion files store a whole number of frames per second, because readers truncate it "
+            "(29.97 is read as 29); use 30 or 60"
         )
     return rate
 
@@ -86,7 +86,7 @@ KeypointFormat = Annotated[
 
 
 class Settings(BaseModel):
-    """A frozen group of settings; an unknown key is an error, and so is a number that is not finite."""
+    """A frozen group of settings. Unknown keys and non-finite numbers are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
@@ -94,35 +94,39 @@ class Settings(BaseModel):
     @classmethod
     def _text_can_name_a_file(cls, value: Any) -> Any:
         if isinstance(value, str) and "\0" in value:
-            raise ValueError("a NUL character is part of no name")
+            raise ValueError("a name cannot contain a NUL character")
         return value
 
 
 class DecodeSettings(Settings):
-    """Which part of the video is read, and how."""
+    """Which part of the video is read, and how frames are decoded."""
 
-    start_s: float | None = Field(None, ge=0, le=1e9, description="first second to read")
-    end_s: float | None = Field(None, gt=0, le=1e9, description="second to stop before")
-    max_side_px: int | None = Field(None, ge=32, description="shrink frames whose longer side is larger than this")
-    folder_rate_hz: Rate = Field(Fraction(30), description="frame rate of an image folder, which carries none")
+    start_s: float | None = Field(None, ge=0, le=1e9, description="start of the part to read, in seconds")
+    end_s: float | None = Field(None, gt=0, le=1e9, description="end of the part to read, in seconds (exclusive)")
+    max_side_px: int | None = Field(None, ge=32, description="downscale frames whose longer side exceeds this")
+    folder_rate_hz: Rate = Field(Fraction(30), description="frame rate of an image folder, which stores none")
     rate_hz: Rate | None = Field(
-        None, description="frames per second in place of the input's own times, also for raw streams and image folders"
+        None, description="frame rate to use instead of the input's timestamps; also for raw streams and image folders"
     )
-    on_corrupt: Literal["stop", "skip"] = Field("stop", description="end at the first damaged frame, or leave it out")
+    on_corrupt: Literal["stop", "skip"] = Field(
+        "stop", description="at a damaged frame: stop reading, or skip the frame"
+    )
 
 
 class DetectSettings(Settings):
-    """Who is in the picture: boxes and 2D keypoints."""
+    """Person detection: boxes and 2D keypoints per frame."""
 
-    weights: str = Field("auto", description="path or Ultralytics name (fetched) of pose weights; 'auto', 'bundled'")
-    keypoints: Path | None = Field(None, description="keypoint file or folder used in place of a detector")
-    keypoints_format: KeypointFormat = Field(
-        "auto", description="order of the points in the keypoint file; 'auto' tells it from names, count and geometry"
+    weights: str = Field(
+        "auto", description="pose weights: a path, an Ultralytics name (downloaded), 'bundled' or 'auto'"
     )
-    image_px: int = Field(640, ge=64, multiple_of=32, description="longer side of the picture the detector sees")
-    score_min: float = Field(0.1, ge=0, le=1, description="people below this score are dropped")
-    overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes are one person")
-    people_max: int = Field(100, ge=1, description="at most this many people per frame")
+    keypoints: Path | None = Field(None, description="keypoint file or folder to use instead of a detector")
+    keypoints_format: KeypointFormat = Field(
+        "auto", description="keypoint order of the file; 'auto' detects it from names, count and geometry"
+    )
+    image_px: int = Field(640, ge=64, multiple_of=32, description="longer side of the detector's input image")
+    score_min: float = Field(0.1, ge=0, le=1, description="detections below this score are dropped")
+    overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes count as the same person")
+    people_max: int = Field(100, ge=1, description="maximum number of people per frame")
     is_second_stage_on: bool | None = Field(
         None,
         description="estimate keypoints a second time, from a crop around each person; null: with the bundled detector",
@@ -134,62 +138,68 @@ class DetectSettings(Settings):
 
 
 class TrackSettings(Settings):
-    """Which detections are the same person."""
+    """Tracking: which detections belong to the same person."""
 
-    score_high: float = Field(0.35, ge=0, le=1, description="detections from here on are matched first")
-    score_low: float = Field(0.1, ge=0, le=1, description="detections from here on may keep a track alive")
-    score_new: float = Field(0.45, ge=0, le=1, description="detections from here on may start a track")
-    score_sure: float = Field(0.75, ge=0, le=1, description="detections from here on start a track at once")
-    hits_min: int = Field(3, ge=1, description="any other track is shown once it was seen this often")
-    lost_max_s: float = Field(2.0, ge=0, description="an unseen track ends after this time")
-    distance_max: float = Field(0.85, gt=0, description="largest association cost that is still a match")
-    is_cut_detection_on: bool = Field(True, description="end all tracks at a shot cut")
-    is_id_kept: bool = Field(False, description="take over the identities of the keypoint file, in place of tracking")
+    score_high: float = Field(0.35, ge=0, le=1, description="detections with at least this score are matched first")
+    score_low: float = Field(0.1, ge=0, le=1, description="detections with at least this score can continue a track")
+    score_new: float = Field(0.45, ge=0, le=1, description="detections with at least this score can start a track")
+    score_sure: float = Field(
+        0.75, ge=0, le=1, description="detections with at least this score start a confirmed track"
+    )
+    hits_min: int = Field(3, ge=1, description="other tracks are confirmed after this many detections")
+    lost_max_s: float = Field(2.0, ge=0, description="a track without detections ends after this time")
+    distance_max: float = Field(0.85, gt=0, description="maximum association cost of a match")
+    is_cut_detection_on: bool = Field(True, description="detect shot cuts and end all tracks there")
+    is_id_kept: bool = Field(False, description="use the identities of the keypoint file instead of tracking")
 
 
 class BodySettings(Settings):
-    """Which body model the motion is expressed in."""
+    """The body model that the motion is expressed in."""
 
-    source: str = Field("open", description="'open' for the bundled open body, or a SMPL .pkl or .npz, or a folder")
+    source: str = Field(
+        "open", description="'open' (the bundled open body), or a SMPL .pkl or .npz file, or a folder of them"
+    )
     gender: Literal["auto", "neutral", "female", "male"] = Field(
-        "auto", description="whose shapes the body file holds, as motion files say; 'auto': by the file and its name"
+        "auto", description="gender of the body model, as recorded in motion files; 'auto': from the file or its name"
     )
 
     @model_validator(mode="after")
     def _the_open_body_is_neutral(self) -> "BodySettings":
         if self.source == "open" and self.gender in ("female", "male"):
-            raise ValueError(f"gender is {self.gender} and the open body is neutral; give a {self.gender} SMPL body")
+            raise ValueError(f"gender is {self.gender}, but the open body is neutral; use a {self.gender} SMPL body")
         return self
 
 
 class RecoverSettings(Settings):
-    """One body for every crop."""
+    """Body recovery: one body per person and frame."""
 
     model: str = Field("compact", description="name in the weights catalogue, or a folder with config and weights")
-    focal_px: float | None = Field(None, gt=0, description="focal length in pixels; else read, else the diagonal")
-    box_scale: float = Field(1.2, gt=0, description="side of the square crop over the longer side of the person")
-    keypoint_score_min: float = Field(0.3, ge=0, le=1, description="keypoints below this are masked")
+    focal_px: float | None = Field(
+        None, gt=0, description="focal length in pixels; null: from metadata, or else the image diagonal"
+    )
+    box_scale: float = Field(1.2, gt=0, description="side of the square crop relative to the longer side of the person")
+    keypoint_score_min: float = Field(0.3, ge=0, le=1, description="keypoints with a lower score are masked")
     keypoints_min: int = Field(4, ge=1, description="people with fewer usable keypoints get no body in that frame")
-    is_camera_fitted: bool = Field(True, description="move the body so that its joints meet the 2D keypoints")
+    is_camera_fitted: bool = Field(True, description="fit the translation to the 2D keypoints")
     is_turned: bool = Field(
-        True, description="turn crops of people who are upside down or lie; not for published models"
+        True, description="rotate crops of people who lie or are upside down; ignored by published models"
     )
     is_flip_test_on: bool = Field(
         False, description="flip test: also run the network on the mirrored crop; steadier, twice the time"
     )
-    batch_rows: int | None = Field(None, ge=1, description="crops per call of the network; none: from memory")
+    batch_rows: int | None = Field(None, ge=1, description="crops per network call; null: from the available memory")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="number format inside the networks; 'auto' takes bfloat16 where the CPU computes with it"
+        "auto", description="precision of the networks; 'auto' uses bfloat16 on CPUs with native support"
     )
 
 
 class LinkSettings(Settings):
-    """How rows become one motion per person."""
+    """How observations become one track per person."""
 
-    frames_min: int = Field(5, ge=1, description="shorter tracks are not written")
-    gap_max_s: float = Field(0.5, ge=0, description="gaps up to this length are filled and flagged")
+    frames_min: int = Field(5, ge=1, description="tracks with fewer observed frames are not written")
+    gap_max_s: float = Field(0.5, ge=0, description="gaps up to this length are interpolated and flagged")
     people: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_read_people)] = Field(
-        None, description="only these people are written, by the numbers of a run without this setting; none: all"
+        None, description="write only these people, numbered as in a run without this setting; null: all"
     )
 
 
@@ -198,29 +208,31 @@ class RefineSettings(Settings):
 
     mode: Annotated[Literal["off", "smooth", "fit", "published"], BeforeValidator(_read_off)] = Field(
         "fit",
-        description="'fit' solves for keypoints and smooth motion, 'smooth' only smooths, 'off' leaves the rows;"
-        " 'published' samples as ScoreHMR does, to compare with",
+        description="'fit' optimises for keypoints and smoothness, 'smooth' only smooths, 'off' changes nothing;"
+        " 'published' samples as ScoreHMR does, for comparison",
     )
     prior: str = Field(
-        "motion-prior", description="score model of motion for 'fit': a name or a folder; 'none' trusts recovered poses"
+        "motion-prior", description="motion prior of 'fit': a name or a folder; 'none' uses the recovered poses alone"
     )
     is_acceptance_test_on: bool = Field(
         True, description="keep the input motion where held-out keypoints show no improvement"
     )
-    window_frames: int = Field(96, ge=8, description="frames that are solved together")
-    overlap_frames: int = Field(16, ge=2, description="frames that neighbouring windows share")
-    break_s: float = Field(1.0, gt=0, description="motion is not carried over a longer time without rows")
-    batch_rows: int = Field(1024, ge=64, description="rows of all people that are solved at once")
-    shape_rows: int = Field(24, ge=1, description="frames per person from which the body shape is solved")
-    shape_steps: int = Field(60, ge=1, description="steps of the solver for the body shape")
-    steps: int = Field(150, ge=1, description="steps of the solver")
-    step_rad: float = Field(0.03, gt=0, description="largest first step of the solver, in rotations")
-    step_m: float = Field(0.02, gt=0, description="largest first step of the solver, in translations")
-    keypoint_score_min: float = Field(0.2, ge=0, le=1, description="keypoints below this are left out")
+    window_frames: int = Field(96, ge=8, description="frames per window of the solver")
+    overlap_frames: int = Field(16, ge=2, description="overlap of neighbouring windows")
+    break_s: float = Field(1.0, gt=0, description="longer gaps split the motion into independent parts")
+    batch_rows: int = Field(1024, ge=64, description="person-frames per batch of the solver")
+    shape_rows: int = Field(24, ge=1, description="frames per person used to solve the body shape")
+    shape_steps: int = Field(60, ge=1, description="solver steps for the body shape")
+    steps: int = Field(150, ge=1, description="solver steps")
+    step_rad: float = Field(0.03, gt=0, description="initial step size of the solver for rotations")
+    step_m: float = Field(0.02, gt=0, description="initial step size of the solver for translations")
+    keypoint_score_min: float = Field(0.2, ge=0, le=1, description="keypoints with a lower score are ignored")
     keypoint_sigma_m: float = Field(
         0.06, gt=0, description="standard deviation of a keypoint, at the person's distance"
     )
-    keypoint_outlier_m: float = Field(0.15, gt=0, description="keypoints farther off lose their pull")
+    keypoint_outlier_m: float = Field(
+        0.15, gt=0, description="residual beyond which a keypoint is treated as an outlier"
+    )
     pose_sigma_rad: float = Field(0.2, gt=0, description="standard deviation of a recovered joint rotation")
     gap_sigma_rad: float = Field(0.4, gt=0, description="standard deviation of an interpolated rotation")
     prior_weight: float = Field(
@@ -230,71 +242,76 @@ class RefineSettings(Settings):
         0.1, gt=0, description="standard deviation of a recovered translation, as a fraction of the distance"
     )
     shape_sigma: float = Field(0.5, gt=0, description="standard deviation of a recovered shape coefficient")
-    joint_acceleration: float = Field(40.0, gt=0, description="usual acceleration of a joint about the root, m/s^2")
-    turn_acceleration: float = Field(200.0, gt=0, description="usual acceleration of a joint's rotation, rad/s^2")
-    root_acceleration: float = Field(12.0, gt=0, description="usual acceleration of the root, m/s^2")
-    speed_max: float = Field(9.0, gt=0, description="speed of the root beyond which it is held back, m/s")
-    is_contact_on: bool = Field(False, description="feet that rest do not slide; the camera has to stand still")
-    is_ground_on: bool = Field(False, description="resting feet of all people lie on one plane; the same holds")
-    is_collision_on: bool = Field(False, description="people do not pass through each other")
-    smooth_cutoff_hz: float = Field(5.0, gt=0, description="faster motion is damped by the smoothing without weights")
+    joint_acceleration: float = Field(
+        40.0, gt=0, description="typical acceleration of a joint relative to the root, m/s^2"
+    )
+    turn_acceleration: float = Field(200.0, gt=0, description="typical angular acceleration of a joint, rad/s^2")
+    root_acceleration: float = Field(12.0, gt=0, description="typical acceleration of the root, m/s^2")
+    speed_max: float = Field(9.0, gt=0, description="root speed above which motion is penalised, m/s")
+    is_contact_on: bool = Field(False, description="prevent foot sliding; needs a static camera")
+    is_ground_on: bool = Field(
+        False, description="put the resting feet of all people on one plane; needs a static camera"
+    )
+    is_collision_on: bool = Field(False, description="prevent people from intersecting each other")
+    smooth_cutoff_hz: float = Field(5.0, gt=0, description="cutoff frequency of the temporal smoothing")
 
     @model_validator(mode="after")
     def _windows_are_longer_than_their_overlap(self) -> "RefineSettings":
         if self.overlap_frames >= self.window_frames:
             raise ValueError(
-                f"overlap_frames {self.overlap_frames} must lie below window_frames {self.window_frames}; lower it, too"
+                f"overlap_frames {self.overlap_frames} must be below window_frames {self.window_frames}; lower it, too"
             )
         return self
 
     @model_validator(mode="after")
     def _the_published_way_has_a_score_model(self) -> "RefineSettings":
         if self.mode == "published" and self.prior == "none":
-            raise ValueError("mode published samples from a score model and prior is none; name one, or take mode fit")
+            raise ValueError("mode published needs a motion prior and prior is none; name one, or use mode fit")
         return self
 
 
 class ExportSettings(Settings):
-    """What is written per person."""
+    """The motion files that are written per person."""
 
     rate_hz: WholeRate | None = Field(
-        Fraction(30), description="constant rate of the motion files, a whole number; null keeps the frames"
+        Fraction(30),
+        description="constant rate of the motion files, a whole number; null: keep the frames of the video",
     )
     is_smplx_written: bool = Field(False, description="also write the SMPL-X layout (165 numbers)")
 
 
 class OverlaySettings(Settings):
-    """The video to judge the result by."""
+    """The overlay video: the bodies drawn over the frames."""
 
-    is_written: bool = True
-    max_side_px: int = Field(960, ge=64, description="longer side of the overlay")
-    opacity: float = Field(0.75, ge=0, le=1, description="of the bodies over the frames")
+    is_written: bool = Field(True, description="write an overlay video")
+    max_side_px: int = Field(960, ge=64, description="longer side of the overlay video")
+    opacity: float = Field(0.75, ge=0, le=1, description="opacity of the bodies")
     background: Literal["video", "black", "gray", "white", "green"] = Field(
-        "video", description="what the bodies are drawn over: the frames, or one colour, where they are opaque"
+        "video", description="background: the video, or a solid colour (bodies are then opaque)"
     )
-    is_sound_kept: bool = Field(True, description="the overlay has the sound of the clip")
-    is_side_view_on: bool = Field(False, description="add a panel with a view from the side")
-    is_box_drawn: bool = Field(False, description="draw the boxes of the tracks")
+    is_sound_kept: bool = Field(True, description="copy the sound of the clip to the overlay")
+    is_side_view_on: bool = Field(False, description="add a panel with a side view")
+    is_box_drawn: bool = Field(False, description="draw the tracked boxes")
     is_skeleton_drawn: bool = Field(False, description="draw the detected 2D keypoints")
 
 
 class RuntimeSettings(Settings):
     """How the machine is used.
 
-    Threads and frames read ahead change no result. Another device or another `chunk_frames` moves it by rounding, as
-    people of a chunk go through the networks together.
+    Threads and prefetching do not change the result. The device and `chunk_frames` change it by rounding errors,
+    because the people of a chunk share the batches of the networks.
     """
 
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1'")
     threads: int | None = Field(
-        None, ge=1, le=256, description="CPU threads, at most one per core; by default OMP_NUM_THREADS, else all cores"
+        None, ge=1, le=256, description="CPU threads, at most one per core; null: OMP_NUM_THREADS, or else all cores"
     )
-    chunk_frames: int = Field(32, ge=1, description="frames that go through the line at once")
+    chunk_frames: int = Field(32, ge=1, description="frames per chunk of the pipeline")
     prefetch_frames: int = Field(16, ge=1, description="frames decoded ahead")
 
 
 class RunSettings(Settings):
-    """Everything a run can be told."""
+    """All settings of a run."""
 
     decode: DecodeSettings = DecodeSettings()
     detect: DetectSettings = DetectSettings()
@@ -311,5 +328,5 @@ class RunSettings(Settings):
     def _what_is_said_of_a_keypoint_file_has_one(self) -> "RunSettings":
         if self.detect.keypoints is None and (self.track.is_id_kept or self.detect.keypoints_format != "auto"):
             name = "--keep-ids (track.is_id_kept)" if self.track.is_id_kept else "--keypoints-format"
-            raise ValueError(f"{name} is about a keypoint file and none is given; give one with --keypoints")
+            raise ValueError(f"{name} needs a keypoint file; give one with --keypoints")
         return self

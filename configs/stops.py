@@ -1,4 +1,4 @@
-"""Ctrl-C, `kill` and a terminal that closes: each ends a command as an exception, so that what is open gets closed."""
+"""Turns SIGINT, SIGTERM and SIGHUP into an exception, so that a command cleans up before it ends."""
 
 import _thread
 import os
@@ -10,12 +10,12 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LATER_S = 0.02  # until a signal that got lost is sent again
-AGAIN_S = 1.0  # one key press or one stop of a job manager may arrive several times within this
+LATER_S = 0.02  # delay before a dropped signal is sent again
+AGAIN_S = 1.0  # repeated deliveries of one stop request arrive within this time
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks this process to end."""
+    """This process received a stop signal."""
 
     def __init__(self, message: str = "", number: int = signal.SIGINT) -> None:
         super().__init__(message)
@@ -25,19 +25,19 @@ class Stopped(KeyboardInterrupt):
 class StopSignals:
     """A context in which the first stop signal raises `Stopped` in the main thread.
 
-    One that comes more than a second after the first ends the process on the spot. Signals that the parent process
-    told this one to ignore (`nohup`) stay ignored.
+    A second one, more than a second later, ends the process immediately. Signals that the parent process set to be
+    ignored (`nohup`) stay ignored.
     """
 
     def __init__(self) -> None:
-        self.number: int | None = None  # the first signal that was heard
+        self.number: int | None = None  # the first signal received
         self._first_s = 0.0
         self._is_over = False
         self._before: dict[int, Any] = {}
         self._unraisable_before = sys.unraisablehook
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # Python lets no other one hear of signals
+        if threading.current_thread() is threading.main_thread():  # only this thread receives signals
             for number in SIGNALS:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._hear)
@@ -53,7 +53,7 @@ class StopSignals:
             sys.unraisablehook = self._unraisable_before
 
     def finish(self) -> None:
-        """Hear no more: the command is over, and only its last line and its exit code are to come."""
+        """Ignore further signals: only the last line and the exit code are left."""
         self._is_over = True
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
@@ -68,10 +68,10 @@ class StopSignals:
             os._exit(128 + self.number)
 
     def _hear_again(self, unraisable: Any) -> None:
-        """Deliver once more what Python had to drop, as it was raised inside a destructor."""
+        """Raise again an exception that Python dropped because it was raised inside a destructor."""
         if issubclass(unraisable.exc_type, Stopped) and not self._is_over:
             number, self.number = self.number or signal.SIGINT, None
-            soon = threading.Timer(LATER_S, self._send, [number])  # here it would be dropped, too
+            soon = threading.Timer(LATER_S, self._send, [number])  # raising here would be dropped, too
             soon.daemon = True
             soon.start()
         else:
@@ -83,6 +83,6 @@ class StopSignals:
 
 
 def ignore_stops() -> None:
-    """Let the interpreter end in peace: the exit code stands."""
+    """Ignore stop signals while the interpreter exits, so that the exit code stands."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

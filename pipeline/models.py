@@ -1,4 +1,4 @@
-"""The models of a run: found once, loaded when first needed, shared by all clips."""
+"""The models of a run, loaded on first use and shared by all clips."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -27,7 +27,7 @@ REFINER_NAME = "keypoint-reader"
 
 
 class Models:
-    """What the stages run. Nothing is loaded before it is asked for."""
+    """The models that the stages run; each is loaded on first use."""
 
     def __init__(self, settings: RunSettings, device: str) -> None:
         self._settings = settings
@@ -41,7 +41,7 @@ class Models:
 
     @cached_property
     def detector_weights(self) -> ResolvedWeights | None:
-        """Which detector is used and why; None where keypoints come from a file."""
+        """Which detector is used and why; None if keypoints come from a file."""
         return None if self._settings.detect.keypoints else find_detector(self._settings.detect.weights)
 
     @cached_property
@@ -51,7 +51,7 @@ class Models:
 
     @cached_property
     def pose_prior_path(self) -> Path | None:
-        """The imported VPoser that the network's pose head needs, or None where it needs none."""
+        """The imported VPoser of the network's pose head, or None if it needs none."""
         from dpmesh.network.stored import read_config
         from dpmesh.stored.vposer import find_decoder
 
@@ -67,7 +67,7 @@ class Models:
 
     @cached_property
     def identities(self) -> dict[str, str]:
-        """Return what each model's content hashes to."""
+        """Return the content hash of each model."""
         found = self.detector_weights
         keypoints = self._settings.detect.keypoints
         if found is not None:
@@ -84,19 +84,19 @@ class Models:
 
     @cached_property
     def is_second_stage_on(self) -> bool:
-        """Whether keypoints are read again from each crop."""
+        """Whether keypoints are refined in a second stage."""
         wanted, found = self._settings.detect.is_second_stage_on, self.detector_weights
         return wanted if wanted is not None else found is not None and found.is_bundled
 
     @cached_property
     def motion_prior_path(self) -> Path | None:
-        """The folder of the score model of motion, or None where refinement asks none."""
+        """The folder of the motion prior, or None if refinement uses none."""
         refine = self._settings.refine
         is_asked = refine.mode in ("fit", "published") and refine.prior != "none"
         return resolve_network(refine.prior) if is_asked else None
 
     def motion_prior(self) -> "MotionPrior | None":
-        """Return the score model of motion, or None where refinement asks none."""
+        """Return the motion prior, or None if refinement uses none."""
         if self._motion_prior is None and self.motion_prior_path is not None:
             from refine.prior.pretrained import check_config
 
@@ -107,7 +107,7 @@ class Models:
         return self._motion_prior
 
     def keypoint_refiner(self) -> "KeypointRefiner | None":
-        """Return the network that reads keypoints from crops, or None where the detector's are taken."""
+        """Return the keypoint refiner of the second stage, or None if it is off."""
         from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 
         if not self.is_second_stage_on:
@@ -125,15 +125,15 @@ class Models:
         return self._body
 
     def people_finder(self, image_names: Sequence[str] = ()) -> PeopleFinder:
-        """Return the detector, or the keypoint file in its place.
+        """Return the detector, or the reader of the keypoint file.
 
         Args:
-            image_names: file names of the frames, of a video made of pictures.
+            image_names: file names of the frames, for a folder of images.
         """
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
             if found is not None:
-                if detect.is_flip_test_on is None:  # keypoints that are read again need no second look; nor do boxes
+                if detect.is_flip_test_on is None:  # with the second stage, neither boxes nor keypoints need it
                     detect = detect.model_copy(update={"is_flip_test_on": not self.is_second_stage_on})
                 self._finder = PoseDetector.from_settings(detect, found.path, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
@@ -149,16 +149,16 @@ class Models:
 
     @property
     def finder_problem(self) -> str:
-        """Return what of the keypoint file, if there is one, could not be read; empty = nothing."""
+        """Return what could not be read from the keypoint file; empty if all was read."""
         return self._finder.problem if isinstance(self._finder, KeypointRecord) else ""
 
     def warn_of_frames_beyond(self, frame_count: int) -> None:
-        """Warn where the keypoint file, if there is one, names frames that a video of this many does not have."""
+        """Warn if the keypoint file names frames beyond the end of the video."""
         if isinstance(self._finder, KeypointRecord):
             self._finder.warn_beyond(frame_count)
 
     def recovery(self) -> "BodyRecovery":
-        """Return the network with what stands before and after it."""
+        """Return the recovery network with its pre- and postprocessing."""
         import torch
 
         from dpmesh.network.dtypes import DTYPES
@@ -191,7 +191,7 @@ class Models:
 
 
 def describe(models: Models) -> dict[str, str]:
-    """Return which models a run uses, for `run.json`."""
+    """Return the models of a run, for `run.json`."""
     found = models.detector_weights
     return {
         "detector": found.path.name if found else "keypoint file",

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system, so that a process stays as small at the end of a long video as at its start."""
+"""Returns freed memory to the system, so that memory does not grow over a long video."""
 
 import ctypes
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from functools import cache
 
 
 def release_memory() -> None:
-    """Return memory that was freed to the system, where the C library keeps it otherwise (glibc); takes milliseconds.
+    """Return freed memory to the system (glibc only); takes milliseconds.
 
-    Buffers of many sizes, freed by several threads, leave holes that glibc does not return by itself: what a process
-    holds then creeps up with the length of a video, though nothing is kept.
+    Buffers of many sizes, freed by several threads, fragment the heap. Without this call the memory of a process grows
+    with the length of a video although nothing is kept.
     """
     trim = _trim()
     if trim is not None:

@@ -1,4 +1,4 @@
-"""Linking: rows in order of time become one sequence per person, in bounded memory."""
+"""Groups the rows of a video by track, in bounded memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ import numpy as np
 
 from pipeline.types import Observations, concatenate_observations
 
-ROWS_HELD = 500_000  # of all people that are gathered at once, about 800 bytes each
+ROWS_HELD = 500_000  # rows held in memory, about 800 bytes each
 
 
 class Shards(Protocol):
-    """The rows of a video, in order of time, a part at a time."""
+    """The rows of a video in temporal order, shard by shard."""
 
     def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a track lies in the video."""
+    """The extent of a track in the video."""
 
     track_id: int
     first_frame: int
@@ -47,9 +47,9 @@ def find_spans(shards: Shards) -> list[Span]:
 
 
 def iterate_people(shards: Shards, spans: list[Span]) -> Iterator[Observations]:
-    """Yield the rows of each chosen track once its last frame was read; only open tracks are in memory.
+    """Yield the rows of each selected track after its last frame was read; only open tracks are held in memory.
 
-    Where the chosen tracks have more than `ROWS_HELD` rows, shards are read again for every group of them.
+    If the selected tracks have more than `ROWS_HELD` rows, the shards are read once per group of tracks.
     """
     for group in _groups(spans):
         yield from _gather(shards, group)
@@ -83,7 +83,7 @@ def _gather(shards: Shards, spans: list[Span]) -> Iterator[Observations]:
 
 
 def _rows_by_track(track_ids: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield every identity of (R,) and the rows that have it, both in order."""
+    """Yield every track id of (R,) with its rows, both in order."""
     order = np.argsort(track_ids, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(track_ids[order])) + 1):
         if len(rows):

@@ -1,4 +1,4 @@
-"""Who is written, and under which number: tracks that are seen in enough frames, edited by hand."""
+"""Person numbers: tracks with enough frames, in order of appearance, after manual edits."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class NumberedPeople:
-    """The rows of a video with the number of the person as `track_id`; who has none is left out.
+    """The rows of a video with the person number as `track_id`; rows of other tracks are dropped.
 
-    Tracks are numbered from 1 in order of first appearance, or, where the identities came with a keypoint file, keep
-    those if they are numbers a file can have. Edits are applied after that and renumber nobody.
+    Tracks are numbered from 1 in order of first appearance. Identities of a keypoint file are kept if they are valid
+    file numbers. Edits are applied afterwards and do not renumber anyone.
     """
 
     store: Shards
@@ -43,7 +43,7 @@ class NumberedPeople:
 
     @classmethod
     def from_settings(cls, store: Shards, settings: RunSettings) -> Self:
-        """Return the people whom a run with these settings writes, before edits."""
+        """Return the people of a run with these settings, before edits."""
         return cls(store, settings.link.frames_min, is_id_kept=settings.track.is_id_kept)
 
     def edited(self, edits: Sequence[Edit]) -> Self:
@@ -53,7 +53,7 @@ class NumberedPeople:
         return people
 
     def find_spans(self) -> list[Span]:
-        """Return the span of everybody, in order of first appearance; rows are read again only where there are edits.
+        """Return the span of every person, in order of first appearance; rows are read again only if there are edits.
 
         Raises:
             SettingsError: as of `read_shards`.
@@ -66,7 +66,7 @@ class NumberedPeople:
         """Yield the shards from `first` to before `stop`, or all of them.
 
         Raises:
-            SettingsError: an edit names somebody who is not there, or makes one person of two in the same frame.
+            SettingsError: an edit names an unknown person, or merges two people of the same frame.
         """
         for shard in self.store.read_shards(first, stop):
             people = np.array([self._number_of.get(track_id, NOBODY) for track_id in shard.track_id.tolist()], np.int64)

@@ -1,4 +1,4 @@
-"""Refinement: rows become one motion per person, with one shape and without short gaps; then motion that is smooth."""
+"""Refinement: assembles one track per person, with one shape and filled gaps, and refines its motion."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 16_384  # of all people that are held in memory together
+ROWS_AT_ONCE = 16_384  # rows of all people held in memory
 FITTED_AT_ONCE = 2048  # rows of one person
 
 
 def assemble_track(rows: Observations, body: Body, link: LinkSettings, recover: RecoverSettings) -> MotionTrack:
-    """Return the motion of one person.
+    """Return the track of one person, with a single shape and short gaps filled.
 
-    The translation is solved again for the person's one shape, so that a taller body stands farther away in place of
-    looking larger.
+    The translation is fitted again for this shape, so that a taller body stands farther away instead of looking larger.
 
     Args:
         rows: one person, in order of time, at least one row.
@@ -41,7 +40,7 @@ def assemble_track(rows: Observations, body: Body, link: LinkSettings, recover: 
     betas = shape_of_person(rows.betas, confidence)
     trans = fit_translations(rows, betas, body, recover) if recover.is_camera_fitted else rows.trans
     filled = find_gaps(rows.frame_index, rows.time_s, link.gap_max_s)
-    # The pelvis moves on a straight line through a gap; the SMPL translation would swing with the root's turn.
+    # Interpolate the pelvis: the SMPL translation would swing with the rotation of the root.
     pelvis = pelvis_of(body, betas).astype(np.float32)
     is_observed = filled.is_observed
     boxes = interpolate_linear(rows.time_s, rows.boxes_xyxy, filled.time_s)
@@ -76,9 +75,9 @@ def refine_people(
     device: str,
     prior: "MotionPrior | None" = None,
 ) -> Iterator[MotionTrack]:
-    """Yield the tracks in their order, refined.
+    """Yield the refined tracks in order.
 
-    Few are in memory at a time, unless people are placed with regard to each other or to the ground.
+    Few are held in memory at a time, unless scene constraints couple the people.
     """
     refined = (track for group in _groups(tracks) for track in refine_group(group, body, settings, device, prior))
     if settings.is_contact_on or settings.is_ground_on or settings.is_collision_on:
@@ -87,7 +86,7 @@ def refine_people(
 
 
 def refine_scene(tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings) -> list[MotionTrack]:
-    """Return the tracks of a clip with their places changed as the settings ask; poses stay."""
+    """Return the tracks of a clip with translations that satisfy the scene constraints; poses are unchanged."""
     from refine.scene.settle import SceneRows, settle
 
     people = [
@@ -101,7 +100,7 @@ def refine_scene(tracks: Sequence[MotionTrack], body: "BodyModel", settings: Ref
     ]
     settled = settle(people, settings)
     if settings.is_ground_on and settled.ground is None:
-        log.warning("refine.is_ground_on: feet rest in too few frames to find the ground; nobody was moved onto it")
+        log.warning("refine.is_ground_on: too few frames with resting feet to find the ground; nobody was moved")
     return [replace(track, trans=track.trans + shift) for track, shift in zip(tracks, settled.shifts_m, strict=True)]
 
 
@@ -112,7 +111,7 @@ def refine_group(
     device: str,
     prior: "MotionPrior | None" = None,
 ) -> list[MotionTrack]:
-    """Return tracks refined as the settings say; what was seen of the people stays as it is."""
+    """Return the refined tracks; their observations are unchanged."""
     if settings.mode == "off" or not tracks:
         return list(tracks)
     has_feet = settings.mode == "fit" and any(track.feet[..., 2].any() for track in tracks)
@@ -151,7 +150,7 @@ def _rows_of(track: MotionTrack, has_feet: bool) -> TrackRows:
 def _with_feet(keypoints: np.ndarray, feet: np.ndarray) -> np.ndarray:
     """Return (T, 25, 3) points in OpenPose's order of COCO's 17 and six foot points.
 
-    Neck and middle of the hips are left unseen: they would only repeat what shoulders and hips tell.
+    Neck and mid-hip stay undetected: they only repeat shoulders and hips.
     """
     found = np.zeros((len(keypoints), len(JOINT_SETS["openpose25"]), 3), keypoints.dtype)
     found[:, [JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"]]] = keypoints
@@ -173,7 +172,7 @@ def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:
 
 
 def fit_translations(rows: Observations, betas: np.ndarray, body: Body, recover: RecoverSettings) -> np.ndarray:
-    """Return the translation (T, 3) at which the body with these betas (10,) meets the keypoints."""
+    """Return the translations (T, 3) that fit a body with these betas (10,) to the keypoints."""
     parts = [np.zeros((0, 3), np.float32)]
     for first in range(0, len(rows.pose), FITTED_AT_ONCE):
         part = slice(first, first + FITTED_AT_ONCE)

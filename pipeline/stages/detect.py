@@ -1,4 +1,4 @@
-"""Detection: fills `Chunk.detections` from a detector, closer where it is rough, or from a keypoint file."""
+"""Detection: fills `Chunk.detections` from a detector (one or two stages) or a keypoint file."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ class DetectStage(Stage):
         """
         Args:
             make_finder: loads the detector or reads the keypoint file; called in `open`.
-            make_refiner: loads what reads the keypoints again from each crop, or says that nothing does.
+            make_refiner: loads the keypoint refiner of the second stage, or returns None if it is off.
         """
         self._make_finder = make_finder
         self._make_refiner = make_refiner
@@ -47,5 +47,5 @@ class DetectStage(Stage):
         return replace(chunk, detections=tuple(found))
 
     def close(self) -> None:
-        """Let go of the networks."""
+        """Release the networks."""
         self._finder = self._refiner = None

@@ -1,4 +1,4 @@
-"""A closer look at the people of a rough detector: keypoints from crops, boxes round these, scores from both."""
+"""Second-stage keypoint estimation: keypoints from crops, boxes around them, scores from both stages."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,19 +12,19 @@ from trackers.types import Detections, concatenate_detections, select_detections
 if TYPE_CHECKING:
     from dpmesh.recovery.keypoint_refiner import KeypointRefiner
 
-SCORE_MIN = 0.2  # below this score the bundled detector has far more that is nobody than people
+SCORE_MIN = 0.2  # below this score most detections of the bundled detector are false positives
 CERTAIN_FROM = 0.3
-CERTAIN_MIN = 6  # certain keypoints that make a box
-BOX_MARGIN = 0.12  # of the longer side of the keypoints' extent: heads and feet reach beyond them
+CERTAIN_MIN = 6  # confident keypoints needed to compute a box
+BOX_MARGIN = 0.12  # fraction of the keypoints' longer side: heads and feet reach beyond them
 
 
 def refine_keypoints(
     refiner: "KeypointRefiner", images: Sequence[np.ndarray], found: Sequence[Detections]
 ) -> list[Detections]:
-    """Return the people of each frame, read twice from crops: round the detector's box, then round what was read there.
+    """Return the people of each frame with keypoints estimated twice: in the detector's box, then in a box around them.
 
-    Scores become the mean certainty of the keypoints, which is low where nobody is, times the root of the detector's.
-    People below `SCORE_MIN` are left out, and all but one of those with the same keypoints.
+    The new score is the mean keypoint confidence, which is low for false positives, times the root of the detector's
+    score. Detections below `SCORE_MIN` and duplicates are dropped.
 
     Args:
         images: RGB uint8 (H, W, 3) each.
@@ -39,7 +39,7 @@ def refine_keypoints(
 
 
 def _read(refiner: "KeypointRefiner", images: Sequence[np.ndarray], found: Sequence[Detections]) -> list[Detections]:
-    """Return the people with keypoints read from crops and boxes round these; scores stay."""
+    """Return the people with keypoints estimated in crops and boxes around them; scores are unchanged."""
     frame = np.repeat(np.arange(len(found)), [len(people) for people in found])
     people = concatenate_detections(found)
     keypoints = refiner.read(images, frame, people.boxes_xyxy, people.keypoints)

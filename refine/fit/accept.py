@@ -1,17 +1,19 @@
-"""The gate: stretches of a track that refinement does not make better keep the rows they had.
+"""The acceptance test: a refined motion replaces the original only where held-out keypoints or the prior support it.
 
-In every stretch of time two joints of the limbs are kept from the solver (`motion_evidence.held_out`) until the gate
-has judged; then all keypoints guide the last steps. Motions are compared on those joints: each joint in each stretch is
-one measurement, for neighbouring frames share the detector's error, and the mean gain is told in standard errors.
+In each time interval of `HELD_OUT_S` two limb joints are hidden from the solver (`evidence.held_out`) until the test;
+then all keypoints guide the remaining steps. Motions are compared by the residuals of the hidden joints. Each joint in
+each interval is one measurement, because the detector's errors in neighbouring frames are correlated, and the mean
+improvement is compared with its standard error.
 
-A clear gain or loss decides. In between, and where fewer than `CELLS_MIN` measurements are left (gaps, tracks shorter
-than a second), the prior's energy does: the distance from the recovered poses and the haste of the motion. Poses that
-shake are known to be wrong, so that only a clear loss keeps them from being solved. This matters on real video, where
-the network was shown the keypoints that are held out here, and its poses follow them also in what they are wrong: any
-other motion meets those keypoints less well. So restless poses are smoothed whatever the keypoints say.
+A significant improvement is accepted and a significant deterioration rejected. In between, and with fewer than
+`CELLS_MIN` measurements (gaps, tracks shorter than a second), the prior energy decides: the distance from the recovered
+poses plus the jitter energy. Poses with high jitter are known to be wrong, so only a significant deterioration rejects
+their solution. This matters on real video: the recovery network saw the keypoints that are held out here and its poses
+reproduce their errors, so any other motion has larger residuals. Poses with medium jitter are therefore smoothed
+whatever the keypoints say.
 
-There are two steps to take, each only if it pays: from the rows as they were to the smoothed ones, and from there to
-the solved ones. So poses that only shake are smoothed, and do not follow the errors of the keypoints.
+Two steps are tested one after the other, from the original to the smoothed motion and from there to the solved one.
+Poses that only jitter are thus smoothed without following the errors of the keypoints.
 """
 
 from collections.abc import Sequence
@@ -30,22 +32,22 @@ from refine.rows.types import Rows
 
 CELLS_MIN = 4
 ACCEPT_FROM_ERRORS, REJECT_FROM_ERRORS = 2.0, 3.0  # standard errors
-# Energy of the motion per thirtieth of a second. Motion capture has 0.2 to 11, and 80 to 110 with errors of 2 degrees
-# that differ from frame to frame, 180 to 310 with 4 degrees; what the network makes of real video has 120 to 600.
+# Jitter energy per 1/30 s. Motion capture has 0.2 to 11; with independent errors per frame, 80 to 110 at 2 degrees and
+# 180 to 310 at 4 degrees. Poses recovered from real video have 120 to 600.
 JITTER_HIGH = 120.0
-JITTER_MEDIUM = 30.0  # from here on smoothing needs no leave from the keypoints
-JITTER_LOW = 15.0  # true motion stays below; at few frames a second, poses that shake do so, too
-# What has to be left of the prior's energy. Smoothing lowers it also in true motion, to 0.5 (0.24 to 0.62 in four of
-# five windows of motion capture), and to 0.06 and less where poses shake by a degree and more.
+JITTER_MEDIUM = 30.0  # from here on smoothing is accepted without support from the keypoints
+JITTER_LOW = 15.0  # above true motion; at low frame rates jittering poses fall below it, too
+# Largest prior energy after a step, relative to the one before. Smoothing lowers it to 0.5 even in true motion (0.24 to
+# 0.62 in four of five windows of motion capture), and to 0.06 or less where poses jitter by a degree or more.
 SMOOTHED_PRIOR_RATIO = 0.25
 SOLVED_PRIOR_RATIO = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class MotionScore:
-    """What one motion is judged by."""
+    """The measurements that motions are compared by."""
 
-    residuals: np.ndarray  # (C,) energy of the held-out keypoints, per joint and stretch of time
+    residuals: np.ndarray  # (C,) energy of the held-out keypoints, per joint and time interval
     prior: float
 
 
@@ -58,11 +60,11 @@ def count_accepted(
     *,
     is_jitter_high: bool = False,
 ) -> int:
-    """Return how many of the steps are taken: the number of the last motion that is better than the one chosen before.
+    """Return the index of the accepted motion: the last one that passes the test against the one accepted before.
 
     Args:
-        steps: what was there first, then what may take its place, the boldest last.
-        is_jitter_high: the rows belong to a track whose poses shake.
+        steps: the original motion, then its replacements, the largest change last.
+        is_jitter_high: the rows belong to a track of high jitter.
     """
     evidence = gather([piece], settings, device, "held out")
     energy = MotionEnergy(evidence, body, settings)
@@ -95,23 +97,23 @@ def count_accepted(
 
 
 def has_high_jitter(piece: Piece, body: BodyModel, settings: RefineSettings, device: torch.device) -> bool:
-    """Return whether the poses of a piece's rows, as they were recovered, differ from frame to frame as errors do."""
+    """Return whether the recovered poses of a piece have high jitter energy."""
     energy = MotionEnergy(gather([piece], settings, device, "held out"), body, settings)
     return _jitter_energy(piece, energy, device) > JITTER_HIGH
 
 
 def _jitter_energy(piece: Piece, energy: MotionEnergy, device: torch.device) -> float:
-    """Return the energy of the recovered motion per thirtieth of a second."""
+    """Return the prior energy of the recovered motion per 1/30 s."""
     rows = Rows(piece.track.pose[piece.rows], piece.track.trans[piece.rows], piece.track.betas)
     with torch.no_grad():
         return float(energy.parts(*_numbers(rows, device)).prior) / _span(piece)
 
 
 def _limit(jitter: float, piece: Piece) -> float:
-    """Return which haste is as much as `jitter` is at the usual rate, for errors that differ from frame to frame.
+    """Return a jitter threshold, given at `REFERENCE_HZ`, for the frame rate of a piece.
 
-    An acceleration made of such errors grows with the square of the rate, its energy with the fourth power. Faster
-    video is judged as video of the usual rate: there, errors of neighbouring frames are alike.
+    The acceleration caused by independent errors per frame grows with the square of the rate, its energy with the
+    fourth power. Above the reference rate the threshold stays: errors of neighbouring frames are correlated there.
     """
     time = piece.track.time_s[piece.rows]
     step_s = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
@@ -119,16 +121,16 @@ def _limit(jitter: float, piece: Piece) -> float:
 
 
 def _span(piece: Piece) -> float:
-    """Return how many thirtieths of a second a piece lasts."""
+    """Return the duration of a piece in units of 1/30 s."""
     time = piece.track.time_s[piece.rows]
     return float(time[-1] - time[0]) * REFERENCE_HZ + 1.0
 
 
 def is_accepted(before: MotionScore, after: MotionScore, prior_ratio_max: float) -> bool:
-    """Return whether a motion is worth taking in the place of the one before.
+    """Return whether a motion may replace the one before.
 
     Args:
-        prior_ratio_max: what may be left of the prior's energy where the keypoints do not tell.
+        prior_ratio_max: largest ratio of the prior energies, used where the keypoints do not decide.
     """
     gains = before.residuals - after.residuals
     if len(gains) >= CELLS_MIN:
@@ -141,7 +143,7 @@ def is_accepted(before: MotionScore, after: MotionScore, prior_ratio_max: float)
 
 
 def _per_cell(values: Tensor, stretch: np.ndarray) -> np.ndarray:
-    """Return sums (S * K,) of values (T, K) over the rows of each stretch, given its number (T,)."""
+    """Return sums (S * K,) of values (T, K) over the rows of each interval; `stretch` (T,) numbers the intervals."""
     sums = np.zeros((int(stretch.max()) + 1, values.shape[1]))
     np.add.at(sums, stretch, values.cpu().numpy())
     return sums.ravel()

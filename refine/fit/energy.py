@@ -1,7 +1,7 @@
-"""How unlikely a motion is, given what was seen: one number, a sum over rows that share no row with another person.
+"""The energy of a motion given its observations: a negative log-likelihood, summed over people and frames.
 
-Every term is a squared error over a squared standard deviation, in metres, radians and seconds. Smoothness counts per
-second and not per frame, so the balance with what was seen in the frames follows from the frame rate.
+Every term is a squared error over a variance, in metres, radians and seconds. Smoothness is integrated over time, not
+summed over frames, so its balance with the observations depends on the frame rate.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from dpmesh.geometry.rotations import six_to_matrix
 
 SMPL24 = JOINT_SETS["smpl24"]
 KEYPOINT_SETS = {17: JOINT_SETS["coco17"], 25: JOINT_SETS["openpose25"]}
-REFERENCE_HZ = 30.0  # the rate at which a frame's smoothness counts as much as what was seen in it
-DEPTH_MIN_M = 0.2  # nearer points are held there: the image of a point behind the camera says nothing
+REFERENCE_HZ = 30.0  # the rate at which one frame of smoothness has weight 1
+DEPTH_MIN_M = 0.2  # closer points are clamped: a point behind the camera has no image
 SPEED_SLACK = 0.5  # m/s
-HEAVY_TAIL = 3.0  # accelerations beyond so many times the usual count by length and no longer by square
-SHAPE_SPREAD = 2.0  # shape numbers of people lie within a few of it around 0
+HEAVY_TAIL = 3.0  # multiple of the typical acceleration beyond which the penalty is linear
+SHAPE_SPREAD = 2.0  # standard deviation of shape coefficients around 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ViewEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Rows of many windows, one window behind the other."""
+    """Rows of many windows, concatenated."""
 
     window: Tensor  # (R,) int64, non-decreasing
     person: Tensor  # (R,) int64, whose shape a row has
@@ -52,16 +52,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class TimeSteps:
-    """How rows follow each other in time; where two are not linked, what counts is 0."""
+    """Finite differences over time; weights are 0 between rows that are not linked."""
 
     per_step: Tensor  # (R - 1,) 1 / s
-    step_weight: Tensor  # (R - 1,) how much a step counts: its length in frames of `REFERENCE_HZ`
+    step_weight: Tensor  # (R - 1,) length of a step in frames of `REFERENCE_HZ`
     per_middle: Tensor  # (R - 2,) 1 / s, between the middles of two steps
     bend_weight: Tensor  # (R - 2,)
 
 
 def time_steps_of(time_s: Tensor, is_linked: Tensor) -> TimeSteps:
-    """Return the pace of rows at times (R,), of which neighbours are linked or not (R - 1,)."""
+    """Return the time steps of rows at times (R,); `is_linked` (R - 1,) says which neighbours are consecutive."""
     step = torch.where(is_linked, time_s[1:] - time_s[:-1], 1.0)
     middle = 0.5 * (step[1:] + step[:-1])
     return TimeSteps(
@@ -74,14 +74,14 @@ def time_steps_of(time_s: Tensor, is_linked: Tensor) -> TimeSteps:
 
 @dataclass(frozen=True, slots=True)
 class EnergyParts:
-    """What the energy of a motion is the sum of."""
+    """The terms of the energy."""
 
-    prior: Tensor  # scalar: distance from the recovered poses and places, and haste
-    residuals: tuple[Tensor, ...]  # (R, K) per camera: weighted squared errors of the keypoints, levelled off
+    prior: Tensor  # scalar: distance from the recovered poses and translations, and jitter energy
+    residuals: tuple[Tensor, ...]  # (R, K) per camera: robust weighted squared errors of the keypoints
 
 
 class MotionEnergy:
-    """The energy of motions that have the same evidence, and what it needs worked out once."""
+    """The energy of motions for fixed evidence; precomputes what does not depend on the motion."""
 
     def __init__(self, evidence: Evidence, body: BodyModel, settings: RefineSettings) -> None:
         self.evidence, self._body, self._settings = evidence, body, settings
@@ -104,7 +104,7 @@ class MotionEnergy:
         return total
 
     def parts(self, x: Tensor, trans: Tensor, betas: Tensor) -> EnergyParts:
-        """Return what the energy is the sum of; arguments as for the energy."""
+        """Return the terms of the energy; arguments as for the energy."""
         evidence = self.evidence
         matrices = six_to_matrix(x.unflatten(-1, (24, 6)))
         points = self._body.joints_from_matrices(matrices, betas[evidence.person], self._names)
@@ -162,6 +162,6 @@ class MotionEnergy:
 
 
 def heavy_tailed(squared: Tensor) -> Tensor:
-    """Return squared numbers that grow by length beyond `HEAVY_TAIL` (pseudo-Huber)."""
+    """Return the pseudo-Huber penalty of squared values; linear beyond `HEAVY_TAIL`."""
     tail = HEAVY_TAIL**2
     return 2.0 * tail * ((1.0 + squared / tail).sqrt() - 1.0)

@@ -1,4 +1,4 @@
-"""Rows of many tracks, as NumPy holds them, made into the tensors of one energy."""
+"""Batches the NumPy rows of many tracks into the tensors of one energy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix
 from refine.fit.energy import KEYPOINT_SETS, Evidence, ViewEvidence
 from refine.rows.types import TrackFit, TrackRows, ViewRows
 
-CONFIDENCE_FLOOR = 0.1  # share of its trust that a recovered rotation keeps when its joint was not seen
+CONFIDENCE_FLOOR = 0.1  # weight of a recovered rotation whose joint was not detected
 DISTANCE_MIN_M = 0.5
-SIGMA_MIN_RAD = 0.2  # on people unlike those it learned from the prior is sure and wrong
+SIGMA_MIN_RAD = 0.2  # the prior is overconfident on people unlike its training data
 LIMBS = {f"{side}_{part}" for side in ("left", "right")
          for part in ("shoulder", "elbow", "wrist", "outer_hip", "knee", "ankle")}  # fmt: skip
-HELD_OUT_S = 0.4  # longer than errors of detected keypoints last
+HELD_OUT_S = 0.4  # longer than the correlation time of detection errors
 HELD_OUT_JOINTS = 2
 HELD_OUT_SEED = 0
 Keypoints = Literal["all", "guiding", "held out"]
@@ -26,18 +26,18 @@ Keypoints = Literal["all", "guiding", "held out"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some rows of one track, solved together; `start` is where the solver begins and what places are held to."""
+    """Rows of one track that are solved together; `start` initialises the solver and anchors the translation."""
 
     track: TrackRows
     start: TrackFit
     rows: np.ndarray  # (T,) int64
-    is_sequence: bool = True  # False: the rows do not follow each other
+    is_sequence: bool = True  # False: the rows are not consecutive
 
 
 def gather(
     pieces: Sequence[Piece], settings: RefineSettings, device: torch.device, keypoints: Keypoints = "all"
 ) -> Evidence:
-    """Return the evidence of all pieces, one behind the other; every piece has its own row of betas."""
+    """Return the evidence of all pieces, concatenated; every piece has its own row of betas."""
     persons = np.repeat(np.arange(len(pieces)), [len(piece.rows) for piece in pieces])
     is_cut = np.concatenate([np.full(len(piece.rows), not piece.is_sequence) for piece in pieces])
     windows = np.cumsum(is_cut | np.r_[True, persons[1:] != persons[:-1]]) - 1
@@ -69,10 +69,10 @@ def gather(
 
 
 def held_out(time_s: np.ndarray, keypoint_count: int, view: int) -> np.ndarray:
-    """Return which keypoints (T, K) bool of rows the solver never sees, for the gate to judge by.
+    """Return which keypoints (T, K) bool are hidden from the solver for the acceptance test.
 
-    In every stretch of `HELD_OUT_S` two joints of the limbs are held out, by times alone, so windows that share rows
-    share them too. Faces and feet guide always: their points lie so close together that one gives the other away.
+    In every interval of `HELD_OUT_S` two limb joints are held out. The choice depends on time alone, so overlapping
+    windows hold out the same ones. Points of the face and feet are never held out: they are too close to each other.
 
     Args:
         view: number of the camera.
@@ -91,12 +91,12 @@ def held_out(time_s: np.ndarray, keypoint_count: int, view: int) -> np.ndarray:
 
 
 def stretches(time_s: np.ndarray) -> np.ndarray:
-    """Return in which stretch of `HELD_OUT_S` each time (T,) lies, as numbers (T,) int64."""
+    """Return the index (T,) int64 of the `HELD_OUT_S` interval that each time (T,) falls into."""
     return np.floor(time_s / HELD_OUT_S).astype(np.int64)
 
 
 def distances(view: ViewRows, start: TrackFit, rows: np.ndarray) -> np.ndarray:
-    """Return how far (T,) from a camera, along its axis, the bodies of the rows stand, in metres."""
+    """Return the depth (T,) of the bodies in a camera, in metres."""
     trans = start.trans[rows]
     if view.rotation is not None:
         trans = trans @ view.rotation.T
@@ -107,7 +107,7 @@ def distances(view: ViewRows, start: TrackFit, rows: np.ndarray) -> np.ndarray:
 def keypoint_weights(
     track: TrackRows, view: ViewRows, settings: RefineSettings, rows: np.ndarray | slice = slice(None)
 ) -> np.ndarray:
-    """Return how much (T, K) each keypoint of rows counts: 0 in rows that were filled in.
+    """Return the weight (T, K) of each keypoint: 0 in interpolated rows.
 
     It grows with the third power of the confidence. Of the bundled keypoint reader's keypoints, those sure to 0.95,
     0.8, 0.6 and 0.4 are off by 3, 6, 11 and 21 cm (medians, `dpmesh-video data sequences`).

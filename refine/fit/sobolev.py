@@ -1,4 +1,4 @@
-"""How rows that follow each other go down an energy together."""
+"""Adam with a Sobolev preconditioner: gradients of neighbouring rows are averaged over time."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 MOMENTUM, SQUARE_MEMORY = 0.9, 0.95
 NEAR_S = 0.05
-NEAR_WEIGHT = 10.0  # of what the rows around a row want, to what it wants alone
+NEAR_WEIGHT = 10.0  # of the neighbours' average relative to the row's own gradient
 
 
 class AdamMoments:
@@ -18,7 +18,7 @@ class AdamMoments:
         self._count = 0
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Return the direction of a step; most of its numbers lie within -1 and 1."""
+        """Return the step direction; most of its components lie within -1 and 1."""
         self._count += 1
         self._first.lerp_(gradient, 1.0 - MOMENTUM)
         self._second.lerp_(gradient.square(), 1.0 - SQUARE_MEMORY)
@@ -28,17 +28,17 @@ class AdamMoments:
 
 
 class SobolevPreconditioner:
-    """Gradients to which the rows around each row are added.
+    """Adds to each row's gradient the average gradient of its temporal neighbours.
 
-    Smoothness ties neighbouring rows, so that one alone can hardly move: the step in which each goes its own way ends
-    far above the least energy. Rows that want the same go there together. Source: Neuberger 1997, Sobolev gradients.
+    Smoothness couples neighbouring rows, so that independent steps stall far above the minimum energy. Averaged
+    gradients move neighbouring rows together. Source: Neuberger 1997, Sobolev gradients.
     """
 
     def __init__(self, time_s: Tensor, window: Tensor) -> None:
-        """Weigh rows by how near they are.
+        """Compute the weights of neighbouring rows.
 
         Args:
-            time_s: (R,); window: (R,) int64, non-decreasing: rows of another window are no neighbours.
+            time_s: (R,); window: (R,) int64, non-decreasing; rows of different windows are independent.
         """
         _, number, count = torch.unique_consecutive(window, return_inverse=True, return_counts=True)
         first = count.cumsum(0) - count
@@ -50,12 +50,12 @@ class SobolevPreconditioner:
         self._weights = near / near.sum(-1, keepdim=True)
 
     def apply(self, gradient: Tensor) -> Tensor:
-        """Return a gradient (R, C) with those of the rows around each."""
+        """Return the preconditioned gradient (R, C)."""
         around = torch.bmm(self._weights, self._padded(gradient)).flatten(0, 1)[self._slot]
         return gradient + NEAR_WEIGHT * around
 
     def _padded(self, values: Tensor) -> Tensor:
-        """Return values (R, C) by window (N, T, C), with zeros behind the last row of each."""
+        """Return values (R, C) by window (N, T, C), zero-padded at the end."""
         padded = values.new_zeros(math.prod(self._shape), values.shape[1])
         padded[self._slot] = values
         return padded.unflatten(0, self._shape)

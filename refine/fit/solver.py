@@ -1,4 +1,4 @@
-"""Tracks made into motion: all people and windows of a clip in few batches."""
+"""Fits the motion of all tracks of a clip to their keypoints, in batches of windows."""
 
 import math
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackFit, TrackRows
 from refine.rows.windows import Joiner, group_windows, plan_windows
 
-SOLVED = 2  # steps from the rows as they were: smoothed, solved
-TESTED_AT = 0.35  # of the steps; from there on all keypoints guide
-STEP_BETA_OVER_M = 2.0  # a shape number moves a body by about half of it in centimetres
+SOLVED = 2  # index of the solved motion: recovered, smoothed, solved
+TESTED_AT = 0.35  # fraction of the steps before the acceptance test; afterwards all keypoints are used
+STEP_BETA_OVER_M = 2.0  # a shape coefficient moves a body by about half a centimetre per unit
 
 
 def refine_tracks(
@@ -37,7 +37,7 @@ def refine_tracks(
 
     Args:
         body: on `device`.
-        prior: its mean motion takes the place of the recovered poses, but in the gate's eyes.
+        prior: its posterior mean replaces the recovered poses, except in the acceptance test.
 
     Raises:
         ValueError: cameras differ in number or keypoints.
@@ -64,7 +64,7 @@ def refine_tracks(
         solver = Solver(pieces, body, settings, device, _guides(settings), is_shape_free=False)
         tested_at = round(TESTED_AT * settings.steps) if settings.is_acceptance_test_on else settings.steps
         solver.run(settings.steps, stop=tested_at)
-        # The gate measures from the rows as they were, not from what a prior made of them.
+        # The acceptance test compares with the recovered motion, not with the posterior mean.
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
         unsolved = [_unsolved(piece, body, device) for piece in pieces]
         accepted = [SOLVED] * len(pieces)
@@ -88,7 +88,7 @@ def refine_tracks(
 
 
 class Solver:
-    """Rows on their way to the least energy; neighbours step together, each number by a size of its own."""
+    """Minimises the energy of a batch of pieces with Adam and a Sobolev preconditioner."""
 
     def __init__(
         self,
@@ -112,12 +112,12 @@ class Solver:
         self._preconditioner = SobolevPreconditioner(self.evidence.time_s, self.evidence.window)
 
     def see(self, keypoints: Keypoints) -> None:
-        """Go on with these keypoints."""
+        """Select the keypoints that the next steps use."""
         self.evidence = gather(self._pieces, self.settings, self._device, keypoints)
         self._energy = MotionEnergy(self.evidence, self._body, self.settings)
 
     def run(self, steps: int, start: int = 0, stop: int | None = None) -> None:
-        """Move all numbers by steps that shrink to nothing, those from `start` to `stop` of `steps`."""
+        """Take the steps from `start` to `stop` of a cosine schedule of `steps`."""
         for step in range(start, steps if stop is None else stop):
             step_scale = 0.5 * (1.0 + math.cos(math.pi * step / steps))
             with torch.enable_grad():
@@ -149,7 +149,7 @@ def _with_shapes(
     settings: RefineSettings,
     device: torch.device,
 ) -> list[TrackFit]:
-    """Return the starts with the shape that each person's best rows have in common, where it pays."""
+    """Return the initial tracks with one shape per person, fitted to the best rows where the test accepts it."""
     starts = list(starts)
     chosen = [(index, _best_rows(track, settings)) for index, track in enumerate(tracks)]
     chosen = [(index, rows) for index, rows in chosen if len(rows)]
@@ -174,7 +174,7 @@ def _with_shapes(
 
 
 def _best_rows(track: TrackRows, settings: RefineSettings) -> np.ndarray:
-    """Return the observed rows (S,) with the best keypoints, one of each stretch of the track."""
+    """Return the observed rows (S,) with the best keypoints, one per part of the track."""
     quality = sum(keypoint_weights(track, view, settings).sum(1) for view in track.views)
     seen = np.flatnonzero(track.is_observed & (quality > 0))
     if not len(seen):
@@ -188,7 +188,7 @@ def _guides(settings: RefineSettings) -> Keypoints:
 
 
 def _middle(piece: Piece, settings: RefineSettings) -> Piece:
-    """Return a window in the middle of a piece's track; where breaks lie in it, its longest stretch."""
+    """Return a window in the middle of a track, or its longest part without a break."""
     count = len(piece.track.time_s)
     first = max(0, (count - settings.window_frames) // 2)
     rows = np.arange(first, min(count, first + settings.window_frames))
@@ -197,13 +197,13 @@ def _middle(piece: Piece, settings: RefineSettings) -> Piece:
 
 
 def _unsolved(piece: Piece, body: BodyModel, device: torch.device) -> tuple[Rows, Rows]:
-    """Return the rows of a piece as they were, and smoothed."""
+    """Return the recovered and the smoothed motion of a piece."""
     start = piece.start
     return _as_recovered(piece, body, device), Rows(start.pose[piece.rows], start.trans[piece.rows], start.betas)
 
 
 def _as_recovered(piece: Piece, body: BodyModel, device: torch.device) -> Rows:
-    """Return the rows of a piece as they were, with the shape that was found since."""
+    """Return the recovered motion of a piece, with the fitted shape."""
     betas = piece.start.betas
     return Rows(
         piece.track.pose[piece.rows],
@@ -213,7 +213,7 @@ def _as_recovered(piece: Piece, body: BodyModel, device: torch.device) -> Rows:
 
 
 def _pelvis_shift(piece: Piece, betas: np.ndarray, body: BodyModel, device: torch.device) -> np.ndarray:
-    """Return what keeps the pelvis in place (3,) when a body gets another shape than it was recovered with."""
+    """Return the shift (3,) that keeps the pelvis where it was when the body gets the fitted shape."""
     return (_pelvis(body, piece.track.betas, device) - _pelvis(body, betas, device)).astype(np.float32)
 
 

@@ -1,6 +1,6 @@
-"""What the motion prior is told of a stretch of a track: recovered poses and keypoints, free of camera and size.
+"""Conditions of the motion prior: recovered poses and keypoints, normalised for camera and scale.
 
-The axes are those of the window: the camera's, turned so that the mean ray to the person points ahead.
+Window axes are the camera's, rotated so that the mean ray to the person is the z axis.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NUMBERS = 24 * 6 + 3 * KEYPOINT_COUNT + 4
 
 @dataclass(frozen=True, slots=True)
 class MotionConditions(Shaped):
-    """N windows of T rows; rows behind a window's last one are not `is_row`."""
+    """N windows of T rows; `is_row` is False in the padding."""
 
     numbers: Annotated[Tensor, "N", "T", "C"]  # what the network reads; 0 in rows that were not observed
     recovered: Annotated[Tensor, "N", "T", 24, 6]  # rotations in window axes; between observed rows a straight line
@@ -33,7 +33,7 @@ class MotionConditions(Shaped):
         return self.take(windows)
 
     def to_window(self, poses: Tensor) -> Tensor:
-        """Return camera poses (N, T, 24, 6) in window axes; not rounded to rotations."""
+        """Return camera poses (N, T, 24, 6) in window axes; not orthonormalised."""
         return _turned(poses, self.camera_from_window.mT)
 
     def to_camera(self, poses: Tensor) -> Tensor:
@@ -50,13 +50,13 @@ def describe_windows(
     is_row: Tensor,
     time_s: Tensor,
 ) -> MotionConditions:
-    """Return what the prior is told.
+    """Return the conditions of the prior.
 
     Args:
-        poses: (N, T, 24, 3, 3) recovered rotations, root in camera axes; read in observed rows alone.
-        keypoints: (N, T, 17, 3) COCO: x, y in pixels, confidence (0: not seen).
+        poses: (N, T, 24, 3, 3) recovered rotations, root in camera axes; ignored in unobserved rows.
+        keypoints: (N, T, 17, 3) COCO: x, y in pixels, confidence (0: not detected).
         focal_px: (N, T); principal_px: (N, T, 2); is_observed, is_row: (N, T) bool.
-        time_s: (N, T); rows behind the last repeat its time.
+        time_s: (N, T); padding repeats the last time.
     """
     sizes = check_shape("keypoints", keypoints, ("N", "T", KEYPOINT_COUNT, 3))
     check_shape("poses", poses, (sizes["N"], sizes["T"], 24, 3, 3))
@@ -65,7 +65,7 @@ def describe_windows(
     weight = seen.to(poses.dtype)[..., None]
     count = weight.sum((1, 2)).clamp_min(1.0)
     centre = (keypoints[..., :2] * weight).sum((1, 2)) / count
-    # The camera of a window is that of its first row; cameras that zoom within one are rare.
+    # The intrinsics of the first row are used for the window; zooming within a window is rare.
     turn = ray_rotation(torch.where(count > 1, centre, principal_px[:, 0]), focal_px[:, 0], principal_px[:, 0])
     slopes = (keypoints[..., :2] - principal_px[:, :, None]) / focal_px[:, :, None, None]
     rays = torch.nn.functional.pad(slopes, (0, 1), value=1.0) @ turn[:, None]
@@ -100,13 +100,13 @@ def describe_windows(
 
 
 def _turned(poses: Tensor, turn: Tensor) -> Tensor:
-    """Return poses (N, T, 24, 6) whose roots are turned by (N, 3, 3)."""
+    """Return poses (N, T, 24, 6) with roots rotated by (N, 3, 3)."""
     root = poses[:, :, 0].unflatten(-1, (2, 3)) @ turn[:, None].mT
     return torch.cat([root.flatten(-2)[:, :, None], poses[:, :, 1:]], dim=2)
 
 
 def _filled(values: Tensor, is_observed: Tensor) -> Tensor:
-    """Return values (N, T, ...) with rows that were not observed on a line between the nearest that were."""
+    """Return values (N, T, ...) with unobserved rows interpolated linearly."""
     count = is_observed.shape[1]
     column = torch.arange(count, device=values.device).expand_as(is_observed)
     before = torch.where(is_observed, column, -1).cummax(1).values

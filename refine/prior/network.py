@@ -1,7 +1,7 @@
-"""The score model of motion: tells the clean poses in noisy ones, from the frames around and what recovery says.
+"""The motion prior: a diffusion model that denoises windows of poses, conditioned on recovered poses and keypoints.
 
-At the last diffusion time nothing of the poses is left, and the answer is the mean motion given the conditions. Without
-conditions it knows motion alone (Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", section 3.1).
+At the last diffusion time its input is pure noise and its output the posterior mean of the motion. Without conditions
+it models motion alone (Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", section 3.1).
 """
 
 import math
@@ -17,13 +17,13 @@ from refine.prior.conditions import NUMBERS, MotionConditions
 from refine.prior.pretrained import MAKER, check_size, load_network
 from refine.prior.schedule import TIME_COUNT, make_schedule
 
-SIGMAS = (0.15, 0.35, 0.5)  # about how far, as six numbers, recovered, filled and unknown rotations lie off
-LOG_SIGMA_BOUNDS = (-4.0, 0.7)  # bounds of the logarithm of a told deviation in radians
-WAVES = 12  # of the codes of times
+SIGMAS = (0.15, 0.35, 0.5)  # standard deviation of recovered, interpolated and unknown rotations, as six numbers
+LOG_SIGMA_BOUNDS = (-4.0, 0.7)  # bounds of the logarithm of the predicted standard deviation in radians
+WAVES = 12  # frequencies of the time embeddings
 
 
 class MixRows(nn.Module):
-    """One step in which the rows of a window see each other: near ones by convolution, all by attention."""
+    """A layer that mixes the rows of a window: neighbours by convolution, all by attention."""
 
     def __init__(self, width: int, heads: int, reach: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class MixRows(nn.Module):
             nn.init.zeros_(last.weight)  # type: ignore[arg-type]
 
     def forward(self, hidden: Tensor, is_row: Tensor) -> Tensor:
-        """Return (N, T, width); `is_row` (N, T) tells what is to be seen."""
+        """Return (N, T, width); `is_row` (N, T) masks the padding."""
         inside = self.norm(hidden) * is_row[..., None]
         hidden = hidden + self.near(inside.mT).mT
         query, key, value = self.far(inside).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -48,14 +48,14 @@ class MixRows(nn.Module):
 
 
 class MotionPrior(ModelMixin, ConfigMixin):
-    """A few such steps between poses and poses."""
+    """A stack of `MixRows` layers from noisy to clean poses."""
 
     @register_to_config
     def __init__(self, width: int = 176, layers: int = 4, heads: int = 4, reach: int = 2) -> None:
         """Build with random weights.
 
         Args:
-            reach: rows to either side that one convolution sees.
+            reach: rows to either side within a convolution kernel.
         """
         super().__init__()
         check_size("layers", layers, high=256)
@@ -89,13 +89,13 @@ class MotionPrior(ModelMixin, ConfigMixin):
     def forward(
         self, x: Tensor, time: Tensor, conditions: MotionConditions, is_conditioned: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return clean poses (N, T, 24, 6) in window axes, and the logarithm (N, T, 24) of their errors in radians.
+        """Return clean poses (N, T, 24, 6) in window axes, and the log standard deviation (N, T, 24) in radians.
 
         Args:
             x: (N, T, 24, 6) poses with noise, in window axes.
             time: (N,) int64 diffusion time, 0 to 999.
-            conditions: what is known of the windows.
-            is_conditioned: (N,) bool, which windows may see it; None: all.
+            conditions: of the same windows.
+            is_conditioned: (N,) bool, which windows use their conditions; None: all.
         """
         windows = check_shape("x", x, ("N", "T", 24, 6))["N"]
         check_shape("time", time, (windows,))
@@ -104,7 +104,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
         )
         kept = self.kept[time].clamp_min(1e-8)[:, None, None, None]
         start, spread = self._without_poses(conditions, is_conditioned)
-        # Two guesses, each with its own error: the noisy poses, and what is known without them.
+        # Fusion of two estimates by their precision: the noisy poses, and the conditions.
         precision = kept / (1.0 - kept) * spread.square()
         guess = torch.lerp(start, x / kept.sqrt(), precision / (1.0 + precision))
         codes = _waves(time / TIME_COUNT, 1.0).to(x.dtype)
@@ -116,7 +116,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
         for layer in self.steps:
             hidden = layer(hidden, conditions.is_row)
         hidden = self.norm(hidden)
-        # The surer the guess, the smaller the change: as its deviation over that of what is known without the poses.
+        # The correction is scaled by the standard deviation of the fused estimate relative to the conditions'.
         change = self.change(hidden).float().unflatten(-1, (24, 6)) * (1.0 + precision).rsqrt()
         return guess + change, self.spread(hidden).float().clamp(*LOG_SIGMA_BOUNDS)
 
@@ -132,7 +132,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
 
 
 def _waves(values: Tensor, shortest: float) -> Tensor:
-    """Return sines and cosines (..., 2 WAVES) of values whose periods fall from 32 times to once the shortest."""
+    """Return sines and cosines (..., 2 WAVES) of values, with periods from 32 times the shortest to the shortest."""
     periods = shortest * torch.logspace(5, 0, WAVES, base=2.0, device=values.device)
     angles = 2.0 * math.pi * values[..., None].float() / periods
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

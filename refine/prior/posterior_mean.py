@@ -1,4 +1,4 @@
-"""Tracks as the motion prior sees them: the mean motion given what recovery and the keypoints say."""
+"""The posterior mean of the motion prior, conditioned on recovered poses and keypoints."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from refine.rows.windows import Joiner, Window, plan_windows
 
 WINDOW_ROWS, OVERLAP_ROWS = 64, 24  # as trained
 RATE_HZ = 45.0  # trained on 20 to 60
-KEYPOINT_SCORE_MIN = 0.3  # the prior has seen no keypoints less sure
+KEYPOINT_SCORE_MIN = 0.3  # lowest confidence in the training data
 COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"])
 
 
@@ -25,13 +25,13 @@ COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_
 def with_posterior_mean(
     tracks: Sequence[TrackRows], prior: MotionPrior, *, break_s: float, batch_rows: int, device: torch.device
 ) -> list[TrackRows]:
-    """Return the tracks with the prior's mean motion in place of the recovered poses, and how sure it is of them.
+    """Return the tracks with the posterior mean in place of the recovered poses, and its standard deviation.
 
-    Of video with more frames a second than the prior was trained on, every k-th row goes in as a track of its own.
+    Video of a higher frame rate than in training is split into k tracks of every k-th row.
 
     Args:
-        break_s: windows do not span a longer time without rows.
-        batch_rows: rows of all tracks at once.
+        break_s: windows do not span longer gaps.
+        batch_rows: rows of all tracks per batch.
     """
     steps = [_step(track.time_s) for track in tracks]
     parts = [_every(track, step, first) for track, step in zip(tracks, steps, strict=True) for first in range(step)]
@@ -55,7 +55,7 @@ def _follow(
             rows = np.arange(window.start, window.stop)
             track = tracks[window.track]
             own = track.pose[rows]
-            if track.is_observed[rows].any():  # else the prior was told nothing
+            if track.is_observed[rows].any():  # otherwise the condition is empty
                 own = _turned(track, pose[row, : len(window)], is_back=True)
             joiners[window.track].add(window, own, np.zeros((len(window), 3), np.float32))
             sigmas[window.track][rows] = np.maximum(sigmas[window.track][rows], sigma_rad[row, : len(window)])
@@ -66,7 +66,7 @@ def _follow(
 
 
 def _step(time_s: np.ndarray) -> int:
-    """Return which row after a row is about as far away in time as neighbours were in training."""
+    """Return the row stride whose time step is closest to the one in training."""
     if len(time_s) < 2:
         return 1
     return min(len(time_s), max(1, round(1.0 / (RATE_HZ * float(np.median(np.diff(time_s)))))))
@@ -83,7 +83,7 @@ def _every(track: TrackRows, step: int, first: int) -> TrackRows:
 
 
 def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:
-    """Return the track with the poses of its parts, which are every k-th row of it."""
+    """Return the track with the interleaved poses of its parts."""
     pose, sigma = np.empty_like(track.pose), np.empty_like(track.joint_confidence)
     for first, part in enumerate(parts):
         pose[first :: len(parts)], sigma[first :: len(parts)] = part.pose, part.pose_sigma_rad
@@ -91,7 +91,7 @@ def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:
 
 
 def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: torch.device) -> MotionConditions:
-    """Return what the prior is told of windows, short ones filled up; the first camera speaks."""
+    """Return the conditions of windows in the first camera; short windows are padded."""
     length = max(len(window) for window in windows)
 
     def stacked(values: Sequence[np.ndarray]) -> Tensor:
@@ -123,7 +123,7 @@ def _coco(keypoints: np.ndarray) -> np.ndarray:
 
 
 def _turned(track: TrackRows, pose: np.ndarray, *, is_back: bool = False) -> np.ndarray:
-    """Return poses (T, 24, 3) whose root goes from the track's axes to the first camera's, or back."""
+    """Return poses (T, 24, 3) with the root rotated from the track's axes to the first camera's, or back."""
     rotation = track.views[0].rotation
     if rotation is None:
         return pose

@@ -1,4 +1,4 @@
-"""Networks of this package out of the folders they were saved to."""
+"""Loads the networks of this package from their folders."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ def load_network(kind: type[Network], folder: str | Path, maker: str) -> Network
     """Return the network of a kind in a folder, in evaluation mode and float32.
 
     Args:
-        maker: what leaves such a folder, named where it is none.
+        maker: the command that writes such a folder, for the error message.
 
     Raises:
         WeightsError: a file is missing or damaged, or a tensor is missing, unknown or of another shape.
@@ -84,9 +84,9 @@ def check_tensors(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Pat
     """
     missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     if missing:
-        raise WeightsError(f"{path}: lacks {missing[0]} ({len(missing)} missing); it is cut, or of another network")
+        raise WeightsError(f"{path}: lacks {missing[0]} ({len(missing)} missing); incomplete, or of another network")
     if unknown:
-        raise WeightsError(f"{path}: holds {unknown[0]}, which this network has not ({len(unknown)} such)")
+        raise WeightsError(f"{path}: holds {unknown[0]}, which this network does not have ({len(unknown)} such)")
     for name, tensor in wanted.items():
         other = found[name]
         if not isinstance(other, Tensor) or other.shape != tensor.shape:

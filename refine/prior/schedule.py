@@ -1,7 +1,7 @@
-"""How much of a pose is noise at each diffusion time.
+"""The noise schedule of the diffusion models.
 
-Everything is worked out in float64 and every table rounded to float32 by itself. The DDIM step alone takes its root of
-`1 - alphas_cumprod` from the rounded table, as the published code does: at time 0 the two differ by 5e-4.
+Tables are computed in float64 and each is rounded to float32. Only the DDIM step takes the root of `1 - alphas_cumprod`
+from the rounded table, as the published code does: at time 0 the two differ by 5e-4.
 """
 
 import math
@@ -54,7 +54,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class StepFactors:
-    """What one diffusion time multiplies by."""
+    """The coefficients of one diffusion time."""
 
     root_kept: float  # of the clean pose in a noisy one
     root_noise: float  # of the noise in a noisy one, from the rounded table

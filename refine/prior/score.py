@@ -1,4 +1,4 @@
-"""The motion prior as a sampler asks it: for the noise in rows, and for how likely a motion is."""
+"""The motion prior as a score model for the sampler."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from refine.prior.schedule import Schedule
 
 
 class PreparedPrior:
-    """A prior that has heard its conditions; rows are those of its windows, one window behind the other."""
+    """A prior with fixed conditions; rows are those of its windows, concatenated."""
 
     def __init__(self, prior: MotionPrior, conditions: MotionConditions, schedule: Schedule) -> None:
         self._prior, self._conditions, self._schedule = prior, conditions, schedule
@@ -25,7 +25,7 @@ class PreparedPrior:
         return self._schedule.noise_of(x, torch.tensor(time, device=x.device).expand(len(x)), rows)
 
     def _spread_out(self, x: Tensor) -> Tensor:
-        """Return rows (R, 144) as windows (N, T, 24, 6), zeros behind a window's last row."""
+        """Return rows (R, 144) as zero-padded windows (N, T, 24, 6)."""
         windows = x.new_zeros(*self._conditions.is_row.shape, 24, 6)
         windows[self._conditions.is_row] = x.unflatten(-1, (24, 6))
         return windows

@@ -1,4 +1,4 @@
-"""Frames in which a person was not seen, filled from the frames around them."""
+"""Filling of short gaps in a track by interpolation."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,23 @@ from scipy.spatial.transform import Rotation, Slerp
 
 @dataclass(frozen=True, slots=True)
 class FilledTimes:
-    """Where the rows of a filled track come from."""
+    """The rows of a track with filled gaps."""
 
-    frame_index: np.ndarray  # (T,) int64, without a hole wherever the hole was short enough
+    frame_index: np.ndarray  # (T,) int64, consecutive across short gaps
     time_s: np.ndarray  # (T,) float64
     source_row: np.ndarray  # (T,) int64, the observed row at or before each frame
     is_observed: np.ndarray  # (T,) bool
 
 
 def find_gaps(frame_index: np.ndarray, time_s: np.ndarray, gap_max_s: float) -> FilledTimes:
-    """Return the frames of a track with its short gaps filled in; longer gaps stay open.
+    """Return the frames of a track with short gaps filled; longer gaps stay open.
 
-    The times of filled frames lie evenly between the observed ones.
+    Filled frames are evenly spaced in time between the observed ones.
 
     Args:
         frame_index: (T,) increasing.
         time_s: (T,) increasing.
-        gap_max_s: longest time between two observed frames that is still filled.
+        gap_max_s: longest gap that is filled.
     """
     frames: list[np.ndarray] = []
     times: list[np.ndarray] = []
@@ -42,7 +42,7 @@ def find_gaps(frame_index: np.ndarray, time_s: np.ndarray, gap_max_s: float) -> 
 
 
 def interpolate_rotations(time_s: np.ndarray, rotvec: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
-    """Return axis-angle rotations at the wanted times by spherical interpolation along the shorter arc.
+    """Return axis-angle rotations at the wanted times, by spherical linear interpolation.
 
     Args:
         time_s: (T,) increasing.
@@ -59,7 +59,7 @@ def interpolate_rotations(time_s: np.ndarray, rotvec: np.ndarray, wanted_s: np.n
 
 
 def interpolate_linear(time_s: np.ndarray, values: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
-    """Return values (T, ...) at the wanted times, component by component."""
+    """Return values (T, ...) at the wanted times, by linear interpolation."""
     flat = values.reshape(len(values), -1)
     columns = [np.interp(wanted_s, time_s, flat[:, c]) for c in range(flat.shape[1])]
     return np.stack(columns, axis=1).reshape(len(wanted_s), *values.shape[1:]).astype(np.float32)

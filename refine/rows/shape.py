@@ -4,11 +4,11 @@ import numpy as np
 
 
 def shape_of_person(betas: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """Return the (10,) shape that half of the confidence lies below in each coefficient: a weighted median.
+    """Return the shape (10,): the median of each coefficient, weighted by confidence.
 
     Args:
         betas: (T, 10) estimates per frame.
-        confidence: (T,) weight of each frame, at least one above 0 (else all count the same).
+        confidence: (T,) weight of each frame; equal weights are used if all are 0.
     """
     weights = np.asarray(confidence, np.float64)
     if weights.sum() <= 0:

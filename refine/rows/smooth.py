@@ -1,6 +1,6 @@
-"""Motion made smooth without any weights: smoothing splines over time, in rotations and in metres.
+"""Temporal smoothing of rotations and translations with smoothing splines; needs no network weights.
 
-The spline is a low-pass filter whose cutoff is told in hertz, so the result does not depend on the frame rate.
+The spline is a low-pass filter with a cutoff in hertz, so the result does not depend on the frame rate.
 """
 
 import numpy as np
@@ -10,26 +10,26 @@ from scipy.spatial.transform import Rotation
 from refine.rows.gaps import interpolate_rotations
 from refine.rows.types import TrackFit, TrackRows
 
-ROWS_MIN = 5  # fewer rows hold no spline
-PART_ROWS = 2048  # of a track that are smoothed at once, so that memory does not grow with its length
-MARGIN_S = 3.0  # beyond a part's own rows; what lies farther away moves a row by less than a millionth
-BRIDGE_HZ = (0.35, 0.7, 1.4, 2.8, 5.6)  # cutoffs of the splines that are tried across gaps
-BRIDGE_SLACK = 0.25  # a stiffer spline is taken when it misses by no more than this above the best
-BRIDGE_POWER = 3  # of the confidence: at the sides of a gap people are half hidden, and their poses poor
-# To try a spline, so much of so much is hidden: as long as many gaps, and twice that seen.
+ROWS_MIN = 5  # a spline needs more rows
+PART_ROWS = 2048  # rows smoothed per part, so that memory does not grow with the track
+MARGIN_S = 3.0  # overlap of parts; rows farther away have an influence below 1e-6
+BRIDGE_HZ = (0.35, 0.7, 1.4, 2.8, 5.6)  # cutoffs tried for filling gaps
+BRIDGE_SLACK = 0.25  # relative error above the best at which the stiffest spline is chosen
+BRIDGE_POWER = 3  # of the confidence: at the edges of a gap people are half occluded and their poses poor
+# For cross-validation, this much of every period is hidden: the length of a typical gap.
 HIDDEN_S, PERIOD_S = 0.5, 1.5
-GAP_WEIGHT = 0.2  # weight of rows that were filled in: without any, a spline swings far out in a gap of half a second
+GAP_WEIGHT = 0.2  # weight of interpolated rows: without it a spline overshoots in a gap of half a second
 
 
 def smooth_values(
     time_s: np.ndarray, values: np.ndarray, cutoff_hz: float, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return values (T, ...) as a smoothing spline sees them at the same times, float64.
+    """Return values (T, ...) smoothed by a smoothing spline, float64.
 
     Args:
         time_s: (T,) increasing.
-        cutoff_hz: frequency of which half the amplitude is left.
-        weights: (T,) at least 0, 1 for a usual row; rows of weight 0 are filled from the others. None: all are usual.
+        cutoff_hz: frequency attenuated by half.
+        weights: (T,) 1 for a normal row, 0 for a row that is filled from the others. None: all 1.
 
     Source: the spline damps a frequency w by 1 / (1 + lam w^4) when each row counts with the time it stands for.
     """
@@ -40,7 +40,7 @@ def smooth_values(
         return flat.reshape(values.shape)
     time = np.asarray(time_s, np.float64)
     spans = np.gradient(time[used])
-    # A row at either side of a long gap stands for its own frame, not for the gap.
+    # A row at the edge of a long gap represents its own frame, not the gap.
     spans = np.minimum(spans, 2.0 * np.median(spans))
     damping = (2.0 * np.pi * cutoff_hz) ** -4.0
     spline = make_smoothing_spline(time[used], flat[used], w=spans * weight[used], lam=damping)
@@ -52,8 +52,8 @@ def smooth_rotations(
 ) -> np.ndarray:
     """Return axis-angle rotations (T, J, 3) smoothed over time, float32.
 
-    Unit quaternions of one sign along the track are smoothed and made unit again, which commutes with any fixed turn
-    of the axes before or after.
+    Unit quaternions of consistent sign are smoothed and normalised, which commutes with any fixed rotation of the
+    axes.
     """
     rows, joints = rotvec.shape[:2]
     if rows < ROWS_MIN:
@@ -64,7 +64,7 @@ def smooth_rotations(
     signs = np.cumprod(np.concatenate([np.ones((1, joints)), turns]), axis=0)
     smoothed = smooth_values(time_s, quaternions * signs[..., None], cutoff_hz, weights)
     length = np.linalg.norm(smoothed, axis=-1)
-    # Quaternions that cancel each other have no mean; such rows stay as they are.
+    # Quaternions that cancel out have no mean; such rows are left unchanged.
     smoothed = np.where((length > 0.1)[..., None], smoothed, quaternions)
     return Rotation.from_quat(smoothed.reshape(-1, 4)).as_rotvec().reshape(rotvec.shape).astype(np.float32)
 
@@ -74,13 +74,13 @@ def smooth_trajectory(
 ) -> np.ndarray:
     """Return translations (T, 3) in metres smoothed over time, float32.
 
-    In a camera the depth is far noisier than the direction. So the direction of the pelvis and the logarithm of its
-    depth are smoothed, each by itself, and a person stays where the picture shows them.
+    Monocular depth is far noisier than the viewing direction. The direction of the pelvis and the logarithm of its
+    depth are therefore smoothed separately, which keeps the person's position in the image.
 
     Args:
         trans: (T, 3) in camera axes.
         pelvis: (3,) of the unposed body, about which the root turns.
-        cutoff_hz: for the direction; the depth gets half of it.
+        cutoff_hz: for the direction; half of it is used for the depth.
     """
     pelvis_m = np.asarray(trans, np.float64) + pelvis
     if not (pelvis_m[:, 2] > 0.05).all():
@@ -93,10 +93,9 @@ def smooth_trajectory(
 def bridge_gaps(time_s: np.ndarray, pose: np.ndarray, confidence: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
     """Return poses (T, 24, 3) whose unobserved rows lie on a spline through the observed ones.
 
-    How stiff it has to be depends on how good these are: through exact poses it follows the motion, through noisy ones
-    it averages over more of them. So observed stretches are hidden, and the stiffest spline is taken that meets them
-    nearly as well as the best. Rows stay as they are where interpolation meets them better than all, or nothing can be
-    hidden.
+    The stiffness depends on the noise of the observed poses and is cross-validated: observed intervals are hidden, and
+    the stiffest spline whose error is close to the best is used. Rows stay unchanged if linear interpolation has the
+    smallest error, or if there are too few rows to hide.
 
     Args:
         time_s: (T,) increasing.
@@ -116,11 +115,11 @@ def bridge_gaps(time_s: np.ndarray, pose: np.ndarray, confidence: np.ndarray, is
 
 
 def _bridge_cutoff(time_s: np.ndarray, pose: np.ndarray, weights: np.ndarray) -> float | None:
-    """Return the cutoff of `BRIDGE_HZ` to take across gaps between these rows; None to interpolate."""
+    """Return the cutoff of `BRIDGE_HZ` for gaps between these rows; None to interpolate linearly."""
     if len(time_s) < 3 * ROWS_MIN:
         return None
     is_hidden = (time_s - time_s[0]) % PERIOD_S > PERIOD_S - HIDDEN_S
-    is_hidden[np.flatnonzero(~is_hidden)[-1] :] = False  # beyond the last row there is nothing to bridge to
+    is_hidden[np.flatnonzero(~is_hidden)[-1] :] = False  # nothing to bridge to beyond the last row
     seen = ~is_hidden
     if not is_hidden.any() or seen.sum() < 2 * ROWS_MIN:
         return None
@@ -153,7 +152,7 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         start, stop = np.searchsorted(time_s, [time_s[own.start] - MARGIN_S, time_s[own.stop - 1] + MARGIN_S])
         part, kept = slice(start, stop), slice(own.start - start, own.stop - start)
         poses = track.pose[part]
-        if track.pose_sigma_rad is None:  # a prior that is sure of its poses has filled the gaps
+        if track.pose_sigma_rad is None:  # otherwise the prior has filled the gaps
             poses = bridge_gaps(time_s[part], poses, confidence[part], is_observed[part])
         pose[own] = smooth_rotations(time_s[part], poses, cutoff_hz, weights[part])[kept]
         trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]

@@ -1,4 +1,4 @@
-"""What goes into refinement and comes out of it; imports no torch."""
+"""Inputs and outputs of refinement; imports no torch."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,13 +12,13 @@ KEYPOINT_COUNTS = (17, 25)
 
 @dataclass(frozen=True, slots=True)
 class ViewRows(Shaped):
-    """What one camera saw of a person, a row per row of the track.
+    """Observations of a person in one camera, one row per row of the track.
 
     `camera_from_track` is a rotation and a shift: a point of the track lies at `rotation @ point + shift_m` in the
-    camera. A track that lives in the camera's own axes has the identity and zero.
+    camera. A track in camera axes has the identity and zero.
     """
 
-    keypoints: Annotated[np.ndarray, "T", "K", 3]  # COCO's 17, OpenPose's 25: x, y in pixels, confidence (0: not seen)
+    keypoints: Annotated[np.ndarray, "T", "K", 3]  # COCO's 17, OpenPose's 25: x, y in pixels, confidence (0: missed)
     focal_px: Annotated[np.ndarray, "T"]
     principal_px: Annotated[np.ndarray, "T", 2]
     rotation: Annotated[np.ndarray | None, 3, 3] = None  # None: the identity
@@ -33,16 +33,16 @@ class ViewRows(Shaped):
 
 @dataclass(frozen=True, slots=True)
 class TrackRows(Shaped):
-    """One person as recovered frame by frame, gaps filled in between."""
+    """One person as recovered frame by frame, with interpolated gaps."""
 
     time_s: Annotated[np.ndarray, "T"]  # float64, increasing
     pose: Annotated[np.ndarray, "T", 24, 3]  # axis-angle, SMPL joint order
-    betas: Annotated[np.ndarray, 10]  # the shape to begin from
+    betas: Annotated[np.ndarray, 10]  # initial shape
     trans: Annotated[np.ndarray, "T", 3]  # SMPL translation, metres
     joint_confidence: Annotated[np.ndarray, "T", 24]  # 0 to 1
-    is_observed: Annotated[np.ndarray, "T"]  # bool; False: filled in between
+    is_observed: Annotated[np.ndarray, "T"]  # bool; False: interpolated
     views: tuple[ViewRows, ...]  # at least one camera
-    pose_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # how far the poses may be off; None: as the settings
+    pose_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # standard deviation; None: as in the settings
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)
@@ -71,5 +71,5 @@ class TrackFit(Shaped):
     pose: Annotated[np.ndarray, "T", 24, 3]  # float32 axis-angle
     betas: Annotated[np.ndarray, 10]  # float32
     trans: Annotated[np.ndarray, "T", 3]  # float32, metres
-    is_filled: Annotated[np.ndarray, "T"]  # bool: no camera saw the person; prior and smoothness alone made the row
-    is_refined: Annotated[np.ndarray, "T"]  # bool; False: the row is as it was: refinement would not make it better
+    is_filled: Annotated[np.ndarray, "T"]  # bool: not observed; the row comes from prior and smoothness
+    is_refined: Annotated[np.ndarray, "T"]  # bool; False: refinement was rejected, the row is unchanged

@@ -1,4 +1,4 @@
-"""Long tracks in pieces: where windows lie, and how their results become one motion without a seam."""
+"""Overlapping windows over long tracks, and blending of their results."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ class Window:
 
 
 def plan_windows(track: int, time_s: np.ndarray, frames: int, overlap: int, break_s: float) -> list[Window]:
-    """Return the windows of one track in order; neighbours share at least `overlap` rows.
+    """Return the windows of one track in order; neighbours overlap by at least `overlap` rows.
 
-    They depend on the track alone. Where more than `break_s` lies between two rows, no window spans it.
+    No window spans a gap of more than `break_s`. Windows do not depend on other tracks.
 
     Args:
         time_s: (T,) increasing.
@@ -43,7 +43,7 @@ def plan_windows(track: int, time_s: np.ndarray, frames: int, overlap: int, brea
 
 
 def group_windows(windows: list[Window], rows_max: int) -> list[list[Window]]:
-    """Return the windows in groups of at most `rows_max` rows, at least one window each, in order."""
+    """Return the windows in batches of at most `rows_max` rows, at least one window each, in order."""
     groups: list[list[Window]] = []
     count = 0
     for window in windows:
@@ -56,7 +56,7 @@ def group_windows(windows: list[Window], rows_max: int) -> list[list[Window]]:
 
 
 class Joiner:
-    """The motion of one track, filled in window by window, in order."""
+    """The motion of one track, blended from its windows in order."""
 
     def __init__(self, pose: np.ndarray, trans: np.ndarray) -> None:
         self.pose = np.array(pose, dtype=np.float32)
@@ -64,9 +64,9 @@ class Joiner:
         self._filled = 0
 
     def add(self, window: Window, pose: np.ndarray, trans: np.ndarray) -> None:
-        """Take in the rows of a window: pose (T, 24, 3), trans (T, 3).
+        """Add the rows of a window: pose (T, 24, 3), trans (T, 3).
 
-        Rows that an earlier window gave too go over from that one to this one, slowly at both ends.
+        Rows shared with an earlier window are cross-faded.
         """
         shared = max(0, min(self._filled, window.stop) - window.start)
         blend = eased((np.arange(shared) + 1.0) / (shared + 1.0))
@@ -80,12 +80,12 @@ class Joiner:
 
 
 def eased(part: np.ndarray) -> np.ndarray:
-    """Return shares 0 to 1 that begin and end slowly where the given ones rise evenly."""
+    """Return the smoothstep of values 0 to 1."""
     return part * part * (3.0 - 2.0 * part)
 
 
 def blend_rotations(first: np.ndarray, second: np.ndarray, blend: np.ndarray) -> np.ndarray:
-    """Return axis-angles (T, J, 3) on the shortest turns from `first` to `second`, at `blend` (T,) of them."""
+    """Return axis-angles (T, J, 3) interpolated from `first` to `second` by `blend` (T,)."""
     start = Rotation.from_rotvec(first.reshape(-1, 3))
     turn = (start.inv() * Rotation.from_rotvec(second.reshape(-1, 3))).as_rotvec()
     turn *= np.repeat(blend, first.shape[1])[:, None]

@@ -1,4 +1,4 @@
-"""Bodies as capsules: how deep two people are inside each other."""
+"""Penetration depth of two bodies, approximated by capsules."""
 
 import torch
 from torch import Tensor
@@ -21,9 +21,9 @@ REACH_M = 2.2  # people whose pelvises are farther apart cannot touch
 
 
 def depths(first: Tensor, second: Tensor) -> Tensor:
-    """Return how deep capsules of one person are inside those of another, (N, C, C) metres, 0 where they are apart.
+    """Return the penetration depths (N, C, C) of the capsules of two people in metres, 0 where they are apart.
 
-    Differentiable where the joints are shifted.
+    Differentiable with respect to the joints.
 
     Args:
         first: (N, 24, 3) joints of one person, second: (N, 24, 3) of the other.

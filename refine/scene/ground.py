@@ -1,4 +1,4 @@
-"""Where people stand: feet that rest, and the plane that all of them rest on."""
+"""Foot contacts and the ground plane."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ STILL_M_S = 0.4  # across the line of sight; a foot that swings has 2 to 4
 SMOOTHED_ROWS = 5
 
 FOOT_ERROR_M = 0.05
-DISTANCE_ERROR = 0.1  # as a share of the distance: one camera cannot tell a tall person from a near one
+DISTANCE_ERROR = 0.1  # fraction of the distance: one camera cannot distinguish a tall person from a near one
 TILT_ERROR_RAD = np.radians(20.0)  # of the mean upright of bodies against the ground's
-ERRORS_PER_PERSON = 4.0  # that differ from each other; neighbouring rows share theirs
-STANDING_MIN = 30.0  # rows of a resting foot, all people together
+ERRORS_PER_PERSON = 4.0  # independent errors per person; neighbouring rows are correlated
+STANDING_MIN = 30.0  # rows with a resting foot, summed over people
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A plane, in the axes that the people are in."""
+    """A plane, in the axes of the people."""
 
     up: np.ndarray  # (3,) unit length
     offset_m: float  # `up @ point` of its points
 
     def height(self, points: np.ndarray) -> np.ndarray:
-        """Return how high (...) points (..., 3) lie over the plane, in metres."""
+        """Return the height (...) of points (..., 3) above the plane, in metres."""
         return points @ self.up - self.offset_m
 
 
 def resting(joints_m: np.ndarray, time_s: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
-    """Return how surely each foot rests (T, 2), 0 to 1: it hardly moves across the camera's line of sight.
+    """Return the contact confidence (T, 2) of each foot, 0 to 1, from its speed across the line of sight.
 
-    Motion along the line of sight does not count, as one camera measures it badly. The camera has to stand still.
+    Motion along the line of sight is ignored, because monocular depth is noisy. The camera must be static.
 
     Args:
         joints_m: (T, 24, 3) in the camera's axes; time_s: (T,) increasing; is_observed: (T,).
@@ -57,10 +57,10 @@ def resting(joints_m: np.ndarray, time_s: np.ndarray, is_observed: np.ndarray) -
 
 
 def find_ground(joints_m: Sequence[np.ndarray], rests: Sequence[np.ndarray]) -> Ground | None:
-    """Return the plane on which resting feet of all people lie best, or None where too few feet rest.
+    """Return the plane that fits the resting feet of all people, or None if too few feet rest.
 
-    Everybody may stand nearer or farther than recovered, by about `DISTANCE_ERROR`; feet that rest on something else
-    lose their pull.
+    The distance of each person may change by about `DISTANCE_ERROR`; feet that rest on something else are treated as
+    outliers.
 
     Args:
         joints_m: per person (T, 24, 3); rests: per person (T, 2), of `resting`.
@@ -92,7 +92,7 @@ def find_ground(joints_m: Sequence[np.ndarray], rests: Sequence[np.ndarray]) -> 
 
 
 def _mean_upright(joints_m: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean direction (3,) from pelvis to neck; half of all directions may be anything."""
+    """Return the median direction (3,) from pelvis to neck."""
     spine = np.concatenate([joints[:, NECK] - joints[:, PELVIS] for joints in joints_m]).astype(np.float64)
     spine /= np.linalg.norm(spine, axis=-1, keepdims=True)
     middle = np.median(spine, axis=0)

@@ -1,7 +1,7 @@
-"""The people of a clip in one place: feet that stay where they rest, a common ground, nobody inside anybody.
+"""Scene constraints for all people of a clip: foot contact, a common ground plane, no interpenetration.
 
-Poses stay as they are; people move as a whole, by little across the camera's line of sight and by more along it, where
-one camera measures worst. For cameras that stand still.
+Only translations change: little across the line of sight and more along it, where monocular depth is uncertain. Needs
+a static camera.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from refine.scene.collision import REACH_M, depths
 from refine.scene.ground import BALL_OVER_SOLE_M, DISTANCE_ERROR, FEET, Ground, find_ground, resting
 
 ACROSS_M = 0.03
-ROWS_PER_ERROR = 10.0  # neighbouring rows share the errors of their distance
+ROWS_PER_ERROR = 10.0  # depth errors of neighbouring rows are correlated
 SPEED_M_S, ACCELERATION_M_S2 = 0.3, 3.0  # of the correction
 SLIDING_M_S = 0.1
 HEIGHT_M = 0.03
-OTHER_GROUND_M = 0.3  # a foot that rests higher rests on something else
+OTHER_GROUND_M = 0.3  # a foot that rests higher is on something else
 DEPTH_M = 0.03
 WINDOW_FRAMES, OVERLAP_FRAMES = 480, 48
 ITERATIONS = 60
@@ -32,7 +32,7 @@ ITERATIONS = 60
 
 @dataclass(frozen=True, slots=True)
 class SceneRows(Shaped):
-    """One person, as far as the scene is concerned."""
+    """The joints of one person."""
 
     frame_index: Annotated[np.ndarray, "T"]  # int64, increasing: who is there at the same time
     time_s: Annotated[np.ndarray, "T"]  # increasing
@@ -42,14 +42,14 @@ class SceneRows(Shaped):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Where everybody goes."""
+    """Result of the scene constraints."""
 
     shifts_m: list[np.ndarray]  # per person (T, 3) float32, to add to the translation
-    ground: Ground | None  # None where it was not asked for, or too few feet rest
+    ground: Ground | None  # None if disabled, or if too few feet rest
 
 
 def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
-    """Return how people move so that what the settings ask for holds as well as their pictures allow."""
+    """Return the shifts of all people that satisfy the enabled constraints best."""
     rests = [resting(person.joints_m, person.time_s, person.is_observed) for person in people]
     joints = [person.joints_m for person in people]
     ground = find_ground(joints, rests) if settings.is_ground_on else None
@@ -65,7 +65,7 @@ def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
         found = _Window(people, rests, inside, ground, settings).solve()
         for person, part, shift, new in zip(people, inside, shifts, found, strict=True):
             blend = np.ones(len(new))
-            if start > first:  # rows that the window before gave too go over from that one to this one
+            if start > first:  # cross-fade with the previous window
                 blend = eased(np.clip((person.frame_index[part] - start + 1) / (OVERLAP_FRAMES + 1), 0.0, 1.0))
             shift[part] += blend[:, None].astype(np.float32) * (new - shift[part])
         if frames[1] > last:
@@ -74,7 +74,7 @@ def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
 
 
 class _Window:
-    """Some frames of the scene, solved together."""
+    """A window of frames that is solved jointly."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class _Window:
         return total
 
     def _near(self, frame: Tensor, owner: Tensor) -> Tensor:
-        """Return rows (N, 2) of two people who are near each other in the same frame."""
+        """Return pairs of rows (N, 2) of people close to each other in the same frame."""
         order = torch.argsort(frame * (int(owner.max()) + 1) + owner)
         pairs = []
         for apart in range(1, len(order)):

@@ -1,4 +1,4 @@
-"""The score model: a residual network that tells the noise in a pose, given image features of the person.
+"""The score model: a residual network that predicts the noise in a pose, conditioned on image features.
 
 Source: ScoreHMR (arXiv 2403.09623); score_hmr/models/denoising_model.py of github.com/statho/ScoreHMR.
 """
@@ -21,7 +21,7 @@ TIME_GROWTH = 4  # width of the time code over that of the pose
 
 
 class PreparedScore(Protocol):
-    """A score model that has seen its conditions; it keeps no graph."""
+    """A score model with fixed conditions; records no autograd graph."""
 
     def __call__(self, x: Tensor, time: int) -> Tensor:
         """Return the noise in poses x (R, P) of one diffusion time."""
@@ -29,7 +29,7 @@ class PreparedScore(Protocol):
 
 
 class TimeCode(nn.Module):
-    """Sines and cosines of a diffusion time."""
+    """Sinusoidal embedding of a diffusion time."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Mixer(nn.Module):
 
 
 class Block(nn.Module):
-    """One residual step: modulated by time, mixed with the condition."""
+    """A residual block: modulated by time, mixed with the condition."""
 
     def __init__(self, size: int, condition: int, hidden: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Block(nn.Module):
 
 
 class Branch(nn.Module):
-    """The network of one group of numbers: of the pose, or of the shape."""
+    """The network of the pose or of the shape."""
 
     def __init__(self, size: int, condition: int, hidden: int, blocks: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Branch(nn.Module):
 
 
 class Denoiser(ModelMixin, ConfigMixin):
-    """The published network ("FC"); frames do not see each other."""
+    """The published network ("FC"), which treats frames independently."""
 
     @register_to_config
     def __init__(
@@ -114,7 +114,7 @@ class Denoiser(ModelMixin, ConfigMixin):
         Args:
             condition: how many numbers of the features go to the pose branch.
             hidden: width of its blocks.
-            has_betas: also model the ten numbers of the shape, with a branch of their own.
+            has_betas: also model the ten shape coefficients, with a separate branch.
             beta_condition: how many numbers, after the first ones, go to that branch.
         """
         super().__init__()

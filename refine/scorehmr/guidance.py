@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 GMOF_SIGMA_PX = 100.0  # pixels of the full image, whatever its size
-IMAGE_SIDE_PX = 1000.0  # the loss is scaled as if the longer side of every picture had this many pixels
+IMAGE_SIDE_PX = 1000.0  # the loss is scaled as if the longer side of every image had this many pixels
 VIEW_SCALE = 300.0**2
 ROOT_NUMBERS = 6
 
 
 def gmof(distance: Tensor, sigma: float) -> Tensor:
-    """Return squared distances that level off at sigma squared (Geman-McClure), element by element."""
+    """Return the Geman-McClure penalty of distances, elementwise; it saturates at sigma squared."""
     squared = distance * distance
     return sigma**2 * squared / (sigma**2 + squared)
 
@@ -32,7 +32,7 @@ def keypoint_loss(
     principal_px: Tensor,
     image_px: Tensor,
 ) -> Tensor:
-    """Return how badly bodies meet their keypoints, a sum (R,) over joints and both coordinates.
+    """Return the keypoint loss (R,), summed over joints and both coordinates.
 
     Args:
         points: (R, K, 3) joints before translation, metres.
@@ -71,9 +71,9 @@ def view_gradient(body_poses: Tensor) -> Tensor:
 
 
 class EarlyStop:
-    """The published "early stopping": it keeps what a row was when its loss first stood still; nothing stops.
+    """The published "early stopping": keeps each row as it was when its loss first stagnated; sampling goes on.
 
-    A row whose loss stands still is left out of the loss of that step alone. It may be at a turning point.
+    A row whose loss stagnates is excluded from the loss of that step only. It may be at a turning point.
     """
 
     def __init__(self, rows: int) -> None:

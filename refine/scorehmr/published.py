@@ -48,7 +48,7 @@ VERTICES = {
 
 @dataclass(frozen=True, slots=True)
 class PublishedRows(Shaped):
-    """Rows to refine, as the published code takes them: people of a picture, frames of a track or views of a person."""
+    """Input of the published sampler: people of an image, frames of a track or views of a person."""
 
     pose: Annotated[Tensor, "R", 24, 3, 3]  # rotations
     betas: Annotated[Tensor, "R", 10]
@@ -62,7 +62,7 @@ class PublishedRows(Shaped):
 
 @dataclass(frozen=True, slots=True)
 class PublishedSettings:
-    """What the published sampler can be told."""
+    """Settings of the published sampler."""
 
     has_keypoints: bool = False
     has_smoothness: bool = False  # the rows are consecutive frames of one track
@@ -83,7 +83,7 @@ class PublishedSettings:
 
 @dataclass(frozen=True, slots=True)
 class BetaScale:
-    """The range of each shape number that a score model with a shape branch was trained in."""
+    """The range of each shape coefficient in the training data of a score model with a shape branch."""
 
     low: Tensor  # (10,)
     high: Tensor  # (10,)
@@ -99,7 +99,7 @@ class BetaScale:
 
 @dataclass(frozen=True, slots=True)
 class PublishedFit:
-    """What came out."""
+    """Output of the published sampler."""
 
     x: Tensor  # (R, P) poses as six numbers per joint, as sampled; with a shape branch ten scaled betas behind them
     pose: Tensor  # (R, 24, 3, 3) rotations

@@ -1,4 +1,4 @@
-"""DDIM: poses taken up to noise and brought back by a score model, guided on the way.
+"""DDIM inversion and guided sampling of poses with a score model.
 
 Source: Song et al. 2021, "Denoising Diffusion Implicit Models", equation 12 with sigma 0.
 """
@@ -14,14 +14,14 @@ from refine.scorehmr.denoiser import PreparedScore
 
 
 class Guidance(Protocol):
-    """What is known besides the prior, asked at every step on the way down."""
+    """A loss besides the prior, evaluated at every denoising step."""
 
     def gradient(self, start: Tensor, time: int) -> Tensor:
         """Return the gradient (R, P) of a loss by clean poses (R, P)."""
         ...
 
     def keep(self, start: Tensor) -> None:
-        """See the clean poses (R, P) after the gradient was applied."""
+        """Receive the clean poses (R, P) after the gradient was applied."""
         ...
 
 
@@ -35,7 +35,7 @@ def time_grid(start: int, step: int) -> list[int]:
 def ddim_invert(score: PreparedScore, schedule: Schedule, x: Tensor, times: Sequence[int]) -> Tensor:
     """Return the noisy poses (R, P) of the last of `times` (ascending) that poses x (R, P) of the first come from.
 
-    The noise is asked for at the lower time of each step, as in the published code.
+    The noise is evaluated at the lower time of each step, as in the published code.
     """
     for time, after in pairwise(times):
         noise = score(x, time)

@@ -1,4 +1,4 @@
-"""Training of the motion prior: what it sees, what it is paid for, how good it is."""
+"""Training of the motion prior: losses and metrics."""
 
 import math
 from pathlib import Path
@@ -43,7 +43,7 @@ class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
         self._kept = make_schedule().alphas_cumprod.to(device)
 
     def losses(self, batch: MotionBatch, turn: int) -> dict[str, Tensor]:
-        """Return the losses of joints and their steps in metres, of the six numbers and of the told errors."""
+        """Return the losses of joints and their steps in metres, of the six numbers and of the predicted errors."""
         rng, count = self.rng(14, turn), len(batch.pose)
         time = torch.where(rng.coin(PURE_NOISE_PROBABILITY, count), TIME_COUNT - 1, rng.integers(NOISY_MAX, count))
         kept = self._kept[time, None, None, None]
@@ -96,7 +96,7 @@ class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
 
 
 def _surprise(made: Tensor, pose: Tensor, spread: Tensor) -> Tensor:
-    """Return how unlikely (N, T, 24) the errors are under the told deviations: Gaussian, up to a constant."""
+    """Return how unlikely (N, T, 24) the errors are under the predicted deviations: Gaussian, up to a constant."""
     squared = 0.5 * (six_to_matrix(made) - six_to_matrix(pose)).square().sum((-2, -1))
     return 0.5 * squared * (-2.0 * spread).exp() + 3.0 * spread + 3.0 * math.log(5.0)
 

@@ -39,9 +39,9 @@ def test_settings_survive_their_own_dump() -> None:
         (["detect.image_px"], "has no '='"),
         (["detect.image_px.x=3"], "not a section"),
         (["nothing.at_all=3"], "nothing"),
-        (["export.rate_hz=29.97"], r"export.rate_hz.*ask for 30 or 60, got 29.97"),
+        (["export.rate_hz=29.97"], r"export.rate_hz.*use 30 or 60, got 29.97"),
         (["export.rate_hz=0"], "export.rate_hz"),
-        (["refine.mode=published", "refine.prior=none"], "refine: .*mode published samples from a score model"),
+        (["refine.mode=published", "refine.prior=none"], "refine: .*mode published needs a motion prior"),
     ],
 )
 def test_a_wrong_setting_is_named(words: list[str], wanted: str) -> None:

@@ -160,7 +160,7 @@ def test_weights_come_back_from_a_folder_and_a_damaged_folder_is_named(prior: Mo
     torch.testing.assert_close(found.change.weight, prior.change.weight.float())
     assert six_to_matrix(found.usual).shape == (24, 3, 3)
     (tmp_path / "prior" / "config.json").unlink()
-    with pytest.raises(WeightsError, match=r"prior: holds no score model .*refine.training"):
+    with pytest.raises(WeightsError, match=r"prior: holds no score model .*train motion-prior"):
         MotionPrior.from_pretrained(tmp_path / "prior")
 
 
