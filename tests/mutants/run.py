@@ -91,7 +91,8 @@ def try_tests(module: str, mutant: Mutant | None, limit_s: float) -> str:
                 sys.meta_path.insert(0, Changed(ROOT / module, mutant.source))
             import pytest
 
-            code = int(pytest.main(["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *CORE[module]]))
+            quiet = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore"]
+            code = int(pytest.main([*quiet, *CORE[module]]))
         finally:
             os._exit(code)
     end = time.monotonic() + limit_s

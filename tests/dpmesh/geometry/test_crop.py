@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dpmesh.geometry.crop import crop_images, to_crop
+from dpmesh.geometry.crop import crop_images, crop_matrices, invert_affine, to_crop
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -68,3 +68,22 @@ def test_the_published_loader_cuts_the_same_crop(test_data: Path, item: str) -> 
     assert np.abs(crop - published).max() <= 2.0
     corner = to_crop(np.array([[[0.0, 0.0]]]), centre, np.array([side]), 256)[0, 0]
     np.testing.assert_allclose(corner, golden[f"test_item/{item}/img2bb"][:, 2], atol=1e-3)
+
+
+def test_turned_crops_keep_their_middle_and_are_undone_by_the_inverse() -> None:
+    rng = np.random.default_rng(0)
+    centres, sizes, turns = rng.uniform(50, 200, (4, 2)), rng.uniform(20, 90, (4, 2)), rng.uniform(-3, 3, 4)
+    matrices = crop_matrices(centres, sizes, 64, turns)
+    middles = np.einsum("rij,rj->ri", matrices[..., :2], centres) + matrices[..., 2]
+    np.testing.assert_allclose(middles, 32.0)
+    points = rng.uniform(0, 300, (4, 2))
+    crop = np.einsum("rij,rj->ri", matrices[..., :2], points) + matrices[..., 2]
+    back = invert_affine(matrices)
+    np.testing.assert_allclose(np.einsum("rij,rj->ri", back[..., :2], crop) + back[..., 2], points)
+
+
+def test_a_crop_that_is_not_turned_maps_points_as_to_crop_does() -> None:
+    centres, sides = np.array([[40.0, 30.0]]), np.array([16.0])
+    (matrix,) = crop_matrices(centres, np.array([[16.0, 16.0]]), 64)
+    points = np.array([[[40.0, 30.0], [32.0, 22.0], [50.0, 31.0]]])
+    np.testing.assert_allclose(points[0] @ matrix[:, :2].T + matrix[:, 2], to_crop(points, centres, sides, 64)[0])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dpmesh.geometry.fit import fit_translation
+from dpmesh.geometry.fit import OUTLIER_FRACTION, _agreement, fit_translation
 
 
 def make_people(count: int) -> tuple[np.ndarray, ...]:
@@ -35,3 +35,10 @@ def test_a_row_with_two_keypoints_keeps_its_start() -> None:
     found = fit_translation(joints, pixels, weights, focal, principal, translation + 1.0)
     np.testing.assert_allclose(found[1], translation[1] + 1.0, atol=1e-6)
     np.testing.assert_allclose(found[[0, 2]], translation[[0, 2]], atol=2e-2)
+
+
+def test_keypoints_lose_weight_by_how_far_off_they_are_beside_the_extent_of_those_that_count() -> None:
+    points = np.array([[[0.0, 0, 1], [2.0, 0, 2], [0.5, 0.1, 1], [9.0, 9.0, 1]]])
+    slope = np.array([[[0.0, 0], [1.0, 0], [0.5, 0.0], [5.0, 5.0]]])
+    found = _agreement(points, slope, np.array([[1.0, 1.0, 0.5, 0.0]]))[0]
+    np.testing.assert_allclose(found[:3], [1.0, 1.0, 1.0 / (1.0 + (0.1 / OUTLIER_FRACTION) ** 2) ** 2])

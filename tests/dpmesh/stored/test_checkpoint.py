@@ -46,6 +46,7 @@ def test_code_in_a_plain_pickle_is_not_run(tmp_path: Path, protocol: int) -> Non
     assert not mark.exists()
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")  # people still have such files
 def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))

@@ -125,3 +125,23 @@ def test_shaken_and_hasty_motion_costs_more_than_steady_motion(make_scene: Calla
     assert cost(shake) > rest + 0.05
     too_fast = free.speed_max + 1.0
     assert cost(too_fast * along) == pytest.approx(rest + 5 * (1.0 / 0.5) ** 2, rel=0.01)
+
+
+def test_a_hand_whose_turning_speeds_up_costs_its_angular_acceleration(make_scene: Callable, body: BodyModel) -> None:
+    track = make_scene(7).track
+    free = SETTINGS.model_copy(update={"pose_sigma_rad": 1e6})
+    still = replace(track, pose=track.pose[[0] * 7], trans=track.trans[[0] * 7])
+    energy = MotionEnergy(gather([piece_of(still)], free, CPU), body, free)
+    _, trans, betas = unknowns(still)
+
+    def cost(angle_rad: np.ndarray) -> float:
+        pose = still.pose.copy()
+        pose[:, 22] = 0.0  # a hand: no other joint moves with it
+        pose[:, 22, 1] = angle_rad
+        return energy.parts(unknowns(replace(still, pose=pose))[0], trans, betas).prior.item()
+
+    seconds, rest = np.arange(7) / 30.0, cost(np.zeros(7))
+    assert cost(3.0 * seconds) == pytest.approx(rest, abs=1e-3)  # a steady turn is free
+    ratio = 0.2
+    found = cost(0.5 * ratio * free.turn_acceleration * seconds**2) - rest
+    assert found == pytest.approx(5 * heavy_tailed(torch.tensor(ratio**2)).item(), rel=0.03)

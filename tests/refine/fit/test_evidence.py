@@ -109,3 +109,18 @@ def test_guiding_and_held_out_keypoints_are_all_and_share_none(make_scene: Calla
     found = {which: gather([piece], SETTINGS, CPU, which).views[0].weights for which in ("all", "guiding", "held out")}
     torch.testing.assert_close(found["guiding"] + found["held out"], found["all"])
     assert not (found["guiding"] * found["held out"]).any() and found["held out"].any() and found["guiding"].any()
+
+
+def test_rows_have_the_pose_of_their_own_camera_and_none_where_all_are_the_track_s(make_scene: Callable) -> None:
+    plain, turn, shift = (
+        make_scene(2).track,
+        Rotation.from_rotvec([0.0, 0.4, 0.0]).as_matrix(),
+        np.array([1.0, 2.0, 3.0]),
+    )
+    moved = replace(plain, views=(replace(plain.views[0], rotation=turn, shift_m=shift),))
+    found = gather([piece_of(plain, np.arange(2)), piece_of(moved, np.arange(1))], SETTINGS, CPU).views[0]
+    assert found.rotation is not None and found.shift_m is not None
+    np.testing.assert_allclose(found.rotation, np.stack([np.eye(3), np.eye(3), turn]), atol=1e-6)
+    np.testing.assert_allclose(found.shift_m, [[0, 0, 0], [0, 0, 0], shift])
+    alone = gather([piece_of(plain, np.arange(2))], SETTINGS, CPU).views[0]
+    assert alone.rotation is None and alone.shift_m is None
