@@ -1,5 +1,6 @@
 """What the pages say against what is there: links, settings, commands, messages."""
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from doc_scripts import load_script
 from PIL import Image
 
+import dpmesh_video
 from configs.schema import RunSettings
 from pipeline.cli.app import app
 
@@ -113,6 +115,19 @@ def test_commands_that_a_page_names_exist_with_their_options(page: Path) -> None
         known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         options = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         assert options <= known, f"{page.name}: dpmesh-video {line}"
+
+
+@pytest.mark.parametrize("page", guides(), ids=lambda page: page.name)
+def test_python_on_a_page_imports_and_calls_what_is_there(page: Path) -> None:
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        names = re.findall(
+            r"^ *from ((?:configs|trackers|dpmesh|refine|pipeline)[\w.]*) import (.+)$", block, re.MULTILINE
+        )
+        for module, imported in names:
+            for name in imported.split(", "):
+                assert hasattr(importlib.import_module(module), name), f"{page.name}: {module} has no {name}"
+        assert set(re.findall(r"\bdv\.(\w+)", block)) <= set(dpmesh_video.__all__), page.name
 
 
 def test_messages_on_the_page_of_troubles_are_messages_of_the_program() -> None:
