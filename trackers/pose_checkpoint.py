@@ -40,7 +40,6 @@ class PoseCheckpoint:
     path: Path
     task: str  # "pose"; for anything else the name of its class or task
     names: Mapping[int, str]
-    keypoint_shape: tuple[int, ...]  # as (17, 3); empty where there are none
     architecture: Mapping[str, Any]  # as the file has it, not checked
     root: Recorded
 
@@ -211,16 +210,12 @@ def _describe(path: Path, root: Recorded) -> PoseCheckpoint:
         raise _broken(path, "its network has no names of classes")
     if not all(type(key) is int and isinstance(value, str) for key, value in names.items()):
         raise _broken(path, "its names of classes are no numbers with texts")
-    shape = architecture.get("kpt_shape", ())
-    if not isinstance(shape, list | tuple) or not all(type(size) is int for size in shape):
-        raise _broken(path, "its shape of keypoints is none")
     known = TASKS.get(root.made_from.name)
     task = state.get("task")
     return PoseCheckpoint(
         path=path,
         task=known or (task if isinstance(task, str) else root.made_from.name),
         names=names,
-        keypoint_shape=tuple(shape),
         architecture=architecture,
         root=root,
     )

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
 import av
@@ -102,9 +101,7 @@ class Sound:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read(self) -> Iterator[tuple[float, np.ndarray]]:
