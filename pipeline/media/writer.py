@@ -194,7 +194,8 @@ class VideoWriter:
         return InputError(f"{self.path}: cannot be {what} ({reason_of(error)}); {advice}")
 
     def _encode(self, frame: VideoFrame | None) -> None:
-        assert self._container is not None and self._stream is not None
+        if self._container is None or self._stream is None:
+            raise ValueError(f"{self.path}: is closed; open a new one")
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
