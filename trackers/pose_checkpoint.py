@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.displayable import one_line
 from configs.errors import WeightsError
 from configs.files import check_regular
 from trackers.inert_pickle import BYTES_MAX, PickleError, Recorded, StoredTensor, read_inert
@@ -90,7 +91,7 @@ class PoseCheckpoint:
                 file.bytes_max = WEIGHTS_BYTES_MAX
                 return _read_tensors(self.path, archive, wanted)
         except _DAMAGE as error:
-            raise _broken(self.path, f"it is damaged: {_one_line(error)}") from error
+            raise _broken(self.path, f"it is damaged: {one_line(error)}") from error
 
 
 def read_pose_checkpoint(path: Path) -> PoseCheckpoint:
@@ -112,7 +113,7 @@ def read_pose_checkpoint(path: Path) -> PoseCheckpoint:
             f"{path}: cannot be loaded as a detector ({error}; nothing in it was run); {ADVICE}"
         ) from error
     except _DAMAGE as error:
-        raise _broken(path, _one_line(error)) from error
+        raise _broken(path, one_line(error)) from error
     if not isinstance(content, dict):
         raise _broken(path, f"it holds a {type(content).__name__}, no checkpoint")
     root = content.get("ema") or content.get("model")
@@ -230,8 +231,3 @@ def _table(path: Path, layer: Recorded, name: str) -> dict[Any, Any]:
 
 def _broken(path: Path, reason: str) -> WeightsError:
     return WeightsError(f"{path}: cannot be loaded as a detector ({reason}); {ADVICE}")
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:160]
-    return text or type(error).__name__
