@@ -11,3 +11,9 @@ _NOT_DISPLAYABLE = re.compile(
 def displayable(text: object) -> str:
     r"""Return text for one line of a terminal or log; other characters are escaped as `\x1b`, `\n`, `\udcdf`."""
     return _NOT_DISPLAYABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def one_line(error: object, chars_max: int = 160) -> str:
+    """Return what an error or a text says, on one line of at most so many characters; else what it is."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    return (" ".join(text.split()) or type(error).__name__)[:chars_max]

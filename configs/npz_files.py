@@ -15,6 +15,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from configs.displayable import one_line
+
 NPZ_BYTES_MAX = 2**29  # of the arrays that one call reads
 MEMBERS_MAX = 20_000
 DIRECTORY_BYTES_MAX = 2**23  # zipfile keeps about a kilobyte per entry of 46 bytes
@@ -144,7 +146,7 @@ def open_npz(path: Path, *, bytes_max: int = NPZ_BYTES_MAX) -> Iterator[NpzFile]
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
-        raise ValueError(f"is damaged ({_one_line(error)})") from error
+        raise ValueError(f"is damaged ({one_line(error)})") from error
     with archive:
         yield NpzFile(archive, state.st_size, bytes_max)
 
@@ -204,7 +206,7 @@ def _as_damage(name: str) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise ValueError(f"{_displayable(name)} is damaged ({_one_line(error)})") from error
+        raise ValueError(f"{_displayable(name)} is damaged ({one_line(error)})") from error
 
 
 def _displayable(name: str) -> str:
@@ -213,7 +215,3 @@ def _displayable(name: str) -> str:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return str(shape) if len(shape) <= 6 else f"of {len(shape)} axes"
-
-
-def _one_line(error: BaseException) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]

@@ -14,6 +14,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from configs.displayable import one_line
 from configs.errors import InputError, WeightsError
 from configs.files import check_regular, check_regular_or_folder, is_there, user_path
 from configs.json_files import read_json
@@ -142,7 +143,7 @@ def read_import_record(path: Path) -> WeightsEntry:
     try:
         entry = WeightsEntry.model_validate(read_json(path, bytes_max=RECORD_BYTES_MAX))
     except (InputError, ValidationError) as error:
-        problem = " ".join(str(error).split())[:200]
+        problem = one_line(error, 200)
         raise WeightsError(
             f"{path}: not the record of an import ({problem}); delete its folder, import again"
         ) from error

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from configs.displayable import one_line
 from configs.errors import SettingsError
 from configs.json_files import INTEGER_DIGITS_MAX
 
@@ -50,13 +51,13 @@ def parse_yaml(text: str, name: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        problem = _one_line(error.problem or error.context or "")
+        problem = one_line(error.problem or error.context or "")
         raise SettingsError(f"{name}: not YAML ({problem}{where}); correct it") from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{name}: not YAML ({_one_line(str(error))}); correct it") from error
+        raise SettingsError(f"{name}: not YAML ({one_line(error)}); correct it") from error
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # What PyYAML raises for values that do not fit their tag, such as a date of month 13.
-        raise SettingsError(f"{name}: not YAML ({_one_line(str(error))}); correct it") from error
+        raise SettingsError(f"{name}: not YAML ({one_line(error)}); correct it") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -106,7 +107,3 @@ def _refuse(problem: str) -> NoReturn:
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:160]

@@ -1,6 +1,7 @@
 """The one place that asks what hardware there is."""
 
 import os
+from pathlib import Path
 
 from configs.errors import SettingsError
 
@@ -33,13 +34,19 @@ def choose_device(wanted: str) -> str:
 
 def choose_dtype(wanted: str, device: str) -> str:
     """Return "float32" or "bfloat16": the one asked for, or for "auto" bfloat16 where the CPU computes with it."""
-    import torch
-
     if wanted != "auto":
         return wanted
     # Without such instructions torch converts back and forth, slower than float32. CUDA keeps float32 unless told.
-    is_fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if device == "cpu" and is_fast else "float32"
+    return "bfloat16" if device == "cpu" and cpu_flags() & {"avx512_bf16", "amx_tile"} else "float32"
+
+
+def cpu_flags() -> set[str]:
+    """Return what Linux says the CPU can do; nothing on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 def choose_rows(row_bytes: int, device: str) -> int:

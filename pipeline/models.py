@@ -135,7 +135,7 @@ class Models:
             if found is not None:
                 if detect.is_flip_test_on is None:  # with the second stage, neither boxes nor keypoints need it
                     detect = detect.model_copy(update={"is_flip_test_on": not self.is_second_stage_on})
-                self._finder = PoseDetector.from_settings(detect, found.path, device=self.device, threads=self.threads)
+                self._finder = PoseDetector(found.path, detect, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(
                     detect.keypoints,
@@ -177,13 +177,9 @@ class Models:
             self._recovery = BodyRecovery(
                 network,
                 self.body(),
+                recover,
                 device=self.device,
                 dtype=self.dtype,
-                box_scale=recover.box_scale,
-                keypoint_score_min=recover.keypoint_score_min,
-                is_camera_fitted=recover.is_camera_fitted,
-                is_flip_test_on=recover.is_flip_test_on,
-                is_turned=recover.is_turned,
                 batch_rows=rows,
                 threads=choose_workers(self.threads, rows * row_bytes),
             )

@@ -43,61 +43,26 @@ class Letterbox:
 class PoseDetector:
     """An Ultralytics pose network. The shape a picture gets depends on that picture alone, never on its batch."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        device: str,
-        image_px: int = 640,
-        score_min: float = 0.1,
-        overlap_max: float = 0.65,
-        people_max: int = 100,
-        batch_frames: int = 8,
-        is_flip_test_on: bool = False,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, path: Path, settings: DetectSettings, *, device: str, threads: int = 1) -> None:
         """Load the weights.
 
         Args:
-            path: .pt, .onnx, or an OpenVINO folder.
-            image_px: longer side of the picture the network sees; exports with a fixed shape keep theirs.
-            overlap_max: IoU above which the lower of two boxes is dropped.
-            is_flip_test_on: whether every picture is also looked at in a mirror, see `trackers.flip_test`.
+            path: .pt, .onnx, or an OpenVINO folder. Exports with a fixed shape keep theirs, whatever `image_px` is.
+            settings: where these leave open whether to look in a mirror (see `trackers.flip_test`), it does not.
             threads: that look at batches side by side; the answer is the same for any number.
 
         Raises:
             WeightsError: not loadable, not a pose network of people, or not with 17 keypoints.
         """
+        image_px = settings.image_px
         self._backend = load_backend(path, device=device)
         self._person_class = _check_pose(self._backend, path)
         self._is_static = self._backend.format != "pt" and not self._backend.dynamic
         self._shape_hw = _static_shape(self._backend) if self._is_static else (image_px, image_px)
         if self._is_static and max(self._shape_hw) != image_px:
             log.info("%s: exported for %d x %d pixels, used in place of %d", path.name, *self._shape_hw[::-1], image_px)
-        self._score_min = score_min
-        self._overlap_max = overlap_max
-        self._people_max = people_max
-        self._batch_frames = batch_frames
-        self._is_flip_test_on = is_flip_test_on
+        self._settings = settings
         self._threads = threads if self._backend.format == "pt" else 1  # other runtimes have threads of their own
-
-    @classmethod
-    def from_settings(cls, settings: DetectSettings, path: Path, *, device: str, threads: int = 1) -> "PoseDetector":
-        """Return a detector with the weights at `path` and the values of the settings.
-
-        Where these leave open whether to look in a mirror, it does not.
-        """
-        return cls(
-            path,
-            device=device,
-            image_px=settings.image_px,
-            score_min=settings.score_min,
-            overlap_max=settings.overlap_max,
-            people_max=settings.people_max,
-            batch_frames=settings.batch_frames,
-            is_flip_test_on=bool(settings.is_flip_test_on),
-            threads=threads,
-        )
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return `detect(images)`; the indices do not matter to a detector."""
@@ -115,7 +80,8 @@ class PoseDetector:
             rows_by_shape.setdefault(padded.shape, []).append(row)
         results: list[Detections] = [no_detections() for _ in images]
         for rows in rows_by_shape.values():
-            batches = [rows[start : start + self._batch_frames] for start in range(0, len(rows), self._batch_frames)]
+            step = self._settings.batch_frames
+            batches = [rows[start : start + step] for start in range(0, len(rows), step)]
             batch_results = spread(
                 lambda batch: self._detect_batch(np.stack([padded_images[row][0] for row in batch])),
                 batches,
@@ -146,7 +112,7 @@ class PoseDetector:
     def _detect_batch(self, padded_images: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Return what `_run` does, of one look or two, and of two whose sides are disputed, see `merge_flipped`."""
         found = self._run(padded_images)
-        if not self._is_flip_test_on:
+        if not self._settings.is_flip_test_on:
             return [(people, None) for people in found]
         others = self._run(np.ascontiguousarray(padded_images[:, :, ::-1]))
         width = padded_images.shape[2]
@@ -162,10 +128,10 @@ class PoseDetector:
             batch = torch.from_numpy(padded_images).to(self._backend.device).permute(0, 3, 1, 2).float() / 255
             people = non_max_suppression(
                 self._backend(batch.contiguous()),
-                conf_thres=self._score_min,
-                iou_thres=self._overlap_max,
+                conf_thres=self._settings.score_min,
+                iou_thres=self._settings.overlap_max,
                 classes=[self._person_class],
-                max_det=self._people_max,
+                max_det=self._settings.people_max,
                 nc=len(self._backend.names),
                 max_time_img=math.inf,  # its default gives up after seconds: people would depend on the machine's load
                 end2end=bool(self._backend.end2end),

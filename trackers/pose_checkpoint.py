@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.displayable import one_line
 from configs.errors import WeightsError
 from configs.files import check_regular
 from trackers.inert_pickle import BYTES_MAX, PickleError, Recorded, StoredTensor, read_inert
@@ -40,7 +41,6 @@ class PoseCheckpoint:
     path: Path
     task: str  # "pose"; for anything else the name of its class or task
     names: Mapping[int, str]
-    keypoint_shape: tuple[int, ...]  # as (17, 3); empty where there are none
     architecture: Mapping[str, Any]  # as the file has it, not checked
     root: Recorded
 
@@ -91,7 +91,7 @@ class PoseCheckpoint:
                 file.bytes_max = WEIGHTS_BYTES_MAX
                 return _read_tensors(self.path, archive, wanted)
         except _DAMAGE as error:
-            raise _broken(self.path, f"it is damaged: {_one_line(error)}") from error
+            raise _broken(self.path, f"it is damaged: {one_line(error)}") from error
 
 
 def read_pose_checkpoint(path: Path) -> PoseCheckpoint:
@@ -113,7 +113,7 @@ def read_pose_checkpoint(path: Path) -> PoseCheckpoint:
             f"{path}: cannot be loaded as a detector ({error}; nothing in it was run); {ADVICE}"
         ) from error
     except _DAMAGE as error:
-        raise _broken(path, _one_line(error)) from error
+        raise _broken(path, one_line(error)) from error
     if not isinstance(content, dict):
         raise _broken(path, f"it holds a {type(content).__name__}, no checkpoint")
     root = content.get("ema") or content.get("model")
@@ -211,16 +211,12 @@ def _describe(path: Path, root: Recorded) -> PoseCheckpoint:
         raise _broken(path, "its network has no names of classes")
     if not all(type(key) is int and isinstance(value, str) for key, value in names.items()):
         raise _broken(path, "its names of classes are no numbers with texts")
-    shape = architecture.get("kpt_shape", ())
-    if not isinstance(shape, list | tuple) or not all(type(size) is int for size in shape):
-        raise _broken(path, "its shape of keypoints is none")
     known = TASKS.get(root.made_from.name)
     task = state.get("task")
     return PoseCheckpoint(
         path=path,
         task=known or (task if isinstance(task, str) else root.made_from.name),
         names=names,
-        keypoint_shape=tuple(shape),
         architecture=architecture,
         root=root,
     )
@@ -235,8 +231,3 @@ def _table(path: Path, layer: Recorded, name: str) -> dict[Any, Any]:
 
 def _broken(path: Path, reason: str) -> WeightsError:
     return WeightsError(f"{path}: cannot be loaded as a detector ({reason}); {ADVICE}")
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:160]
-    return text or type(error).__name__

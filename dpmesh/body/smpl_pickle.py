@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from configs.displayable import one_line
 from configs.errors import WeightsError
 
 PICKLE_BYTES_MAX = 2**30
@@ -156,7 +157,7 @@ def read_smpl_pickle(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray
     except WeightsError:
         raise
     except Exception as error:  # a broken pickle can raise anything; all of it means the same to the user
-        problem = " ".join(str(error).split())[:160] or type(error).__name__
+        problem = one_line(error)
         raise WeightsError(f"{path}: cannot be read as a SMPL pickle ({problem}); take the file again") from error
 
 

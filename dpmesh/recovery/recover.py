@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.schema import RecoverSettings
 from configs.skeletons import MIRRORED_24, MIRRORED_30
 from configs.threads import spread
 from dpmesh.body import BodyModel, BodyParams
@@ -51,28 +52,18 @@ class BodyRecovery:
         self,
         network: DPMesh,
         body: BodyModel,
+        settings: RecoverSettings,
         *,
         device: str,
         dtype: str = "float32",
-        box_scale: float = 1.2,
-        keypoint_score_min: float = 0.3,
-        is_camera_fitted: bool = True,
-        is_flip_test_on: bool = False,
-        is_turned: bool = True,
         batch_rows: int = 16,
         threads: int = 1,
     ) -> None:
         """
         Args:
+            settings: a network with the published camera gets the squares that the released checkpoints were evaluated
+                with, and every crop as it is; for the mean of two estimates see `_merge_flipped`.
             dtype: number format inside the network, a key of `dpmesh.network.dtypes.DTYPES`.
-            box_scale: side of the square crop over the longer side of the person; a network with the published camera
-                gets the square that the released checkpoints were evaluated with.
-            keypoint_score_min: keypoints below this confidence are masked.
-            is_camera_fitted: whether the translation is solved from the keypoints after the network.
-            is_flip_test_on: whether the network also sees every crop in a mirror and the mean of both is taken
-                where they are alike, see `_merge_flipped`.
-            is_turned: whether crops of people upside down or lying are turned upright for the network. A network
-                with the published camera gets every crop as it is.
             batch_rows: crops per call of the network.
             threads: that recover batches side by side; the answer is the same for any number.
         """
@@ -80,15 +71,12 @@ class BodyRecovery:
         self._body = body
         self._device = device
         self._dtype = DTYPES[dtype]
-        self._box_scale = box_scale
-        self._score_min = keypoint_score_min
-        self._is_camera_fitted = is_camera_fitted
-        self._is_flip_test_on = is_flip_test_on
+        self._settings = settings
         self._batch_rows = batch_rows
         self._threads = threads
         self._is_used = False  # layers may still have to be packed, which is done at the first call, by one thread
         self._is_published = network.settings.regressor.camera_head == "published"
-        self._is_turned = is_turned and not self._is_published
+        self._is_turned = settings.is_turned and not self._is_published
 
     def recover(self, images: Sequence[np.ndarray], people: PeopleInImages) -> RecoveredBodies:
         """Return one body per row.
@@ -116,12 +104,14 @@ class BodyRecovery:
     def _recover_batch(self, images: Sequence[np.ndarray], people: PeopleInImages) -> BodyParams:
         crop_px = self._network.settings.backbone.image_px
         joints, confidence = to_dpmesh30(people.keypoints)
-        is_sure = confidence >= self._score_min
+        is_sure = confidence >= self._settings.keypoint_score_min
         if self._is_published:
             sizes = np.array([images[int(row)].shape[1::-1] for row in people.image_row])
             squares = published_squares(joints, is_sure, people.boxes_xyxy, sizes)
         else:
-            squares = square_box(people.keypoints, people.boxes_xyxy, self._score_min, self._box_scale)
+            squares = square_box(
+                people.keypoints, people.boxes_xyxy, self._settings.keypoint_score_min, self._settings.box_scale
+            )
         given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px)
         image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
         turns = quarter_turns(joints, is_sure, squares[:, 2]) * self._is_turned
@@ -131,7 +121,7 @@ class BodyRecovery:
         with computing_in(self._dtype, self._device):
             output = self._network.forward(image, joints_grid, mask)
             rotation, betas = output.pose.float(), output.betas.float()
-            if self._is_flip_test_on:
+            if self._settings.is_flip_test_on:
                 seen = self._network.forward(image.flip(-1), mirrored_joints(joints_grid), mask[:, list(MIRRORED_30)])
                 other = mirrored_rotations(seen.pose.float()), seen.betas.float()
                 rotation, betas = self._merge_flipped((rotation, betas), other, joints_grid, mask[..., 0])
@@ -154,7 +144,7 @@ class BodyRecovery:
             at_zero = self._body.joints(pose, betas, torch.zeros_like(origin), joint_set="smpl24")
             origin = origin - at_zero[:, 0]
         trans = origin.cpu().numpy()
-        if self._is_camera_fitted:
+        if self._settings.is_camera_fitted:
             trans = self._fit(pose, betas, trans, people)
         return BodyParams(pose.cpu().numpy(), betas.cpu().numpy(), trans.astype(np.float32))
 
@@ -197,7 +187,7 @@ class BodyRecovery:
     def _fit(self, pose: Tensor, betas: Tensor, trans: np.ndarray, people: PeopleInImages) -> np.ndarray:
         joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="coco17").cpu().numpy()
         confidence = people.keypoints[..., 2]
-        weights = np.where(confidence >= self._score_min, confidence, 0.0)
+        weights = np.where(confidence >= self._settings.keypoint_score_min, confidence, 0.0)
         return fit_translation(joints, people.keypoints[..., :2], weights, people.focal_px, people.principal_px, trans)
 
 

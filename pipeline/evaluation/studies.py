@@ -71,13 +71,12 @@ def evaluate_capture(
     def measure(chosen: CaptureCamera) -> tuple[Comparison, str]:
         chosen.check_video()
         runs: dict[str, list[MotionTrack]] = {}
-        problem, body = "", None
+        problem = ""
         for mode in modes:  # what comes before refinement runs once
             done = _run(chosen.video, output, with_mode(with_focal(settings, chosen.focal_px), mode), on_done)
             problem, run = problem or done.problem, done.open()
-            runs[mode], body = list(run.tracks()), run.body
-        assert body is not None
-        return compare_with_capture(runs, body, chosen, capture.joints_m), problem
+            runs[mode] = list(run.tracks())
+        return compare_with_capture(runs, run.body, chosen, capture.joints_m), problem
 
     return _each((chosen.name, partial(measure, chosen)) for chosen in capture.choose(camera))
 

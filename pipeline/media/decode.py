@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
@@ -133,9 +134,8 @@ def _deinterlacer(frame: VideoFrame) -> Graph:
 def _pull(graph: Graph, stamps: deque[int | None]) -> Frames:
     while stamps:
         try:
-            frame = graph.pull()
+            frame = cast(VideoFrame, graph.pull())
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        assert isinstance(frame, VideoFrame)
         frame.pts = stamps.popleft()
         yield frame

@@ -46,7 +46,6 @@ class Colour:
     matrix: int = 2
     primaries: int = 2
     transfer: int = 2
-    is_full_range: bool = False
 
 
 def fit_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int]:

@@ -23,7 +23,6 @@ from pipeline.media.rates import choose_rate
 from pipeline.media.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
 FOLDER_RATE = Fraction(30)
-FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 GREY_FRAMES = 48  # looked at to find how many bits of 16-bit grey are used
 FOCAL_KEYS = ("com.apple.quicktime.camera.focal_length.35mm_equivalent", "focallengthin35mmfilm")
 
@@ -209,7 +208,7 @@ def _colour(stream: VideoStream, frame: VideoFrame) -> Colour:
         )
     ]
     matrix, primaries, transfer = (UNTOLD if value is None else int(value) for value in tags)
-    return Colour(matrix, primaries, transfer, is_full_range=int(frame.color_range or 0) == FULL_RANGE)
+    return Colour(matrix, primaries, transfer)
 
 
 def _grey_max(first: VideoFrame, rest: Iterator[VideoFrame]) -> int | None:

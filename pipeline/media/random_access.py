@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -82,9 +81,7 @@ class RandomFrames:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read(self, index: int) -> Frame:
@@ -161,8 +158,7 @@ class RandomFrames:
     def _open_decord(self) -> Any:
         info = self.info
         is_plain = (
-            self._index is not None
-            and info.codec in DECORD_CODECS
+            info.codec in DECORD_CODECS
             and info.rotation_deg == 0
             and not info.is_mirrored
             and info.sample_aspect == 1
@@ -171,7 +167,7 @@ class RandomFrames:
             and info.colour.transfer not in (PQ, HLG)
             and info.container not in RESIZABLE
         )
-        if not is_plain:
+        if self._index is None or not is_plain:
             return None
         try:
             import decord
@@ -181,7 +177,7 @@ class RandomFrames:
         decord.logging.set_level(decord.logging.QUIET)
         try:
             reader = decord.VideoReader(str(info.path.absolute()), num_threads=1)
-            reason = self._disagreement(reader)
+            reason = self._disagreement(reader, self._index)
         except (*self._decord_error, InputError) as error:
             reason = reason_of(error)
         if reason is not None:
@@ -189,12 +185,11 @@ class RandomFrames:
             return None
         return reader
 
-    def _disagreement(self, reader: Any) -> str | None:
-        assert self._index is not None
-        count = len(self._index.pts)
+    def _disagreement(self, reader: Any, index: PacketIndex) -> str | None:
+        count = len(index.pts)
         if len(reader) != count:
             return f"it counts {len(reader)} frames, the packets {count}"
-        for place in self._places_to_compare():
+        for place in _places_to_compare(index):
             theirs, ours = reader[place].asnumpy(), self._read_av(place).image
             if theirs.shape != ours.shape:
                 return f"frame {place} has shape {theirs.shape}, PyAV gives {ours.shape}"
@@ -203,9 +198,9 @@ class RandomFrames:
                 return f"frame {place} differs from PyAV's by {difference:.1f} levels"
         return None
 
-    def _places_to_compare(self) -> list[int]:
-        assert self._index is not None
-        keys, count = self._index.key_positions, len(self._index.pts)
-        ends = np.append(keys[1:], count)
-        groups = {0, len(keys) // 2, len(keys) - 1}
-        return sorted({0} | {int(min(ends[g] - 1, keys[g] + REACH_FRAMES)) for g in groups})
+
+def _places_to_compare(index: PacketIndex) -> list[int]:
+    keys, count = index.key_positions, len(index.pts)
+    ends = np.append(keys[1:], count)
+    groups = {0, len(keys) // 2, len(keys) - 1}
+    return sorted({0} | {int(min(ends[g] - 1, keys[g] + REACH_FRAMES)) for g in groups})

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
 import av
@@ -102,14 +101,13 @@ class Sound:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read(self) -> Iterator[tuple[float, np.ndarray]]:
         """Yield blocks of samples (2, N) float32, each with the time it starts at."""
-        assert self._container is not None
+        if self._container is None:
+            return
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE_HZ)
         next_s = self._start_s
         for frame in self._container.decode(self._stream):
@@ -141,7 +139,8 @@ class Sound:
             self._encode(self._pending[:, :FRAME_SAMPLES])
 
     def _encode(self, samples: np.ndarray) -> None:
-        assert self._target is not None
+        if self._target is None:
+            return
         output, stream = self._target
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts = RATE_HZ, self._sent

@@ -21,7 +21,7 @@ class Watch:
         """Note a frame: its place, its time and the upright size of its picture before it is fitted."""
         if self._size is not None and (width, height) != self._size:
             self._changes += 1
-            self._say(self._changes, self._change(index, time_s, width, height))
+            self._say(self._changes, self._change(self._size, index, time_s, (width, height)))
         if self._time_s is not None and time_s - self._time_s > JUMP_S:
             self._jumps += 1
             self._say(
@@ -31,16 +31,15 @@ class Watch:
             )
         self._size, self._time_s = (width, height), time_s
 
-    def _change(self, index: int, time_s: float, width: int, height: int) -> str:
-        assert self._size is not None
+    def _change(self, before: tuple[int, int], index: int, time_s: float, now: tuple[int, int]) -> str:
         first = (self._info.width, self._info.height)
         shown = (
             "the first size again"
-            if (width, height) == first
+            if now == first
             else (f"kept at its own proportions, between black bars inside {first[0]}x{first[1]}")
         )
         return (
-            f"the picture changes from {self._size[0]}x{self._size[1]} to {width}x{height} at frame {index} "
+            f"the picture changes from {before[0]}x{before[1]} to {now[0]}x{now[1]} at frame {index} "
             f"({time_s:.2f} s): {shown}"
         )
 

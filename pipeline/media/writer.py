@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import av
@@ -148,9 +147,7 @@ class VideoWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
         else:
@@ -197,7 +194,8 @@ class VideoWriter:
         return InputError(f"{self.path}: cannot be {what} ({reason_of(error)}); {advice}")
 
     def _encode(self, frame: VideoFrame | None) -> None:
-        assert self._container is not None and self._stream is not None
+        if self._container is None or self._stream is None:
+            raise ValueError(f"{self.path}: is closed; open a new one")
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)

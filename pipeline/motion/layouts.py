@@ -18,13 +18,11 @@ class Layout:
 
     name: LayoutName
     width: int
-    jaw: slice  # empty where the model has none
-    eyes: slice
     hands: slice
 
 
-SMPLH = Layout("smplh", 156, slice(66, 66), slice(66, 66), slice(66, 156))
-SMPLX = Layout("smplx", 165, slice(66, 69), slice(69, 75), slice(75, 165))
+SMPLH = Layout("smplh", 156, slice(66, 156))
+SMPLX = Layout("smplx", 165, slice(75, 165))
 LAYOUTS: dict[str, Layout] = {"smplh": SMPLH, "smplx": SMPLX}
 
 

@@ -1,8 +1,8 @@
 import pytest
-import torch
 
 from configs.errors import SettingsError
 from dpmesh.network.config import BackboneConfig
+from pipeline import device
 from pipeline.device import choose_device, choose_dtype, choose_rows
 
 
@@ -15,8 +15,7 @@ def test_a_number_format_that_is_asked_for_is_taken() -> None:
 def test_auto_takes_bfloat16_on_a_cpu_that_computes_with_it(
     has_bfloat16: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bfloat16)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(device, "cpu_flags", lambda: {"avx2", "avx512_bf16"} if has_bfloat16 else {"avx2"})
     assert choose_dtype("auto", "cpu") == expected
     assert choose_dtype("auto", "cuda") == "float32"
 

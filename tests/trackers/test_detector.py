@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from configs.errors import WeightsError
+from configs.schema import DetectSettings
 from configs.skeletons import MIRRORED_17
 from trackers.detector import PoseDetector
 
@@ -23,7 +24,7 @@ def frames(test_data: Path) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def detector(test_data: Path) -> PoseDetector:
-    return PoseDetector(_weights(test_data), device="cpu", image_px=256)
+    return PoseDetector(_weights(test_data), DetectSettings(image_px=256), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_the_same_images_give_the_same_bits(detector: PoseDetector, frames: list
 def test_a_mirrored_detector_finds_in_the_mirror_what_it_finds_outside(
     test_data: Path, frames: list[np.ndarray]
 ) -> None:
-    mirrored = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_flip_test_on=True)
+    mirrored = PoseDetector(_weights(test_data), DetectSettings(image_px=256, is_flip_test_on=True), device="cpu")
     image = frames[0][:, : frames[0].shape[1] // 32 * 32]
     one, other = mirrored.detect([image, np.ascontiguousarray(image[:, ::-1])])
     sure = one.scores > 0.5
@@ -115,13 +116,15 @@ def test_boxes_lie_in_the_picture_and_scores_fall(detector: PoseDetector, frames
 
 
 def test_at_most_the_asked_number_of_people_is_given(test_data: Path, frames: list[np.ndarray]) -> None:
-    two = PoseDetector(_weights(test_data), device="cpu", image_px=256, people_max=2)
+    two = PoseDetector(_weights(test_data), DetectSettings(image_px=256, people_max=2), device="cpu")
     assert [len(people) for people in two.detect(frames[:2])] == [2, 2]
 
 
 @pytest.mark.parametrize("is_flip_test_on", [False, True])
 def test_a_flat_picture_has_nobody_in_it(test_data: Path, *, is_flip_test_on: bool) -> None:
-    detector = PoseDetector(_weights(test_data), device="cpu", image_px=256, is_flip_test_on=is_flip_test_on)
+    detector = PoseDetector(
+        _weights(test_data), DetectSettings(image_px=256, is_flip_test_on=is_flip_test_on), device="cpu"
+    )
     assert len(detector.detect([np.full((32, 32, 3), 127, np.uint8)])[0]) == 0
 
 
@@ -141,7 +144,7 @@ def test_what_is_no_picture_is_refused(detector: PoseDetector, image: np.ndarray
 )
 def test_other_networks_are_refused_by_what_they_hold(other_networks: Path, name: str, message: str) -> None:
     with pytest.raises(WeightsError, match=message):
-        PoseDetector(other_networks / name, device="cpu")
+        PoseDetector(other_networks / name, DetectSettings(), device="cpu")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", b"PK\x03\x04 broken archive"])
@@ -149,7 +152,7 @@ def test_a_broken_file_is_refused_and_left_where_it_is(tmp_path: Path, content: 
     path = tmp_path / "yolo11n-pose.pt"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=r"yolo11n-pose\.pt: cannot be loaded as a detector"):
-        PoseDetector(path, device="cpu")
+        PoseDetector(path, DetectSettings(), device="cpu")
     assert path.read_bytes() == content
 
 
@@ -168,7 +171,7 @@ def test_a_file_with_code_in_it_is_refused_and_the_code_not_run(tmp_path: Path) 
 
     torch.save({"model": _Payload(str(tmp_path / "ran"))}, tmp_path / "bad.pt")
     with pytest.raises(WeightsError, match="cannot be loaded"):
-        PoseDetector(tmp_path / "bad.pt", device="cpu")
+        PoseDetector(tmp_path / "bad.pt", DetectSettings(), device="cpu")
     assert not (tmp_path / "ran").exists()
 
 
@@ -180,7 +183,8 @@ assert "torch" not in sys.modules, "importing the detector loads torch"
 import cv2, torch
 before = torch.get_num_threads(), cv2.getNumThreads(), np.get_printoptions()["linewidth"]
 from pathlib import Path
-people = trackers.detector.PoseDetector(Path(sys.argv[1]), device="cpu", image_px=192)
+from configs.schema import DetectSettings
+people = trackers.detector.PoseDetector(Path(sys.argv[1]), DetectSettings(image_px=192), device="cpu")
 people.detect([np.zeros((64, 64, 3), np.uint8)])
 assert before == (torch.get_num_threads(), cv2.getNumThreads(), np.get_printoptions()["linewidth"])
 assert "OMP_NUM_THREADS" not in os.environ
@@ -211,4 +215,4 @@ def test_a_format_without_its_runtime_says_which_package_is_missing(
     monkeypatch.setitem(sys.modules, "openvino", None)
     path = test_data / "data" / "weights" / "yolov8n-pose_int8_openvino_model"
     with pytest.raises(WeightsError, match=r"needs the package openvino; install it, or give \.pt weights"):
-        PoseDetector(path, device="cpu")
+        PoseDetector(path, DetectSettings(), device="cpu")

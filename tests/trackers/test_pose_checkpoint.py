@@ -136,7 +136,7 @@ def test_archives_that_lie_are_refused_in_little_memory(tmp_path: Path) -> None:
 
 def test_the_bundled_checkpoint_says_what_it_is() -> None:
     found = read_pose_checkpoint(BUNDLED)
-    assert (found.task, dict(found.names), found.keypoint_shape) == ("pose", {0: "person"}, (17, 3))
+    assert (found.task, dict(found.names), found.architecture["kpt_shape"]) == ("pose", {0: "person"}, [17, 3])
     tensors = found.read_tensors()
     assert tensors["model.0.conv.weight"].shape == (8, 3, 3, 3)
 

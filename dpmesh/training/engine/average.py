@@ -16,7 +16,8 @@ def follow(average: dict[str, Tensor], state: Mapping[str, Tensor], step: int, d
     """Move an average, in place, towards a network's state after `step` steps; whole numbers are copied."""
     # The early average follows closely, so that a short training is not held back by its random start.
     decay = min(decay_max, (1 + step) / (10 + step))
-    floating = [name for name, value in state.items() if value.is_floating_point()]
-    torch._foreach_lerp_([average[name] for name in floating], [state[name] for name in floating], 1 - decay)
-    for name in state.keys() - set(floating):
-        average[name].copy_(state[name])
+    for name, value in state.items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from configs.errors import InputError
 from dpmesh.training.mocap.bank import PoseBank
+from dpmesh.training.mocap.retarget import slerped
 
 _APART_M = 0.5
 _NEAR_PX = 50.0
@@ -82,9 +83,8 @@ def resample(motion: Motion, rate_hz: float, wanted_hz: float, frames: int, star
     """Return `frames` frames at another rate, from frame `start` on, rotations by spherical interpolation."""
     times = start + np.arange(frames) * (rate_hz / wanted_hz)
     grid = np.arange(len(motion.pose))
-    pose = [Slerp(grid, Rotation.from_rotvec(motion.pose[:, j]))(times).as_rotvec() for j in range(24)]
     pelvis = [np.interp(times, grid, motion.pelvis[:, k]) for k in range(3)]
-    return Motion(np.stack(pose, 1).astype(np.float32), np.stack(pelvis, 1).astype(np.float32))
+    return Motion(slerped(motion.pose, grid, times).astype(np.float32), np.stack(pelvis, 1).astype(np.float32))
 
 
 def turned(motion: Motion, yaw_rad: float) -> Motion:

@@ -173,11 +173,15 @@ def resample(motion: SmplMotion, rate_hz: float) -> SmplMotion:
     old_s = np.arange(count) / motion.rate_hz
     new_s = np.arange(int(np.floor(old_s[-1] * rate_hz + 1e-6)) + 1) / rate_hz
     new_s = np.minimum(new_s, old_s[-1])
-    pose = np.empty((len(new_s), JOINT_COUNT, 3), dtype=np.float32)
-    for row in range(JOINT_COUNT):
-        pose[:, row] = Slerp(old_s, Rotation.from_rotvec(motion.pose[:, row]))(new_s).as_rotvec()
+    pose = slerped(motion.pose, old_s, new_s).astype(np.float32)
     trans = np.stack([np.interp(new_s, old_s, motion.trans[:, axis]) for axis in range(3)], axis=1)
     return SmplMotion(pose, trans.astype(np.float32), rate_hz)
+
+
+def slerped(pose: np.ndarray, old_s: np.ndarray, new_s: np.ndarray) -> np.ndarray:
+    """Return poses (N, 24, 3) float64 axis-angle at the times `new_s` of poses (T, 24, 3) at `old_s`."""
+    turned = [Slerp(old_s, Rotation.from_rotvec(pose[:, joint]))(new_s).as_rotvec() for joint in range(JOINT_COUNT)]
+    return np.stack(turned, axis=1)
 
 
 def posed_joints(pose: np.ndarray, rest_m: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Which source joint drives which SMPL joint, one table per rig."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Any
 
 SIDES = ("left", "right")
 
@@ -60,25 +61,22 @@ def _rig(
     trunk: Mapping[str, Drive],
     legs: Mapping[str, tuple[str, ...]],
     arms: Mapping[str, tuple[str, ...]],
-    wrists: Mapping[str, str] = MappingProxyType({}),
     collars: Mapping[str, str] = MappingProxyType({}),
     ankles: Mapping[str, str] = MappingProxyType({}),
-    reference: Mapping[str, tuple[float, float, float]] = MappingProxyType({}),
-    arm_twist: float = 0.0,
-    leg_splay: float = 0.0,
-    sole_pitch: float = 0.0,
-    head_pitch: float = 0.0,
-    has_free_elbows: bool = False,
+    **corrections: Any,
 ) -> Rig:
-    """Build a rig: legs are hip, knee and ankle joints, arms shoulder, elbow and wrist joints, from the trunk out."""
+    """Build a rig: legs are hip, knee and ankle joints, arms shoulder, elbow and wrist joints, from the trunk out.
+
+    `corrections` are the other fields of `Rig`.
+    """
     drives = dict(trunk)
     for side in SIDES:
         drives.update(zip((f"{side}_hip", f"{side}_knee"), _limb(*legs[side]), strict=True))
         drives.update(zip((f"{side}_shoulder", f"{side}_elbow"), _limb(*arms[side]), strict=True))
-        for part, table in (("wrist", wrists), ("collar", collars), ("ankle", ankles)):
+        for part, table in (("collar", collars), ("ankle", ankles)):
             if side in table:
                 drives[f"{side}_{part}"] = Drive(table[side])
-    return Rig(name, MappingProxyType(drives), reference, arm_twist, leg_splay, sole_pitch, head_pitch, has_free_elbows)
+    return Rig(name, MappingProxyType(drives), **corrections)
 
 
 CGSPEED = _rig(
@@ -110,18 +108,7 @@ CMU_ASF = _rig(
     head_pitch=-0.26,
 )  # fmt: skip
 
-CMU_ASF_BVH = _rig(
-    "cmu_asf_bvh",
-    {**CMU_ASF.drives, "pelvis": Drive("hip")},
-    legs={"left": ("lfemur", "ltibia", "lfoot"), "right": ("rfemur", "rtibia", "rfoot")},
-    arms={"left": ("lhumerus", "lradius", "lwrist"), "right": ("rhumerus", "rradius", "rwrist")},
-    collars={"left": "lclavicle", "right": "rclavicle"},
-    ankles={"left": "lfoot", "right": "rfoot"},
-    arm_twist=-0.51,
-    leg_splay=0.349,
-    sole_pitch=-0.05,
-    head_pitch=-0.26,
-)
+CMU_ASF_BVH = replace(CMU_ASF, name="cmu_asf_bvh", drives={**CMU_ASF.drives, "pelvis": Drive("hip")})
 
 REACTIDLE = _rig(
     "reactidle",

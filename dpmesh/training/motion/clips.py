@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from dpmesh.training.mocap.augment import LIMBS, NOISE_DEG, mirror, turn_root
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.mocap.limits import clamp_to_limits
+from dpmesh.training.mocap.retarget import slerped
 from dpmesh.training.mocap.skeleton import JOINT_NAMES
 
 RATES_HZ = (20.0, 60.0)
@@ -43,7 +44,9 @@ def draw_clips(bank: PoseBank, rng: np.random.Generator, count: int, frames: int
     pelvis = np.empty((count, frames, 3), np.float32)
     for row in range(count):
         recorded = bank.clip(rng, time[row, -1] * pace[row] + 2.0 / bank.rate_hz, split)
-        pose[row], pelvis[row] = _resampled(recorded.pose, recorded.trans, bank.rate_hz, time[row] * pace[row])
+        recorded_s, wanted_s = np.arange(len(recorded.pose)) / bank.rate_hz, time[row] * pace[row]
+        pose[row] = slerped(recorded.pose, recorded_s, wanted_s)
+        pelvis[row] = CubicSpline(recorded_s, recorded.trans)(wanted_s)
     pose = _with_swapped_limbs(pose, rng)
     turned = rng.random(count) < 0.5
     pose[turned] = mirror(pose[turned])
@@ -53,14 +56,6 @@ def draw_clips(bank: PoseBank, rng: np.random.Generator, count: int, frames: int
     lean *= (rng.random(count) < _LEAN_PROBABILITY)[:, None, None]
     flat = turn_root(pose.reshape(-1, 24, 3), np.repeat(lean[:, 0], frames, axis=0))
     return Clips(flat.reshape(pose.shape), pelvis, time)
-
-
-def _resampled(
-    pose: np.ndarray, pelvis: np.ndarray, rate_hz: float, wanted_s: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    time = np.arange(len(pose)) / rate_hz
-    turned = [Slerp(time, Rotation.from_rotvec(pose[:, joint]))(wanted_s).as_rotvec() for joint in range(24)]
-    return np.stack(turned, axis=1), CubicSpline(time, pelvis)(wanted_s)
 
 
 def _with_swapped_limbs(pose: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,6 @@ class SourceBody:
     neutral_vertices: np.ndarray  # (V, 3) float32, the mesh before any phenotype, symmetric
     faces: np.ndarray  # (F, 3 or 4) int64
     face_is_cavity: np.ndarray  # (F,) bool, inside of mouth and eyes
-    face_part: np.ndarray  # (F,) <U8: body, head, hand, foot
     weights: np.ndarray  # (V, B) float32, skinning weights, rows sum to 1
     bone_names: tuple[str, ...]
     bone_parents: tuple[int, ...]  # -1 for the root
@@ -79,16 +78,12 @@ def read_source(count: int, seed: int) -> SourceBody:
         (np.arange(len(weights))[:, None], model.vertex_bone_indices.numpy()),
         model.vertex_bone_weights.numpy(),
     )
-    parts = np.full(len(model.faces), "body", dtype="<U8")
-    for part, labels in {"head": ["head"], "hand": ["hand.L", "hand.R"], "foot": ["foot.L", "foot.R"]}.items():
-        parts[get_face_segmentation_mask(model, labels).numpy()] = part
     return SourceBody(
         vertices=np.concatenate(vertices),
         heads=np.concatenate(heads),
         neutral_vertices=y_up(model.template_vertices.numpy()),
         faces=model.faces.numpy(),
         face_is_cavity=get_face_segmentation_mask(model, list(CAVITIES)).numpy(),
-        face_part=parts,
         weights=(weights / weights.sum(1, keepdims=True)).astype(np.float32),
         bone_names=tuple(model.bone_labels),
         bone_parents=tuple(int(p) for p in model.bone_parents),

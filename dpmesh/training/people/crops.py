@@ -131,30 +131,34 @@ def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     )
     visible = torch.where(views.contains(views.project(joints)), visible, 0)
     left = (mine & (covers.alpha < 0.5)).sum((1, 2)) / silhouette.sum((1, 2)).clamp_min(1)
+    given = {"image": image, "joints30_px": pixels, "joints30_cam": joints, "visible30": visible}
+    return crops_of(people, scene, views, stage.layer >= 0, hidden_share=1.0 - left, **given)
+
+
+def crops_of(people: Population, scene: SceneLayout, views: Views, is_there: Tensor, **given: Tensor) -> Crops:
+    """Return the crops round each picture's first person.
+
+    Args:
+        is_there: (R,) who of all people can be seen.
+        given: the fields that nothing else here says.
+    """
+    first = people.slot == 0
     coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.image_index)
-    coco = torch.where((stage.layer >= 0)[:, None, None], coco, torch.nan)
+    coco = torch.where(is_there[:, None, None], coco, torch.nan)
+    rays = scene.box_centre_px.double(), views.focal_px.double(), views.principal_px.double()
     return Crops(
-        image=image,
-        pose=people.pose[targets],
-        betas=people.betas[targets],
-        trans=scene.trans[targets],
-        camera_from_crop=crop_turns(scene, views),
+        pose=people.pose[first],
+        betas=people.betas[first],
+        trans=scene.trans[first],
+        camera_from_crop=ray_rotation(*rays).float(),
         focal_px=views.focal_px,
         principal_px=views.principal_px,
         box_centre_px=scene.box_centre_px,
         box_px=scene.box_px,
         image_size=views.size.clone(),
-        joints30_px=pixels,
-        joints30_cam=joints,
-        visible30=visible,
         neighbour_joints17_px=nearest_people(people.spread(coco, torch.nan)),
-        hidden_share=1.0 - left,
+        **given,
     )
-
-
-def crop_turns(scene: SceneLayout, views: Views) -> Tensor:
-    """Return the rotations (N, 3, 3) from the axes of the crops to those of their cameras."""
-    return ray_rotation(scene.box_centre_px.double(), views.focal_px.double(), views.principal_px.double()).float()
 
 
 def refine_scene(rng: Rng, views: Views, people: Population, image_px: int) -> SceneLayout:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from dpmesh.training.engine.rng import Rng
-from dpmesh.training.people.crops import PEOPLE_COUNT_WEIGHTS, Crops, crop_turns, nearest_people, refine_scene
+from dpmesh.training.people.crops import PEOPLE_COUNT_WEIGHTS, Crops, crops_of, refine_scene
 from dpmesh.training.people.population import Studio
 from dpmesh.training.render.layout import sample_views
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
@@ -31,25 +31,9 @@ def make_joint_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Cro
     inside = ((pixels >= 0) & (pixels < image_px)).all(-1) & views.contains(views.project(joints))
     hidden = _covered(rng, pixels, image_px) | rng.coin(_HIDDEN_PROBABILITY, *pixels.shape[:2])
     visible = torch.where(inside, torch.where(hidden, HIDDEN, VISIBLE), OUTSIDE).to(torch.uint8)
-    coco = scene.windows.project_rows(people.coco + scene.trans[:, None], people.image_index)
-    coco = torch.where(scene.placed[:, None, None], coco, torch.nan)
-    return Crops(
-        image=torch.zeros(1, dtype=torch.uint8, device=pixels.device).expand(count, 3, image_px, image_px),
-        pose=people.pose[first],
-        betas=people.betas[first],
-        trans=scene.trans[first],
-        camera_from_crop=crop_turns(scene, views),
-        focal_px=views.focal_px,
-        principal_px=views.principal_px,
-        box_centre_px=scene.box_centre_px,
-        box_px=scene.box_px,
-        image_size=views.size.clone(),
-        joints30_px=pixels,
-        joints30_cam=joints,
-        visible30=visible,
-        neighbour_joints17_px=nearest_people(people.spread(coco, torch.nan)),
-        hidden_share=hidden.float().mean(1),
-    )
+    image = torch.zeros(1, dtype=torch.uint8, device=pixels.device).expand(count, 3, image_px, image_px)
+    given = {"image": image, "joints30_px": pixels, "joints30_cam": joints, "visible30": visible}
+    return crops_of(people, scene, views, scene.placed, hidden_share=hidden.float().mean(1), **given)
 
 
 def _covered(rng: Rng, pixels: Tensor, image_px: int) -> Tensor:

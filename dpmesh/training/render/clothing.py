@@ -10,7 +10,7 @@ from torch import Tensor
 
 from configs.checks import Shaped
 from dpmesh.training.engine.rng import Rng, choose
-from dpmesh.training.render.surface import ARM, FOOT, HAND, HEAD, LEG, TORSO, SurfaceTensors
+from dpmesh.training.render.surface import ARM, FOOT, HAND, HEAD, LEG, TORSO, BodySurface
 
 # Linear reflectance of human skin from light to dark, read off published colour charts by eye.
 _SKIN = (
@@ -37,7 +37,7 @@ class Outfits(Shaped):
         return self.each(lambda rows: torch.cat([rows] * times))
 
 
-def dress(rng: Rng, body: SurfaceTensors, rows: int) -> Outfits:
+def dress(rng: Rng, body: BodySurface, rows: int) -> Outfits:
     """Return random outfits of `rows` people."""
     region, along = body.region, body.along[None]
     torso, arm, leg, foot = (region == part for part in (TORSO, ARM, LEG, FOOT))
@@ -111,7 +111,7 @@ def _loose(rng: Rng, rows: int) -> Tensor:
     return 0.03 * rng.uniform(0, 1, rows, 1) ** 1.5
 
 
-def _ripples(rng: Rng, body: SurfaceTensors, rows: int, frequency: tuple[float, float]) -> Tensor:
+def _ripples(rng: Rng, body: BodySurface, rows: int, frequency: tuple[float, float]) -> Tensor:
     """Return smooth noise (rows, V) of about unit size: a sum of sines in random directions."""
     waves = 6
     direction = rng.directions(rows, waves) * rng.uniform(*frequency, rows, waves, 1)
@@ -119,7 +119,7 @@ def _ripples(rng: Rng, body: SurfaceTensors, rows: int, frequency: tuple[float, 
     return turns.sin_().sum(1) * (2.0 / waves) ** 0.5
 
 
-def _pattern(rng: Rng, body: SurfaceTensors, where: Tensor, colour: Tensor, plain: float) -> Tensor:
+def _pattern(rng: Rng, body: BodySurface, where: Tensor, colour: Tensor, plain: float) -> Tensor:
     """Return colours (R, V, 3): one, or hoops, stripes, checks, blots or a fade of two."""
     rows = len(colour)
     period, duty = rng.uniform(0.05, 0.25, rows, 1), rng.uniform(-0.6, 0.6, rows, 1)
@@ -138,7 +138,7 @@ def _pattern(rng: Rng, body: SurfaceTensors, where: Tensor, colour: Tensor, plai
     return colour[:, None] + mix[..., None] * (other - colour)[:, None]
 
 
-def _print_place(rng: Rng, body: SurfaceTensors, rows: int) -> Tensor:
+def _print_place(rng: Rng, body: BodySurface, rows: int) -> Tensor:
     """Return which vertices (rows, V) lie under a print on the chest or the back."""
     front = torch.where(rng.coin(0.7, rows, 1), 1.0, -1.0)
     centre, radius = rng.uniform(0.45, 0.8, rows, 1), rng.uniform(0.1, 0.35, rows, 1)
@@ -148,7 +148,7 @@ def _print_place(rng: Rng, body: SurfaceTensors, rows: int) -> Tensor:
     return inside & (body.rest[:, 2] * front > -0.01)
 
 
-def _cover_heads(rng: Rng, body: SurfaceTensors, albedo: Tensor, thickness: Tensor) -> tuple[Tensor, Tensor]:
+def _cover_heads(rng: Rng, body: BodySurface, albedo: Tensor, thickness: Tensor) -> tuple[Tensor, Tensor]:
     """Hair, a cap, a hood, or nothing, and sometimes a beard or a mask."""
     rows = len(albedo)
     x, y, z = body.head.T

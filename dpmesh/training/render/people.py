@@ -11,7 +11,7 @@ from dpmesh.training.render.clothing import Outfits
 from dpmesh.training.render.layout import Views
 from dpmesh.training.render.light import Lights, shade
 from dpmesh.training.render.rasterise import Fragments, Surface, find_fragments, interpolate, project, resolve
-from dpmesh.training.render.surface import BodySurface, SurfaceTensors, vertex_normals
+from dpmesh.training.render.surface import BodySurface, vertex_normals
 
 SUPERSAMPLE = 2
 # Meshes and fragments per pass of the rasteriser: on a CPU they stay in its cache, on a GPU they keep it busy.
@@ -45,7 +45,7 @@ class PeopleRenderer:
 
     def __init__(self, surface: BodySurface, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self.surface = SurfaceTensors.of(surface, self.device)
+        self.surface = surface.each(lambda array: array.to(self.device))
 
     def stage(self, cast: Cast, width: int, height: int) -> Stage:
         """Return the cast projected into pictures of `width` x `height` pixels, not yet coloured."""

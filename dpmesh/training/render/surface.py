@@ -24,29 +24,12 @@ _LEFT_LEG, _RIGHT_LEG = (1, 4, 7), (2, 5, 8)
 class BodySurface(Shaped):
     """A SMPL-format template in its rest pose, described for clothing."""
 
-    rest: Annotated[np.ndarray, "V", 3]  # float32 metres, y up, facing +z
-    faces: Annotated[np.ndarray, "F", 3]  # int64
-    region: Annotated[np.ndarray, "V"]  # int64, TORSO, ARM, ...
-    along: Annotated[np.ndarray, "V"]  # float32 on limbs: 0 shoulder or hip, 1 elbow or knee, 2 wrist or ankle; on the
+    rest: Annotated[Tensor, "V", 3]  # float32 metres, y up, facing +z
+    faces: Annotated[Tensor, "F", 3]  # int64
+    region: Annotated[Tensor, "V"]  # int64, TORSO, ARM, ...
+    along: Annotated[Tensor, "V"]  # float32 on limbs: 0 shoulder or hip, 1 elbow or knee, 2 wrist or ankle; on the
     # torso 0 at the hips and 1 at the neck; on the head 0 at the neck and 1 at the top
-    head: Annotated[np.ndarray, "V", 3]  # float32, position relative to the head's centre in half head heights
-
-
-@dataclass(frozen=True, slots=True)
-class SurfaceTensors:
-    """A `BodySurface` on a device."""
-
-    rest: Tensor  # (V, 3)
-    faces: Tensor  # (F, 3) int64
-    region: Tensor  # (V,) int64
-    along: Tensor  # (V,)
-    head: Tensor  # (V, 3)
-
-    @classmethod
-    def of(cls, surface: BodySurface, device: torch.device | str) -> SurfaceTensors:
-        """Copy a surface to a device."""
-        names = ("rest", "faces", "region", "along", "head")
-        return cls(**{name: torch.as_tensor(getattr(surface, name), device=device) for name in names})
+    head: Annotated[Tensor, "V", 3]  # float32, position relative to the head's centre in half head heights
 
 
 def describe_surface(rest: np.ndarray, faces: np.ndarray, weights: np.ndarray, joints: np.ndarray) -> BodySurface:
@@ -73,7 +56,8 @@ def describe_surface(rest: np.ndarray, faces: np.ndarray, weights: np.ndarray, j
     along[skull] = (rest[skull, 1] - joints[12, 1]) / (top - joints[12, 1])
     half = (top - joints[15, 1]) / 2
     head = ((rest - (joints[15] + np.array([0.0, half, 0.0]))) / half).astype(np.float32)
-    return BodySurface(rest.astype(np.float32), faces.astype(np.int64), region, along.astype(np.float32), head)
+    arrays = rest.astype(np.float32), faces.astype(np.int64), region, along.astype(np.float32), head
+    return BodySurface(*(torch.from_numpy(array) for array in arrays))
 
 
 def _along_chain(points: np.ndarray, chain: np.ndarray) -> np.ndarray:

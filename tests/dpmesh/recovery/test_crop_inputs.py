@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from configs.schema import RecoverSettings
 from dpmesh.body import load_body
 from dpmesh.keypoints import to_dpmesh30
 from dpmesh.network.config import COMPACT, NetworkConfig
@@ -85,7 +86,7 @@ def test_a_network_with_the_published_camera_is_given_published_crops(
         np.array([800.0], np.float32),
         np.array([[320.0, 240.0]], np.float32),
     )
-    body = BodyRecovery(DPMesh(**config.to_mappings()), load_body(None), device="cpu")
+    body = BodyRecovery(DPMesh(**config.to_mappings()), load_body(None), RecoverSettings(), device="cpu")
     found = body.recover([np.zeros((480, 640, 3), np.uint8)], people)
     assert found.params.pose.shape == (1, 24, 3)
     assert bool(asked) == (camera_head == "published")

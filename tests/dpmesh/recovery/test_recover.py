@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_network import TINY_BACKBONE, TINY_REGRESSOR
 
+from configs.schema import RecoverSettings
 from configs.skeletons import MIRRORED_17
 from dpmesh.body import load_body
 from dpmesh.geometry.rotations import axis_angle_to_matrix, nearest_rotation
@@ -46,7 +47,7 @@ def test_seen_in_a_mirror_as_well_a_body_and_its_mirror_image_are_recovered_alik
     image, people = rng.integers(0, 255, (WIDTH, WIDTH, 3), dtype=np.uint8), person(rng)
     body, apart = load_body(None), {}
     for is_flip_test_on in (False, True):
-        recovery = BodyRecovery(random_network(), body, device="cpu", is_flip_test_on=is_flip_test_on)
+        recovery = BodyRecovery(random_network(), body, RecoverSettings(is_flip_test_on=is_flip_test_on), device="cpu")
         straight = recovery.recover([image], people).params
         mirrored = recovery.recover([np.ascontiguousarray(image[:, ::-1])], in_mirror(people)).params
         wanted = mirrored_rotations(axis_angle_to_matrix(torch.from_numpy(straight.pose)))
@@ -97,7 +98,7 @@ def standing(rng: np.random.Generator) -> PeopleInImages:
 def test_a_turned_picture_gives_the_same_body_turned(quarters: int) -> None:
     rng = np.random.default_rng(1)
     image, people = rng.integers(0, 255, (WIDTH, WIDTH, 3), dtype=np.uint8), standing(rng)
-    recovery = BodyRecovery(random_network(), load_body(None), device="cpu", is_camera_fitted=False)
+    recovery = BodyRecovery(random_network(), load_body(None), RecoverSettings(is_camera_fitted=False), device="cpu")
     straight = recovery.recover([image], people).params
     found = recovery.recover([np.ascontiguousarray(np.rot90(image, -quarters))], turned(people, quarters)).params
     np.testing.assert_allclose(found.pose[:, 1:], straight.pose[:, 1:], atol=0.03)
@@ -124,7 +125,7 @@ def test_only_a_spine_that_is_told_and_far_from_upright_turns_a_crop() -> None:
 
 def test_a_leg_in_front_and_the_same_leg_behind_do_not_become_a_leg_at_rest() -> None:
     body = load_body(None)
-    recovery = BodyRecovery(random_network(), body, device="cpu", is_flip_test_on=True)
+    recovery = BodyRecovery(random_network(), body, RecoverSettings(is_flip_test_on=True), device="cpu")
     poses = torch.zeros(2, 3, 24, 3)
     poses[:, :, 0, 0] = np.pi
     poses[0, :, 1, 0], poses[1, :, 1, 0] = -0.7, 0.7
@@ -153,7 +154,7 @@ def test_a_leg_in_front_and_the_same_leg_behind_do_not_become_a_leg_at_rest() ->
 
 @pytest.mark.parametrize(("apart_rad", "is_mean"), [(0.89, True), (0.91, False)])
 def test_two_estimates_are_alike_up_to_the_largest_difference_of_any_joint(apart_rad: float, is_mean: bool) -> None:
-    recovery = BodyRecovery(random_network(), load_body(None), device="cpu", is_mirrored=True)
+    recovery = BodyRecovery(random_network(), load_body(None), RecoverSettings(is_flip_test_on=True), device="cpu")
     poses = torch.zeros(2, 1, 24, 3)
     poses[1, 0, 4, 0] = apart_rad
     rotations, betas = axis_angle_to_matrix(poses), torch.zeros(1, 10)

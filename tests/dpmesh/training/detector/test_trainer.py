@@ -12,6 +12,7 @@ import torch
 
 from configs.errors import RunError
 from configs.lock import locked
+from configs.schema import DetectSettings
 from dpmesh.training.engine.schedule import Schedule
 from dpmesh.training.people.population import Studio
 from dpmesh.training.people.scenes import Scenes
@@ -121,7 +122,7 @@ def test_the_exported_file_is_a_detector_of_people(exported: Path) -> None:
     backend = load_backend(exported, device="cpu")
     assert backend.names == {0: "person"}
     assert list(backend.kpt_shape) == [17, 3]
-    detector = PoseDetector(exported, device="cpu", image_px=64)
+    detector = PoseDetector(exported, DetectSettings(image_px=64), device="cpu")
     assert len(detector.detect([np.full((48, 64, 3), 90, np.uint8)])) == 1
 
 
