@@ -113,6 +113,6 @@ def test_an_error_of_the_user_is_one_line_and_a_bug_goes_up(capsys: pytest.Captu
         raise InputError("a\nb.mp4: is empty")
 
     assert exit_code_of(refuse) == 1
-    assert capsys.readouterr().err == "a\\nb.mp4: is empty\n"
+    assert capsys.readouterr().err == "error: a\\nb.mp4: is empty\n"
     with pytest.raises(ZeroDivisionError):
         exit_code_of(lambda: 1 // 0)
