@@ -15,6 +15,20 @@ ALLOWED = {
     "refine": {"configs", "dpmesh.body", "dpmesh.geometry", "refine"},
     "pipeline": set(PACKAGES),
 }
+GEOMETRY, BODY = "dpmesh.geometry", "dpmesh.body"
+ROOMS = {  # what each room may import of its package; training, the top of both, is not listed
+    "dpmesh/geometry": set(),
+    "dpmesh/body": {GEOMETRY},
+    "dpmesh/stored": set(),
+    "dpmesh/network": {GEOMETRY, "dpmesh.stored"},
+    "dpmesh/recovery": {GEOMETRY, BODY, "dpmesh.network", "dpmesh.keypoints"},
+    "dpmesh/weights": {"dpmesh.network", "dpmesh.stored"},
+    "refine/rows": {GEOMETRY, BODY},
+    "refine/prior": {GEOMETRY, BODY, "refine.rows"},
+    "refine/fit": {GEOMETRY, BODY, "refine.rows", "refine.prior"},
+    "refine/scene": {GEOMETRY, BODY, "refine.rows", "refine.prior", "refine.fit"},
+    "refine/scorehmr": {GEOMETRY, BODY, "refine.rows", "refine.prior"},
+}
 PLUMBING = ("flow", "media", "device")
 LINES_MAX = 360
 NUMPY_NOUNS = ("trackers/types.py", "pipeline/types.py", "dpmesh/body/params.py")
@@ -54,6 +68,20 @@ def test_imports_go_down_only(package: str) -> None:
         for module, _ in imports_of(path):
             if module.split(".")[0] in PACKAGES:
                 assert is_within(module, allowed), f"{path.relative_to(ROOT)} imports {module}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_only_what_lies_below_them(room: str) -> None:
+    own = room.replace("/", ".")
+    for path in (ROOT / room).rglob("*.py"):
+        for module, _ in imports_of(path):
+            if module.split(".")[0] in ("dpmesh", "refine"):
+                assert is_within(module, ROOMS[room] | {own}), f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_every_room_has_its_rule() -> None:
+    rooms = {path.parent for package in ("dpmesh", "refine") for path in (ROOT / package).glob("*/__init__.py")}
+    assert {path.relative_to(ROOT).as_posix() for path in rooms} == {*ROOMS, "dpmesh/training", "refine/training"}
 
 
 def test_training_is_imported_by_training_alone() -> None:

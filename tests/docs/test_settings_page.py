@@ -17,4 +17,4 @@ def test_every_setting_is_on_the_page() -> None:
 def test_a_row_has_default_values_and_meaning() -> None:
     rows = PAGE.settings_tables().splitlines()
     row = next(row for row in rows if row.startswith("| `refine.steps` "))
-    assert row == "| `refine.steps` | `150` | integer, ≥ 1 | steps of the solver |"
+    assert row == "| `refine.steps` | `150` | integer, ≥ 1 | solver steps |"
