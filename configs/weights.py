@@ -208,7 +208,7 @@ def resolve_network(name_or_path: str | Path) -> Path:
     folder = resolve(name_or_path)
     for name in NETWORK_FILES:
         if not (folder / name).is_file():
-            raise WeightsError(f"{folder}: is no network's folder, it has no {name}; give a folder that has it")
+            raise WeightsError(f"{folder}: is not a network folder, it has no {name}; give another folder")
         check_regular(folder / name, "a network's folder", bytes_max=FILE_BYTES_MAX, error=WeightsError)
     return folder
 

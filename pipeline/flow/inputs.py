@@ -69,7 +69,7 @@ def find_clips(inputs: Sequence[str]) -> list[ClipInput]:
                 own.setdefault(path.resolve(), _absolute(path))  # a link keeps its own name
         except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, or ~ of a user who is not there
             why = error.strerror if isinstance(error, OSError) else error
-            raise InputError(f"{text}: cannot be looked up ({why}); check the path") from error
+            raise InputError(f"{text}: cannot be accessed ({why}); check the path") from error
     unique = list(own.values())
     return [ClipInput(path, name) for path, name in zip(unique, clip_names(unique), strict=True)]
 
@@ -117,7 +117,7 @@ def _tell_left_out(folder: Path, items: Sequence[Path]) -> None:
     if left_out:
         more = f" and {len(left_out) - NAMES_SHOWN} more" if len(left_out) > NAMES_SHOWN else ""
         log.warning(
-            "%s: its videos are run; left out: %s%s; give them by name, images as a folder of their own",
+            "%s: only its videos are run; skipped: %s%s; give the others by name, images as a folder",
             folder, ", ".join(item.name for item in left_out[:NAMES_SHOWN]), more,
         )  # fmt: skip
 
