@@ -18,7 +18,7 @@ KINDS = (
 def check_regular(
     path: Path, what: str, *, bytes_max: int | None = None, error: type[DpmeshVideoError] = InputError
 ) -> os.stat_result:
-    """Return the state of a regular file, or of the one that a link leads to.
+    """Return the stat of a regular file; links are followed.
 
     Args:
         what: what the user should give in its place, as "a JSON file".

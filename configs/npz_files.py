@@ -130,7 +130,7 @@ class NpzFile:
 
 @contextmanager
 def open_npz(path: Path, *, bytes_max: int = NPZ_BYTES_MAX) -> Iterator[NpzFile]:
-    """Open an `.npz` and check its table of contents and the headers of its arrays; no array is read.
+    """Open an `.npz` and check its directory and array headers; no array is read.
 
     Args:
         bytes_max: memory that all arrays read from it may take.
@@ -154,7 +154,7 @@ def open_npz(path: Path, *, bytes_max: int = NPZ_BYTES_MAX) -> Iterator[NpzFile]
 def read_npz(
     path: Path, names: Collection[str] | None = None, *, bytes_max: int = NPZ_BYTES_MAX
 ) -> dict[str, np.ndarray]:
-    """Return arrays of an `.npz` by name; what else it holds is not opened.
+    """Return arrays of an `.npz` by name; other members are not opened.
 
     Args:
         names: which ones, as far as they are there; None is all.

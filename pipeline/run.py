@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """How one clip ended."""
+    """The result of one clip."""
 
     name: str
     folder: Path

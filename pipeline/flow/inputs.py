@@ -52,7 +52,7 @@ def find_inputs(inputs: Sequence[str], settings: RunSettings) -> list[ClipInput]
 
 
 def find_clips(inputs: Sequence[str]) -> list[ClipInput]:
-    """Return the videos that paths, folders and globs mean, each once, in order.
+    """Return the videos of paths, folders and globs, in order and without duplicates.
 
     A folder with videos means its videos; a folder with images alone is one clip.
 

@@ -32,7 +32,7 @@ ADOPTED = "adopted"  # entry for files of earlier runs that no node is known to 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder of one clip's run, and where in it the files lie."""
+    """The output folder of one clip and the paths in it."""
 
     path: Path
 

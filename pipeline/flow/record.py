@@ -100,7 +100,7 @@ class RunRecord(BaseModel):
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Return what the last run in a folder says of itself, however it ended.
+    """Return the record of the last run in a folder, whatever its status.
 
     Raises:
         InputError: there was no run, or its record is damaged.

@@ -17,7 +17,7 @@ FRAME_PIXELS_MAX = 2**27  # 16K: 400 MB as RGB, and a few of them are in memory 
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what a library said, without its numbers and paths."""
+    """Return the message of a library error, without error codes and paths."""
     return str(getattr(error, "strerror", None) or error or type(error).__name__).splitlines()[0]
 
 

@@ -50,7 +50,7 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
 
 
 def plan_images(path: Path) -> ImagePlan:
-    """Return the usable images of a folder, glob or single image, by headers alone.
+    """Return the usable images of a folder, glob or single file; reads headers only.
 
     All share the size of the first. Others and unreadable ones are left out and named in the notes.
     """
