@@ -15,7 +15,7 @@ class HasShape(Protocol):
 
 
 def check_shape(name: str, array: HasShape, wanted: Sequence[int | str]) -> dict[str, int]:
-    """Raise `ValueError` unless `array` has the wanted shape; return what each letter stood for.
+    """Raise `ValueError` unless `array` has the expected shape; return the size of each letter.
 
     Args:
         wanted: one entry per axis: a number that must match, or a letter that stands for any size (the same
@@ -39,7 +39,7 @@ def check_shape(name: str, array: HasShape, wanted: Sequence[int | str]) -> dict
 
 
 class Shaped:
-    """Base of dataclasses that say the shapes of arrays in their types, as `Annotated[np.ndarray, "R", 24, 3]`.
+    """Base of dataclasses that declare array shapes in their types, as `Annotated[np.ndarray, "R", 24, 3]`.
 
     They are checked when it is made; a letter stands for the same size in all its arrays. Rows are what the first axis
     of the first array counts.
@@ -103,7 +103,7 @@ S = TypeVar("S", bound=Shaped)
 
 
 def join_rows(parts: Sequence[S]) -> S:
-    """Return nouns of NumPy arrays as one, row behind row."""
+    """Concatenate dataclasses of NumPy arrays along their rows."""
     names = shapes_of(type(parts[0]))
     return type(parts[0])(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 

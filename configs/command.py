@@ -13,7 +13,7 @@ from configs.stops import Stopped, StopSignals
 
 
 class OptionParser(argparse.ArgumentParser):
-    """Reads the options of a command; wrong ones are a `SettingsError`, so one line without the list of all options."""
+    """Parses the options of a command; a wrong option is a `SettingsError`, so one line without the usage text."""
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong."""

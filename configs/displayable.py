@@ -14,6 +14,6 @@ def displayable(text: object) -> str:
 
 
 def one_line(error: object, chars_max: int = 160) -> str:
-    """Return what an error or a text says, on one line of at most so many characters; else what it is."""
+    """Return the text of an error on one line of limited length, or its type if it has no text."""
     text = "".join(letter if letter.isprintable() else " " for letter in str(error))
     return (" ".join(text.split()) or type(error).__name__)[:chars_max]

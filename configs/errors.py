@@ -15,7 +15,7 @@ class DpmeshVideoError(Exception):
 
 
 class InputError(DpmeshVideoError):
-    """A file the user gave cannot be used."""
+    """An input file of the user cannot be used."""
 
 
 class TruncatedError(InputError):
@@ -31,7 +31,7 @@ class WeightsError(DpmeshVideoError):
 
 
 class RunError(DpmeshVideoError):
-    """An output folder does not fit what was asked."""
+    """An output folder cannot be used for this run."""
 
 
 class InstallationError(DpmeshVideoError, ImportError):

@@ -17,7 +17,7 @@ def is_unexpected(error: BaseException) -> bool:
 
 
 def describe_failure(error: BaseException) -> str:
-    """Return what went wrong, with what value and, where it is known, what to do: one line without its end."""
+    """Return one line that says what went wrong, with what value and, if known, what to do."""
     if isinstance(error, DpmeshVideoError):
         return str(error)
     if isinstance(error, OSError):

@@ -18,7 +18,7 @@ KINDS = (
 def check_regular(
     path: Path, what: str, *, bytes_max: int | None = None, error: type[DpmeshVideoError] = InputError
 ) -> os.stat_result:
-    """Return the state of a regular file, or of the one that a link leads to.
+    """Return the stat of a regular file; links are followed.
 
     Args:
         what: what the user should give in its place, as "a JSON file".
@@ -26,7 +26,7 @@ def check_regular(
         error: the class of what is raised.
 
     Raises:
-        DpmeshVideoError: nothing is there, it is no regular file (a folder, pipe, device or socket) or too large.
+        DpmeshVideoError: nothing is there, it is not a regular file (a folder, pipe, device or socket) or too large.
     """
     state = read_state(path, error)
     if not stat.S_ISREG(state.st_mode):
@@ -55,7 +55,7 @@ def read_state(path: Path, error: type[DpmeshVideoError] = InputError) -> os.sta
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror}); check the path") from problem
     except ValueError as problem:  # a NUL in the name
-        raise error(f"{str(path)!r}: is no path ({problem}); check it") from problem
+        raise error(f"{str(path)!r}: not a valid path ({problem}); check it") from problem
 
 
 def user_path(text: str | Path) -> Path:

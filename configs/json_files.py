@@ -20,7 +20,7 @@ BYTE_ORDER_MARKS = (
 
 
 def read_json(path: Path, *, bytes_max: int = JSON_BYTES_MAX, is_nan_allowed: bool = False) -> Any:
-    """Return what a JSON file holds: UTF-8, with or without a byte order mark, or UTF-16 and UTF-32 with one.
+    """Return the content of a JSON file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
     Args:
         bytes_max: a larger file is refused before it is read.

@@ -42,18 +42,18 @@ def read_tensor_sizes(path: Path) -> TensorSizes:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(HEADER_BYTES_MAX, state.st_size - 8):
-                raise InputError(f"{path}: is no .safetensors file, or cut (a header of {length} bytes)")
+                raise InputError(f"{path}: not a .safetensors file, or truncated (a header of {length} bytes)")
             header = parse_json(file.read(length), f"{path}, header")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     if not isinstance(header, dict):
-        raise InputError(f"{path}: is no .safetensors file: its header is a {type(header).__name__}")
+        raise InputError(f"{path}: not a .safetensors file: its header is a {type(header).__name__}")
     header.pop("__metadata__", None)
     numbers = 0
     for entry in header.values():
         shape = entry.get("shape") if isinstance(entry, dict) else None
         if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-            raise InputError(f"{path}: is no .safetensors file: a tensor of its header has no shape")
+            raise InputError(f"{path}: not a .safetensors file: a tensor of its header has no shape")
         numbers += prod(shape)
     if numbers > 8 * state.st_size:  # no number takes less than a bit
         raise InputError(f"{path}: its header names {numbers} numbers, the file has {state.st_size} bytes")
@@ -79,7 +79,7 @@ class BuildBudget(TorchFunctionMode):
             self._tensors_left -= 1
             self._numbers_left -= _numbers_of(name, args, kwargs)
             if self._numbers_left < 0 or self._tensors_left < 0:
-                raise ValueError(f"asks for a larger network than its weights: {self._about}")
+                raise ValueError(f"describes a larger network than its weights: {self._about}")
         return func(*args, **kwargs)
 
 

@@ -130,7 +130,7 @@ class NpzFile:
 
 @contextmanager
 def open_npz(path: Path, *, bytes_max: int = NPZ_BYTES_MAX) -> Iterator[NpzFile]:
-    """Open an `.npz` and check its table of contents and the headers of its arrays; no array is read.
+    """Open an `.npz` and check its directory and array headers; no array is read.
 
     Args:
         bytes_max: memory that all arrays read from it may take.
@@ -141,7 +141,7 @@ def open_npz(path: Path, *, bytes_max: int = NPZ_BYTES_MAX) -> Iterator[NpzFile]
     """
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):
-        raise ValueError("is no regular file")
+        raise ValueError("is not a regular file")
     _check_directory(path, state.st_size)
     try:
         archive = zipfile.ZipFile(path)
@@ -154,7 +154,7 @@ def open_npz(path: Path, *, bytes_max: int = NPZ_BYTES_MAX) -> Iterator[NpzFile]
 def read_npz(
     path: Path, names: Collection[str] | None = None, *, bytes_max: int = NPZ_BYTES_MAX
 ) -> dict[str, np.ndarray]:
-    """Return arrays of an `.npz` by name; what else it holds is not opened.
+    """Return arrays of an `.npz` by name; other members are not opened.
 
     Args:
         names: which ones, as far as they are there; None is all.
@@ -178,7 +178,7 @@ def _check_directory(path: Path, file_bytes: int) -> None:
         raise ValueError("is a single array (.npy); save arrays by name, with numpy.savez")
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) < place + 22:
-        raise ValueError("is no .npz, or cut off")
+        raise ValueError("is not an .npz file, or is truncated")
     size = int.from_bytes(tail[place + 12 : place + 16], "little")
     wide = tail.rfind(b"PK\x06\x06", 0, place)
     if wide >= 0 and size == 0xFFFFFFFF:

@@ -23,7 +23,7 @@ def preset_names() -> list[str]:
 
 
 def read_settings(preset: str | None, values: Mapping[str, Any], assignments: Sequence[str]) -> RunSettings:
-    """Return the settings; what comes later in the arguments wins.
+    """Return the settings; later arguments override earlier ones.
 
     Names of the previous version are accepted, see `configs.renamed`.
 
@@ -109,7 +109,7 @@ def _describe(item: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    """Return what was given, in a few characters however large it is."""
+    """Return a value in a few characters, however large it is."""
     short = reprlib.Repr()
     short.maxlevel, short.maxdict, short.maxlist = 2, 4, 4
     short.maxstring, short.maxother, short.maxlong = SHOWN_CHARS, SHOWN_CHARS, 20

@@ -160,7 +160,7 @@ def locate(entry: WeightsEntry) -> Path:
 
 
 def list_weights() -> list[WeightsStatus]:
-    """Return every entry, imported ones last, and whether its files are there with the right size; hashes nothing."""
+    """Return every entry, imported ones last, and whether its files exist with the right size; computes no hashes."""
     found = sorted(imports_folder().glob(f"*/{IMPORT_RECORD}"))
     records = {path.parent.name: path for path in found if NAME.fullmatch(path.parent.name)}  # not of a broken import
     known = [entry for entry in read_catalogue().weights if entry.name not in records]
@@ -185,7 +185,7 @@ def verify(name: str) -> WeightsStatus:
 
 
 def resolve(name_or_path: str | Path) -> Path:
-    """Return the file or folder of a catalogue name, checked against the catalogue, or a path that exists, as given.
+    """Return the file or folder of a catalogue name, verified against the catalogue, or an existing path unchanged.
 
     Raises:
         WeightsError: neither a path nor a name, a pipe, a device, or files are missing or corrupt; says what to do.
@@ -208,7 +208,7 @@ def resolve_network(name_or_path: str | Path) -> Path:
     folder = resolve(name_or_path)
     for name in NETWORK_FILES:
         if not (folder / name).is_file():
-            raise WeightsError(f"{folder}: is no network's folder, it has no {name}; give a folder that has it")
+            raise WeightsError(f"{folder}: is not a network folder, it has no {name}; give another folder")
         check_regular(folder / name, "a network's folder", bytes_max=FILE_BYTES_MAX, error=WeightsError)
     return folder
 

@@ -49,7 +49,7 @@ def to_dpmesh30(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smpl24_confidence(keypoints: np.ndarray) -> np.ndarray:
-    """Return how surely each SMPL joint was seen (R, 24), 0 to 1: the best confidence among its witnesses."""
+    """Return the confidence (R, 24) of each SMPL joint, 0 to 1: the highest among its supporting keypoints."""
     return np.stack([keypoints[:, list(seen), 2].max(axis=1) for seen in SMPL24_SUPPORTING_KEYPOINTS], axis=1).astype(
         np.float32
     )

@@ -77,7 +77,7 @@ class Person:
 
 
 class Run:
-    """What a run left in its folder. Iterating gives its people, in order of their numbers.
+    """A finished run in its folder. Iterating yields its people, ordered by number.
 
     Args:
         path: the folder of one clip, as `out/clip`.

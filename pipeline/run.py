@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """How one clip ended."""
+    """The result of one clip."""
 
     name: str
     folder: Path
@@ -181,11 +181,12 @@ def _process(
     journal = state[0] if state else None
     people = len(work.files.motions())
     if not people and work.has_found_somebody():
-        log.warning("%s: nobody is written: link.people and edits leave out everybody who was found", clip.name)
+        log.warning("%s: no motion is written: link.people and edits exclude everybody who was found", clip.name)
     elif not people:
         log.warning(
-            "%s: nobody was found for %d frames (link.frames_min); try another --detector or a larger detect.image_px, "
-            "see what was found with overlay.is_box_drawn=true, and check that a keypoint file counts frames from 0",
+            "%s: nobody was found in at least %d frames (link.frames_min); try another --detector or a larger "
+            "detect.image_px, see what was found with overlay.is_box_drawn=true, and check that a keypoint file counts "
+            "frames from 0",
             clip.name, settings.link.frames_min,
         )  # fmt: skip
     seconds = attempt.seconds

@@ -16,7 +16,7 @@ def _no_feet() -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Frame(Shaped):
-    """One picture of a video."""
+    """One frame of a video."""
 
     index: int  # place in the video, from 0, in presentation order
     time_s: float  # the frame's own timestamp, relative to the first frame of the stream
@@ -26,7 +26,7 @@ class Frame(Shaped):
 
 @dataclass(frozen=True, slots=True)
 class Observations(Shaped):
-    """People that were seen, one row per person and frame, in order of (frame, track)."""
+    """Observed people, one row per person and frame, ordered by (frame, track)."""
 
     frame_index: Annotated[np.ndarray, "R"]  # int64
     time_s: Annotated[np.ndarray, "R"]  # float64
@@ -59,7 +59,7 @@ OBSERVATION_DTYPES: dict[str, type] = {
 
 
 def no_observations() -> Observations:
-    """Return observations of nobody."""
+    """Return empty observations."""
     arrays: dict[str, Any] = {
         name: np.zeros((0, *shape), OBSERVATION_DTYPES.get(name, np.float32))
         for name, shape in OBSERVATION_SHAPES.items()
@@ -74,7 +74,7 @@ def concatenate_observations(parts: list[Observations]) -> Observations:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A run of frames on its way through the line. Each stage fills the field it owns."""
+    """Consecutive frames on their way through the pipeline. Each stage fills its own field."""
 
     number: int
     frames: tuple[Frame, ...]  # pixels; emptied by the last stage that needs them

@@ -26,7 +26,7 @@ PAD_GRAY = 114  # the colour Ultralytics pads with in training
 
 
 class PeopleFinder(Protocol):
-    """What gives the people of frames: a detector that looks at the pictures, or a file that knows the answer."""
+    """A source of detections: a detector or a keypoint file."""
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return one `Detections` per frame. images: RGB uint8 (H, W, 3) each; frame_indices: as many, from 0."""
@@ -34,22 +34,22 @@ class PeopleFinder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How an image was put into the detector's picture: x_picture = x_image * scale + shift."""
+    """How an image was scaled and padded for the detector: x_input = x_image * scale + shift."""
 
     scale_xy: tuple[float, float]
     shift_px: tuple[int, int]
 
 
 class PoseDetector:
-    """An Ultralytics pose network. The shape a picture gets depends on that picture alone, never on its batch."""
+    """An Ultralytics pose network. The input shape of an image depends on that image alone, never on its batch."""
 
     def __init__(self, path: Path, settings: DetectSettings, *, device: str, threads: int = 1) -> None:
         """Load the weights.
 
         Args:
             path: .pt, .onnx, or an OpenVINO folder. Exports with a fixed shape keep theirs, whatever `image_px` is.
-            settings: where these leave open whether to look in a mirror (see `trackers.flip_test`), it does not.
-            threads: that look at batches side by side; the answer is the same for any number.
+            settings: the flip test (see `trackers.flip_test`) is off where they leave it open.
+            threads: that process batches in parallel; the result does not depend on it.
 
         Raises:
             WeightsError: not loadable, not a pose network of people, or not with 17 keypoints.
@@ -110,7 +110,7 @@ class PoseDetector:
         return padded, Letterbox((inner_w / width, inner_h / height), (left, top))
 
     def _detect_batch(self, padded_images: np.ndarray) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """Return what `_run` does, of one look or two, and of two whose sides are disputed, see `merge_flipped`."""
+        """Return the result of `_run`, with the flip test merged and disputed sides marked, see `merge_flipped`."""
         found = self._run(padded_images)
         if not self._settings.is_flip_test_on:
             return [(people, None) for people in found]
@@ -119,7 +119,7 @@ class PoseDetector:
         return [merge_flipped(one, unflip(other, width)) for one, other in zip(found, others, strict=True)]
 
     def _run(self, padded_images: np.ndarray) -> list[np.ndarray]:
-        """Return (N, 6 + 17 * 3) per picture of (B, H, W, 3): box, score, class, keypoints, in the picture's pixels."""
+        """Return (N, 6 + 17 * 3) per image of (B, H, W, 3): box, score, class, keypoints, in pixels of the input."""
         import torch
         from ultralytics.utils.nms import non_max_suppression
 
@@ -133,7 +133,7 @@ class PoseDetector:
                 classes=[self._person_class],
                 max_det=self._settings.people_max,
                 nc=len(self._backend.names),
-                max_time_img=math.inf,  # its default gives up after seconds: people would depend on the machine's load
+                max_time_img=math.inf,  # the default stops after seconds: results would depend on the machine's load
                 end2end=bool(self._backend.end2end),
             )
         return [_host(rows) for rows in people]
@@ -146,7 +146,7 @@ def _host(rows: "torch.Tensor") -> np.ndarray:
 def _to_image(
     people: np.ndarray, is_disputed: np.ndarray | None, letterbox: Letterbox, image_shape: tuple[int, ...]
 ) -> Detections:
-    """Return the people in pixels of the image: boxes inside it, keypoints wherever the network put them."""
+    """Return the people in pixels of the image; boxes are clipped to it, keypoints are not."""
     scale = np.array(letterbox.scale_xy, np.float32)
     shift = np.array(letterbox.shift_px, np.float32)
     boxes = (people[:, :4].reshape(-1, 2, 2) - shift) / scale
@@ -163,7 +163,7 @@ def _to_image(
 
 
 def _check_pose(backend: Any, path: Path) -> int:
-    """Return the class that stands for a person, or raise what the weights hold in place of 17 keypoints."""
+    """Return the index of the person class; raise `WeightsError` unless the weights predict 17 keypoints."""
     # A .pt names its task only where a trainer wrote it there; the keypoint shape is part of every pose network.
     task = "pose" if hasattr(backend, "kpt_shape") else getattr(backend.model, "task", None) or backend.task
     names = {int(key): str(value) for key, value in backend.names.items()}

@@ -1,7 +1,7 @@
-"""The flip test: what a detector finds in an image and in its mirror image, joined; it errs differently in each.
+"""The flip test: merges the detections in an image and in its mirror image, whose errors differ.
 
-A network that takes left for right in one of the two gives the same limbs under each other's names. Their mean by name
-would lie between the legs, so the two are matched limb by limb before anything is averaged.
+A network that confuses left and right in one of the two gives the same limbs swapped names. Their mean by name would
+lie between the legs, so the two estimates are matched limb by limb before they are averaged.
 """
 
 from itertools import product
@@ -15,20 +15,20 @@ from trackers.types import COCO_KEYPOINTS
 LIMBS = (((1, 2), (3, 4)), ((5, 6), (7, 8), (9, 10)), ((11, 12), (13, 14), (15, 16)))
 """Left and right keypoints of the face, the arms and the legs, from the trunk outwards."""
 CHAINS = tuple((np.array(limb), np.array(list(product((False, True), repeat=len(limb))))) for limb in LIMBS)
-"""The same, with all ways in which the pairs of a limb can be exchanged, the one with none first."""
+"""The same, with all combinations of swapped pairs of a limb, the one without swaps first."""
 OVERLAP_MIN = 0.5  # IoU from which two boxes are one person
-APART_MAX = 0.08  # of the box's longer side: keypoints farther apart are not two measurements of one place
-DIFFERENCE = 0.015  # of the same, per axis: how far two measurements of one place usually lie apart
-EXCHANGE_COST = 1.5  # in log-likelihood, wherever along a limb the names begin or cease to be exchanged
-CLOSER_MAX = 0.02  # of the same: by so much a mean may bring left and right together,
-CLOSER_RATIO_MAX = 0.3  # or by this share of their distance
-DOUBT = 0.5  # what is left of the confidence where the two disagree on the place
-SIDE_DOUBT = 0.7  # the same, on left and right alone
-CLEAR = 2.0  # in log-likelihood: how much better one naming has to continue the frame before to be certain
+APART_MAX = 0.08  # fraction of the box's longer side: keypoints farther apart do not measure the same point
+DIFFERENCE = 0.015  # of the same, per axis: standard deviation of two measurements of one point
+EXCHANGE_COST = 1.5  # in log-likelihood, for each change between swapped and unswapped along a limb
+CLOSER_MAX = 0.02  # of the same: largest loss of left-right distance in a mean,
+CLOSER_RATIO_MAX = 0.3  # or as a fraction of that distance
+DOUBT = 0.5  # confidence factor where the two disagree on the position
+SIDE_DOUBT = 0.7  # the same, on left and right only
+CLEAR = 2.0  # in log-likelihood: how much better one assignment must fit the previous frame to be certain
 
 
 def unflip(people: np.ndarray, width_px: int) -> np.ndarray:
-    """Return people (N, 6 + 17 * 3), found in the mirror image of a picture that wide, as they lie in the picture."""
+    """Return people (N, 6 + 17 * 3), detected in a mirrored image of this width, in the coordinates of the original."""
     back = people.copy()
     back[:, [0, 2]] = width_px - people[:, [2, 0]]
     keypoints = people[:, 6:].reshape(-1, COCO_KEYPOINTS, 3)[:, MIRRORED_17].copy()
@@ -38,13 +38,13 @@ def unflip(people: np.ndarray, width_px: int) -> np.ndarray:
 
 
 def merge_flipped(people: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return people (N, 6 + 17 * 3) as box, score, class, keypoints, each with what a second look says of it.
+    """Return people (N, 6 + 17 * 3) as box, score, class, keypoints, merged with the detections of the mirrored image.
 
-    Boxes and scores become the mean. Keypoints: see `merge_keypoints`. Whom only one look sees stays or goes as in the
-    first. The second array (N, 17) bool tells of which keypoints the two take left for right.
+    Boxes and scores are averaged. Keypoints: see `merge_keypoints`. People without a match stay as in the first array.
+    The second result (N, 17) bool marks keypoints of which the two swap left and right.
 
     Args:
-        others: (M, 6 + 17 * 3) of the second look.
+        others: (M, 6 + 17 * 3) of the mirrored image, see `unflip`.
     """
     joined = people.copy()
     is_disputed = np.zeros((len(people), COCO_KEYPOINTS), bool)
@@ -58,7 +58,7 @@ def merge_flipped(people: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, n
 
 
 def merge_keypoints(pair: np.ndarray, side_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return keypoints (17, 3) of one person made of two estimates (2, 17, 3), and whose sides are disputed (17,) bool.
+    """Return keypoints (17, 3) merged from two estimates (2, 17, 3), and whose sides are disputed (17,) bool.
 
     Where left and right are exchanged between the two, the second's are exchanged back first. What then lies together
     becomes the mean weighted by confidence; of a limb under disputed names, under the names of the estimate that is

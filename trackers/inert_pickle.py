@@ -218,7 +218,7 @@ def _global(module: Any, name: Any) -> Global:
 def _storage(value: Any) -> StoredStorage:
     _, kind, key, _, count = value
     if not isinstance(kind, Global) or not isinstance(key, str) or type(count) is not int or count < 0:
-        raise PickleError("its pickle names a storage that is none")
+        raise PickleError("its pickle names an invalid storage")
     return StoredStorage(kind.name, key, count)
 
 
@@ -234,7 +234,7 @@ def _called(function: Any, arguments: Any) -> Any:
         storage, offset, shape, strides = arguments[:4]
         counts = (offset, *_as(tuple, shape), *_as(tuple, strides))
         if not isinstance(storage, StoredStorage) or any(type(count) is not int or count < 0 for count in counts):
-            raise PickleError("its pickle has a tensor that is none")
+            raise PickleError("its pickle has an invalid tensor")
         return StoredTensor(storage, offset, shape, strides)
     if name == "torch._utils _rebuild_parameter":
         return _as(StoredTensor, arguments[0])

@@ -61,7 +61,7 @@ class PoseCheckpoint:
             for key, child in _table(self.path, layer, "_modules").items():
                 if child is not None:
                     if not isinstance(child, Recorded):
-                        raise _broken(self.path, f"its layer {name}.{key} is none")
+                        raise _broken(self.path, f"its layer {name}.{key} is invalid")
                     waiting.append((f"{name}.{key}" if name else str(key), child, depth + 1))
         raise _broken(self.path, f"its network has over {LAYERS_MAX} layers, or {DEPTH_MAX} within each other")
 
@@ -75,7 +75,7 @@ class PoseCheckpoint:
                     if value is None or (table == "_buffers" and isinstance(unkept, list) and key in unkept):
                         continue
                     if not isinstance(value, StoredTensor):
-                        raise _broken(self.path, f"{name}.{key} is no tensor")
+                        raise _broken(self.path, f"{name}.{key} is not a tensor")
                     found[f"{name}.{key}" if name else str(key)] = value
         return found
 
@@ -104,7 +104,7 @@ def read_pose_checkpoint(path: Path) -> PoseCheckpoint:
     try:
         with _BoundedFile(path) as file:
             if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
-                raise _broken(path, "it is no zip file as torch.save writes")
+                raise _broken(path, "it is not a zip file as torch.save writes")
             file.seek(0)
             with zipfile.ZipFile(file) as archive:
                 content = read_inert(_read_pickle(archive))
@@ -115,7 +115,7 @@ def read_pose_checkpoint(path: Path) -> PoseCheckpoint:
     except _DAMAGE as error:
         raise _broken(path, one_line(error)) from error
     if not isinstance(content, dict):
-        raise _broken(path, f"it holds a {type(content).__name__}, no checkpoint")
+        raise _broken(path, f"it holds a {type(content).__name__}, not a checkpoint")
     root = content.get("ema") or content.get("model")
     if not isinstance(root, Recorded):
         raise _broken(path, "it holds no network")
@@ -203,14 +203,14 @@ def _describe(path: Path, root: Recorded) -> PoseCheckpoint:
     state = root.state
     architecture = state.get("yaml")
     if not isinstance(architecture, dict):
-        raise _broken(path, f"its {root.made_from.name} says not how it is built")
+        raise _broken(path, f"its {root.made_from.name} does not describe its architecture")
     names = state.get("names")
     if isinstance(names, list):
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not 1 <= len(names) <= NAMES_MAX:
-        raise _broken(path, "its network has no names of classes")
+        raise _broken(path, "its network has no class names")
     if not all(type(key) is int and isinstance(value, str) for key, value in names.items()):
-        raise _broken(path, "its names of classes are no numbers with texts")
+        raise _broken(path, "its class names are invalid")
     known = TASKS.get(root.made_from.name)
     task = state.get("task")
     return PoseCheckpoint(
@@ -225,7 +225,7 @@ def _describe(path: Path, root: Recorded) -> PoseCheckpoint:
 def _table(path: Path, layer: Recorded, name: str) -> dict[Any, Any]:
     table = layer.state.get(name, {})
     if not isinstance(table, dict):
-        raise _broken(path, f"a layer's {name} are none")
+        raise _broken(path, f"a layer's {name} are invalid")
     return table
 
 

@@ -88,7 +88,7 @@ def _architecture(given: Mapping[str, Any]) -> dict[str, Any]:
     }
     for name in ("channels", "ch"):
         if given.get(name, 3) != 3:
-            raise _NotKnownError(f"it looks at pictures with {str(given[name])[:20]} channels, not 3")
+            raise _NotKnownError(f"its input has {str(given[name])[:20]} channels, not 3")
     if "reg_max" in given:
         made["reg_max"] = _whole("reg_max", given["reg_max"], 1, 64)
     if "end2end" in given:
@@ -98,11 +98,11 @@ def _architecture(given: Mapping[str, Any]) -> dict[str, Any]:
     scales, width, channels_max = given.get("scales"), 1.0, CHANNELS_MAX
     if scales:
         if not isinstance(scales, dict):
-            raise _NotKnownError("its scales are none")
+            raise _NotKnownError("its scales are invalid")
         scale = given.get("scale") or next(iter(scales))
         row = scales.get(scale) if isinstance(scale, str) and len(scale) <= 8 else None
         if not isinstance(row, list | tuple) or len(row) != 3:
-            raise _NotKnownError(f"its scale {str(scale)[:20]} is none")
+            raise _NotKnownError(f"its scale {str(scale)[:20]} is invalid")
         depth, width = _number("depth", row[0], 2.0), _number("width", row[1], 2.0)
         channels_max = _whole("channels", row[2], 8, CHANNELS_MAX)
         made |= {"scale": scale, "scales": {scale: [depth, width, channels_max]}}
@@ -124,7 +124,7 @@ def _architecture(given: Mapping[str, Any]) -> dict[str, Any]:
 def _row(place: int, row: Any) -> list[Any]:
     """Return a row of the description: from where, how often, which layer, with which arguments."""
     if not isinstance(row, list | tuple) or len(row) != 4 or not isinstance(row[3], list | tuple):
-        raise _NotKnownError(f"row {place} is none")
+        raise _NotKnownError(f"row {place} is invalid")
     sources, repeats, layer, arguments = row
     several = isinstance(sources, list | tuple)
     if several and not 1 <= len(sources) <= 8:
@@ -199,7 +199,7 @@ def _one_of(name: str, value: Any, known: tuple[Any, ...]) -> Any:
 
 def _keypoint_shape(value: Any) -> list[int]:
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise _NotKnownError("its shape of keypoints is none")
+        raise _NotKnownError("its keypoint shape is invalid")
     return [_whole("keypoints", value[0], 1, 200), _whole("numbers of a keypoint", value[1], 2, 3)]
 
 

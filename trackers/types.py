@@ -14,7 +14,7 @@ FOOT_POINTS = 6  # big toe, small toe, heel: left, then right
 
 @dataclass(frozen=True, slots=True)
 class Detections(Shaped):
-    """People found in one frame, best score first where a detector made them."""
+    """People detected in one frame; a detector orders them by descending score."""
 
     boxes_xyxy: Annotated[np.ndarray, "N", 4]  # float32, pixels of the full image
     scores: Annotated[np.ndarray, "N"]  # float32, 0 to 1
@@ -42,7 +42,7 @@ class Tracks(Shaped):
 
 
 def no_detections() -> Detections:
-    """Return the detections of a frame with nobody in it."""
+    """Return the detections of an empty frame."""
     return Detections(
         boxes_xyxy=np.zeros((0, 4), np.float32),
         scores=np.zeros(0, np.float32),

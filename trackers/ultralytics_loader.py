@@ -85,7 +85,7 @@ def weights_files(path: Path) -> list[Path]:
     files = [*_some(path, ".xml"), *_some(path, ".bin"), path / "metadata.yaml"]
     if len(files) != 3 or not path.name.endswith("_openvino_model"):
         raise WeightsError(
-            f"{path}: is a folder and no OpenVINO export (NAME_openvino_model with one .xml, one .bin and"
+            f"{path}: is a folder, not an OpenVINO export (NAME_openvino_model with one .xml, one .bin and"
             f" metadata.yaml); {FORMATS}"
         )
     for file in files:

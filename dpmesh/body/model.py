@@ -40,7 +40,7 @@ class _SetRows:
 
 
 class BodyModel(nn.Module):
-    """SMPL as a function of pose, shape and place; `vertices` gives the mesh, `joints` only named points.
+    """SMPL as a function of pose, shape and translation; `vertices` gives the mesh, `joints` named points only.
 
     The root turns about the template's pelvis, and `trans` is added after, as in `smplx.SMPL`.
     """

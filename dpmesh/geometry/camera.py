@@ -31,7 +31,7 @@ def depth_from_scale(scale: Tensor, box_px: Tensor, focal_px: Tensor) -> Tensor:
 def translation_from_crop(
     scale: Tensor, offset_m: Tensor, box_centre_px: Tensor, box_px: Tensor, focal_px: Tensor, principal_px: Tensor
 ) -> Tensor:
-    """Return where the body's origin is (R, 3) in the full image's camera, from a crop's weak-perspective camera.
+    """Return the body's origin (R, 3) in the full image's camera, given the weak-perspective camera of a crop.
 
     Args:
         scale: (R,) how many half-crops one metre spans, above 0.
@@ -48,7 +48,7 @@ def translation_from_crop(
 
 
 def ray_rotation(box_centre_px: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
-    """Return `camera_from_crop` (R, 3, 3): the smallest turn that takes the optical axis onto the crop centre's ray.
+    """Return `camera_from_crop` (R, 3, 3): the smallest rotation of the optical axis onto the crop centre's ray.
 
     A body that a network saw as if the crop's centre were straight ahead stands in the camera as
     `camera_from_crop @ orientation_in_crop`.

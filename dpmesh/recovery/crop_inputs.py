@@ -1,4 +1,4 @@
-"""What the network is given of each person: the square to crop, the crop, and the joints in its grid."""
+"""Network inputs of each person: the crop square, the crop, and the joints in its grid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class CropInputs(Shaped):
 
     image: Annotated[np.ndarray, "R", "P", "P", 3]  # uint8 RGB
     joints: Annotated[np.ndarray, "R", 30, 2]  # float32, x, y in the 32 grid over the crop; may lie outside
-    is_given: Annotated[np.ndarray, "R", 30]  # bool, sure enough and inside the crop
+    is_given: Annotated[np.ndarray, "R", 30]  # bool, confident and inside the crop
 
 
 def crop_inputs(
@@ -33,9 +33,9 @@ def crop_inputs(
 
     Args:
         images: (H, W, 3) uint8 RGB each.
-        image_row: (R,) which picture each row is cut from.
-        joints_px: (R, 30, 2) in pixels of the full image. A joint its source lacks stands at (0, 0), from where it is
-            moved into the crop like the others: the released network has learnt its token there.
+        image_row: (R,) index of the image of each row.
+        joints_px: (R, 30, 2) in pixels of the full image. Missing joints are at (0, 0) and are transformed like the
+            others: the released network has learnt their token there.
         is_sure: (R, 30) bool, confident enough.
         squares_px: (R, 3) centre x, centre y, side of each square.
         crop_px: side of the crops.
@@ -54,9 +54,9 @@ def published_squares(
     Args:
         joints_px: (R, 30, 2) in pixels of the full image.
         is_sure: (R, 30) bool, confident enough to bound the person (in the published evaluation a score above 0.05).
-        boxes_xyxy: (R, 4) detected boxes: taken where the joints bound nothing inside the picture. The published
-            loader leaves such people out.
-        image_sizes_px: (R, 2) width and height of each row's picture.
+        boxes_xyxy: (R, 4) detected boxes, used where the joints have no extent inside the image. The published
+            loader drops such people.
+        image_sizes_px: (R, 2) width and height of each row's image.
 
     Source: dataloader/PW3D.py of github.com/EternalEvan/DPMesh.
     """

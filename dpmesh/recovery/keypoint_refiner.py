@@ -1,4 +1,4 @@
-"""Keypoints read off a crop: a small network that looks at one person closer than a detector of whole pictures can."""
+"""Second-stage keypoint estimation: a small network that estimates the keypoints of one person from a crop."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ CROP_PX = 128
 MAP_PX = 32
 KEYPOINTS = 17
 GUESS_SIGMA = 0.09
-"""By how much of the crop's side the bundled detector's keypoints err."""
+"""Standard deviation of the bundled detector's keypoints, as a fraction of the crop's side."""
 LOST_RATE = 0.1
-"""How often such a keypoint says nothing about the place."""
+"""Probability that such a keypoint is an outlier."""
 SIDE_DOUBT = 0.7
-"""What is left of the certainty where a crop and its mirror image disagree on left and right."""
+"""Confidence factor where a crop and its mirror image disagree on left and right."""
 EXCHANGED_MIN = 0.3
-"""By so much both maps of a pair (together at most 2) have to be more alike exchanged than as named."""
+"""Minimum gain in similarity, summed over a left-right pair (at most 2), to treat the pair as swapped."""
 BOX_SCALE = 1.2
-"""Side of the square crop over the longer side of the person's box."""
+"""Side of the square crop relative to the longer side of the person's box."""
 
 
 class _Block(nn.Module):
@@ -79,7 +79,7 @@ class KeypointNetwork(ModelMixin, ConfigMixin):
         self.maps = nn.Conv2d(channels[0], KEYPOINTS, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return logits (R, 17, 32, 32) of crops (R, 3, 128, 128) in [0, 1]; a softmax over a map tells the place."""
+        """Return logits (R, 17, 32, 32) of crops (R, 3, 128, 128) in [0, 1]; a softmax gives the position."""
         fine = [self.entry(image - 0.5)]
         for step in self.down:
             fine.append(step(fine[-1]))
@@ -92,24 +92,24 @@ class KeypointNetwork(ModelMixin, ConfigMixin):
 
 @dataclass(frozen=True, slots=True)
 class KeypointRefiner:
-    """The network with its crops before and the full image's pixels after it."""
+    """The network with its pre- and postprocessing: from boxes to keypoints in image pixels."""
 
     network: KeypointNetwork
     device: str
     dtype: str = "float32"  # inside the network, a key of `DTYPES`
     batch_rows: int = 32
-    threads: int = 1  # that read batches side by side; the answer is the same for any number
+    threads: int = 1  # that process batches in parallel; the result does not depend on it
 
     def read(
         self, images: Sequence[np.ndarray], image_row: np.ndarray, boxes_xyxy: np.ndarray, guess: np.ndarray
     ) -> np.ndarray:
-        """Return keypoints (R, 17, 3): x, y in pixels of the full image and a certainty from 0 to 1.
+        """Return keypoints (R, 17, 3): x, y in pixels of the full image and confidence from 0 to 1.
 
         Args:
             images: (H, W, 3) uint8 RGB each.
-            image_row: (R,) which picture.
+            image_row: (R,) index of the image.
             boxes_xyxy: (R, 4) pixels.
-            guess: (R, 17, 3) where the detector saw them: of several people in a crop, it tells who is meant.
+            guess: (R, 17, 3) keypoints of the detector; they select the person if a crop shows several.
         """
         centre = 0.5 * (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:])
         side = BOX_SCALE * np.maximum((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(axis=1), 4.0)
@@ -132,16 +132,16 @@ class KeypointRefiner:
         return found
 
     def _logits(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean of what the network says of crops and of their mirror images, and where the two disagree.
+        """Return the mean logits of crops and their mirror images, and which keypoints (R, 17) swap sides in the two.
 
-        Where the mirror image shows left and right the other way round (R, 17), they have the sides of the crop.
+        Swapped keypoints get the sides of the crop.
         """
         count, missing = len(pixels), -len(pixels) % ROWS_STEP
         pixels = torch.cat([pixels, pixels[-1:].expand(missing, *pixels.shape[1:])])
         with computing_in(DTYPES[self.dtype], self.device):
             seen = self.network.forward(pixels).float()
             mirrored = self.network.forward(pixels.flip(-1)).float().flip(-1)
-        # Cells stand for their left edge (`heatmaps`), so that the mirror image of one lies a cell further on.
+        # Cells are indexed by their left edge (`heatmaps`), so mirroring shifts them by one cell.
         mirrored = F.pad(mirrored, (1, 0, 0, 0), mode="replicate")[..., :-1]
         mirrored = mirrored[:, list(MIRRORED_17)]
         is_exchanged = _exchanged(seen, mirrored)
@@ -150,9 +150,9 @@ class KeypointRefiner:
 
 
 def _exchanged(maps: Tensor, other: Tensor) -> Tensor:
-    """Return which keypoints (R, 17) of one map (R, 17, H, W) are at the other side in the second.
+    """Return which keypoints (R, 17) are swapped between left and right in two maps (R, 17, H, W).
 
-    Maps are as alike as their Bhattacharyya coefficient says; the two of a pair are exchanged together.
+    Maps are compared by their Bhattacharyya coefficient; both keypoints of a pair are swapped together.
     """
     order = list(MIRRORED_17)
     first, second = (maps.flatten(2).softmax(-1).sqrt() for maps in (maps, other))
@@ -161,7 +161,7 @@ def _exchanged(maps: Tensor, other: Tensor) -> Tensor:
 
 
 def _prior(guess: np.ndarray, centre: np.ndarray, side: np.ndarray) -> Tensor:
-    """Return logarithms (R, 17, 32, 32): likely near the detector's keypoint, and not impossible elsewhere."""
+    """Return the log prior (R, 17, 32, 32): a Gaussian around the detector's keypoint plus a uniform part."""
     cells = (guess[..., :2] - centre[:, None]) / side[:, None, None] + 0.5
     near = heatmaps(torch.from_numpy(cells).float() * MAP_PX, torch.ones(1), GUESS_SIGMA * MAP_PX)
     reliability = (1.0 - LOST_RATE) * torch.from_numpy(guess[..., 2]).float()[..., None, None]

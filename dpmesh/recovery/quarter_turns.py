@@ -1,7 +1,6 @@
-"""People upside down or lying: crops turned by quarters until the spine points up, as in most of what a network saw.
+"""Rotates crops of people who lie or are upside down by quarter turns, so that the spine points up as in training.
 
-A crop is seen by a camera that looks at its centre, so a turn of the crop is a turn about that camera's axis and
-loses nothing.
+The camera of a crop looks at its centre, so rotating the crop is a lossless rotation about that camera's axis.
 """
 
 import numpy as np
@@ -12,11 +11,11 @@ from dpmesh.keypoints import DPMESH30_NECK, DPMESH30_PELVIS
 from dpmesh.network.config import LATENT_PX
 
 TURNED_FROM_DEG = 75.0
-SPINE_MIN = 0.1  # of the crop's side; a shorter one points anywhere
+SPINE_MIN = 0.1  # fraction of the crop's side; the direction of a shorter spine is unreliable
 
 
 def quarter_turns(joints: np.ndarray, is_sure: np.ndarray, side_px: np.ndarray) -> np.ndarray:
-    """Return by how many quarters, clockwise in the picture, each person is turned (R,) int64, 0 to 3.
+    """Return the quarter turns (R,) int64, 0 to 3, clockwise in the image, by which each person is rotated.
 
     Args:
         joints: (R, 30, 2) pixels; is_sure: (R, 30) bool; side_px: (R,) of the crops.
@@ -29,20 +28,20 @@ def quarter_turns(joints: np.ndarray, is_sure: np.ndarray, side_px: np.ndarray) 
 
 
 def upright_images(images: Tensor, turns: np.ndarray) -> Tensor:
-    """Return crops (R, 3, P, P) turned back by quarters (R,)."""
+    """Return crops (R, 3, P, P) rotated back by quarter turns (R,)."""
     if not turns.any():
         return images
     return torch.stack([torch.rot90(image, int(turn), (-2, -1)) for image, turn in zip(images, turns, strict=True)])
 
 
 def upright_joints(joints: Tensor, turns: np.ndarray) -> Tensor:
-    """Return joints (R, 30, 2) in grid cells as they lie in the crops turned back."""
+    """Return joints (R, 30, 2) in grid cells of the crops rotated back."""
     centre = LATENT_PX / 2
     return (joints - centre) @ turn_matrices(turns).to(joints)[:, :2, :2] + centre
 
 
 def turn_matrices(turns: np.ndarray) -> Tensor:
-    """Return the rotations (R, 3, 3) about the viewing axis that take upright people to how they are."""
+    """Return the rotations (R, 3, 3) about the viewing axis from upright to the original orientation."""
     cosine, sine = torch.tensor([1.0, 0.0, -1.0, 0.0])[turns], torch.tensor([0.0, 1.0, 0.0, -1.0])[turns]
     zero, one = torch.zeros_like(cosine), torch.ones_like(cosine)
     rows = [cosine, -sine, zero], [sine, cosine, zero], [zero, zero, one]

@@ -1,4 +1,4 @@
-"""One crop to one body: from pictures, boxes and keypoints to SMPL parameters in camera axes."""
+"""Body recovery: from images, boxes and keypoints to SMPL parameters in camera axes."""
 
 import math
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from dpmesh.network.model import DPMesh
 from dpmesh.recovery.crop_inputs import crop_inputs, published_squares
 from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
 
-APART_MAX_RAD = 0.9  # between two estimates of one joint's rotation; those of a walk differ by 0.1, at most by 0.5
+APART_MAX_RAD = 0.9  # between two estimates of a joint rotation; they differ by 0.1 in a walk, by 0.5 at most
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleInImages:
-    """Rows of people in a batch of pictures; every row has its own camera."""
+    """Rows of people in a batch of images; every row has its own camera."""
 
-    image_row: np.ndarray  # (R,) int64, which picture
+    image_row: np.ndarray  # (R,) int64, index of the image
     boxes_xyxy: np.ndarray  # (R, 4) float32, pixels of the full image
     keypoints: np.ndarray  # (R, 17, 3) float32, x, y in pixels of the full image, confidence
     focal_px: np.ndarray  # (R,) float32
@@ -46,7 +46,7 @@ class RecoveredBodies:
 
 
 class BodyRecovery:
-    """The network with what stands before it (crops, joints) and after it (camera of the full image)."""
+    """The network with its preprocessing (crops, joints) and postprocessing (camera of the full image)."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class BodyRecovery:
         """
         Args:
             settings: a network with the published camera gets the squares that the released checkpoints were evaluated
-                with, and every crop as it is; for the mean of two estimates see `_merge_flipped`.
-            dtype: number format inside the network, a key of `dpmesh.network.dtypes.DTYPES`.
+                with, and unrotated crops; for the flip test see `_merge_flipped`.
+            dtype: precision of the network, a key of `dpmesh.network.dtypes.DTYPES`.
             batch_rows: crops per call of the network.
-            threads: that recover batches side by side; the answer is the same for any number.
+            threads: that process batches in parallel; the result does not depend on it.
         """
         self._network = network.to(device).eval()
         self._body = body
@@ -74,7 +74,7 @@ class BodyRecovery:
         self._settings = settings
         self._batch_rows = batch_rows
         self._threads = threads
-        self._is_used = False  # layers may still have to be packed, which is done at the first call, by one thread
+        self._is_used = False  # layers are packed at the first call, by one thread
         self._is_published = network.settings.regressor.camera_head == "published"
         self._is_turned = settings.is_turned and not self._is_published
 
@@ -130,7 +130,7 @@ class BodyRecovery:
         focal = torch.from_numpy(people.focal_px).to(self._device)
         principal = torch.from_numpy(people.principal_px).to(self._device)
         if output.scale is None or output.shift_m is None:
-            # The published head knows no viewing ray; its translation is SMPL's, in the crop's own camera.
+            # The published head predicts SMPL's translation in the camera of the crop, without a viewing ray.
             in_crop = published_translation(output.camera_raw.float(), focal, crop_px)
             scale, shift = 2.0 * focal / (crop_px * in_crop[:, 2]), in_crop[:, :2]
         else:
@@ -151,14 +151,14 @@ class BodyRecovery:
     def _merge_flipped(
         self, body: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], given: Tensor, confidence: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return rotations (R, 24, 3, 3) and betas (R, 10) of two estimates: their mean where they are alike.
+        """Return rotations (R, 24, 3, 3) and betas (R, 10) merged from two estimates: their mean where they agree.
 
-        The mean of a leg in front and the same leg behind is a leg at rest, which neither saw. Where any joint's two
-        rotations are `APART_MAX_RAD` or more apart, the body that meets the given joints better stands alone.
+        Averaging a leg in front with the same leg behind would give a pose that neither estimate supports. Where any
+        joint differs by `APART_MAX_RAD` or more, the body with the smaller joint residual is used.
 
         Args:
             given: (R, 30, 2) in grid cells.
-            confidence: (R, 30), 0 where a joint is not given.
+            confidence: (R, 30), 0 for missing joints.
         """
         mean = nearest_rotation(body[0] + other[0]), 0.5 * (body[1] + other[1])
         cosine = 0.5 * ((body[0] * other[0]).sum(dim=(-2, -1)) - 1.0)
@@ -175,7 +175,7 @@ class BodyRecovery:
         )
 
     def _residual(self, rotation: Tensor, betas: Tensor, given: Tensor, confidence: Tensor) -> Tensor:
-        """Return by how much (R,) bodies, seen from afar and at the size that fits, miss the given joints."""
+        """Return the residual (R,) of the joints under the best-fitting weak-perspective camera."""
         pose = matrix_to_axis_angle(rotation)
         joints = self._body.joints(pose, betas, torch.zeros_like(pose[:, 0]), joint_set="dpmesh30")[..., :2]
         weight = (confidence / confidence.sum(dim=1, keepdim=True).clamp_min(1e-6))[..., None]
@@ -192,16 +192,16 @@ class BodyRecovery:
 
 
 def mirrored_joints(joints: Tensor) -> Tensor:
-    """Return joints (R, 30, 2) in grid cells as they lie in the mirrored crop.
+    """Return joints (R, 30, 2) in grid cells of the mirrored crop.
 
-    Keypoints count pixels from corner to corner, so the axis is the middle of the crop, 16, as that of `flip` is.
+    Keypoint coordinates run from corner to corner, so the mirror axis is the middle of the crop, 16, as for `flip`.
     """
     flipped = torch.stack([LATENT_PX - joints[..., 0], joints[..., 1]], dim=-1)
     return flipped[:, list(MIRRORED_30)]
 
 
 def mirrored_rotations(rotation: Tensor) -> Tensor:
-    """Return rotations (R, 24, 3, 3) of the mirror image of bodies with these, the mirror upright before the camera."""
+    """Return the rotations (R, 24, 3, 3) of bodies mirrored in the plane of the camera's y and z axes."""
     signs = rotation.new_tensor([-1.0, 1.0, 1.0])
     return rotation[:, list(MIRRORED_24)] * signs[:, None] * signs
 

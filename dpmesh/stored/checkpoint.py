@@ -119,7 +119,7 @@ def one_line(error: object) -> str:
 
 
 def listing(names: Iterable[str], *, shown: int = 3) -> str:
-    """Return the first names of a list, and how many more there are."""
+    """Return the first names of a list and the number of the others."""
     rows = sorted(names)
     more = f" and {len(rows) - shown} more" if len(rows) > shown else ""
     return ", ".join(rows[:shown]) + more

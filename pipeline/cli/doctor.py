@@ -39,5 +39,5 @@ def examine() -> int:
             problems += 1
             say(f"weights   {status.problem}; {how_to_get(status.entry)}")
     say(f"cache     {cache_folder()}")
-    say("all that is needed is here" if not problems else f"{problems} problems")
+    say("everything needed is available" if not problems else f"{problems} problems")
     return 1 if problems else 0

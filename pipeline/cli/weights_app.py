@@ -119,7 +119,7 @@ def import_dpmesh(
     if name is None:
         published = PUBLISHED.fullmatch(file.name)
         if not published:
-            raise InputError(f"{file.name} does not tell how to call it; give --name, as --name dpmesh-3dpw")
+            raise InputError(f"{file.name} gives no name for the model; give --name, as --name dpmesh-3dpw")
         name = f"dpmesh-{published[1]}"
     folder = importing.import_dpmesh(
         file, name, vposer=vposer, is_vposer_taken=with_vposer, is_lora_kept=keep_lora, is_replaced=replace
@@ -202,7 +202,7 @@ def export_dpmesh(
 
     folder = resolve(name)
     if not folder.is_dir():
-        raise WeightsError(f"{folder}: is no network's folder; give an imported model's name, or a folder")
+        raise WeightsError(f"{folder}: is not a network folder; give an imported model's name, or a folder")
     from dpmesh.weights import export_dpmesh as exporting
 
     report = exporting.export_dpmesh(folder, target, template=template)

@@ -52,7 +52,7 @@ class CaptureCamera(Shaped):
             )
         off = np.abs(self.rotation @ self.rotation.T - np.eye(3)).max()
         if not (off <= ROTATION_SLACK and np.linalg.det(self.rotation) > 0):
-            raise InputError(f"camera {self.name}: R {self.rotation.tolist()} is no rotation; give it world to camera")
+            raise InputError(f"camera {self.name}: R {self.rotation.tolist()} is not a rotation; give world to camera")
         if not np.isfinite(self.translation_m).all():
             raise InputError(f"camera {self.name}: t is {self.translation_m.tolist()}; give three finite metres")
 

@@ -91,5 +91,5 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as a deterministic `.npz`, whole or not at all."""
+    """Write arrays atomically as a deterministic `.npz`."""
     write_bytes(path, npz_bytes(arrays))

@@ -43,7 +43,7 @@ def code_identity(*parts: str) -> str:
 
 
 def video_identity(path: Path) -> str:
-    """Return 16 hexadecimal digits that change with any byte of a video, or of a file in a folder of images.
+    """Return 16 hexadecimal digits of a hash over the bytes of a video, or of all files of an image folder.
 
     A file is read once by a process as long as its size, times and place stay.
 

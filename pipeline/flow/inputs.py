@@ -52,7 +52,7 @@ def find_inputs(inputs: Sequence[str], settings: RunSettings) -> list[ClipInput]
 
 
 def find_clips(inputs: Sequence[str]) -> list[ClipInput]:
-    """Return the videos that paths, folders and globs mean, each once, in order.
+    """Return the videos of paths, folders and globs, in order and without duplicates.
 
     A folder with videos means its videos; a folder with images alone is one clip.
 
@@ -69,7 +69,7 @@ def find_clips(inputs: Sequence[str]) -> list[ClipInput]:
                 own.setdefault(path.resolve(), _absolute(path))  # a link keeps its own name
         except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, or ~ of a user who is not there
             why = error.strerror if isinstance(error, OSError) else error
-            raise InputError(f"{text}: cannot be looked up ({why}); check the path") from error
+            raise InputError(f"{text}: cannot be accessed ({why}); check the path") from error
     unique = list(own.values())
     return [ClipInput(path, name) for path, name in zip(unique, clip_names(unique), strict=True)]
 
@@ -117,7 +117,7 @@ def _tell_left_out(folder: Path, items: Sequence[Path]) -> None:
     if left_out:
         more = f" and {len(left_out) - NAMES_SHOWN} more" if len(left_out) > NAMES_SHOWN else ""
         log.warning(
-            "%s: its videos are run; left out: %s%s; give them by name, images as a folder of their own",
+            "%s: only its videos are run; skipped: %s%s; give the others by name, images as a folder",
             folder, ", ".join(item.name for item in left_out[:NAMES_SHOWN]), more,
         )  # fmt: skip
 

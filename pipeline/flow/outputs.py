@@ -32,7 +32,7 @@ ADOPTED = "adopted"  # entry for files of earlier runs that no node is known to 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder of one clip's run, and where in it the files lie."""
+    """The output folder of one clip and the paths in it."""
 
     path: Path
 
@@ -150,7 +150,7 @@ def check_folder(folder: Path, source: Path) -> None:
     """
     for item in (folder, *(folder / part for part in FOLDERS)):
         if item.is_symlink():
-            raise RunError(f"{item}: is a link, and a run writes in its own folder alone; give another --output")
+            raise RunError(f"{item}: is a link, and a run writes only in its own folder; give another --output")
         if item.exists() and not item.is_dir():
             raise RunError(f"{item}: is a file where a run makes a folder; move it away, or give another --output")
     ours, theirs = folder.resolve(), source.resolve()
@@ -223,7 +223,7 @@ def remove(folder: Path, entry: Entry, names: Iterable[str]) -> None:
         if not os.path.lexists(path):
             continue
         if _is_changed(path, entry.files.get(name), entry.hashes.get(name)):
-            log.warning("%s: was changed after a run made it, so it is left; it belongs to no result now", path)
+            log.warning("%s: was changed after a run made it and is kept; it is no longer part of the result", path)
             continue
         path.unlink()
 

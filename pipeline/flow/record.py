@@ -100,7 +100,7 @@ class RunRecord(BaseModel):
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Return what the last run in a folder says of itself, however it ended.
+    """Return the record of the last run in a folder, whatever its status.
 
     Raises:
         InputError: there was no run, or its record is damaged.
@@ -145,7 +145,7 @@ def read_finished(folder: Path) -> RunRecord:
     if record.status == "failed":
         raise InputError(f"{folder}: the last run there failed ({record.problem}); run the clip again")
     if record.status == "stopped":
-        raise InputError(f"{folder}: the run there was stopped; run the clip again, it goes on where it stopped")
+        raise InputError(f"{folder}: the run there was stopped; run the clip again to resume it")
     if record.status == "running":
         raise InputError(f"{folder}: the run there goes on or was stopped; wait for its end, or run the clip again")
     return record

@@ -17,7 +17,7 @@ FRAME_PIXELS_MAX = 2**27  # 16K: 400 MB as RGB, and a few of them are in memory 
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what a library said, without its numbers and paths."""
+    """Return the message of a library error, without error codes and paths."""
     return str(getattr(error, "strerror", None) or error or type(error).__name__).splitlines()[0]
 
 
@@ -105,7 +105,7 @@ def pick_stream(container: InputContainer, path: Path, *, is_strict: bool = Fals
         what = f"only {' and '.join(held)}" if held else "nothing"
         if container.streams.video:
             what = "only a cover picture" + (" and audio" if container.streams.audio else "")
-        raise InputError(f"{path}: has no video stream ({what}); give a file with moving pictures")
+        raise InputError(f"{path}: has no video stream ({what}); give a video file")
     best = max(streams, key=lambda s: (s.width or 0) * (s.height or 0) if s.codec_context else -1)
     if best.codec_context is None:
         raise InputError(f"{path}: no decoder for its codec; convert it, e.g. `ffmpeg -i IN -c:v libx264 OUT`")

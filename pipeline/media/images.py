@@ -50,7 +50,7 @@ def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
 
 
 def plan_images(path: Path) -> ImagePlan:
-    """Return the usable images of a folder, glob or single image, by headers alone.
+    """Return the usable images of a folder, glob or single file; reads headers only.
 
     All share the size of the first. Others and unreadable ones are left out and named in the notes.
     """
@@ -195,7 +195,7 @@ def _grey_max(files: list[Path]) -> int | None:
 def check_declared(path: Path, image: Image.Image) -> None:
     """Raise `InputError` for a page that declares more pixels than can be decoded."""
     if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):
-        raise InputError(f"{path}: a picture of {image.width}x{image.height} cannot be held; make it smaller")
+        raise InputError(f"{path}: an image of {image.width}x{image.height} does not fit into memory; make it smaller")
 
 
 def _read_header(path: Path, grey: list[Path], moving: list[str]) -> tuple[tuple[int, int], float | None]:

@@ -108,5 +108,5 @@ def read_pages(path: Path, plan: PagePlan, first: int) -> Iterator[tuple[int, np
         raise
     except Exception as error:
         raise InputError(
-            f"{path}: picture {number + 1} of {len(plan.pages)} cannot be decoded ({reason_of(error)}); replace it"
+            f"{path}: page {number + 1} of {len(plan.pages)} cannot be decoded ({reason_of(error)}); replace it"
         ) from error

@@ -194,7 +194,7 @@ def _read_images(
                 raise InputError(f"{path}: the image has another size than its header says; replace it")
         except InputError as error:
             if not is_skipping:
-                raise TruncatedError(f"{error}; {number} images before it are good") from error
+                raise TruncatedError(f"{error}; {number} images before it are intact") from error
             log.warning("%s; left out", error)
             continue
         yield Frame(number, time_s, image)
@@ -229,9 +229,9 @@ def _read_pages(
             yield Frame(number, plan.times_s[number], image if shape == size else letterbox(image, *size), scale)
     except InputError as error:  # pages lean on the ones before them: there is no reading on after a bad one
         if is_skipping:
-            tell(f"{error}; the pictures from there on are left out")
+            tell(f"{error}; the frames from there on are skipped")
             return
-        raise TruncatedError(f"{error}; the pictures before it are good") from error
+        raise TruncatedError(f"{error}; the frames before it are intact") from error
 
 
 def focal_scale(shape: tuple[int, int], size: tuple[int, int]) -> float:

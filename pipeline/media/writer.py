@@ -158,7 +158,7 @@ class VideoWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self.part.absolute()), "w", format="mp4", options={"movflags": "faststart"})
         except (OSError, ValueError, av.FFmpegError) as error:
-            raise self._problem("written", error, "choose another place") from error
+            raise self._problem("written", error, "choose another path") from error
         # With times, the rate only guides the encoder, which takes no frame per day and no 65537th of a second.
         rate = min(max(self.rate, Fraction(1)), Fraction(1000)).limit_denominator(1001) if self._is_timed else self.rate
         stream = self._container.add_stream("libx264", rate=rate)

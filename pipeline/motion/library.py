@@ -72,8 +72,8 @@ def write_track(path: Path, track: MotionTrack) -> None:
     for name in ("pose", "betas", "trans"):
         if not np.isfinite(getattr(track, name)).all():
             raise RunError(
-                f"{path}: {path.stem} came out with a {name} that is not finite, so it was not written; "
-                "take back what you set of refine.*, or check the weights of the models"
+                f"{path}: {path.stem} has a {name} that is not finite, and was not written; "
+                "reset your refine.* settings, or check the weights of the models"
             )
     write_npz(path, {item.name: getattr(track, item.name) for item in fields(MotionTrack)})
 

@@ -19,7 +19,7 @@ class Named(Protocol):
 
 
 class Body(Protocol):
-    """What this package asks of a body model; rows of torch tensors in, rows of torch tensors out.
+    """The interface of a body model; takes and returns rows of torch tensors.
 
     `trans` is added after skinning, and the root turns about the pelvis of the shaped template (smplx's convention).
     """

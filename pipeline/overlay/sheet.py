@@ -25,7 +25,7 @@ def write_contact_sheet(video: Path, sheet_path: Path, count: int) -> list[int]:
         OSError: the picture cannot be written; nothing of it is left.
     """
     if sheet_path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{sheet_path}: is no name of a picture; end it in .png or .jpg")
+        raise InputError(f"{sheet_path}: not an image file name; end it in .png or .jpg")
     with RandomFrames(video) as frames:
         chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)).tolist()
         images = [frame.image for frame in frames.many(chosen)]
@@ -45,5 +45,5 @@ def write_contact_sheet(video: Path, sheet_path: Path, count: int) -> list[int]:
     try:
         write_bytes(sheet_path, data.tobytes())
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{sheet_path}: its folder is a file; choose another place") from error
+        raise InputError(f"{sheet_path}: its folder is a file; choose another path") from error
     return chosen

@@ -35,7 +35,7 @@ class TrackStage(Stage):
         for frame, detections in zip(chunk.frames, chunk.detections or (), strict=True):
             if len(detections) > PEOPLE_MAX:
                 raise InputError(
-                    f"frame {frame.index} has {len(detections)} people, and at most {PEOPLE_MAX} can be told apart; "
+                    f"frame {frame.index} has {len(detections)} people, and at most {PEOPLE_MAX} can be tracked; "
                     "lower detect.people_max, or give keypoints of fewer people"
                 )
             if self._cuts is not None and self._cuts.update(frame.image):

@@ -61,7 +61,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
         check_size("layers", layers, high=256)
         check_size("reach", reach, low=0, high=256)
         if check_size("width", width) % check_size("heads", heads):
-            raise ValueError(f"width {width} is no multiple of heads ({heads})")
+            raise ValueError(f"width {width} is not a multiple of heads ({heads})")
         self.poses = nn.Linear(144, width)
         self.told = nn.Linear(NUMBERS, width)
         self.diffusion_time = nn.Sequential(nn.Linear(2 * WAVES, width), nn.GELU(), nn.Linear(width, width))

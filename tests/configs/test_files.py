@@ -42,5 +42,5 @@ def test_what_is_missing_or_too_large_or_no_path_is_told(tmp_path: Path) -> None
         check_regular(tmp_path / "large", "a file", bytes_max=4)
     with pytest.raises(InputError, match=r"nowhere: cannot be read \(No such file"):
         check_regular(tmp_path / "nowhere", "a file")
-    with pytest.raises(InputError, match="is no path"):
+    with pytest.raises(InputError, match="not a valid path"):
         check_regular(tmp_path / "a\0b", "a file")

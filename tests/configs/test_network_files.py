@@ -31,8 +31,8 @@ def test_the_header_tells_how_much_a_file_holds(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "a header of 0 bytes"),
-        (b"\xff" * 200, "no .safetensors file, or cut"),
-        ((10).to_bytes(8, "little") + b"{", "cut"),
+        (b"\xff" * 200, "not a .safetensors file, or truncated"),
+        ((10).to_bytes(8, "little") + b"{", "truncated"),
         ((2).to_bytes(8, "little") + b"[]", "its header is a list"),
         ((4).to_bytes(8, "little") + b"nope", "not readable as JSON"),
     ],
@@ -67,7 +67,10 @@ def test_a_pipe_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_much_larger_than_the_weights_is_built(build) -> None:
-    with pytest.raises(ValueError, match="asks for a larger network than its weights"), BuildBudget(TensorSizes(3, 99)):
+    with (
+        pytest.raises(ValueError, match="describes a larger network than its weights"),
+        BuildBudget(TensorSizes(3, 99)),
+    ):
         build()
 
 

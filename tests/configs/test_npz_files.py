@@ -132,8 +132,8 @@ def test_what_is_no_archive_says_what_it_is(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.npz")
     (tmp_path / "folder.npz").mkdir()
     for name, message in [
-        ("npy", "a single array"), ("empty", "no .npz, or cut off"), ("text", "no .npz, or cut off"),
-        ("pipe", "no regular file"), ("folder", "no regular file"),
+        ("npy", "a single array"), ("empty", "not an .npz file"), ("text", "not an .npz file"),
+        ("pipe", "not a regular file"), ("folder", "not a regular file"),
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=message):
             read_npz(tmp_path / f"{name}.npz")

@@ -202,7 +202,7 @@ def test_a_run_that_was_stopped_says_so(
     with pytest.raises(KeyboardInterrupt):
         run(clips / "a.mp4", tmp_path, settings)
     assert read_record(tmp_path / "a").status == "stopped"
-    with pytest.raises(InputError, match="was stopped; run the clip again, it goes on where it stopped"):
+    with pytest.raises(InputError, match="was stopped; run the clip again to resume it"):
         read_finished(tmp_path / "a")
 
 

@@ -112,7 +112,7 @@ def test_a_file_that_is_no_checkpoint_is_not_put_into_the_cache(cache: Path, mon
     monkeypatch.setattr("trackers.weights._is_reachable", lambda: True)
     monkeypatch.setattr("trackers.weights._fetch", deliver)
     problem = download_asset("yolo11n-pose.pt", cache / "yolo11n-pose.pt")
-    assert "no zip file" in problem
+    assert "not a zip file" in problem
     assert "\n" not in problem
     assert list(cache.iterdir()) == []
 

@@ -61,7 +61,7 @@ def _read_frames(files: dict[str, Path], rows: PeopleRows) -> FolderContent:
             rows.add_frame(name)
             continue
         if is_whole_video(content):
-            raise InputError(f"{path}: is no frame's file and {len(files) - 1} more .json lie beside it; give it alone")
+            raise InputError(f"{path}: is not the file of a frame; {len(files) - 1} more .json lie beside it")
         found = read_frame(content, name, str(path), rows)
         if family and found and found != family:
             raise InputError(f"{path}: is of {found}, those before it of {family}; keep one tool's files")

@@ -50,7 +50,7 @@ def index_frames(keys: Iterable[FrameKey], source: Path, naming: FrameNaming, *,
     shift = (first or 0) if from_one else 0
     indices: dict[FrameKey, int] = {number: number - shift for number in numbers}
     if numbers and min(numbers) < shift:
-        raise InputError(f"{source}: frame {min(numbers)} comes before number {shift}, which was said to be the first")
+        raise InputError(f"{source}: frame {min(numbers)} comes before number {shift}, which was given as the first")
     named = index_names(names, source, naming, from_one=from_one)
     taken = set(indices.values())
     if doubled := next((name for name, index in named.items() if index in taken), None):
@@ -66,7 +66,7 @@ def index_names(names: Sequence[str], source: Path, naming: FrameNaming, *, from
     if of_image and len(index_of) == len(naming.image_names):
         if missing := sorted(set(names) - set(of_image)):
             log.warning(
-                "%s: %d names, e.g. %s, are not among the pictures; left out",
+                "%s: %d names, e.g. %s, match no image; ignored",
                 source, len(missing), shortened(missing[0]),
             )  # fmt: skip
         _refuse_doubles(of_image, source)
@@ -84,7 +84,7 @@ def index_names(names: Sequence[str], source: Path, naming: FrameNaming, *, from
         if first == 1:
             log.info("%s: file names count from 1, so 1 is the first frame", source)
     if smallest < first:
-        raise InputError(f"{source}: {taken[smallest]!r} comes before number {first}, which was said to be the first")
+        raise InputError(f"{source}: {taken[smallest]!r} comes before number {first}, which was given as the first")
     return {name: number - first for name, number in numbers.items()}
 
 

@@ -50,8 +50,8 @@ def choose_layout(
         names = " or ".join(f"{layout.title} ({layout.name})" for layout in layouts)
         counted = ", ".join(f"{layout.name} {vote}" for layout, vote in zip(layouts, votes, strict=True))
         raise InputError(
-            f"{source}: {layouts[0].count} points are {names}, and the people do not tell which (votes: {counted}); "
-            f"say it with --keypoints-format {layouts[0].name}"
+            f"{source}: {layouts[0].count} points are {names}, and the people are ambiguous (votes: {counted}); "
+            f"set --keypoints-format {layouts[0].name}"
         )
     return layouts[int(votes.argmax())]
 

@@ -23,7 +23,7 @@ class FilePerson:
 
 @dataclass(slots=True)
 class PeopleRows:
-    """People of all frames, gathered a person at a time. Of points beyond the kept ones nothing is stored."""
+    """People of all frames, collected one by one; only the supported keypoints are stored."""
 
     wanted: KeypointLayout | None = None  # None = recognise it
     count: int = 0  # of points per person; 0 = nobody yet

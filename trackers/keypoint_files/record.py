@@ -115,7 +115,7 @@ class KeypointRecord:
         else:
             found = f"{beyond} of its {len(self._named)} frames lie beyond the end of the video"
         log.warning(
-            "%s: %s, which has %d frames; check that the file is of this very clip and counts its frames from 0",
+            "%s: %s, which has %d frames; check that the file belongs to this clip and counts its frames from 0",
             self._path, found, frame_count,
         )  # fmt: skip
 
@@ -145,7 +145,7 @@ class KeypointRecord:
         if not (is_near.all() and is_box_near.all()) and not self._is_warned:
             self._is_warned = True
             log.warning(
-                "%s: in frame %d keypoints or a box lie more than %d px outside the picture of %d x %d; such are left "
+                "%s: in frame %d keypoints or a box lie more than %d px outside the image of %d x %d; they are left "
                 "out, here and in later frames; check that the file is of this video and in its pixels",
                 self._path, index, reach, width, height,
             )  # fmt: skip
@@ -217,6 +217,6 @@ def _identities(rows: PeopleRows, order: np.ndarray, frame: np.ndarray, source: 
     if is_double.any():
         row = by_id[int(np.flatnonzero(is_double)[0])]
         raise InputError(
-            f"{source}: frame {frame[row]} has two people of identity {ids[row]}; mend it, or leave out --keep-ids"
+            f"{source}: frame {frame[row]} has two people of identity {ids[row]}; correct it, or leave out --keep-ids"
         )
     return ids

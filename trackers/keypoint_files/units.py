@@ -43,8 +43,8 @@ def is_normalised(points: np.ndarray, family: str, source: str, *, is_usual: boo
     if below > BELOW_MAX * counted:
         raise InputError(
             f"{source}: its keypoints run from {-reach.max():.1f} to {reach.max():.1f}; pixels of the video are "
-            "needed, or shares of the picture from 0 to 1"
+            "needed, or coordinates normalised to 0 to 1"
         )
     usual = "" if is_usual else "; if they are pixels, check the file"
-    log.info("%s: keypoints are shares of the picture (0 to 1), turned into pixels by its size%s", source, usual)
+    log.info("%s: keypoints are normalised (0 to 1), scaled to pixels by the image size%s", source, usual)
     return True

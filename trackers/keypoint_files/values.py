@@ -124,7 +124,7 @@ def read_track_id(entry: dict[str, Any], keys: Sequence[str], label: str) -> int
 
 
 def shortened(value: Any) -> str:
-    """Return a value as an error shows it: at most 40 characters, on one line, without printing all of it."""
+    """Return a value for an error message: on one line, at most 40 characters."""
     if isinstance(value, list | np.ndarray):
         inner = ", ".join("[...]" if isinstance(item, list | np.ndarray) else shortened(item) for item in value[:8])
         text = f"[{inner}, ...]" if len(value) > 8 else f"[{inner}]"

@@ -24,7 +24,7 @@ SHOWN = 8
 
 
 class Autoencoder(nn.Module):
-    """The latent encoder, named as in `DPMesh`, and a decoder of the same widths that lives in training only."""
+    """The latent encoder, named as in `DPMesh`, and a decoder of the same widths, used in training only."""
 
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()

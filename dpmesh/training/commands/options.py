@@ -27,7 +27,7 @@ STEPS = 4000
 
 
 def run_command(parse: Callable[[], argparse.Namespace], run: Callable[[argparse.Namespace], object]) -> int:
-    """Run a command and return its exit code; what a user can act on is one line on stderr."""
+    """Run a command and return its exit code; user errors are one line on stderr."""
 
     def command() -> None:
         options = parse()
@@ -56,7 +56,7 @@ def log_to_stderr() -> None:
 def add_loop_options(
     parser: argparse.ArgumentParser, *, batch_rows: int, learning_rate: float, has_bfloat16: bool = True
 ) -> None:
-    """Add what every training with `Loop` is told."""
+    """Add the options of every training that uses `Loop`."""
     parser.add_argument("--output", type=Path, required=True, help="checkpoint, log, curves and samples go here")
     parser.add_argument("--steps", type=positive_int, help="length of the training")
     parser.add_argument("--minutes", type=positive_float, help="length of the training, in minutes of computing")
@@ -78,7 +78,7 @@ def add_crop_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_sources(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
-    """Return the options of a training that was told where its pictures come from; else end the command."""
+    """Return the options if they name a source of training images; otherwise end the command."""
     given = vars(options)
     if given.get("poses") is not None and given["backgrounds"] is None:
         parser.error("--poses: needs --backgrounds, a folder of pictures without people")

@@ -21,7 +21,7 @@ _DAMAGE = (RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.Un
 
 
 def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
-    """Return what a training wrote; nothing in the file is executed.
+    """Return the checkpoint of a training; no code in the file is executed.
 
     Raises:
         InputError: there is no such file, or it is not the whole checkpoint of a training.

@@ -46,7 +46,7 @@ class Source(Protocol[Given]):
 
 @dataclass(frozen=True, slots=True)
 class LoopPlan:
-    """How long a network is trained, and how it is stepped."""
+    """Duration and optimiser settings of a training."""
 
     schedule: Schedule
     batch_rows: int = 64
@@ -109,7 +109,7 @@ def take_over(network: Any, start: Path, part: str = "") -> None:
 
 
 class Loop(Generic[Network, Batch, Held]):
-    """Trains a network; everything a later process needs to go on is in `checkpoint.pt`.
+    """Trains a network; `checkpoint.pt` holds everything needed to resume.
 
     A training derives from it and says what its network is paid for (`losses`), how good it is (`measure`) and, where
     that can be looked at, what it makes (`sample_image`).

@@ -1,4 +1,4 @@
-"""Batched random draws on one device, named by whole numbers: the same names give the same draws there."""
+"""Batched random numbers on one device, seeded by whole numbers: equal seeds give equal numbers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Number = float | Tensor
 
 
 class Rng:
-    """A source of random tensors.
+    """A seeded generator of random tensors.
 
     Args:
-        names: whole numbers that name the draw, such as a seed and the number of a batch.
+        names: whole numbers that seed the generator, such as a seed and the number of a batch.
         device: where the tensors lie; a CPU and a GPU draw different numbers.
     """
 
@@ -27,11 +27,11 @@ class Rng:
         self.numpy = np.random.default_rng(state[1])
 
     def uniform(self, low: Number, high: Number, *shape: int) -> Tensor:
-        """Return float32 (*shape), even between `low` and `high`."""
+        """Return float32 (*shape), uniform between `low` and `high`."""
         return low + (high - low) * torch.rand(shape, generator=self.generator, device=self.device)
 
     def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """Return float32 (*shape) whose logarithms are even between those of `low` and `high`."""
+        """Return float32 (*shape) whose logarithms are uniform between those of `low` and `high`."""
         return self.uniform(math.log(low), math.log(high), *shape).exp()
 
     def normal(self, deviation: Number, *shape: int) -> Tensor:
@@ -47,13 +47,13 @@ class Rng:
         return torch.randint(high, shape, generator=self.generator, device=self.device)
 
     def pick(self, weights: Sequence[float], *shape: int) -> Tensor:
-        """Return int64 (*shape), each place drawn in proportion to its weight."""
+        """Return int64 (*shape), indices drawn in proportion to the weights."""
         edges = torch.tensor(weights, dtype=torch.float32, device=self.device).cumsum(0)
         drawn = self.uniform(0.0, 1.0, *shape) * edges[-1]
         return torch.searchsorted(edges, drawn, right=True).clamp_max(len(weights) - 1)
 
     def directions(self, *shape: int) -> Tensor:
-        """Return unit vectors (*shape, 3), even over the sphere."""
+        """Return unit vectors (*shape, 3), uniform over the sphere."""
         return torch.nn.functional.normalize(self.normal(1.0, *shape, 3), dim=-1)
 
 

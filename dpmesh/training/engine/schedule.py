@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The length of a training and the course of its learning rate."""
+    """The duration of a training and its learning rate schedule."""
 
     learning_rate: float
     steps: int | None = None

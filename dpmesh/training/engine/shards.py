@@ -29,7 +29,7 @@ Noun = TypeVar("Noun", bound=Any)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then put it in place in one step."""
+    """Let `write` fill a temporary file, then rename it to `path`."""
     draft = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         write(draft)
@@ -41,7 +41,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_arrays(path: Path, noun: Any) -> None:
-    """Write the arrays or CPU tensors of a dataclass as one uncompressed npz, whole or not at all."""
+    """Write the arrays or CPU tensors of a dataclass as one uncompressed npz, atomically."""
     arrays = {field.name: np.asarray(getattr(noun, field.name)) for field in fields(noun)}
 
     def save(draft: Path) -> None:
@@ -77,7 +77,7 @@ def read_arrays(path: Path, kind: type[Noun], convert: Callable[[np.ndarray], An
 
 
 def claim_folder(folder: Path, settings: dict[str, Any]) -> None:
-    """Make a folder for data of these settings, or check that it was made for the same.
+    """Create a folder for data of these settings, or check that it was created for the same ones.
 
     Raises:
         RunError: the folder holds data of other settings.

@@ -23,7 +23,7 @@ HIP_INDICES, SHOULDER_INDICES = (1, 2), (16, 17)
 
 @dataclass(frozen=True, slots=True)
 class KeypointNoise:
-    """How often and how far keypoints are wrong; lengths are shares of the crop's side."""
+    """Rates and magnitudes of keypoint errors; lengths are fractions of the crop's side."""
 
     jitter: float = 0.012
     hidden_jitter: float = 0.035

@@ -6,7 +6,7 @@ from dpmesh.training.people.crops import Crops
 
 
 def as_annotated(crops: Crops) -> Tensor:
-    """Return the joints (R, 30, 2) in crop pixels with the hips where people mark them in pictures: farther out.
+    """Return the joints (R, 30, 2) in crop pixels with the hips where annotators mark them: farther out.
 
     The shares are those of the `coco17` joint set (configs/skeletons.py).
     """

@@ -1,4 +1,4 @@
-"""Crops of synthetic people with their truth: what the recovery network learns from."""
+"""Crops of synthetic people with ground truth: the training data of the recovery network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CUT_TRIES, _WHOLE_TRIES = 36, 12
 
 @dataclass(frozen=True, slots=True)
 class Crops(Shaped):
-    """Pictures of one person each, with truth. Camera axes x right, y down, z forward; metres, radians."""
+    """Images of one person each, with ground truth. Camera axes x right, y down, z forward; metres, radians."""
 
     image: Annotated[Tensor, "n", 3, "P", "P"]  # uint8 RGB, black outside the full image
     pose: Annotated[Tensor, "n", 24, 3]  # float32, root in the full image's camera

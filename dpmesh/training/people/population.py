@@ -1,4 +1,4 @@
-"""The people of synthetic pictures before they are placed: shape, pose, clothes; and the studio that draws them."""
+"""The people of synthetic images before they are positioned: shape, pose, clothes; and the studio that renders them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PoseSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The people of N pictures, R in all, in camera axes with `trans` at zero; M places per picture."""
+    """The people of N images, R in all, in camera axes with `trans` at zero; M slots per image."""
 
     image_index: Tensor  # (R,) int64, ascending
     slot: Tensor  # (R,) int64, 0 for a picture's first person
@@ -51,7 +51,7 @@ class Population:
 
 
 class Studio:
-    """A body, its renderer, poses and backgrounds: all a picture is made from.
+    """A body, its renderer, poses and backgrounds: the sources of synthetic images.
 
     Args:
         body: the body model, on `device`.

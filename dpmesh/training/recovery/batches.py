@@ -37,7 +37,7 @@ def prepare(
     has_images: bool = True,
     is_recoloured: bool = True,
 ) -> TrainingBatch:
-    """Return a batch on the crops' device; with augmentation, the same crops look different at every pass.
+    """Return a batch on the crops' device, with random augmentation.
 
     `is_recoloured` tells whether that goes for their colours, too.
     """

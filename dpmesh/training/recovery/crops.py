@@ -35,7 +35,7 @@ class LiveCrops:
 
 
 class CropShards:
-    """Every crop of some folders of shards."""
+    """The crops of several folders of shards."""
 
     def __init__(self, folders: Sequence[Path], limit: int | None = None) -> None:
         """

@@ -26,7 +26,7 @@ def place_of(path: Path) -> str:
 
 
 def list_backgrounds(folder: str | Path, split: str) -> list[Path]:
-    """Return the pictures of one split, sorted; a place belongs to one split only.
+    """Return the images of one split, sorted; a location belongs to one split only.
 
     Raises:
         InputError: the folder holds no picture of that split.

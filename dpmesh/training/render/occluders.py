@@ -15,7 +15,7 @@ _WAVES = 5
 
 @dataclass(frozen=True, slots=True)
 class Covers:
-    """What lies over pictures."""
+    """Occluders in front of images."""
 
     alpha: Tensor  # (N, H, W) float32, 1 where nothing behind is seen
     colour: Tensor  # (N, H, W, 3) float32 0 to 255

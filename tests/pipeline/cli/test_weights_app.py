@@ -144,11 +144,11 @@ def test_a_score_model_with_one_changed_byte_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("import", "dpmesh", "LICENSE"), "error: LICENSE does not tell how to call it; give --name"),
+        (("import", "dpmesh", "LICENSE"), "error: LICENSE gives no name for the model; give --name"),
         (("import", "dpmesh", "none_best_ckpt.pth.tar"), "error: none_best_ckpt.pth.tar: no such file"),
         (("import", "scorehmr", "model-100.pt"), "error: model-100.pt: no such file"),
         (("export", "dpmesh", "dpmesh-3dpw", "out.pth"), "then run `dpmesh-video weights import dpmesh FILE --name dp"),
-        (("export", "dpmesh", "bundled-detector", "out.pth"), "is no network's folder"),
+        (("export", "dpmesh", "bundled-detector", "out.pth"), "is not a network folder"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_do(tmp_path: Path, words: tuple[str, ...], said: str) -> None:

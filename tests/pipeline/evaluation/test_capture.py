@@ -109,9 +109,9 @@ def change_camera(folder: Path, **changes: object) -> None:
     [
         ({"K": [[-500, 0, 320], [0, 510, 180], [0, 0, 1]]}, "camera cam01: K is .*-500"),
         ({"K": [[float("nan"), 0, 320], [0, 510, 180], [0, 0, 1]]}, "camera cam01: K is .*nan"),
-        ({"R": (-np.eye(3)).tolist()}, "camera cam01: R .* is no rotation"),
-        ({"R": (1.01 * np.eye(3)).tolist()}, "camera cam01: R .* is no rotation"),
-        ({"R": np.full((3, 3), np.nan).tolist()}, "camera cam01: R .* is no rotation"),
+        ({"R": (-np.eye(3)).tolist()}, "camera cam01: R .* is not a rotation"),
+        ({"R": (1.01 * np.eye(3)).tolist()}, "camera cam01: R .* is not a rotation"),
+        ({"R": np.full((3, 3), np.nan).tolist()}, "camera cam01: R .* is not a rotation"),
         ({"t": [0, 0, float("inf")]}, "camera cam01: t is .*inf"),
         ({"size": [640]}, "no calibration of this layout"),
     ],

@@ -138,7 +138,7 @@ def test_what_looks_like_a_film_or_picture_and_is_left_out_is_named(
     (tmp_path / "recording").write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(400))
     assert [clip.name for clip in find_clips([str(tmp_path)])] == ["a"]
     assert len(caplog.records) == 1
-    assert "left out: b.BRAW, recording, thumb.jpg;" in caplog.text
+    assert "skipped: b.BRAW, recording, thumb.jpg;" in caplog.text
 
 
 def test_a_film_under_another_name_is_pointed_out(tmp_path: Path) -> None:

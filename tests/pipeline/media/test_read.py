@@ -297,7 +297,7 @@ def test_images_after_one_that_is_skipped_keep_their_places(tmp_path: Path) -> N
         assert same(list(read_frames(tmp_path, on_corrupt="skip", from_index=first)), frames[kept:])
     assert [f.index for f in read_frames(tmp_path, on_corrupt="skip", start_s=0.05)] == [2, 3]
     found, message = read_until_damage(tmp_path)
-    assert [f.index for f in found] == [0] and message is not None and "1 images before it are good" in message
+    assert [f.index for f in found] == [0] and message is not None and "1 images before it are intact" in message
 
 
 @pytest.mark.parametrize(("degrees", "mirrored"), [(0, False), (90, False), (180, False), (270, False), (90, True)])

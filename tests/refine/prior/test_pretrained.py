@@ -24,10 +24,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (json.dumps(GOOD | {"width": -4}), "width is -4, expected a whole number"),
         (json.dumps(GOOD | {"width": 4_000_000}), "width is 4000000, expected"),
-        (json.dumps(GOOD | {"width": 60_000}), "asks for a larger network than its weights"),
+        (json.dumps(GOOD | {"width": 60_000}), "describes a larger network than its weights"),
         (json.dumps(GOOD | {"layers": 200}), "lacks|larger network"),
         (json.dumps(GOOD | {"heads": 0}), "heads is 0"),
-        (json.dumps(GOOD | {"heads": 3}), "no multiple of heads"),
+        (json.dumps(GOOD | {"heads": 3}), "not a multiple of heads"),
         (json.dumps(GOOD | {"reach": 2.5}), "reach is 2.5"),
         (json.dumps(GOOD | {"wings": 2}), "wings"),
         ("[" * 100_000, "nested too deep"),

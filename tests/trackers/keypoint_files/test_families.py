@@ -172,7 +172,7 @@ def test_ultralytics_label_files_are_read_with_confidence_and_identity(
     has_id = 7 in behind
     with caplog.at_level(logging.INFO):
         record = KeypointRecord(tmp_path, is_id_kept=has_id)
-    assert "shares of the picture" in caplog.text
+    assert "keypoints are normalised" in caplog.text
     found = _find(record)
     for frame, people in enumerate(found):
         assert np.allclose(people.keypoints[0, :, :2], points_of(LAYOUTS["coco17"], 5.0 * frame)[:, :2], atol=0.01)

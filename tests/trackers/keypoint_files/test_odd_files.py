@@ -93,7 +93,7 @@ def test_shares_of_the_picture_become_pixels_with_a_word_and_so_do_their_boxes(t
     entries[4]["keypoints"][:2] = [40.0, 9.0]  # one stray among many
     with caplog.at_level(logging.INFO):
         found = _find(KeypointRecord(_write(tmp_path / "a.json", entries)), 9)
-    assert "keypoints are shares of the picture (0 to 1)" in caplog.text
+    assert "keypoints are normalised (0 to 1)" in caplog.text
     assert np.allclose(found[2].keypoints[0], points_of(LAYOUTS["coco17"], 10), atol=0.01)
     assert np.allclose(found[2].boxes_xyxy, [[256, 108, 384, 288]], atol=0.01)
 
