@@ -118,11 +118,10 @@ def one_line(error: object) -> str:
     return f"{type(error).__name__}{': ' if text else ''}{text}"[:160]
 
 
-def listing(names: Iterable[str], *, shown: int = 3) -> str:
-    """Return the first names of a list and the number of the others."""
+def listing(names: Iterable[str]) -> str:
+    """Return the first names of a list, and the number of the others."""
     rows = sorted(names)
-    more = f" and {len(rows) - shown} more" if len(rows) > shown else ""
-    return ", ".join(rows[:shown]) + more
+    return ", ".join(rows[:3]) + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
 
 
 def _check_archive(path: Path) -> None:

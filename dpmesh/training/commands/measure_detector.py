@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from configs.command import OptionParser
 from configs.errors import InputError
@@ -65,7 +66,7 @@ class DetectorEyes:
         for row, (result, box) in enumerate(zip(told, _boxes(crops), strict=True)):
             if len(result.boxes) == 0 or box.isnan().any():
                 continue
-            overlap = _overlaps(box, result.boxes.xyxy.cpu().float())
+            overlap = box_iou(box[None], result.boxes.xyxy.cpu().float())[0]
             best = int(overlap.argmax())
             if overlap[best] >= OVERLAP_MIN:
                 joints[row], confidence[row] = result.keypoints.xy[best].cpu(), result.keypoints.conf[best].cpu()
@@ -199,12 +200,6 @@ def _open(options: argparse.Namespace) -> Eyes:
     from ultralytics import YOLO
 
     return DetectorEyes(YOLO(str(options.weights)), options.image_px, options.device)
-
-
-def _overlaps(box: Tensor, boxes: Tensor) -> Tensor:
-    """Return intersection over union (N,) of a box (4,) with boxes (N, 4)."""
-    shared = (torch.minimum(box[2:], boxes[:, 2:]) - torch.maximum(box[:2], boxes[:, :2])).clamp_min(0).prod(-1)
-    return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(-1) - shared)
 
 
 def _rounded(value: Any) -> Any:

@@ -106,17 +106,15 @@ def find_fragments(
     width: int,
     height: int,
     *,
-    cull_back: bool = True,
     rows_at_once: int = 2,
     candidates_at_once: int = 1 << 16,
 ) -> Fragments:
-    """Return every (pixel centre, face) pair where the face covers the pixel.
+    """Return every (pixel centre, face) pair where the face, turned to the camera, covers the pixel.
 
     Args:
         screen: (R, V, 3) pixel x, y and 1/depth, from `project`.
         faces: (F, 3) int64; corners run counter-clockwise when seen from outside.
         width, height: of the window in pixels; what lies outside of it is dropped, as is a face nearer than `NEAR_M`.
-        cull_back: drop faces that turn away from the camera.
         rows_at_once: meshes per pass: a few keep a CPU in its cache, many keep a GPU busy.
         candidates_at_once: about how many pixel centres are tried at once; likewise.
     """
@@ -124,7 +122,7 @@ def find_fragments(
     near = _in_window(screen, width, height).nonzero().squeeze(1)
     found: list[tuple[Tensor, ...]] = []
     for some in near.split(rows_at_once):
-        boxed = _box_faces(screen[some], faces, width, height, cull_back)
+        boxed = _box_faces(screen[some], faces, width, height)
         ends = (boxed.wide * boxed.high).cumsum(0)
         total = int(ends[-1]) if len(ends) else 0
         limits = torch.tensor(
@@ -162,7 +160,7 @@ class _BoxedFaces:
     planes: tuple[Tensor, ...]  # nine of (M,): value at the corner, step in x, step in y of b, of c, of 1/depth
 
 
-def _box_faces(screen: Tensor, faces: Tensor, width: int, height: int, cull_back: bool) -> _BoxedFaces:
+def _box_faces(screen: Tensor, faces: Tensor, width: int, height: int) -> _BoxedFaces:
     # One plain list per coordinate and corner: gathering whole rows of three is several times slower on a CPU.
     xs, ys, zs = (screen[..., k].reshape(-1) for k in range(3))
     base = torch.arange(len(screen), device=screen.device)[:, None] * screen.shape[1]
@@ -172,7 +170,7 @@ def _box_faces(screen: Tensor, faces: Tensor, width: int, height: int, cull_back
     cx, cy = xs[ic] - ax, ys[ic] - ay
     area = bx * cy - by * cx
     # Counter-clockwise seen from outside is a negative area where y points down.
-    face = ((area < 0) if cull_back else (area != 0)).nonzero().squeeze(1)
+    face = (area < 0).nonzero().squeeze(1)
     ax, ay, bx, by, cx, cy = (t[face] for t in (ax, ay, bx, by, cx, cy))
     left = torch.ceil(torch.minimum(bx, cx).clamp_max(0) + ax - 0.5).clamp_min(0)
     top = torch.ceil(torch.minimum(by, cy).clamp_max(0) + ay - 0.5).clamp_min(0)
