@@ -34,7 +34,7 @@ add_programs(app, evaluate_app)
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one line per chunk")]
 
 
-@app.command()
+@app.command(short_help="Turn videos into motion files and an overlay.")
 def run(
     inputs: Annotated[list[str] | None, typer.Argument(help="videos, folders of videos or of images, or globs")] = None,
     output: Output = Path("out"),
@@ -147,7 +147,7 @@ def _print_plan(inputs: list[str], output: Path, settings: "RunSettings") -> int
     return exit_code(plans)
 
 
-@app.command()
+@app.command(short_help="Run the bundled clip and print its errors.")
 def demo(
     output: Output = Path("out"),
     verbose: Verbose = False,
@@ -168,7 +168,7 @@ def demo(
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(short_help="Correct who is who in a finished run.")
 def edit(
     folder: Annotated[Path, typer.Argument(help="a run's folder, as out/clip")],
     swap: Annotated[
@@ -180,7 +180,7 @@ def edit(
     clear: Annotated[bool, typer.Option("--clear", help="take back all earlier edits first")] = False,
     source: Annotated[Path | None, typer.Option("--input", help="the video, where it was moved")] = None,
 ) -> None:
-    """Put right who is who in a run: swaps, splits, merges, drops, in this order; without any, list the people.
+    """Correct who is who in a run: swaps, splits, merges, drops, in this order; without any, list the people.
 
     Edits add up over calls and stay for later runs of the clip. Nobody is renumbered.
     """
@@ -207,22 +207,22 @@ def edit(
         raise typer.Exit(exit_code([done.result]))
 
 
-@app.command()
+@app.command(short_help="Show what a run or a motion file contains.")
 def inspect(
     path: Annotated[Path, typer.Argument(help="a run's folder, or one motion file")],
     sheet: Annotated[Path | None, typer.Option(help="also write frames of the overlay into this picture")] = None,
     frames: Annotated[int, typer.Option(min=1, help="how many frames the picture shows")] = 12,
 ) -> None:
-    """Say what is in a run or in a motion file."""
+    """Show what a run or a motion file contains."""
     _configure_log(False)
     from pipeline.cli.inspection import inspect_path
 
     inspect_path(path, sheet, frames)
 
 
-@app.command()
+@app.command(short_help="Check what this machine can do.")
 def doctor() -> None:
-    """Say what this machine can do, and what is missing."""
+    """Check what this machine can do, and what is missing."""
     _configure_log(False)
     from pipeline.cli.doctor import examine
 

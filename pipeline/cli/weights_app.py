@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
 PUBLISHED = re.compile(r"(.+)_best_ckpt\.pth\.tar")
 
-weights_app = typer.Typer(
-    help="The models: which exist, whether they are intact, how to import and export them.", no_args_is_help=True
-)
-import_app = typer.Typer(help="Convert models of others into the cache folder.", no_args_is_help=True)
-export_app = typer.Typer(help="Write models in the layout of others.", no_args_is_help=True)
+weights_app = typer.Typer(help="List, verify, import and export models.", no_args_is_help=True)
+import_app = typer.Typer(help="Import models of other projects into the cache.", no_args_is_help=True)
+export_app = typer.Typer(help="Export models in the layout of other projects.", no_args_is_help=True)
 weights_app.add_typer(import_app, name="import")
 weights_app.add_typer(export_app, name="export")
 
@@ -28,7 +26,7 @@ Replace = Annotated[bool, typer.Option("--replace", help="replace an earlier imp
 
 @weights_app.callback()
 def configure() -> None:
-    """The models: which exist, whether they are intact, how to import and export them."""
+    """List, verify, import and export models."""
     log_to_stderr()
 
 
@@ -64,9 +62,9 @@ def _verdict(status: "WeightsStatus") -> str:
     return "ok" if status.state == "ok" else f"found at {status.path}; the catalogue has no hash to compare with"
 
 
-@weights_app.command()
+@weights_app.command(short_help="Show a model's source, licence and path.")
 def where(name: Annotated[str, typer.Argument(help="a name of `weights list`")]) -> None:
-    """Say where a model comes from, under which licence, and where it lies."""
+    """Show where a model comes from, its licence and its path."""
     from configs.weights import find_entry, how_to_get, list_weights, locate
 
     entry = find_entry(name)
