@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.posefix import SeenKeypoints, disturb, similarity_distances
-from dpmesh.training.recovery.published_look import COVER_TRIES, covers_of, look_of
+from dpmesh.training.recovery.published_augmentation import COVER_TRIES, covers_of, crop_changes_of
 
 PUBLISHED_DRAWS, OWN_DRAWS = 400, 4000
 DEVIATIONS = 4.0
@@ -94,7 +94,7 @@ def test_the_same_draws_give_the_published_augmentation(augment_case: Any) -> No
     normals, others = np.random.RandomState(seed), random.Random(seed)
     normal = torch.from_numpy(normals.randn(1, 2))
     uniform = torch.tensor([[others.random() for _ in range(4)]], dtype=torch.float64)
-    found = look_of(normal, uniform)
+    found = crop_changes_of(normal, uniform)
     assert float(found.scale) == pytest.approx(float(augment_case["scale"]))
     assert np.rad2deg(float(found.turn_rad)) == pytest.approx(float(augment_case["rot"]))
     np.testing.assert_allclose(found.colour[0], augment_case["color"])

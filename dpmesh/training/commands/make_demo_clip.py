@@ -190,19 +190,17 @@ def make_demo(options: argparse.Namespace) -> None:
     log.info("%d people, %d frames in %s", len(actors), len(frames), options.output)
 
 
-def cover_view(image: np.ndarray, top_share: float) -> np.ndarray:
-    """Return a picture cut to the clip's size (HEIGHT, WIDTH, 3); `top_share` of what is too high goes at the top."""
+def cover_view(image: np.ndarray, top_fraction: float) -> np.ndarray:
+    """Return a picture cut to the clip's size (HEIGHT, WIDTH, 3); `top_fraction` of what is too high goes at the top."""
     scale = max(WIDTH / image.shape[1], HEIGHT / image.shape[0])
     large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    top, left = int((large.shape[0] - HEIGHT) * top_share), (large.shape[1] - WIDTH) // 2
+    top, left = int((large.shape[0] - HEIGHT) * top_fraction), (large.shape[1] - WIDTH) // 2
     return np.ascontiguousarray(large[top : top + HEIGHT, left : left + WIDTH])
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
-    parser = OptionParser(
-        prog="dpmesh-video data demo-clip", description="Make the demo clip and its truth."
-    )
+    parser = OptionParser(prog="dpmesh-video data demo-clip", description="Make the demo clip and its truth.")
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `dpmesh-video data mocap`")
     parser.add_argument("--background", required=True, type=Path, help="picture behind the people")

@@ -40,14 +40,14 @@ BATCH = 16
 SEED = 54321
 
 
-class Eyes(Protocol):
+class KeypointSource(Protocol):
     """What finds the keypoints of the person that a crop is about."""
 
-    def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+    def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
         """Return keypoints (R, 17, 2) in crop pixels, their confidence (R, 17), and who was found (R,) bool."""
 
 
-class DetectorEyes:
+class DetectorKeypoints:
     """An `ultralytics.YOLO` of a pose network; of the people it finds, the one whose box fits best counts."""
 
     def __init__(self, network: Any, image_px: int, device: str) -> None:
@@ -57,13 +57,15 @@ class DetectorEyes:
         """
         self._network, self._image_px, self._device = network, image_px, device
 
-    def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+    def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
         """Return keypoints, confidence and who was found."""
         images = [np.ascontiguousarray(image) for image in crops.image.permute(0, 2, 3, 1).flip(-1).cpu().numpy()]
-        told = self._network.predict(images, imgsz=self._image_px, conf=SCORE_MIN, device=self._device, verbose=False)
+        results = self._network.predict(
+            images, imgsz=self._image_px, conf=SCORE_MIN, device=self._device, verbose=False
+        )
         joints, confidence = torch.zeros(len(crops), 17, 2), torch.zeros(len(crops), 17)
         is_found = torch.zeros(len(crops), dtype=torch.bool)
-        for row, (result, box) in enumerate(zip(told, _boxes(crops), strict=True)):
+        for row, (result, box) in enumerate(zip(results, _boxes(crops), strict=True)):
             if len(result.boxes) == 0 or box.isnan().any():
                 continue
             overlap = box_iou(box[None], result.boxes.xyxy.cpu().float())[0]
@@ -74,22 +76,22 @@ class DetectorEyes:
         return joints, confidence, is_found
 
 
-class ReaderEyes:
+class RefinerKeypoints:
     """The keypoint reader, given the box round each person and no guess."""
 
     def __init__(self, refiner: KeypointRefiner) -> None:
         self._refiner = refiner
 
-    def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+    def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
         """Return keypoints, confidence and who was found: everybody of whom two joints lie in the crop."""
         boxes = _boxes(crops)
         is_found = ~boxes.isnan().any(1)
         rows = is_found.nonzero().squeeze(1)
         images = list(crops.image[rows].permute(0, 2, 3, 1).cpu().numpy())
         guess = np.zeros((len(rows), 17, 3), np.float32)
-        told = torch.zeros(len(crops), 17, 3)
-        told[rows] = torch.from_numpy(self._refiner.read(images, np.arange(len(rows)), boxes[rows].numpy(), guess))
-        return told[..., :2], told[..., 2], is_found
+        results = torch.zeros(len(crops), 17, 3)
+        results[rows] = torch.from_numpy(self._refiner.read(images, np.arange(len(rows)), boxes[rows].numpy(), guess))
+        return results[..., :2], results[..., 2], is_found
 
 
 def _boxes(crops: Crops) -> Tensor:
@@ -108,9 +110,9 @@ def _boxes(crops: Crops) -> Tensor:
     return boxes
 
 
-def sightings(eyes: Eyes, crops: CropShards) -> tuple[Sighting, Tensor]:
+def sightings(source: KeypointSource, crops: CropShards) -> tuple[Sighting, Tensor]:
     """Return the keypoints of those crops whose person was found, and which these are (R,) bool."""
-    parts = [eyes.look(batch) for batch in crops.in_order(BATCH)]
+    parts = [source.estimate(batch) for batch in crops.in_order(BATCH)]
     joints, confidence, is_found = (torch.cat([part[place] for part in parts]) for place in range(3))
     return truth_of(crops.crops, joints, confidence).take(is_found), is_found
 
@@ -122,22 +124,22 @@ def format_statistics(columns: dict[str, ErrorStatistics]) -> str:
     def add(name: str, values: list[float], style: str = "{:.1%}") -> None:
         lines.append([name, *(style.format(value) for value in values)])
 
-    told = list(columns.values())
+    results = list(columns.values())
     for state in ("visible", "hidden"):
         for name in ("missing", "spread", "inverted", "swapped", "wild", "bias_out", "bias_down"):
-            add(f"{state}: {name}", [getattr(getattr(column, state)["all"], name) for column in told])
-        add(f"{state}: confidence", [getattr(column, state)["all"].confidence for column in told], "{:.2f}")
-    for kind in told[0].visible:
+            add(f"{state}: {name}", [getattr(getattr(column, state)["all"], name) for column in results])
+        add(f"{state}: confidence", [getattr(column, state)["all"].confidence for column in results], "{:.2f}")
+    for kind in results[0].visible:
         if kind != "all":
-            add(f"spread of {kind}, visible", [column.visible[kind].spread for column in told])
-            add(f"spread of {kind}, hidden", [column.hidden[kind].spread for column in told])
-    add("whole person inverted", [column.whole_inversions for column in told])
-    add("scatter between people (log)", [column.person_scatter for column in told], "{:.2f}")
-    add("correlation along a limb bone", [column.bone_correlation for column in told], "{:.2f}")
+            add(f"spread of {kind}, visible", [column.visible[kind].spread for column in results])
+            add(f"spread of {kind}, hidden", [column.hidden[kind].spread for column in results])
+    add("whole person inverted", [column.whole_inversions for column in results])
+    add("scatter between people (log)", [column.person_scatter for column in results], "{:.2f}")
+    add("correlation along a limb bone", [column.bone_correlation for column in results], "{:.2f}")
     lines.append(
         [
             "confidence by error: below 1, 2, 4, 8 %, above",
-            *(" ".join(f"{value:.2f}" for value in column.confidence_by_error) for column in told),
+            *(" ".join(f"{value:.2f}" for value in column.confidence_by_error) for column in results),
         ]
     )
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
@@ -168,13 +170,13 @@ def run(options: argparse.Namespace) -> None:
             f"{options.weights}: {len(seen.confidence)} of {len(is_found)} people found, {PEOPLE_MIN} with some sure"
             " keypoints are needed; give more crops, or weights that find people"
         )
-    told = crops.crops[is_found.nonzero().squeeze(1)]
+    results = crops.crops[is_found.nonzero().squeeze(1)]
     measured = error_statistics(seen)
-    noise = fit_noise(told, measured, KeypointNoise())
+    noise = fit_noise(results, measured, KeypointNoise())
     fraction = float(is_found.float().mean())
     present = replace(KeypointNoise(), blackout_rate=0.0)  # whole sides that are cut off are no detector's error
     columns = {"detector": measured} | {
-        name: error_statistics(simulate(told, kind, Rng((SEED,))))
+        name: error_statistics(simulate(results, kind, Rng((SEED,))))
         for name, kind in (("own noise", present), ("measured noise", noise))
     }
     sys.stdout.write(f"{options.weights.name}: {fraction:.1%} of {len(is_found)} people found\n\n")
@@ -193,13 +195,13 @@ def run(options: argparse.Namespace) -> None:
         write_whole(options.output, lambda draft: draft.write_text(text))
 
 
-def _open(options: argparse.Namespace) -> Eyes:
+def _open(options: argparse.Namespace) -> KeypointSource:
     if options.weights.is_dir():
         network: KeypointNetwork = KeypointNetwork.from_pretrained(options.weights)
-        return ReaderEyes(KeypointRefiner(network.float().to(options.device).eval(), options.device))
+        return RefinerKeypoints(KeypointRefiner(network.float().to(options.device).eval(), options.device))
     from ultralytics import YOLO
 
-    return DetectorEyes(YOLO(str(options.weights)), options.image_px, options.device)
+    return DetectorKeypoints(YOLO(str(options.weights)), options.image_px, options.device)
 
 
 def _rounded(value: Any) -> Any:

@@ -69,10 +69,10 @@ def mix_limbs(pose: np.ndarray, givers: np.ndarray, rng: np.random.Generator) ->
     return out
 
 
-def between(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return poses `share` (N,) of the way from first to second, joint by joint; the root stays the first's."""
+def between(first: np.ndarray, second: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Return poses `fraction` (N,) of the way from first to second, joint by joint; the root stays the first's."""
     a, b = _rotation(first), _rotation(second)
-    step = (a.inv() * b).as_rotvec().reshape(first.shape) * share[:, None, None]
+    step = (a.inv() * b).as_rotvec().reshape(first.shape) * fraction[:, None, None]
     step[:, 0] = 0.0
     return _as_pose(a * _rotation(step), first)
 

@@ -18,7 +18,7 @@ from dpmesh.training.mocap.retarget import SmplMotion
 _FORMAT = "dpmesh-pose-bank-1"
 BANK_BYTES_MAX = 2**34
 # How a draw is shared out; categories a split lacks drop out. By frames, idle standing would be nearly half.
-CATEGORY_SHARES: dict[str, float] = {
+CATEGORY_WEIGHTS: dict[str, float] = {
     "idle": 0.12, "walk": 0.13, "run": 0.10, "dance": 0.15, "climb": 0.10, "sport": 0.08, "gesture": 0.10,
     "fight": 0.09, "acrobatics": 0.07, "floor": 0.04, "other": 0.02,
 }  # fmt: skip
@@ -92,7 +92,7 @@ class PoseBank(Shaped):
         names = [name for name in names if np.any(long_enough & self._is_of(split, name))]
         if not names:
             raise ValueError(f"no sequence of {split}/{category or 'any category'} has {seconds} s")
-        drawn = names[int(rng.choice(len(names), p=_shares(names)))]
+        drawn = names[int(rng.choice(len(names), p=_weights(names)))]
         rows = np.flatnonzero(long_enough & self._is_of(split, drawn))
         row = int(rng.choice(rows))
         first = int(rng.integers(starts[row], starts[row + 1] - frames + 1))
@@ -107,13 +107,13 @@ class PoseBank(Shaped):
         return (self.splits == split) & (self.categories == category)
 
     def _categories_of(self, split: str) -> list[str]:
-        return [name for name in CATEGORY_SHARES if np.any(self._is_of(split, name))]
+        return [name for name in CATEGORY_WEIGHTS if np.any(self._is_of(split, name))]
 
     def _draw_categories(self, rng: np.random.Generator, count: int, split: str) -> np.ndarray:
         names = self._categories_of(split)
         if not names:
             raise ValueError(f"the bank has no {split} poses; its splits are {sorted(set(self.splits.tolist()))}")
-        return np.array(names)[rng.choice(len(names), size=count, p=_shares(names))]
+        return np.array(names)[rng.choice(len(names), size=count, p=_weights(names))]
 
     def _draw_frames(self, rng: np.random.Generator, category: np.ndarray, split: str) -> np.ndarray:
         """Return a frame for each category (N,), every frame of the category equally likely."""
@@ -181,9 +181,9 @@ def _opened(path: Path) -> Iterator[NpzFile]:
         raise InputError(f"{path}: not a pose bank: {error}; make it anew with `dpmesh-video data mocap`") from error
 
 
-def _shares(names: list[str]) -> np.ndarray:
-    shares = np.array([CATEGORY_SHARES.get(name, 1.0) for name in names])
-    return shares / shares.sum()
+def _weights(names: list[str]) -> np.ndarray:
+    weights = np.array([CATEGORY_WEIGHTS.get(name, 1.0) for name in names])
+    return weights / weights.sum()
 
 
 _SEQUENCE_FIELDS = ("names", "collections", "subjects", "categories", "splits")

@@ -90,8 +90,8 @@ def _place(rng: Rng, views: Views, joints: Tensor) -> Tensor:
     """Return where (N, 3) people stand whose joints (N, T, 30, 3) are given about their path's middle."""
     count = len(joints)
     height = joints[..., 1].amax((1, 2)) - joints[..., 1].amin((1, 2))
-    share = rng.log_uniform(0.15, 0.9, count)
-    depth = views.focal_px * height.clamp(0.6, 2.2) / (share * views.size[:, 1])
+    fraction = rng.log_uniform(0.15, 0.9, count)
+    depth = views.focal_px * height.clamp(0.6, 2.2) / (fraction * views.size[:, 1])
     depth = torch.maximum(depth, 1.2 - joints[..., 2].amin((1, 2)))
     slope = (views.size * rng.uniform(0.25, 0.75, count, 2) - views.principal_px) / views.focal_px[:, None]
     return torch.cat([slope, torch.ones(count, 1)], dim=1) * depth[:, None]
@@ -158,12 +158,12 @@ def _keypoints(rng: Rng, crops: Crops, noise: KeypointNoise, count: int, frames:
     error = torch.where((sure > 0)[..., None], drawn - true[rows], 0.0).unflatten(0, (count, -1))
     sure = sure.unflatten(0, (count, -1))
     before = (torch.searchsorted(keys, torch.arange(frames), right=True) - 1).clamp(0, len(keys) - 2)
-    share = ((torch.arange(frames) - keys[before]) / (keys[before + 1] - keys[before]))[None, :, None]
-    is_near = share < 0.5
+    fraction = ((torch.arange(frames) - keys[before]) / (keys[before + 1] - keys[before]))[None, :, None]
+    is_near = fraction < 0.5
     first, second = error[:, before], error[:, before + 1]
     glides = (sure[:, before] > 0) & (sure[:, before + 1] > 0)
     glides &= torch.maximum(first.norm(dim=-1), second.norm(dim=-1)) <= JUMP_PX
-    glided = torch.lerp(first, second, share[..., None])
+    glided = torch.lerp(first, second, fraction[..., None])
     error = torch.where(glides[..., None], glided, torch.where(is_near[..., None], first, second))
     confidence = torch.where(is_near, sure[:, before], sure[:, before + 1]).flatten(0, 1)
     confidence = confidence * (crops.visible30 > 0) * ~((crops.visible30 == HIDDEN) & rng.coin(0.7, *true.shape[:2]))

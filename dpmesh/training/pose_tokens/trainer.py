@@ -23,7 +23,7 @@ from dpmesh.training.people.population import PoseSource
 COMMITMENT_WEIGHT = 0.25
 JOINT_WEIGHT = 2.0
 REVIVE_STEPS = 10
-DEAD_SHARE = 0.05
+DEAD_FRACTION = 0.05
 """A code is dead when it is chosen this often or less, as a share of how often all are chosen on average."""
 
 
@@ -126,7 +126,7 @@ def revive_codes(tokenizer: PoseTokenizer, poses: Tensor, rng: Rng) -> int:
     """
     pool = tokenizer.encode(poses).flatten(0, 1)
     usual = len(pool) / len(tokenizer.codebook)
-    dead = tokenizer.cluster_size <= DEAD_SHARE * usual
+    dead = tokenizer.cluster_size <= DEAD_FRACTION * usual
     count = int(dead.sum())
     drawn = pool[rng.integers(len(pool), count)]
     tokenizer.codebook[dead] = drawn

@@ -18,7 +18,7 @@ from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
 from dpmesh.training.recovery.losses import recovery_losses
-from dpmesh.training.recovery.published_look import with_published_look
+from dpmesh.training.recovery.published_augmentation import with_published_augmentation
 from dpmesh.training.recovery.published_losses import PublishedRecipe
 from dpmesh.training.recovery.reasoning import reasoning_losses
 
@@ -94,16 +94,16 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
     def _prepare(self, crops: Crops, turn: int, *, is_clean: bool = False) -> TrainingBatch:
         """Return what the network is given of crops; clean, what a teacher is: the same view, keypoints as they are."""
         plan = self.plan
-        has_look = plan.has_published_losses and plan.is_image_used
+        has_published_augmentation = plan.has_published_losses and plan.is_image_used
         batch = prepare(
             crops,
             self.rng(1, turn),
             CLEAN if is_clean else plan.noise,
             is_augmented=True,
             has_images=plan.is_image_used,
-            is_recoloured=not has_look and not is_clean,
+            is_recoloured=not has_published_augmentation and not is_clean,
         )
-        return with_published_look(batch, self.rng(9, turn)) if has_look else batch
+        return with_published_augmentation(batch, self.rng(9, turn)) if has_published_augmentation else batch
 
 
 def read_teacher(checkpoint: Path) -> DPMesh:

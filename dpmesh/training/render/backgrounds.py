@@ -17,7 +17,7 @@ from dpmesh.training.render.layout import Views
 
 _SIDE_PX = 512
 _LEVELS = 4
-_VALIDATION_SHARE = 0.15
+_VALIDATION_FRACTION = 0.15
 
 
 def place_of(path: Path) -> str:
@@ -39,7 +39,7 @@ def list_backgrounds(folder: str | Path, split: str) -> list[Path]:
 
 
 def _is_validation(place: str) -> bool:
-    return int(hashlib.sha256(place.encode()).hexdigest()[:8], 16) / 2**32 < _VALIDATION_SHARE
+    return int(hashlib.sha256(place.encode()).hexdigest()[:8], 16) / 2**32 < _VALIDATION_FRACTION
 
 
 def read_background(path: Path) -> np.ndarray:

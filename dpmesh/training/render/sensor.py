@@ -18,20 +18,20 @@ _LUMINANCE = (16, 11, 13, 16, 22, 36, 54, 58, 62, 72, 84, 92, 98, 101, 99)
 _COLOUR = (17, 18, 24, 47, 80, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99)
 
 
-def photograph(rng: Rng, image: Tensor, native_share: Tensor | None = None) -> Tensor:
+def photograph(rng: Rng, image: Tensor, native_fraction: Tensor | None = None) -> Tensor:
     """Return pictures (N, 3, H, W) uint8 as a mediocre camera would store them.
 
     Args:
         rng: what draws.
         image: (N, 3, H, W) float32 0 to 255; sides are multiples of 8.
-        native_share: (N,) pixels that a crop had before it was enlarged, over those it has now; None for 1.
+        native_fraction: (N,) pixels that a crop had before it was enlarged, over those it has now; None for 1.
     """
     count = len(image)
-    share = image.new_ones(count) if native_share is None else native_share.clamp_max(1.0)
-    share = share * torch.where(rng.coin(0.3, count), rng.uniform(0.35, 0.9, count), 1.0)
+    fraction = image.new_ones(count) if native_fraction is None else native_fraction.clamp_max(1.0)
+    fraction = fraction * torch.where(rng.coin(0.3, count), rng.uniform(0.35, 0.9, count), 1.0)
     before = rng.normal(1.0, *image.shape)
     image = image + before * (rng.uniform(0, 8.0, count) * rng.coin(0.3, count))[:, None, None, None]
-    image = _blur(rng, image, share)
+    image = _blur(rng, image, fraction)
     image = _expose(rng, image)
     after = rng.uniform(0.5, 9.0, count) * rng.uniform(0, 1, count) * rng.coin(0.6, count)
     image = image + rng.normal(1.0, *image.shape) * after[:, None, None, None]
@@ -40,10 +40,10 @@ def photograph(rng: Rng, image: Tensor, native_share: Tensor | None = None) -> T
     return image.clamp(0, 255).round().to(torch.uint8)
 
 
-def _blur(rng: Rng, image: Tensor, share: Tensor) -> Tensor:
+def _blur(rng: Rng, image: Tensor, fraction: Tensor) -> Tensor:
     """Blur by the lost resolution, the lens and motion, all as one Gaussian that may be longer one way."""
     count = len(image)
-    lost = 0.45 * (1.0 / share.clamp_min(0.15) - 1.0)
+    lost = 0.45 * (1.0 / fraction.clamp_min(0.15) - 1.0)
     lens = rng.uniform(0.3, 1.2, count) * rng.coin(0.35, count)
     spread = torch.hypot(lost, lens).clamp(0.05, 3.0)
     length = spread + rng.uniform(0.8, 2.0, count) * rng.coin(0.12, count)

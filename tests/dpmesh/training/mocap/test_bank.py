@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import InputError
 from dpmesh.training.mocap import PoseBank
-from dpmesh.training.mocap.bank import CATEGORY_SHARES, check_bank
+from dpmesh.training.mocap.bank import CATEGORY_WEIGHTS, check_bank
 
 
 def test_a_bank_comes_back_from_its_file_without_pickle(bank: PoseBank, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_idle_does_not_dominate_a_draw(bank: PoseBank) -> None:
     pose = bank.sample(np.random.default_rng(0), 4000, augmentation=None)
     sequence = np.rint(pose[:, 3, 0] / 0.01).astype(int) - 1
     shares = np.bincount(sequence, minlength=6) / len(sequence)
-    train = {name: CATEGORY_SHARES[name] for name in ("idle", "walk", "dance", "fight", "acrobatics")}
+    train = {name: CATEGORY_WEIGHTS[name] for name in ("idle", "walk", "dance", "fight", "acrobatics")}
     expected = [share / sum(train.values()) for share in train.values()]
     assert np.allclose(shares[:5], expected, atol=0.03)
 

@@ -14,7 +14,7 @@ from configs.skeletons import COCO_OF_30, MIRRORED_17
 from configs.weights import resolve
 from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands import measure_detector
-from dpmesh.training.commands.measure_detector import DetectorEyes, ReaderEyes, format_statistics
+from dpmesh.training.commands.measure_detector import DetectorKeypoints, RefinerKeypoints, format_statistics
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.measured import Sighting, error_statistics, fit_noise, simulate, truth_of
 from dpmesh.training.noise.simulated import CLEAN, CONFIDENCE_MIN, KeypointNoise, measured_noise, mixed_noise
@@ -135,9 +135,9 @@ class _Boxes:
 
 def test_the_person_that_the_crop_is_about_is_taken(crop_batch: Crops) -> None:
     joints = as_annotated(crop_batch)[:, list(COCO_OF_30)]
-    found, confidence, is_found = DetectorEyes(_Detector(joints, 128), 128, "cpu").look(crop_batch)
+    found, confidence, is_found = DetectorKeypoints(_Detector(joints, 128), 128, "cpu").estimate(crop_batch)
     assert is_found.all() and torch.equal(found, joints) and confidence.min() == 1
-    none, _, is_found = DetectorEyes(_Detector(joints - 500, 128), 128, "cpu").look(crop_batch)
+    none, _, is_found = DetectorKeypoints(_Detector(joints - 500, 128), 128, "cpu").estimate(crop_batch)
     assert not is_found.any() and torch.count_nonzero(none) == 0
 
 
@@ -145,8 +145,8 @@ def test_the_reader_looks_at_everybody_of_whom_two_joints_are_in_the_crop(crop_b
     outside = crop_batch.visible30.clone()
     outside[0] = 0
     network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve("keypoint-reader"))
-    eyes = ReaderEyes(KeypointRefiner(network.float().eval(), "cpu"))
-    joints, confidence, is_found = eyes.look(replace(crop_batch, visible30=outside))
+    source = RefinerKeypoints(KeypointRefiner(network.float().eval(), "cpu"))
+    joints, confidence, is_found = source.estimate(replace(crop_batch, visible30=outside))
     assert is_found.tolist() == [False] + [True] * (len(crop_batch) - 1)
     assert torch.count_nonzero(joints[0]) == 0 and confidence[1:].max() > 0.3
     seen = crop_batch.visible30[1:, list(COCO_OF_30)] == VISIBLE
@@ -174,7 +174,7 @@ def test_too_few_found_people_leave_the_file_as_it_is(
     many_crops: Crops, found: int, confidence: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Eyes:
-        def look(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+        def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
             is_found = torch.arange(len(crops)) < found
             return torch.zeros(len(crops), 17, 2), torch.full((len(crops), 17), confidence), is_found
 

@@ -17,7 +17,7 @@ from dpmesh.training.noise.posefix import PoseFixNoise, outcome_rates, posefix_j
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
-from dpmesh.training.recovery.published_look import covers_of, with_published_look
+from dpmesh.training.recovery.published_augmentation import covers_of, with_published_augmentation
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan
 
 PUBLISHED_HEADS = {"pose_head": "vposer", "camera_head": "published", "joint_lift": 0, "image_lift": 0}
@@ -61,7 +61,7 @@ def test_given_joints_are_those_whose_true_place_is_seen(crop_batch: Crops) -> N
 def test_turned_joints_stay_where_the_picture_shows_them(crop_batch: Crops) -> None:
     """Joints of a body that looks along the axis fall the same way before and after."""
     batch = prepare(crop_batch, Rng((0,)), PoseFixNoise(), is_augmented=False)
-    found = with_published_look(batch, Rng((5,)))
+    found = with_published_augmentation(batch, Rng((5,)))
     assert not torch.equal(found.truth.joints30_crop, batch.truth.joints30_crop)
     before, after = (
         torch.linalg.lstsq(

@@ -23,15 +23,15 @@ from dpmesh.training.recovery.batches import TrainingBatch
 
 TURN_RAD = math.radians(30.0)
 TURN_RATE = 0.6
-SCALE_SHARE = 0.25
-COLOUR_SHARE = 0.2
-COVER_SHARE_MAX = 0.3
+SCALE_RANGE = 0.25
+COLOUR_RANGE = 0.2
+COVER_FRACTION_MAX = 0.3
 COVER_RATIOS = (0.5, 2.0)
 COVER_TRIES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CropChanges:
     """How each crop is changed."""
 
     scale: Tensor  # (R,) factor on the side of the square that is cut
@@ -39,7 +39,7 @@ class Look:
     colour: Tensor  # (R, 3) gain per channel
 
 
-def look_of(normal: Tensor, uniform: Tensor) -> Look:
+def crop_changes_of(normal: Tensor, uniform: Tensor) -> CropChanges:
     """Return the change that random numbers stand for.
 
     Args:
@@ -47,10 +47,10 @@ def look_of(normal: Tensor, uniform: Tensor) -> Look:
         uniform: (R, 4) from 0 to 1: whether to turn, and the three colours.
     """
     turn = TURN_RAD * normal[:, 1].clamp(-2.0, 2.0)
-    return Look(
-        scale=1.0 + SCALE_SHARE * normal[:, 0].clamp(-1.0, 1.0),
+    return CropChanges(
+        scale=1.0 + SCALE_RANGE * normal[:, 0].clamp(-1.0, 1.0),
         turn_rad=torch.where(uniform[:, 0] <= TURN_RATE, turn, torch.zeros_like(turn)),
-        colour=1.0 + COLOUR_SHARE * (2.0 * uniform[:, 1:] - 1.0),
+        colour=1.0 + COLOUR_RANGE * (2.0 * uniform[:, 1:] - 1.0),
     )
 
 
@@ -63,7 +63,7 @@ def covers_of(boxes_px: Tensor, uniform: Tensor, crop_px: int) -> Tensor:
         crop_px: side of the crop.
     """
     x, y, width, height = boxes_px[:, None].unbind(-1)
-    area = COVER_SHARE_MAX * uniform[..., 0] * width * height
+    area = COVER_FRACTION_MAX * uniform[..., 0] * width * height
     low, high = COVER_RATIOS
     ratio = low + (high - low) * uniform[..., 1]
     tall, wide = (area * ratio).sqrt(), (area / ratio).sqrt()
@@ -74,20 +74,20 @@ def covers_of(boxes_px: Tensor, uniform: Tensor, crop_px: int) -> Tensor:
     return found[torch.arange(len(found), device=found.device), chosen] * fits.any(1)[:, None]
 
 
-def with_published_look(batch: TrainingBatch, rng: Rng) -> TrainingBatch:
+def with_published_augmentation(batch: TrainingBatch, rng: Rng) -> TrainingBatch:
     """Return the batch covered, recoloured, turned and scaled as in the released training.
 
     Truth follows as far as the published losses read it: the root and the joints turn about the optical axis.
     """
     rows, crop_px = len(batch.image), batch.image.shape[-1]
-    look = look_of(rng.normal(1.0, rows, 2), rng.uniform(0.0, 1.0, rows, 4))
-    image = _covered(batch, rng) * look.colour[..., None, None]
-    sides = look.scale * crop_px
+    changes = crop_changes_of(rng.normal(1.0, rows, 2), rng.uniform(0.0, 1.0, rows, 4))
+    image = _covered(batch, rng) * changes.colour[..., None, None]
+    sides = changes.scale * crop_px
     matrices = crop_matrices(
         np.full((rows, 2), crop_px / 2),
         torch.stack([sides, sides], dim=-1).cpu().numpy(),
         crop_px,
-        look.turn_rad.cpu().numpy(),
+        changes.turn_rad.cpu().numpy(),
     )
     forward, backward = (torch.from_numpy(m).to(image) for m in (matrices, invert_affine(matrices)))
     return replace(
@@ -97,8 +97,8 @@ def with_published_look(batch: TrainingBatch, rng: Rng) -> TrainingBatch:
         mask=batch.mask * ((given >= 0) & (given < LATENT_PX)).all(-1, keepdim=True),
         truth=replace(
             batch.truth,
-            pose=_turned_root(batch.truth.pose, -look.turn_rad),
-            joints30_cam=_turned_points(batch.truth.joints30_cam, -look.turn_rad),
+            pose=_turned_root(batch.truth.pose, -changes.turn_rad),
+            joints30_cam=_turned_points(batch.truth.joints30_cam, -changes.turn_rad),
             joints30_crop=_moved(batch.truth.joints30_crop, forward, float(crop_px)),
             annotated30_crop=_moved(batch.truth.annotated30_crop, forward, float(crop_px)),
         ),
