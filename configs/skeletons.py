@@ -50,14 +50,14 @@ COCO_OF_30 = tuple(DPMESH30.index(name) for name in COCO_NAMES)
 
 
 def mirrored(names: Sequence[str]) -> tuple[int, ...]:
-    """Return what each of some points becomes in a mirror, as places in `names`."""
+    """Return what each of some points becomes mirrored, as places in `names`."""
     sides = {"left": "right", "right": "left"}
     return tuple(names.index("_".join(sides.get(word, word) for word in name.split("_"))) for name in names)
 
 
 MIRRORED_17, MIRRORED_15, MIRRORED_24, MIRRORED_30 = (mirrored(s) for s in (COCO17, DPMESH15, SMPL24, DPMESH30))
 
-# SMPL's hip joints lie closer together and lower than the hips that people mark in pictures. The marked hip is taken
+# SMPL's hip joints lie closer together and lower than the hips that people mark in images. The marked hip is taken
 # 1.5 times as far from the middle and 0.3 of the way up to the pelvis joint.
 JOINT_BLENDS: dict[str, dict[str, float]] = {
     "left_outer_hip": {"left_hip": 1.1, "right_hip": -0.4, "pelvis": 0.3},

@@ -1,7 +1,7 @@
 """Makes the animation on the first page from an overlay video.
 
-dpmesh-video run pipeline/data/demo/demo.mp4 --detector bundled --side-view --start 2 --end 7 --output out/picture
-python docs/make_result_image.py out/picture/demo/overlay.mp4 docs/images/result.webp
+dpmesh-video run pipeline/data/demo/demo.mp4 --detector bundled --side-view --start 2 --end 7 --output out/image
+python docs/make_result_image.py out/image/demo/overlay.mp4 docs/images/result.webp
 """
 
 import argparse

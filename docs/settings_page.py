@@ -31,7 +31,7 @@ WORDS: dict[Any, str] = {
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put the tables in the place of the marker."""
+    """Put the tables instead of the marker."""
     return markdown.replace(MARKER, settings_tables()) if page.file.src_uri == "settings.md" else markdown
 
 

@@ -21,7 +21,7 @@ class Frame(Shaped):
     index: int  # place in the video, from 0, in presentation order
     time_s: float  # the frame's own timestamp, relative to the first frame of the stream
     image: Annotated[np.ndarray, "H", "W", 3]  # uint8 RGB, upright, square pixels
-    focal_scale: float = 1.0  # of the video's focal length; below 1 in a picture of another size between black bars
+    focal_scale: float = 1.0  # of the video's focal length; below 1 in an image of another size between black bars
 
 
 @dataclass(frozen=True, slots=True)

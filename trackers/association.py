@@ -79,7 +79,7 @@ def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, ratios: n
 
 
 def box_around(points: np.ndarray, margin_ratio: float) -> np.ndarray:
-    """Return the box (4,) round points (N, 2), grown by a share of its longer side, and by a pixel at least."""
+    """Return the box (4,) round points (N, 2), grown by a fraction of its longer side, and by a pixel at least."""
     low, high = points.min(axis=0), points.max(axis=0)
     margin = np.maximum(margin_ratio * (high - low).max(), 1.0)
     return np.concatenate([low - margin, high + margin])

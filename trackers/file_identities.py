@@ -1,4 +1,4 @@
-"""Identities that came with the detections, taken over in place of the tracker's."""
+"""Identities that came with the detections, taken over instead of the tracker's."""
 
 from collections.abc import Mapping
 

@@ -23,7 +23,7 @@ class KeypointLayout:
     title: str  # as people call it
     points: tuple[str, ...]  # what each point is; those beyond `KEPT_NAMES` are not used
     count: int  # of a person's points, at least `len(points)`: hands and faces stand behind the body
-    midpoints: tuple[tuple[int, int, int], ...] = ()  # (p, a, b): point p lies midway between a and b, in any picture
+    midpoints: tuple[tuple[int, int, int], ...] = ()  # (p, a, b): point p lies midway between a and b, in any image
 
     @property
     def rows(self) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ CHANNELS_MAX = 2048
 KERNEL_MAX = 13
 CLASSES_MAX = 1000
 AREA_MAX = 500.0
-"""Channels of all layers' outputs per pixel of the picture; yolov8x-pose-p6 has 113 (bounds the memory of a look)."""
+"""Channels of all layers' outputs per pixel of the image; yolov8x-pose-p6 has 113 (bounds the memory of a look)."""
 SCALED = ("Conv", "C2", "C2f", "C3", "C3k2", "SPPF", "C2PSA", "A2C2f")
 HEADS = ("Pose", "Pose26")
 ACTIVATIONS = ("nn.SiLU()", "nn.ReLU()", "nn.LeakyReLU(0.1)", "nn.Hardswish()", "nn.Identity()")
@@ -160,7 +160,7 @@ def _is_plain(argument: Any) -> bool:
 
 def _check_area(rows: list[list[Any]], width: float, channels_max: int) -> None:
     """Refuse a network whose layers' outputs together take more memory than that of any pose network."""
-    outputs: list[tuple[float, float]] = []  # channels, share of the picture's side
+    outputs: list[tuple[float, float]] = []  # channels, share of the image's side
     area = 0.0
     for sources, _, layer, arguments in rows[:-1]:
         taken = [outputs[source] if outputs else (3.0, 1.0) for source in (sources if layer == "Concat" else [sources])]

@@ -1,4 +1,4 @@
-"""Shot cuts: the frames at which a video jumps to another picture."""
+"""Shot cuts: the frames at which a video jumps to another image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MEMORY_FRAMES = 12
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What is compared of a picture."""
+    """What is compared of an image."""
 
     histogram: np.ndarray  # (256,) float32, sums to 1
     layout: np.ndarray  # (18, 32) float32, gray

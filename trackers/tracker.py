@@ -129,7 +129,7 @@ class Tracker:
         }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over the state that `snapshot` gave, in place of this tracker's own."""
+        """Take over the state that `snapshot` gave, instead of this tracker's own."""
         self._next_id = int(state["next_id"])
         self._time_s = float(state["time_s"])
         self._frame_index = int(state["frame_index"])

@@ -20,7 +20,7 @@ def forward_kinematics(pose: Tensor, rest_joints: Tensor) -> tuple[Tensor, Tenso
     rest = rest_joints.expand(len(local), -1, -1)
     order, back, parents, above = _tree(local.device)
     counts = [1, *map(len, above)]
-    # Joints of one depth are turned together: nine products in place of 23.
+    # Joints of one depth are turned together: nine products instead of 23.
     local_of = local.index_select(1, order).split(counts, dim=1)
     offset_of = (rest - rest.index_select(1, parents)).index_select(1, order).split(counts, dim=1)
     positions, turns = [rest[:, :1]], [local_of[0]]

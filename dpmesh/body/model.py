@@ -36,7 +36,7 @@ class _SetRows:
     joint_weights: Tensor  # (K, 24)
     vertices: Tensor  # (U,) int64
     vertex_weights: Tensor  # (K, U)
-    stiff: _StiffRows | None  # in place of the vertices, where none of them changes shape with the pose
+    stiff: _StiffRows | None  # instead of the vertices, where none of them changes shape with the pose
 
 
 class BodyModel(nn.Module):
@@ -151,7 +151,7 @@ class BodyModel(nn.Module):
 
 
 def _mix(weights: Tensor, values: Tensor) -> Tensor:
-    """Return `weights @ values` (R, K, C) of shares (K, U) and values (R, U, C), as one product in place of R."""
+    """Return `weights @ values` (R, K, C) of shares (K, U) and values (R, U, C), as one product instead of R."""
     return (values.mT.flatten(0, 1) @ weights.T).unflatten(0, (len(values), values.shape[2])).mT
 
 

@@ -32,14 +32,14 @@ def joint_bounds(joints_px: np.ndarray, is_valid: np.ndarray, growth: float = BO
 def squares_of_boxes(
     boxes_xyxy: np.ndarray, image_sizes_px: np.ndarray, growth: float | np.ndarray = SQUARE_GROWTH
 ) -> np.ndarray:
-    """Return the squares (R, 3), centre x, centre y, side, that hold what of each box lies in its picture.
+    """Return the squares (R, 3), centre x, centre y, side, that hold what of each box lies in its image.
 
-    A box that begins left of or above the picture is moved there with its size, as the published loader does, and
-    ends with the picture. The square may reach out of it again. A box of which nothing is left has side 0.
+    A box that begins left of or above the image is moved there with its size, as the published loader does, and
+    ends with the image. The square may reach out of it again. A box of which nothing is left has side 0.
 
     Args:
         boxes_xyxy: (R, 4), pixels of the full image.
-        image_sizes_px: (R, 2) width and height of each picture.
+        image_sizes_px: (R, 2) width and height of each image.
         growth: factor on the side, one for all rows or (R,).
     """
     low = np.maximum(boxes_xyxy[:, :2], 0.0)

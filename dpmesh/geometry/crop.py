@@ -1,6 +1,6 @@
-"""Square crops of people out of pictures, and the way of points between crop and picture.
+"""Square crops of people out of images, and the way of points between crop and image.
 
-A picture's point (x, y) lies in a crop of P x P pixels around (cx, cy) with side s at ((x - cx) * P / s + P / 2, same
+An image's point (x, y) lies in a crop of P x P pixels around (cx, cy) with side s at ((x - cx) * P / s + P / 2, same
 for y). Pixel indices are coordinates: there is no half-pixel shift, as in DPMesh's published loader.
 """
 
@@ -15,12 +15,12 @@ from configs.checks import check_shape
 def crop_images(
     images: Sequence[np.ndarray], image_row: np.ndarray, centres_px: np.ndarray, sides_px: np.ndarray, crop_px: int
 ) -> np.ndarray:
-    """Return the square crops (R, crop_px, crop_px, 3) uint8, bilinear, black outside the picture.
+    """Return the square crops (R, crop_px, crop_px, 3) uint8, bilinear, black outside the image.
 
     Args:
         images: (H, W, 3) uint8 RGB each, of any sizes.
-        image_row: (R,) which picture each row is cut from.
-        centres_px: (R, 2) centre of each square, pixels of its picture.
+        image_row: (R,) which image each row is cut from.
+        centres_px: (R, 2) centre of each square, pixels of its image.
         sides_px: (R,) its side, above 0.
     """
     rows = len(image_row)
@@ -45,7 +45,7 @@ def crop_matrices(
     """Return `crop_from_image` (R, 2, 3) float64: `crop = crop_from_image @ (x, y, 1)`, in pixels of both.
 
     Args:
-        centres_px: (R, 2) centre of each box in its picture.
+        centres_px: (R, 2) centre of each box in its image.
         sizes_px: (R, 2) its width and height, each of which fills the crop's side.
         crop_px: side of the crop.
         turns_rad: (R,) how far each box is turned, from x towards y; None turns none.
@@ -69,5 +69,5 @@ def invert_affine(matrices: np.ndarray) -> np.ndarray:
 
 
 def to_crop(points_px: np.ndarray, centres_px: np.ndarray, sides_px: np.ndarray, crop_px: int) -> np.ndarray:
-    """Return picture points (R, K, 2) in their rows' crops; centres (R, 2), sides (R,)."""
+    """Return image points (R, K, 2) in their rows' crops; centres (R, 2), sides (R,)."""
     return (points_px - centres_px[:, None]) * (crop_px / sides_px)[:, None, None] + crop_px / 2

@@ -27,7 +27,7 @@ def fit_translation(
         focal_px: (R,) pixels.
         principal_px: (R, 2) pixels.
         start_m: (R, 3) translation to begin from; rows with under three weighted keypoints keep it.
-        depth_weight: pull of the starting depth, as a share of the keypoints' own weight.
+        depth_weight: pull of the starting depth, as a fraction of the keypoints' own weight.
     """
     translation = np.asarray(start_m, np.float64).copy()
     if not len(translation):

@@ -100,7 +100,7 @@ class BackboneConfig:
     prompt_joint_identity: bool = False
     """Whether a learned vector per joint is added to its token."""
     prompt_absent_token: bool = False
-    """Whether masked joints get a learned token in place of the one made from their coordinates."""
+    """Whether masked joints get a learned token instead of the one made from their coordinates."""
     heatmap_sigma: float = 2.5
     joint_drop: float = 0.1
     """Share of joints whose heat map is blanked at random while training."""
@@ -112,7 +112,7 @@ class BackboneConfig:
     left_out: tuple[Part, ...] = ()
     """What is silenced, for ablations: empty heat maps, the same prompt for every crop, empty attention maps."""
     cnn_width: int = 0
-    """First width of a CNN in place of encoder, control branch and U-Net (`dpmesh.network.cnn`); 0 for none."""
+    """First width of a CNN instead of encoder, control branch and U-Net (`dpmesh.network.cnn`); 0 for none."""
 
     def __post_init__(self) -> None:
         _freeze_lists(self)
@@ -173,12 +173,12 @@ class RegressorConfig:
     lift_layers: int = 3
     """Its residual layers."""
     lift_mirrored: bool = False
-    """Whether it also reads the joints as in a mirror; the mean of both bodies counts."""
+    """Whether it also reads the joints as mirrored; the mean of both bodies counts."""
     image_lift: int = 0
     """Numbers per joint that this perceptron also reads, from the taps of the U-Net at the joint; 0 for none."""
     image_share: float = 1.0
     """How much counts, outside training, of what the image changes in the body that the lift makes of the joints alone;
-    less than 1 where few drawn pictures taught it and real ones are to be read."""
+    less than 1 where few drawn images taught it and real ones are to be read."""
     position_code: PositionCode = "published"
     pose_head: PoseHead = "vposer"
     camera_head: CameraHead = "published"

@@ -2,7 +2,7 @@
 
 Plain layers hand oneDNN their weights in row order, and it reorders them at every call: for the 8x8 and 4x4 levels of
 the U-Net at batch 1 that takes longer than the convolution. In float32 the packed linear layers also run on oneDNN
-in place of MKL, which is 2.5 times slower on an AMD processor. `dpmesh-video bench network` measures both.
+instead of MKL, which is 2.5 times slower on an AMD processor. `dpmesh-video bench network` measures both.
 """
 
 from typing import Any

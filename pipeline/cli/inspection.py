@@ -12,10 +12,10 @@ def inspect_path(path: Path, sheet: Path | None = None, frame_count: int = 12) -
     """Print what is in a run's folder or in a motion file.
 
     Args:
-        sheet: where to write a picture with `frame_count` frames of the run's overlay.
+        sheet: where to write an image with `frame_count` frames of the run's overlay.
 
     Raises:
-        InputError: the path is neither, what it holds is damaged, or a picture is asked for and there is no overlay.
+        InputError: the path is neither, what it holds is damaged, or an image is asked for and there is no overlay.
     """
     if path.is_dir() and RunFolder(path).record.is_file():
         _inspect_run(path)

@@ -1,6 +1,6 @@
 """People in motion whose keypoints were simulated, refined in several ways and measured against their truth.
 
-A folder of `dpmesh-video data motion`: no pictures, one person per clip, recovered from keypoints alone.
+A folder of `dpmesh-video data motion`: no images, one person per clip, recovered from keypoints alone.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where joints of a track lie in the picture."""
+"""Where joints of a track lie in the image."""
 
 import numpy as np
 

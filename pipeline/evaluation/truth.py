@@ -29,7 +29,7 @@ class Truth(Shaped):
     """What a synthetic clip really shows. Row t is frame t of the video."""
 
     joints_m: Annotated[np.ndarray, "P", "T", 24, 3]  # SMPL joints in camera axes, metres
-    visible_share: Annotated[np.ndarray, "P", "T"]  # 0 to 1, share of the body that is in the picture and not hidden
+    visible_share: Annotated[np.ndarray, "P", "T"]  # 0 to 1, share of the body that is in the image and not hidden
     focal_px: Annotated[np.ndarray, "T"]
     principal_px: Annotated[np.ndarray, "T", 2]
 

@@ -112,7 +112,7 @@ def _videos_of(path: Path) -> list[Path]:
 
 
 def _tell_left_out(folder: Path, items: Sequence[Path]) -> None:
-    """Say in one line which files of a folder of clips look like films or pictures and are not taken."""
+    """Say in one line which files of a folder of clips look like films or images and are not taken."""
     left_out = [item for item in items if item.is_file() and _looks_like_media(item)]
     if left_out:
         more = f" and {len(left_out) - NAMES_SHOWN} more" if len(left_out) > NAMES_SHOWN else ""

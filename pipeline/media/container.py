@@ -93,7 +93,7 @@ def open_container(path: Path) -> InputContainer:
 
 
 def pick_stream(container: InputContainer, path: Path, *, is_strict: bool = False) -> VideoStream:
-    """Return the video stream to read: the largest that is neither a cover picture nor a thumbnail track.
+    """Return the video stream to read: the largest that is neither a cover image nor a thumbnail track.
 
     Args:
         is_strict: the decoder raises at errors that it would conceal.

@@ -1,4 +1,4 @@
-"""Compressed packets -> decoded pictures, with the rules for damage and interlacing."""
+"""Compressed packets -> decoded images, with the rules for damage and interlacing."""
 
 import logging
 from collections import deque

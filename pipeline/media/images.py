@@ -103,7 +103,7 @@ def plan_images(path: Path) -> ImagePlan:
 
 
 def unread_notes(path: Path) -> list[str]:
-    """Return one line about files of a folder that look like pictures or films and cannot be read here."""
+    """Return one line about files of a folder that look like images or films and cannot be read here."""
     if not path.is_dir():
         return []
     unread = sorted(item for item in path.iterdir() if item.suffix.lower() in UNREAD_SUFFIXES)
@@ -172,7 +172,7 @@ def _exif_of(image: Image.Image) -> Image.Exif:
 
 
 def is_wide_grey(image: Image.Image) -> bool:
-    """Return whether a picture is grey with more than 8 bits."""
+    """Return whether an image is grey with more than 8 bits."""
     return image.mode.startswith("I") or image.mode == "F"
 
 
@@ -201,7 +201,7 @@ def check_declared(path: Path, image: Image.Image) -> None:
 def _read_header(path: Path, grey: list[Path], moving: list[str]) -> tuple[tuple[int, int], float | None]:
     """Return the upright size and focal length of an image; raises `InputError` holding its name and the reason.
 
-    Images of wide grey are added to `grey`, the names of those with several pictures to `moving`.
+    Images of wide grey are added to `grey`, the names of those with several images to `moving`.
     """
     try:
         if path.stat().st_size == 0:

@@ -11,19 +11,19 @@ class VideoInfo:
     """Facts of one video, image folder or animation. `width` and `height` are those of the frames that are read."""
 
     path: Path
-    kind: Literal["video", "images", "gif", "pages"]  # pages: an image file that holds several pictures
+    kind: Literal["video", "images", "gif", "pages"]  # pages: an image file that holds several images
     width: int  # upright, square pixels
     height: int
     stored_width: int  # as coded, before rotation and pixel aspect
     stored_height: int
-    rotation_deg: int  # counter-clockwise turn that makes the stored picture upright: 0, 90, 180 or 270
+    rotation_deg: int  # counter-clockwise turn that makes the stored image upright: 0, 90, 180 or 270
     is_mirrored: bool  # flipped left to right after the turn
     sample_aspect: Fraction  # width over height of one stored pixel
     rate: Fraction  # average frames per second
     nominal_rate: Fraction  # the rate the container declares; differs from `rate` in a variable-rate video
     frame_count: int | None  # what the container declares or its duration implies; None = unknown until read
     duration_s: float | None
-    start_offset_s: float  # first frame of the picture after the start of the container (audio may start earlier)
+    start_offset_s: float  # first frame of the image after the start of the container (audio may start earlier)
     start_pts: int | None  # timestamp of the first decodable frame, in ticks
     time_base: Fraction  # seconds per tick
     codec: str
@@ -57,7 +57,7 @@ def fit_size(width: int, height: int, max_side_px: int | None) -> tuple[int, int
 
 
 def focal_from_35mm(focal_35mm: float, width: int, height: int) -> float | None:
-    """Return the focal length in pixels of a picture whose 35 mm equivalent is given in millimetres.
+    """Return the focal length in pixels of an image whose 35 mm equivalent is given in millimetres.
 
     Source: the equivalence of CIPA DCG-001 is by the diagonal, 43.27 mm on a 36 x 24 mm frame.
     """

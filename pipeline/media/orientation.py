@@ -1,4 +1,4 @@
-"""How a decoded picture is turned, as its display matrix says."""
+"""How a decoded image is turned, as its display matrix says."""
 
 import struct
 from collections.abc import Mapping

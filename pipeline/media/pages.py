@@ -1,4 +1,4 @@
-"""Image files that hold several pictures (animated WebP, PNG, AVIF, pages of a TIFF), read as a video."""
+"""Image files that hold several images (animated WebP, PNG, AVIF, pages of a TIFF), read as a video."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,24 +30,24 @@ GREY_PAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class PagePlan:
-    """The pictures of one file. Frame k is page `pages[k]`, shown at `times_s[k]`."""
+    """The images of one file. Frame k is page `pages[k]`, shown at `times_s[k]`."""
 
     pages: tuple[int, ...]
     times_s: tuple[float, ...]
     rate: Fraction
     rate_source: str
     has_delays: bool
-    width: int  # of the first picture, upright
+    width: int  # of the first image, upright
     height: int
     grey_max: int | None
 
 
 def plan_pages(path: Path, page_rate: Fraction, rate: Fraction | None) -> PagePlan | None:
-    """Return the pictures of an image file and when they are shown; None for a single picture or none that opens.
+    """Return the images of an image file and when they are shown; None for a single image or none that opens.
 
     Args:
         page_rate: pages per second of a TIFF, which tells no delays.
-        rate: pictures per second whatever the file says.
+        rate: images per second whatever the file says.
     """
     try:
         with open_image(path) as image:
@@ -69,7 +69,7 @@ def plan_pages(path: Path, page_rate: Fraction, rate: Fraction | None) -> PagePl
                     brightest = max(brightest, float(np.asarray(image).max()))
                 pages.append(page)
                 if has_delays:
-                    image.load()  # a WebP tells the delay of a picture with its pixels
+                    image.load()  # a WebP tells the delay of an image with its pixels
                     delay_s = float(image.info.get("duration") or 0.0) / 1000.0
                     delays.append(delay_s if delay_s >= SHORTEST_S else DEFAULT_S)
     except InputError:

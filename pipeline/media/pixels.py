@@ -1,4 +1,4 @@
-"""Decoded picture -> upright RGB array with square pixels."""
+"""Decoded image -> upright RGB array with square pixels."""
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -18,7 +18,7 @@ class PixelConverter:
 
     Colours follow the matrix and range that the frame is tagged with; untagged ones are read as BT.601 limited range,
     as OpenCV and decord do. HLG and PQ are tone-mapped to BT.709. Transparent pixels come out over black, as players
-    show them. A picture of another size than the video's first keeps its proportions between black bars.
+    show them. An image of another size than the video's first keeps its proportions between black bars.
     """
 
     def __init__(self, info: VideoInfo, width: int, height: int) -> None:
@@ -31,7 +31,7 @@ class PixelConverter:
         self.reformatter = VideoReformatter()
 
     def convert(self, frame: VideoFrame) -> np.ndarray:
-        """Return the picture as (H, W, 3) uint8 RGB, contiguous."""
+        """Return the image as (H, W, 3) uint8 RGB, contiguous."""
         if is_first_size(self.info, frame):
             return self._upright(frame, self.width, self.height, self.info.rotation_deg, self.info.is_mirrored)
         rotation_deg, is_mirrored = orientation_of(frame)
@@ -98,7 +98,7 @@ def fit_inside(width: int, height: int, box_width: int, box_height: int) -> tupl
 
 
 def letterbox(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return (height, width, 3) uint8 with the picture (H, W, 3) at its own proportions between black bars."""
+    """Return (height, width, 3) uint8 with the image (H, W, 3) at its own proportions between black bars."""
     inner = fit_inside(image.shape[1], image.shape[0], width, height)
     boxed = np.zeros((height, width, 3), np.uint8)
     top, left = (height - inner[1]) // 2, (width - inner[0]) // 2

@@ -39,7 +39,7 @@ def probe(
     Args:
         image_rate: frames per second of an image folder, which carries none.
         rate: frames per second whatever the file says: frame k then lies at k / rate.
-        max_side_px: how large frames will be read; pictures that cannot be held in full may be read smaller.
+        max_side_px: how large frames will be read; images that cannot be held in full may be read smaller.
 
     Raises:
         InputError: when no frame can come out of it.
@@ -86,7 +86,7 @@ def images_info(path: Path, rate: Fraction, max_side_px: int | None = None) -> V
 def pages_info(
     path: Path, page_rate: Fraction, rate: Fraction | None, max_side_px: int | None = None
 ) -> VideoInfo | None:
-    """Return the facts of an image file with several pictures (animated WebP, PNG or AVIF, TIFF pages), else None.
+    """Return the facts of an image file with several images (animated WebP, PNG or AVIF, TIFF pages), else None.
 
     Args:
         page_rate: frames per second of pages without delays.

@@ -22,7 +22,7 @@ from pipeline.types import Frame
 
 log = logging.getLogger(__name__)
 
-AGREEMENT_LEVELS = 2.0  # mean difference of 0..255 between two decoders' pictures that still counts as the same
+AGREEMENT_LEVELS = 2.0  # mean difference of 0..255 between two decoders' images that still counts as the same
 DECORD_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "mpeg2video"})
 RESIZABLE = frozenset({"mpegts", "mpeg", "h264", "hevc", "flv"})  # containers of streams that change their size
 REACH_FRAMES = 100  # how far behind a key frame the two decoders are compared
@@ -32,7 +32,7 @@ class RandomFrames:
     """The frames of a video by index, as the streaming reader gives them at full size. Not for several threads.
 
     decord serves plain videos (upright, square pixels, progressive, 8 bit, no HDR, undamaged, of one size) after its
-    pictures were compared with PyAV's at the start, in the middle and near the end; PyAV serves all others. Frames that
+    images were compared with PyAV's at the start, in the middle and near the end; PyAV serves all others. Frames that
     a decoder made up over damage may look different from the stream's.
     """
 

@@ -67,7 +67,7 @@ def read_frames(
             give, the video is read from its start.
         max_side_px: shrink frames whose longer side is larger.
         image_rate, rate: as of `probe`, when `source` is a path.
-        tell: hears where the size of the picture changes and where time jumps, in one line each.
+        tell: hears where the size of the image changes and where time jumps, in one line each.
         on_corrupt: "stop" raises at the first damaged frame, "skip" leaves frames that cannot be decoded out.
 
     Raises:
@@ -138,7 +138,7 @@ def iterate_stamped(
     is_skipping: bool = False,
     is_exact: bool = True,
 ) -> Generator[StampedFrame, None, None]:
-    """Yield pictures from `first` (and near `start_s`) on, or from earlier ones where a seek is not safe.
+    """Yield images from `first` (and near `start_s`) on, or from earlier ones where a seek is not safe.
 
     Raises `Damage` where the video is damaged. In skip mode frames that earlier damage removed are not in the packet
     index, so it reads from the start.

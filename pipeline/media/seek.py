@@ -13,7 +13,7 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.packet_index import PacketIndex
 
 TRIES = 3  # key frames tried before reading from the start
-REORDER_MAX = 16  # pictures an H.264 or HEVC decoder may hold back (ITU-T H.264, A.3.1)
+REORDER_MAX = 16  # images an H.264 or HEVC decoder may hold back (ITU-T H.264, A.3.1)
 # Decoders that raise or flag the frame when they meet damage. The older ones (MPEG-2, MPEG-4 part 2, WMV) conceal it
 # without a word, from whatever was decoded before, and their videos are small: they are read from the start. H.264
 # overlooks some damage as well (the bits happen to decode) and then shows what was last in that memory; nothing tells.

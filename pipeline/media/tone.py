@@ -1,4 +1,4 @@
-"""HDR pictures (HLG, PQ) -> the BT.709 picture that an ordinary screen shows."""
+"""HDR images (HLG, PQ) -> the BT.709 image that an ordinary screen shows."""
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ LUMINANCE = {9: (0.2627, 0.6780, 0.0593), 12: (0.2290, 0.6917, 0.0793), 1: (0.21
 
 
 class ToneMapper:
-    """Turns RGB pictures in HLG or PQ into BT.709, (H, W, 3) uint8, the same for every frame of a video.
+    """Turns RGB images in HLG or PQ into BT.709, (H, W, 3) uint8, the same for every frame of a video.
 
     Luminance goes through the roll-off of BT.2390 from a display of 1000 to one of 100 cd/m^2, colours keep their
     proportions, and what lies outside the small gamut is clipped. White at 203 cd/m^2 (BT.2408) comes out at 96 % of
@@ -45,7 +45,7 @@ class ToneMapper:
         self._gain = (roll_off(EXPOSURE * nits) / WHITE_NITS / value).astype(np.float32)
 
     def convert(self, image: np.ndarray) -> np.ndarray:
-        """Return (H, W, 3) uint8 RGB of an (H, W, 3) uint16 picture of full scale."""
+        """Return (H, W, 3) uint8 RGB of an (H, W, 3) uint16 image of full scale."""
         result = np.empty(image.shape, np.uint8)
         rows = max(1, 2**20 // max(1, image.shape[1]))  # strips that stay in the cache, and bound memory
         for start in range(0, len(image), rows):

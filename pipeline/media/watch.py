@@ -9,7 +9,7 @@ JUMP_S = 600.0  # a longer hole between two frames is told; cameras that save on
 
 
 class Watch:
-    """Tells where the picture changes its size and where time jumps."""
+    """Tells where the image changes its size and where time jumps."""
 
     def __init__(self, info: VideoInfo, tell: Callable[[str], None]) -> None:
         self._info, self._tell = info, tell
@@ -18,7 +18,7 @@ class Watch:
         self._changes = self._jumps = 0
 
     def see(self, index: int, time_s: float, width: int, height: int) -> None:
-        """Note a frame: its place, its time and the upright size of its picture before it is fitted."""
+        """Note a frame: its place, its time and the upright size of its image before it is fitted."""
         if self._size is not None and (width, height) != self._size:
             self._changes += 1
             self._say(self._changes, self._change(self._size, index, time_s, (width, height)))

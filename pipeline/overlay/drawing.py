@@ -16,7 +16,7 @@ KEYPOINT_SCORE_MIN = 0.5  # what the reprojection figures also call confident
 
 
 def blend_bodies(image: np.ndarray, rendering: Rendering, opacities: np.ndarray) -> np.ndarray:
-    """Return the picture (H, W, 3) uint8 with bodies over it.
+    """Return the image (H, W, 3) uint8 with bodies over it.
 
     Args:
         opacities: (N,) of each person: 0 shows only what is behind, 1 only the body.
@@ -33,7 +33,7 @@ def blend_bodies(image: np.ndarray, rendering: Rendering, opacities: np.ndarray)
 
 
 def text_height_for(height_px: int) -> int:
-    """Return the font size that stays legible in a picture of this height and does not fill it."""
+    """Return the font size that stays legible in an image of this height and does not fill it."""
     return int(np.clip(round(height_px / 26), 12, 48))
 
 
@@ -71,7 +71,7 @@ def lightened(colour: np.ndarray) -> np.ndarray:
 def draw_tags(image: np.ndarray, texts: list[str], anchors_px: np.ndarray, colours: np.ndarray) -> None:
     """Write name tags in place, centred above their anchors (N, 2); tags that would cover another move up.
 
-    Tags never leave the picture, so a person whose head is cut off is still named.
+    Tags never leave the image, so a person whose head is cut off is still named.
     """
     height, width = image.shape[:2]
     size = text_height_for(height)

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from configs.checks import Shaped, check_shape
 
-NEAR_M = 0.05  # what lies nearer to the camera, or behind it, has no place in the picture
+NEAR_M = 0.05  # what lies nearer to the camera, or behind it, has no place in the image
 AMBIENT, DIFFUSE, GLOSS = 0.38, 0.62, 0.18
 LIGHT = np.array([-0.45, -0.75, -0.55], np.float32)  # from above and left of the camera, towards the light
 LIGHT /= np.linalg.norm(LIGHT)
@@ -190,7 +190,7 @@ class _Scene:
         return mask
 
     def cast(self, x_px: np.ndarray, y_px: np.ndarray) -> Hits:
-        """Return what the rays through points (P,) of the picture meet first."""
+        """Return what the rays through points (P,) of the image meet first."""
         rays = np.ones((len(x_px), 3), np.float32)
         rays[:, 0] = (x_px - self._principal[0]) / self._focal
         rays[:, 1] = (y_px - self._principal[1]) / self._focal

@@ -1,4 +1,4 @@
-"""A contact sheet: some frames of a video side by side in one picture."""
+"""A contact sheet: some frames of a video side by side in one image."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def write_contact_sheet(video: Path, sheet_path: Path, count: int) -> list[int]:
-    """Write `count` frames, evenly spread over a video, into one picture; return their frame numbers.
+    """Write `count` frames, evenly spread over a video, into one image; return their frame numbers.
 
     Args:
         sheet_path: its ending decides the format, such as .png or .jpg.
 
     Raises:
-        InputError: the video cannot be read, the picture would be too large, or its folder is a file.
-        OSError: the picture cannot be written; nothing of it is left.
+        InputError: the video cannot be read, the image would be too large, or its folder is a file.
+        OSError: the image cannot be written; nothing of it is left.
     """
     if sheet_path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{sheet_path}: not an image file name; end it in .png or .jpg")

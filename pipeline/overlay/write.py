@@ -63,7 +63,7 @@ def write_overlay(
     Nothing is written for a video without frames.
 
     Args:
-        frames: in order; boxes, keypoints and focal lengths of the tracks are in pixels of these pictures.
+        frames: in order; boxes, keypoints and focal lengths of the tracks are in pixels of these images.
         open_sink: opens a video of the given width and height (both even) at a path.
     """
     source = iter(frames)
@@ -111,7 +111,7 @@ class OverlayPainter:
         return self._size[1]
 
     def paint(self, image: np.ndarray, people: PeopleInFrame) -> np.ndarray:
-        """Return the picture (height, width, 3) uint8 of one frame."""
+        """Return the image (height, width, 3) uint8 of one frame."""
         full_height, full_width = image.shape[:2]
         is_plain = self._settings.background in BACKGROUNDS
         if is_plain:

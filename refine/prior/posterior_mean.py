@@ -25,7 +25,7 @@ COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_
 def with_posterior_mean(
     tracks: Sequence[TrackRows], prior: MotionPrior, *, break_s: float, batch_rows: int, device: torch.device
 ) -> list[TrackRows]:
-    """Return the tracks with the posterior mean in place of the recovered poses, and its standard deviation.
+    """Return the tracks with the posterior mean instead of the recovered poses, and its standard deviation.
 
     Video of a higher frame rate than in training is split into k tracks of every k-th row.
 

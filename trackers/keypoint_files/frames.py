@@ -19,7 +19,7 @@ DIGITS_MAX = 18
 class FrameNaming:
     """What is known of how a video's frames are called."""
 
-    image_names: Sequence[str] = ()  # file names of the frames, of a video made of pictures
+    image_names: Sequence[str] = ()  # file names of the frames, of a video made of images
     first_number: int | None = None  # in a file name that stands for frame 0; None = 1 where names count from 1, else 0
 
 
@@ -31,7 +31,7 @@ def read_frame_key(value: Any, label: str, key: str) -> FrameKey:
 
 
 def index_frames(keys: Iterable[FrameKey], source: Path, naming: FrameNaming, *, from_one: bool) -> dict[FrameKey, int]:
-    """Return the frame index of each key; names without a picture are left out where others have one.
+    """Return the frame index of each key; names without an image are left out where others have one.
 
     Args:
         from_one: whether the tool counts frames from 1, so that whole numbers do unless one of them is 0.
@@ -60,7 +60,7 @@ def index_frames(keys: Iterable[FrameKey], source: Path, naming: FrameNaming, *,
 
 
 def index_names(names: Sequence[str], source: Path, naming: FrameNaming, *, from_one: bool = False) -> dict[str, int]:
-    """Return the frame index of each file name, by the pictures' names or by the last number in it."""
+    """Return the frame index of each file name, by the images' names or by the last number in it."""
     index_of = {_without_ending(image): index for index, image in enumerate(naming.image_names)}
     of_image = {name: index_of[_without_ending(name)] for name in names if _without_ending(name) in index_of}
     if of_image and len(index_of) == len(naming.image_names):

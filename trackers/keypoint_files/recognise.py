@@ -14,7 +14,7 @@ KNOWN = (
     "docs/keypoint_files.md shows each"
 )
 COUNTS_FROM_ONE = "MMPose video"
-NORMALISED = ("MediaPipe", "Ultralytics labels")  # families that write shares of the picture
+NORMALISED = ("MediaPipe", "Ultralytics labels")  # families that write shares of the image
 
 
 def read_content(data: Any, source: str, rows: PeopleRows) -> str:

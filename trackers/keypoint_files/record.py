@@ -1,4 +1,4 @@
-"""Keypoints that were computed before, in place of a detector."""
+"""Keypoints that were computed before, instead of a detector."""
 
 import logging
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ class KeypointRecord:
         naming = FrameNaming(image_names, first_number)
         is_from_one = family in (COUNTS_FROM_ONE, "Ultralytics labels")
         indices = index_frames(rows.frames, path, naming, from_one=is_from_one)
-        index_of = np.array([indices.get(key, -1) for key in rows.frames], np.int64)  # -1: of a picture not there
+        index_of = np.array([indices.get(key, -1) for key in rows.frames], np.int64)  # -1: of an image not there
         self._named = np.unique(index_of[index_of >= 0])
         frame = index_of[rows.frame]
         order = np.argsort(frame, kind="stable")
@@ -122,7 +122,7 @@ class KeypointRecord:
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return the people of each frame, best score first.
 
-        Of a picture only its size matters: shares of the picture become pixels, a keypoint that lies farther outside
+        Of an image only its size matters: shares of the image become pixels, a keypoint that lies farther outside
         than the longer side is long counts as not seen, and a box that reaches as far is replaced by one round the
         keypoints.
         """

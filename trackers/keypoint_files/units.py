@@ -1,4 +1,4 @@
-"""Whether coordinates are pixels of the video or shares of the picture."""
+"""Whether coordinates are pixels of the video or shares of the image."""
 
 import logging
 
@@ -9,12 +9,12 @@ from configs.errors import InputError
 log = logging.getLogger(__name__)
 
 NORMALISED_MAX = 2.0  # OpenPose, MediaPipe and Ultralytics write pixels, or numbers about 0 to 1
-BELOW_MAX = 0.1  # share of the coordinates that may lie below 0: people leave the picture on one side at a time
+BELOW_MAX = 0.1  # share of the coordinates that may lie below 0: people leave the image on one side at a time
 PEOPLE_STEP = 65536
 
 
 def is_normalised(points: np.ndarray, family: str, source: str, *, is_usual: bool) -> bool:
-    """Return whether a file has shares of the picture in place of pixels, and say so.
+    """Return whether a file has shares of the image instead of pixels, and say so.
 
     It is told over the whole file: more than half of all people lie within `NORMALISED_MAX` of the origin.
 

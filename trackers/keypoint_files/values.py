@@ -7,7 +7,7 @@ import numpy as np
 
 from configs.errors import InputError
 
-COORDINATE_MAX = 1e9  # far beyond any picture; larger numbers overflow where they are squared
+COORDINATE_MAX = 1e9  # far beyond any image; larger numbers overflow where they are squared
 ID_MAX = 10**18
 
 

@@ -59,7 +59,7 @@ class AutoencoderTraining(Loop[Autoencoder, Crops, CropShards]):
     """Trains an autoencoder on crops."""
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:
-        """Return the losses of the pictures (L1) and of the latents' moments."""
+        """Return the losses of the images (L1) and of the latents' moments."""
         rng = self.rng(1, turn)
         image = recoloured(mirrored(batch.to(self.device), rng).image.float() / 255.0, rng)
         with self.autocast():
@@ -73,7 +73,7 @@ class AutoencoderTraining(Loop[Autoencoder, Crops, CropShards]):
 
     @torch.no_grad()
     def measure(self, network: Autoencoder, held: CropShards) -> dict[str, float]:
-        """Return the signal to noise of pictures that come back, in decibel, and the deviation of their latents."""
+        """Return the signal to noise of images that come back, in decibel, and the deviation of their latents."""
         errors, latents = [], []
         for batch in held.in_order(32):
             image = batch.image.to(self.device).float() / 255.0

@@ -1,4 +1,4 @@
-"""Pictures made while training: the options of such a command, and poses drawn ahead by other processes."""
+"""Images made while training: the options of such a command, and poses drawn ahead by other processes."""
 
 import argparse
 import multiprocessing
@@ -50,7 +50,7 @@ def _draw(bank_path: Path, split: str, seed: int, queue: "multiprocessing.Queue[
 
 
 def add_live_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a command needs to make its pictures as it goes."""
+    """Add what a command needs to make its images as it goes."""
     parser.add_argument("--poses", type=Path, help="pose bank; pictures are then made as training needs them")
     parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people, with --poses")
     parser.add_argument("--pose-processes", type=whole, default=0, help="processes that draw poses ahead; 0 for none")

@@ -128,9 +128,9 @@ def truth_of(body: BodyModel, actors: list[Actor], frames: list[SequenceFrame], 
         "joints_coco17": coco,  # (N, T, 17, 3)
         "keypoints_px": view.project(torch.from_numpy(coco)[None])[0].numpy(),  # (N, T, 17, 2)
         "joints30_px": per_person("joints30_px"),  # (N, T, 30, 2)
-        "visible30": per_person("visible30"),  # (N, T, 30): 0 outside the picture, 1 hidden, 2 visible
-        "visible_share": per_person("visible_share"),  # (N, T), 0 when outside of the picture
-        "area_px": per_person("area_px"),  # (N, T), area within the picture, hidden or not
+        "visible30": per_person("visible30"),  # (N, T, 30): 0 outside the image, 1 hidden, 2 visible
+        "visible_share": per_person("visible_share"),  # (N, T), 0 when outside of the image
+        "area_px": per_person("area_px"),  # (N, T), area within the image, hidden or not
         "boxes_xyxy": per_person("boxes_xyxy"),  # (N, T, 4), NaN when outside
         "time_s": np.arange(len(frames)) / float(RATE),
         "focal_px": view.focal_px[0].numpy(),
@@ -191,7 +191,7 @@ def make_demo(options: argparse.Namespace) -> None:
 
 
 def cover_view(image: np.ndarray, top_fraction: float) -> np.ndarray:
-    """Return a picture cut to the clip's size (HEIGHT, WIDTH, 3); `top_fraction` of what is too high goes at the top."""
+    """Return an image cut to the clip's size (HEIGHT, WIDTH, 3); `top_fraction` of what is too high goes at the top."""
     scale = max(WIDTH / image.shape[1], HEIGHT / image.shape[0])
     large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     top, left = int((large.shape[0] - HEIGHT) * top_fraction), (large.shape[1] - WIDTH) // 2

@@ -37,7 +37,7 @@ def label_lines(boxes_xyxy: np.ndarray, keypoints: np.ndarray, width: int, heigh
 
 
 def write_images(scenes: Scenes, images: Path, labels: Path, first: int, quality: int) -> None:
-    """Write the pictures as `first`, `first` + 1, ...; labels come first: a picture that exists has its own."""
+    """Write the images as `first`, `first` + 1, ...; labels come first: an image that exists has its own."""
     height, width = scenes.image.shape[-2:]
     for k, image in enumerate(scenes.image.permute(0, 2, 3, 1).cpu().numpy()):
         mine = scenes.image_index == k
@@ -64,7 +64,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make the pictures that are missing."""
+    """Make the images that are missing."""
     settings = image_settings(options) | {"batch": BATCH, "people_min": options.people_min}
     claim_folder(options.output / "images" / options.split, settings)
     (options.output / "labels" / options.split).mkdir(parents=True, exist_ok=True)

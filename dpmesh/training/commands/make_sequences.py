@@ -1,6 +1,6 @@
 """`dpmesh-video data sequences`: held-out clips in which people vanish for a while, with their truth.
 
-Each clip has people of held-out subjects who cross and hide each other, one of them so near that the picture cuts the
+Each clip has people of held-out subjects who cross and hide each other, one of them so near that the image cuts the
 feet off; a board passes in front of everybody, so that people are gone for 0.3 to 1 s; and a counter or a post stands
 before them, which hides legs for as long as somebody stays behind it.
 """
@@ -56,7 +56,7 @@ HELD_OUT = ("val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A rectangle before everybody, level with the picture, that may move sideways."""
+    """A rectangle before everybody, level with the image, that may move sideways."""
 
     texture: np.ndarray  # (h, w, 3) uint8 RGB
     top_px: float
@@ -110,7 +110,7 @@ def place_things(
     depth = np.median([actor.trans[:, 2] for actor in actors])
     body_px = 0.75 * float(view.focal_px[0]) / depth
     wide, top = int(body_px + speed * hidden_s), int(rng.uniform(0.0, 0.08) * HEIGHT)
-    # The middle of the board is in the middle of the picture at about half of the clip.
+    # The middle of the board is in the middle of the image at about half of the clip.
     middle_s = rng.uniform(0.4, 0.6) * frames / float(RATE)
     left = WIDTH / 2 - wide / 2 + rng.choice([-1, 1]) * speed * (np.arange(frames) / float(RATE) - middle_s)
     return [standing, Thing(_surface(rng, background_paths, wide, HEIGHT - top), top, left)]
@@ -185,7 +185,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Make the clips."""
-    torch.set_num_threads(1)  # sums in another order would draw other pictures
+    torch.set_num_threads(1)  # sums in another order would draw other images
     body, bank = load_body(options.body, device="cpu"), PoseBank.read(options.poses)
     renderer, background_paths = renderer_of(body, "cpu"), list_backgrounds(options.backgrounds, "val")
     options.output.mkdir(parents=True, exist_ok=True)

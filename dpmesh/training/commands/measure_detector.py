@@ -77,7 +77,7 @@ class DetectorKeypoints:
 
 
 class RefinerKeypoints:
-    """The keypoint reader, given the box round each person and no guess."""
+    """The keypoint reader, given the box around each person and no guess."""
 
     def __init__(self, refiner: KeypointRefiner) -> None:
         self._refiner = refiner
@@ -103,7 +103,7 @@ def _boxes(crops: Crops) -> Tensor:
         inside = here.truth[row, here.visible[row] > 0] * side
         if len(inside) < 2:
             continue
-        # Joints lie inside a body: a box round them is smaller than the person's.
+        # Joints lie inside a body: a box around them is smaller than the person's.
         low, high = inside.amin(0), inside.amax(0)
         margin = 0.1 * (high - low).amax()
         boxes[row] = torch.cat([low - margin, high + margin]).clamp(0, side)

@@ -89,7 +89,7 @@ def check_sources(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 
 def add_image_options(parser: argparse.ArgumentParser) -> None:
-    """Add what every command that fills a folder with pictures is told, but for how many and how large."""
+    """Add what every command that fills a folder with images is told, but for how many and how large."""
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `dpmesh-video data mocap`")
     parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
     parser.add_argument("--seed", type=whole, default=1)
@@ -100,7 +100,7 @@ def add_image_options(parser: argparse.ArgumentParser) -> None:
 
 
 def image_settings(options: argparse.Namespace) -> dict[str, int | str]:
-    """Return what the pictures depend on, for `claim_folder`.
+    """Return what the images depend on, for `claim_folder`.
 
     Raises:
         InputError: there is no pose bank, or no background of the split: no folder is to be locked for such a
@@ -132,7 +132,7 @@ def open_crops(options: argparse.Namespace, body: BodyModel, image_px: int, *, h
     """Return the crops of a training: shards, or made as they are needed where there are poses.
 
     Raises:
-        InputError: there are no shards, or their pictures are not of the size that the network takes.
+        InputError: there are no shards, or their images are not of the size that the network takes.
     """
     if options.poses is not None:
         return LiveCrops(open_live_studio(options, body), image_px, has_images=has_images)
@@ -147,7 +147,7 @@ def open_validation(options: argparse.Namespace, image_px: int, *, has_images: b
 
 
 def of_size(shards: CropShards, image_px: int | None) -> CropShards:
-    """Return the shards; InputError where a network that takes pictures of `image_px` cannot see them."""
+    """Return the shards; InputError where a network that takes images of `image_px` cannot see them."""
     found = shards.crops.image.shape[-1]
     if image_px not in (None, found):
         raise InputError(

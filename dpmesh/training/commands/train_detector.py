@@ -1,4 +1,4 @@
-"""Command: train the bundled detector on pictures made as it goes, continuing where the last call stopped."""
+"""Command: train the bundled detector on images made as it goes, continuing where the last call stopped."""
 
 import argparse
 import math

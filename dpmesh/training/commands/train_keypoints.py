@@ -32,7 +32,7 @@ from dpmesh.training.recovery.map_loss import map_loss
 def prepare(crops: Crops, rng: Rng, *, is_augmented: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Return images (R, 3, 128, 128), COCO keypoints (R, 17, 2) in map cells and their visibility (R, 17).
 
-    With augmentation every crop is mirrored, turned, moved, scaled and recoloured by chance.
+    With augmentation every crop is mirrored, turned, moved, scaled and recoloured at random.
     """
     if is_augmented:
         crops = mirrored(crops, rng)

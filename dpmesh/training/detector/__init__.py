@@ -1,1 +1,1 @@
-"""The bundled detector: an Ultralytics pose network trained on synthetic pictures."""
+"""The bundled detector: an Ultralytics pose network trained on synthetic images."""

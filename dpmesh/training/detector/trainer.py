@@ -1,4 +1,4 @@
-"""The detector's training: pictures made as they are needed."""
+"""The detector's training: images made as they are needed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,25 +26,25 @@ class DetectorPlan(LoopPlan):
     """How a detector is trained."""
 
     batch_rows: int = 32 * 320 * 320
-    """Pixels of all pictures of one step: large pictures come in smaller batches."""
+    """Pixels of all images of one step: large images come in smaller batches."""
     weight_decay: float = 5e-4
     betas: tuple[float, float] = (0.9, 0.999)
     average_decay: float = 0.9995
     clip_norm: float = 10.0
     crowded_rate: float = 0.4
-    """Share of the batches whose pictures start from three people or more."""
+    """Share of the batches whose images start from three people or more."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivePictures:
-    """Pictures of people for the detector, made as they are needed."""
+    """Images of people for the detector, made as they are needed."""
 
     studio: Studio
     plan: DetectorPlan
     device: str = "cpu"
 
     def batch(self, size: int, step: int) -> dict[str, Tensor]:
-        """Return pictures of about `size` pixels together, with their labels."""
+        """Return images of about `size` pixels together, with their labels."""
         rng = Rng((self.plan.seed, 5, step), self.device)
         longer = int(rng.numpy.choice(_LONGER_PX, p=_LONGER_PROBABILITY))
         width, height = sample_size(rng, longer)
@@ -53,7 +53,7 @@ class LivePictures:
 
 
 def labels_of(scenes: Scenes) -> dict[str, Tensor]:
-    """Return pictures and labels as Ultralytics' losses take them: boxes x, y, width, height and points in shares."""
+    """Return images and labels as Ultralytics' losses take them: boxes x, y, width, height and points in shares."""
     height, width = scenes.image.shape[-2:]
     size = scenes.boxes_xyxy.new_tensor([width, height])
     low, high = scenes.boxes_xyxy[:, :2] / size, scenes.boxes_xyxy[:, 2:] / size

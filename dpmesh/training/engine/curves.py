@@ -1,4 +1,4 @@
-"""The course of a training as a picture."""
+"""The course of a training as an image."""
 
 import json
 import math

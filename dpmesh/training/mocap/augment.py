@@ -48,7 +48,7 @@ class Augmentation:
 
 
 def mirror(pose: np.ndarray) -> np.ndarray:
-    """Return the poses seen in a mirror: left and right swapped across the body's YZ plane."""
+    """Return the poses seen mirrored: left and right swapped across the body's YZ plane."""
     return pose[..., list(MIRRORED_24), :] * np.array([1.0, -1.0, -1.0], dtype=pose.dtype)
 
 
@@ -132,7 +132,7 @@ def add_noise(pose: np.ndarray, strength: np.ndarray, rng: np.random.Generator) 
 def augment(
     pose: np.ndarray, partner: np.ndarray, kin: np.ndarray, rng: np.random.Generator, probabilities: Augmentation
 ) -> np.ndarray:
-    """Return each pose changed by chance.
+    """Return each pose changed at random.
 
     Args:
         pose: (N, 24, 3) the drawn poses.

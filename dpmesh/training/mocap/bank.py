@@ -81,7 +81,7 @@ class PoseBank(Shaped):
     def clip(
         self, rng: np.random.Generator, seconds: float, split: str = "train", category: str | None = None
     ) -> SmplMotion:
-        """Return a stretch of one recorded sequence, turned about the vertical by chance, starting over the origin.
+        """Return a stretch of one recorded sequence, turned about the vertical at random, starting over the origin.
 
         Raises ValueError when no sequence of the split and category is that long.
         """

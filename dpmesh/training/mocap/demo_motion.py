@@ -121,7 +121,7 @@ def lay_out(
     tries: int = 8000,
 ) -> list[Motion]:
     """Return every role's motion in the world of the camera's foot, x right and z back, arranged so that people pass
-    closely in the picture but never through each other.
+    closely in the image but never through each other.
 
     Raises:
         InputError: no arrangement keeps them apart.

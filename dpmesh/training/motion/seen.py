@@ -31,7 +31,7 @@ CROP_PX = 128  # in whose pixels errors are drawn
 KEY_STEPS = (4, 8, 16, 32)  # rows from one draw of the errors to the next
 JUMP_PX = 6.0  # larger errors come and go at once
 KEYPOINTS_MIN = 4  # rows with fewer are not observed, see `recover.keypoints_min`
-SHIVER = (0.001, 0.008)  # share of the crop by which keypoints differ from frame to frame
+SHIVER = (0.001, 0.008)  # fraction of the crop by which keypoints differ from frame to frame
 _LEGS, _LEFT_ARM, _RIGHT_ARM = (1, 2, 4, 5, 7, 8, 10, 11), (16, 18, 20, 22), (17, 19, 21, 23)
 
 
@@ -56,7 +56,7 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rn
     """Return clips before random cameras that stand still.
 
     Args:
-        network: recovers each row from its keypoints alone, without a picture.
+        network: recovers each row from its keypoints alone, without an image.
         noise: of the keypoints; drawn every few rows (one of `KEY_STEPS`), it glides from one draw to the next.
     """
     count, frames = clips.pose.shape[:2]
@@ -98,7 +98,7 @@ def _place(rng: Rng, views: Views, joints: Tensor) -> Tensor:
 
 
 def _crops(rng: Rng, views: Views, joints: Tensor) -> Crops:
-    """Return a crop, without its picture, for each row of joints (N, T, 30, 3)."""
+    """Return a crop, without its image, for each row of joints (N, T, 30, 3)."""
     count, frames = joints.shape[:2]
     focal, principal, size = (
         each.repeat_interleave(frames, 0) for each in (views.focal_px, views.principal_px, views.size)
@@ -149,7 +149,7 @@ def _hidden(rng: Rng, count: int, frames: int) -> Tensor:
 
 
 def _keypoints(rng: Rng, crops: Crops, noise: KeypointNoise, count: int, frames: int) -> np.ndarray:
-    """Return COCO keypoints (R, 17, 3) in pixels of the full picture with errors that last for some frames."""
+    """Return COCO keypoints (R, 17, 3) in pixels of the full image with errors that last for some frames."""
     true = as_annotated(crops)
     step = KEY_STEPS[int(rng.integers(len(KEY_STEPS), 1))]
     keys = torch.tensor(sorted({*range(0, frames, step), frames - 1}))

@@ -59,7 +59,7 @@ class JointStatistics:
     swapped: float  # share at a joint of another person
     wild: float  # share near none of them
     bias_out: float  # mean error of near ones, away from the mirror joint; 0 for the nose
-    bias_down: float  # the same, down the picture
+    bias_down: float  # the same, down the image
     confidence: float  # mean of those given
 
 

@@ -156,7 +156,7 @@ def posefix_joints(crops: Crops, joints_px: Tensor, rng: Rng) -> tuple[Tensor, T
 
 
 def _overlap(joints: Tensor, neighbours: Tensor) -> Tensor:
-    """Return intersection over union (R, N) of boxes round joints (R, 17, 2) and round neighbours (R, N, 17, 2)."""
+    """Return intersection over union (R, N) of boxes around joints (R, 17, 2) and round neighbours (R, N, 17, 2)."""
     low = torch.maximum(joints.amin(1)[:, None], neighbours.amin(2))
     high = torch.minimum(joints.amax(1)[:, None], neighbours.amax(2))
     shared = (high - low).clamp_min(0.0).prod(-1)

@@ -89,7 +89,7 @@ class SceneLayout:
 
 @torch.no_grad()
 def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
-    """Return `count` crops of side `image_px`; equal chances give equal crops."""
+    """Return `count` crops of side `image_px`; equal seeds give equal crops."""
     views = sample_views(rng, count)
     counts = rng.pick(PEOPLE_COUNT_WEIGHTS, count)
     people = studio.gather(rng, views, counts, len(PEOPLE_COUNT_WEIGHTS) - 1)
@@ -136,7 +136,7 @@ def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
 
 
 def crops_of(people: Population, scene: SceneLayout, views: Views, is_there: Tensor, **given: Tensor) -> Crops:
-    """Return the crops round each picture's first person.
+    """Return the crops around each image's first person.
 
     Args:
         is_there: (R,) who of all people can be seen.
@@ -162,7 +162,7 @@ def crops_of(people: Population, scene: SceneLayout, views: Views, is_there: Ten
 
 
 def refine_scene(rng: Rng, views: Views, people: Population, image_px: int) -> SceneLayout:
-    """Return where everybody stands, and the crop round each picture's first person."""
+    """Return where everybody stands, and the crop around each image's first person."""
     count, most = people.present.shape
     up, stances = views.up, people.stances
     first = people.joints[people.slot == 0][:, list(SEEN_OF_30)]
@@ -210,7 +210,7 @@ def refine_scene(rng: Rng, views: Views, people: Population, image_px: int) -> S
 
 
 def _uncover(stage: Stage, alone: Surface, targets: Tensor) -> tuple[Stage, Surface]:
-    """Take everybody else out of the pictures whose person is all but hidden."""
+    """Take everybody else out of the images whose person is all but hidden."""
     seen = stage.seen()
     fraction = stage.counts(seen)[targets] / stage.counts(alone)[targets].clamp_min(1)
     gone = (fraction < _VISIBLE_FRACTION_MIN)[stage.cast.image_index]

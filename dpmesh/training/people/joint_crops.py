@@ -1,4 +1,4 @@
-"""Crops without pictures: what the joints alone can teach, at a hundred times the pace of drawing them."""
+"""Crops without images: what the joints alone can teach, at a hundred times the pace of drawing them."""
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ _HIDDEN_PROBABILITY = 0.12
 
 @torch.no_grad()
 def make_joint_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
-    """Return `count` crops with black pictures; who hides which joint is drawn, not seen.
+    """Return `count` crops with black images; who hides which joint is drawn, not seen.
 
-    People are placed as in `make_crops`, their joints in place of their skin. Half of the crops have a box before
+    People are placed as in `make_crops`, their joints instead of their skin. Half of the crops have a box before
     them, and any joint may be hidden by the own body.
     """
     views = sample_views(rng, count)

@@ -34,13 +34,13 @@ class Population:
     """The people of N images, R in all, in camera axes with `trans` at zero; M slots per image."""
 
     image_index: Tensor  # (R,) int64, ascending
-    slot: Tensor  # (R,) int64, 0 for a picture's first person
+    slot: Tensor  # (R,) int64, 0 for an image's first person
     present: Tensor  # (N, M) bool
     pose: Tensor  # (R, 24, 3) axis-angle
     betas: Tensor  # (R, 10)
     vertices: Tensor  # (R, V, 3), or the joints where nothing is drawn
     joints: Tensor  # (R, 30, 3)
-    coco: Tensor  # (R, 17, 3), hips where people mark them in pictures
+    coco: Tensor  # (R, 17, 3), hips where people mark them in images
     stances: Stances
 
     def spread(self, values: Tensor, fill: float = 0.0) -> Tensor:
@@ -56,9 +56,9 @@ class Studio:
     Args:
         body: the body model, on `device`.
         poses: where poses come from.
-        backgrounds: pictures without people.
+        backgrounds: images without people.
         split: "train" or "val", passed to `poses`.
-        device: where pictures are made.
+        device: where images are made.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Studio:
 
     @torch.no_grad()
     def gather(self, rng: Rng, views: Views, counts: Tensor, most: int, *, has_skin: bool = True) -> Population:
-        """Return random people, `counts` (N,) in each picture and at most `most`; without skin, joints stand for it."""
+        """Return random people, `counts` (N,) in each image and at most `most`; without skin, joints stand for it."""
         present = torch.arange(most, device=self.device) < counts[:, None]
         image_index, slot = present.nonzero().unbind(1)
         rows = len(image_index)

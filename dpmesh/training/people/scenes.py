@@ -1,4 +1,4 @@
-"""Whole pictures of synthetic people with boxes and keypoints: what the detector learns from."""
+"""Whole images of synthetic people with boxes and keypoints: what the detector learns from."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _STRIDE_PX = 32
 
 @dataclass(frozen=True, slots=True)
 class Scenes(Shaped):
-    """N pictures and the K people seen in them."""
+    """N images and the K people seen in them."""
 
     image: Annotated[Tensor, "N", 3, "H", "W"]  # uint8 RGB
     image_index: Annotated[Tensor, "K"]  # int64, ascending
@@ -51,7 +51,7 @@ class Scenes(Shaped):
 
 
 def sample_size(rng: Rng, longer_px: int) -> tuple[int, int]:
-    """Return width and height of a batch of pictures, multiples of a detector's stride; the longer side is given."""
+    """Return width and height of a batch of images, multiples of a detector's stride; the longer side is given."""
     across, down = _SHAPES[rng.numpy.choice(len(_SHAPES), p=_SHAPE_WEIGHTS)]
     width, height = (round(longer_px * side / max(across, down) / _STRIDE_PX) * _STRIDE_PX for side in (across, down))
     return width, height
@@ -59,14 +59,14 @@ def sample_size(rng: Rng, longer_px: int) -> tuple[int, int]:
 
 @torch.no_grad()
 def make_scenes(studio: Studio, rng: Rng, count: int, width: int, height: int, people_min: int = 0) -> Scenes:
-    """Return `count` pictures of one size, multiples of 8; equal chances give equal pictures.
+    """Return `count` images of one size, multiples of 8; equal seeds give equal images.
 
     Args:
-        studio: what pictures are made from.
+        studio: what images are made from.
         rng: what draws.
         count: N.
         width, height: in pixels.
-        people_min: no picture starts from fewer people; some may find no room.
+        people_min: no image starts from fewer people; some may find no room.
     """
     weights = [weight if number >= people_min else 0.0 for number, weight in enumerate(PEOPLE_COUNT_WEIGHTS)]
     views = sample_views(rng, count, (width, height))
@@ -146,7 +146,7 @@ def _place(rng: Rng, views: Views, people: Population) -> tuple[Tensor, Tensor, 
 
 
 def _cover(rng: Rng, studio: Studio, pixels: Tensor, views: Views) -> Covers:
-    """Return things in front of a third of the pictures, each near one of the people (N, M, 17, 2)."""
+    """Return things in front of a third of the images, each near one of the people (N, M, 17, 2)."""
     count, most = pixels.shape[:2]
     low, high = pixels.nan_to_num(torch.inf).amin(2), pixels.nan_to_num(-torch.inf).amax(2)
     there = low.isfinite().all(-1) & high.isfinite().all(-1)

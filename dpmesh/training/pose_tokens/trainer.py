@@ -24,7 +24,7 @@ COMMITMENT_WEIGHT = 0.25
 JOINT_WEIGHT = 2.0
 REVIVE_STEPS = 10
 DEAD_FRACTION = 0.05
-"""A code is dead when it is chosen this often or less, as a share of how often all are chosen on average."""
+"""A code is dead when it is chosen this often or less, as a fraction of how often all are chosen on average."""
 
 
 class PoseTokens(nn.Module):

@@ -75,7 +75,7 @@ def prepare(
 
 
 def mirrored(crops: Crops, rng: Rng, *, has_images: bool = True) -> Crops:
-    """Return the crops with a random half mirrored left to right, camera and all; pictures only if they are needed."""
+    """Return the crops with a random half mirrored left to right, camera and all; images only if they are needed."""
     turn = rng.coin(0.5, len(crops))
     crop_px = crops.image.shape[-1]
 
@@ -106,9 +106,9 @@ def mirrored(crops: Crops, rng: Rng, *, has_images: bool = True) -> Crops:
 
 
 def filtered(image: Tensor, rng: Rng) -> Tensor:
-    """Return pictures of which half went through a convolution with random weights, and were mixed with themselves.
+    """Return images of which half went through a convolution with random weights, and were mixed with themselves.
 
-    Shapes stay, textures do not, so that what is learned from drawn pictures holds in others (Xu et al. 2021, "Robust
+    Shapes stay, textures do not, so that what is learned from drawn images holds in others (Xu et al. 2021, "Robust
     and Generalizable Visual Representation Learning via Random Convolutions").
     """
     rows, channels = image.shape[:2]
@@ -123,7 +123,7 @@ def filtered(image: Tensor, rng: Rng) -> Tensor:
 
 
 def recoloured(image: Tensor, rng: Rng) -> Tensor:
-    """Return pictures with random gain per channel, contrast, brightness and sometimes no colour at all."""
+    """Return images with random gain per channel, contrast, brightness and sometimes no colour at all."""
     rows = len(image)
     image = image * rng.uniform(0.75, 1.25, rows, 3, 1, 1)
     mean = image.mean(dim=(1, 2, 3), keepdim=True)

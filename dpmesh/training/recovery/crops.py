@@ -23,7 +23,7 @@ class CropSource(Protocol):
 
 
 class LiveCrops:
-    """Crops made by a studio, new ones at every step; without pictures where the network does not look at them."""
+    """Crops made by a studio, new ones at every step; without images where the network does not look at them."""
 
     def __init__(self, studio: Studio, image_px: int, *, has_images: bool = True, seed: int = 0) -> None:
         self._studio, self._image_px, self._seed = studio, image_px, seed

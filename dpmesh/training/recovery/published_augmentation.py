@@ -106,7 +106,7 @@ def with_published_augmentation(batch: TrainingBatch, rng: Rng) -> TrainingBatch
 
 
 def _covered(batch: TrainingBatch, rng: Rng) -> Tensor:
-    """Return the pictures (R, 3, P, P) with a rectangle of noise over a part of each person's box."""
+    """Return the images (R, 3, P, P) with a rectangle of noise over a part of each person's box."""
     rows, _, crop_px, _ = batch.image.shape
     joints = crop_px * batch.truth.joints30_crop.clamp(0.0, 1.0)
     low, high = joints.amin(1), joints.amax(1)
@@ -119,7 +119,7 @@ def _covered(batch: TrainingBatch, rng: Rng) -> Tensor:
 
 
 def _warped(image: Tensor, old_from_new: Tensor) -> Tensor:
-    """Return pictures (R, 3, P, P) sampled where affine maps (R, 2, 3) in pixels send each pixel; black outside."""
+    """Return images (R, 3, P, P) sampled where affine maps (R, 2, 3) in pixels send each pixel; black outside."""
     crop_px = image.shape[-1]
     cells = torch.arange(crop_px, device=image.device, dtype=image.dtype)
     y, x = torch.meshgrid(cells, cells, indexing="ij")

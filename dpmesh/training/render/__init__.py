@@ -1,1 +1,1 @@
-"""Pictures of bodies: rasteriser, clothing, light, scenes, backgrounds, occluders and the camera's faults."""
+"""Images of bodies: rasteriser, clothing, light, scenes, backgrounds, occluders and the camera's faults."""

@@ -21,7 +21,7 @@ _VALIDATION_FRACTION = 0.15
 
 
 def place_of(path: Path) -> str:
-    """Return the place a picture shows: views of one panorama share it."""
+    """Return the place an image shows: views of one panorama share it."""
     return path.stem.split("_y")[0] if path.stem.startswith("hdri_") else path.stem
 
 
@@ -29,7 +29,7 @@ def list_backgrounds(folder: str | Path, split: str) -> list[Path]:
     """Return the images of one split, sorted; a location belongs to one split only.
 
     Raises:
-        InputError: the folder holds no picture of that split.
+        InputError: the folder holds no image of that split.
     """
     found = sorted(p for p in Path(folder).glob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
     mine = [p for p in found if (split == "val") == _is_validation(place_of(p))]
@@ -43,10 +43,10 @@ def _is_validation(place: str) -> bool:
 
 
 def read_background(path: Path) -> np.ndarray:
-    """Return a picture (H, W, 3) uint8 RGB.
+    """Return an image (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: the file is no readable picture.
+        InputError: the file is no readable image.
     """
     data = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if data is None:
@@ -55,7 +55,7 @@ def read_background(path: Path) -> np.ndarray:
 
 
 class Textures:
-    """Photographs in memory, each at several sizes, read at any place by many pictures at once.
+    """Photographs in memory, each at several sizes, read at any place by many images at once.
 
     Args:
         paths: the photographs; each is stretched to a square.
@@ -116,7 +116,7 @@ def sample_views_of(rng: Rng, textures: Textures, count: int, width: int, height
     index = rng.integers(len(textures), count)
     aspect = textures.aspects[index]
     zoom = rng.uniform(0.25, 1.0, count)
-    # The widest window of the picture's shape that fits, as shares of the photograph's sides.
+    # The widest window of the image's shape that fits, as shares of the photograph's sides.
     wide = (width / height / aspect).clamp_max(1.0) * zoom
     high = (height / width * aspect).clamp_max(1.0) * zoom
     left, top = (1 - wide) * rng.uniform(0, 1, count), (1 - high) * rng.uniform(0, 1, count)
@@ -140,9 +140,9 @@ def sample_backgrounds(
     Args:
         rng: what draws.
         textures: photographs.
-        views: cameras of the pictures drawn; for crops, the crops'.
+        views: cameras of the images drawn; for crops, the crops'.
         foot: (N, 3) a point of each floor in camera axes.
-        width, height: of the pictures.
+        width, height: of the images.
         floor_probability: how often there is a floor.
     """
     count = len(foot)

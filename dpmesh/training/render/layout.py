@@ -20,7 +20,7 @@ _TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Views(Shaped):
-    """The cameras of N pictures; the world has y up and its z axis points back at the camera."""
+    """The cameras of N images; the world has y up and its z axis points back at the camera."""
 
     size: Annotated[Tensor, "N", 2]  # float32 width and height in pixels
     focal_px: Annotated[Tensor, "N"]
@@ -45,7 +45,7 @@ class Views(Shaped):
         return _project(points, self.focal_px[image_index], self.principal_px[image_index])
 
     def contains(self, pixels: Tensor) -> Tensor:
-        """Return which pixels (N, ..., 2) lie inside their picture (N, ...) bool; NaN does not."""
+        """Return which pixels (N, ..., 2) lie inside their image (N, ...) bool; NaN does not."""
         size = self.size.view(-1, *([1] * (pixels.ndim - 2)), 2)
         return ((pixels >= 0) & (pixels < size)).all(-1)
 
@@ -98,7 +98,7 @@ def sample_views(rng: Rng, count: int, size: tuple[int, int] | None = None) -> V
 
 @dataclass(frozen=True, slots=True)
 class Stances:
-    """What placing bodies needs to know, in camera axes with every `trans` at zero; M places per picture."""
+    """What placing bodies needs to know, in camera axes with every `trans` at zero; M places per image."""
 
     root: Tensor  # (N, M, 3) pelvis
     low: Tensor  # (N, M, 3) smallest corner of the bounding box
@@ -114,9 +114,9 @@ def measure_stances(
     Args:
         vertices: (R, V, 3).
         roots: (R, 3).
-        up: (N, 3) floor normals of the pictures.
+        up: (N, 3) floor normals of the images.
         image_index: (R,) int64.
-        slot: (R,) int64, which of the picture's `most` places each row takes; the others are zero.
+        slot: (R,) int64, which of the image's `most` places each row takes; the others are zero.
         most: M.
     """
     sole = torch.bmm(vertices, up[image_index][..., None]).amin((1, 2))
@@ -130,13 +130,13 @@ def measure_stances(
 
 
 def stand_at(stances: Stances, slot: int, spot: Tensor, up: Tensor) -> Tensor:
-    """Return the `trans` (N, 3) that puts each picture's person at `slot` above `spot` (N, 3), soles on the floor."""
+    """Return the `trans` (N, 3) that puts each image's person at `slot` above `spot` (N, 3), soles on the floor."""
     root = stances.root[:, slot]
     return spot - root + up * ((root * up).sum(-1) - stances.sole[:, slot])[:, None]
 
 
 def spot_below(stances: Stances, trans: Tensor, up: Tensor) -> Tensor:
-    """Return the point of the floor (N, 3) under the pelvis of each picture's first person, placed by `trans`."""
+    """Return the point of the floor (N, 3) under the pelvis of each image's first person, placed by `trans`."""
     root = stances.root[:, 0] + trans
     floor = stances.sole[:, 0] + (trans * up).sum(-1)
     return root - up * ((root * up).sum(-1) - floor)[:, None]
@@ -145,7 +145,7 @@ def spot_below(stances: Stances, trans: Tensor, up: Tensor) -> Tensor:
 def place_first(
     rng: Rng, views: Views, stances: Stances, fractions: tuple[float, float], cut_probability: float, tries: int
 ) -> tuple[Tensor, Tensor]:
-    """Return candidates (N, T, 3) for the `trans` of each picture's first person, and their faults (N, T).
+    """Return candidates (N, T, 3) for the `trans` of each image's first person, and their faults (N, T).
 
     A fault is how far, in metres, the camera would be from a sound height above the floor.
 
@@ -153,8 +153,8 @@ def place_first(
         rng: what draws.
         views: the cameras.
         stances: of the people.
-        fractions: smallest and largest height of the person over that of the picture.
-        cut_probability: how often the person may stand across the picture's edge.
+        fractions: smallest and largest height of the person over that of the image.
+        cut_probability: how often the person may stand across the image's edge.
         tries: T.
     """
     count = len(views.size)
@@ -206,13 +206,13 @@ def spots_near(rng: Rng, views: Views, spot: Tensor, taken: Tensor, is_taken: Te
 def spots_anywhere(
     rng: Rng, views: Views, floor: Tensor, fractions: tuple[float, float], taken: Tensor, is_taken: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return a free point of the floor (N, 3) that each picture shows, and which are sound (N,).
+    """Return a free point of the floor (N, 3) that each image shows, and which are sound (N,).
 
     Args:
         rng: what draws.
         views: the cameras.
         floor: (N, 3) any point of the floor.
-        fractions: smallest and largest height of a person of 1.65 m there, over that of the picture.
+        fractions: smallest and largest height of a person of 1.65 m there, over that of the image.
         taken, is_taken: as in `spots_near`.
     """
     count, up = len(floor), views.up

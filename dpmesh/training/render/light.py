@@ -18,7 +18,7 @@ _SHADOW_SPREADS_PX = (3, 7, 15)
 
 @dataclass(frozen=True, slots=True)
 class Lights(Shaped):
-    """What lights each picture; directions in world axes (y up), pointing towards the lamp."""
+    """What lights each image; directions in world axes (y up), pointing towards the lamp."""
 
     sky: Annotated[Tensor, "N", 3]  # linear colour from straight above
     ground: Annotated[Tensor, "N", 3]  # linear colour from straight below
@@ -53,8 +53,8 @@ def shade(albedo: Tensor, normals: Tensor, camera_from_world: Tensor, lights: Li
     Args:
         albedo: (R, V, 3) linear reflectance.
         normals: (R, V, 3) unit normals in camera axes.
-        camera_from_world: (N, 3, 3) of the pictures.
-        lights: of the pictures.
+        camera_from_world: (N, 3, 3) of the images.
+        lights: of the images.
         image_index: (R,) int64.
     """
     lamps = torch.einsum("nij,nlj->nil", camera_from_world, lights.lamp_directions)
@@ -73,10 +73,10 @@ def ground_shadows(
 
     Args:
         points: (R, K, 3) points of the bodies, camera axes, metres.
-        image_index: (R,) int64 picture of each body, -1 for who throws no shadow.
+        image_index: (R,) int64 image of each body, -1 for who throws no shadow.
         foot: (N, 3) a point of the ground plane.
-        views: cameras of the pictures drawn.
-        lights: of the pictures; the first lamp throws the shadow.
+        views: cameras of the images drawn.
+        lights: of the images; the first lamp throws the shadow.
     """
     count = len(foot)
     wide, high = max(width // 2, 1), max(height // 2, 1)

@@ -21,19 +21,19 @@ class Covers:
     colour: Tensor  # (N, H, W, 3) float32 0 to 255
 
     def only(self, kept: Tensor) -> Covers:
-        """Return the covers with nothing on pictures where `kept` (N,) is False."""
+        """Return the covers with nothing on images where `kept` (N,) is False."""
         return Covers(self.alpha * kept[:, None, None], self.colour)
 
 
 def sample_covers(rng: Rng, textures: Textures, centre_px: Tensor, reach_px: Tensor, width: int, height: int) -> Covers:
-    """Return one or two random things near a person in every picture.
+    """Return one or two random things near a person in every image.
 
     Args:
         rng: what draws.
         textures: photographs, the surface of half of the things.
         centre_px: (N, 2) middle of the person.
         reach_px: (N,) about the person's height.
-        width, height: of the pictures.
+        width, height: of the images.
     """
     first = _sample_one(rng, textures, centre_px, reach_px, width, height)
     some = rng.coin(0.2, len(centre_px)).nonzero().squeeze(1)

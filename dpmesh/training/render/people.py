@@ -1,4 +1,4 @@
-"""People drawn into pictures: clothes on bodies, light on clothes, and who is seen where."""
+"""People drawn into images: clothes on bodies, light on clothes, and who is seen where."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _GPU_PASS = (256, 1 << 24)
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The people of N pictures, one row each, in camera axes."""
+    """The people of N images, one row each, in camera axes."""
 
     vertices: Tensor  # (R, V, 3) metres, skin
     image_index: Tensor  # (R,) int64, ascending
-    views: Views  # cameras of the pictures drawn
+    views: Views  # cameras of the images drawn
     outfits: Outfits
     lights: Lights
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The people of N pictures, before anything is put behind or in front of them."""
+    """The people of N images, before anything is put behind or in front of them."""
 
     colour: Tensor  # (N, H, W, 3) float32 0 to 255, times alpha
     alpha: Tensor  # (N, H, W) float32
@@ -48,7 +48,7 @@ class PeopleRenderer:
         self.surface = surface.each(lambda array: array.to(self.device))
 
     def stage(self, cast: Cast, width: int, height: int) -> Stage:
-        """Return the cast projected into pictures of `width` x `height` pixels, not yet coloured."""
+        """Return the cast projected into images of `width` x `height` pixels, not yet coloured."""
         faces = self.surface.faces
         normals = vertex_normals(cast.vertices, faces)
         cloth = torch.addcmul(cast.vertices, normals, cast.outfits.thickness[..., None])
@@ -72,7 +72,7 @@ class Stage:
     screen: Tensor  # (R, V, 3)
     fragments: Fragments
     faces: Tensor  # (F, 3)
-    layer: Tensor  # (R,) int64, picture of each row, -1 for who is left out
+    layer: Tensor  # (R,) int64, image of each row, -1 for who is left out
 
     @property
     def image_count(self) -> int:
@@ -80,13 +80,13 @@ class Stage:
         return len(self.cast.views.focal_px)
 
     def without(self, rows: Tensor) -> Stage:
-        """Return the same stage with some rows (M,) gone from the pictures."""
+        """Return the same stage with some rows (M,) gone from the images."""
         layer = self.layer.clone()
         layer[rows] = -1
         return replace(self, layer=layer)
 
     def seen(self) -> Surface:
-        """Return what each picture shows."""
+        """Return what each image shows."""
         return resolve(self.fragments, self.layer, self.image_count)
 
     def alone(self, rows: Tensor) -> Surface:
@@ -100,7 +100,7 @@ class Stage:
         return torch.bincount(surface.row, minlength=len(self.cast.image_index))
 
     def draw(self, surface: Surface) -> Drawn:
-        """Return the people of every picture."""
+        """Return the people of every image."""
         cast = self.cast
         lit = shade(cast.outfits.albedo, self.normals, cast.views.camera_from_world, cast.lights, cast.image_index)
         linear = interpolate(surface, self.screen, self.faces, lit)

@@ -1,4 +1,4 @@
-"""What a camera and a codec do to pictures: exposure, blur, low resolution, noise, compression."""
+"""What a camera and a codec do to images: exposure, blur, low resolution, noise, compression."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLOUR = (17, 18, 24, 47, 80, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99)
 
 
 def photograph(rng: Rng, image: Tensor, native_fraction: Tensor | None = None) -> Tensor:
-    """Return pictures (N, 3, H, W) uint8 as a mediocre camera would store them.
+    """Return images (N, 3, H, W) uint8 as a mediocre camera would store them.
 
     Args:
         rng: what draws.
@@ -69,7 +69,7 @@ def _expose(rng: Rng, image: Tensor) -> Tensor:
 
 
 def _compress(image: Tensor, quality: Tensor) -> Tensor:
-    """Return the pictures after the lossy part of JPEG, without the halving of the colour planes."""
+    """Return the images after the lossy part of JPEG, without the halving of the colour planes."""
     basis, table, mix = _tables(image.device)
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     step = (table * scale[:, None, None, None]).clamp(1, 255)[:, :, None, None]

@@ -36,12 +36,12 @@ class SequenceFrame:
     """One frame and what it shows of each actor."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
-    visible_share: np.ndarray  # (N,) float32, seen part of the person's area within the picture, 0 when outside
+    visible_share: np.ndarray  # (N,) float32, seen part of the person's area within the image, 0 when outside
     area_px: np.ndarray  # (N,) float32, that area, hidden or not
     boxes_xyxy: np.ndarray  # (N, 4) float32 around that area, NaN when outside
     joints30_px: np.ndarray  # (N, 30, 2) float32
     joints30_cam: np.ndarray  # (N, 30, 3) float32
-    visible30: np.ndarray  # (N, 30) uint8: 0 outside the picture, 1 hidden, 2 visible
+    visible30: np.ndarray  # (N, 30) uint8: 0 outside the image, 1 hidden, 2 visible
 
 
 @torch.no_grad()

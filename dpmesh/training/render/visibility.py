@@ -1,4 +1,4 @@
-"""Which joints a picture shows, by depth."""
+"""Which joints an image shows, by depth."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def joint_visibility(
     """Return visibility (R, J) uint8 (OUTSIDE, HIDDEN, VISIBLE), and which joints another thing hides (R, J) bool.
 
     Args:
-        pixels: (R, J, 2) joints in the picture; NaN counts as outside.
+        pixels: (R, J, 2) joints in the image; NaN counts as outside.
         depths: (R, J) metres.
         inside_m: (J,) how far inside the body each joint lies, as in `DEPTH_INSIDE_M`.
         row: (R,) name of each person in `image_rows`.
