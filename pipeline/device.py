@@ -36,7 +36,7 @@ def choose_dtype(wanted: str, device: str) -> str:
     """Return "float32" or "bfloat16": the one asked for, or for "auto" bfloat16 where the CPU computes with it."""
     if wanted != "auto":
         return wanted
-    # Without such instructions torch converts back and forth, slower than float32. CUDA keeps float32 unless told.
+    # Without such instructions torch converts back and forth, slower than float32. CUDA keeps float32 unless asked.
     return "bfloat16" if device == "cpu" and cpu_flags() & {"avx512_bf16", "amx_tile"} else "float32"
 
 
@@ -50,7 +50,7 @@ def cpu_flags() -> set[str]:
 
 
 def choose_rows(row_bytes: int, device: str) -> int:
-    """Return how many rows go through a network at once, from what one more row takes.
+    """Return the batch size of a network, from the memory that one more row takes.
 
     On CUDA, a quarter of the card's memory. On a CPU more rows gain nothing once a call has left the caches: the
     released size is fastest with one. The answer does not depend on what is free, so that runs repeat.

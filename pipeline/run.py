@@ -82,7 +82,7 @@ def run_inputs(
 
     Args:
         has_progress: whether a bar is shown in a terminal or a notebook.
-        on_done: hears each result as soon as it is there.
+        on_done: called with each result as soon as it is available.
 
     Raises: as of `find_inputs`, and what would fail for every clip.
     """
@@ -121,7 +121,7 @@ def run_clips(
 
     Args:
         progress: makes the listener of one clip from its name.
-        on_done: hears each result as soon as it is there.
+        on_done: called with each result as soon as it is available.
     """
     models = Models(settings, device)
     results = []
@@ -133,7 +133,7 @@ def run_clips(
 
 
 def run_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Models, progress: Progress) -> ClipResult:
-    """Process one clip; whatever it raises becomes a failed result, told in `run.json` and, in full, in `error.log`.
+    """Process one clip; any exception becomes a failed result, recorded in `run.json` and, in full, in `error.log`.
 
     Raises:
         SettingsError, WeightsError: what every clip would raise.

@@ -141,7 +141,7 @@ def _choose(rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, cost_max: 
         table[row, column], edge_of[row, column] = costs, np.arange(len(costs))
         edges = edge_of[linear_sum_assignment(table)]
         return edges[edges >= 0]
-    # Each row has a column of its own, too, which stands for nobody. One is added, as a weight of 0 is no edge.
+    # Each row has an extra column, which stands for nobody. One is added, as a weight of 0 is no edge.
     nobody = np.arange(height)
     weights = np.concatenate([costs, np.full(height, cost_max)]) + 1.0
     places = np.concatenate([row, nobody]), np.concatenate([column, width + nobody])

@@ -62,7 +62,7 @@ class PoseDetector:
         if self._is_static and max(self._shape_hw) != image_px:
             log.info("%s: exported for %d x %d pixels, used in place of %d", path.name, *self._shape_hw[::-1], image_px)
         self._settings = settings
-        self._threads = threads if self._backend.format == "pt" else 1  # other runtimes have threads of their own
+        self._threads = threads if self._backend.format == "pt" else 1  # other runtimes have their own threads
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return `detect(images)`; the indices do not matter to a detector."""

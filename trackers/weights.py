@@ -87,7 +87,7 @@ def find_detector(wanted: str, *, download: Download | None = None) -> ResolvedW
 def download_asset(name: str, path: Path) -> str:
     """Let Ultralytics fetch one of its own pose weights; return why it failed, or "" when `path` is there.
 
-    Runs in a process of its own, so that a slow server can be given up on and the network stays off in this one.
+    Runs in a separate process, so that a slow server can be abandoned and this process stays offline.
     """
     if not _is_reachable():
         return f"{DOWNLOAD_HOST[0]} cannot be reached"

@@ -151,7 +151,7 @@ class BodyModel(nn.Module):
 
 
 def _mix(weights: Tensor, values: Tensor) -> Tensor:
-    """Return `weights @ values` (R, K, C) of shares (K, U) and values (R, U, C), as one product instead of R."""
+    """Return `weights @ values` (R, K, C) of weights (K, U) and values (R, U, C), as one product instead of R."""
     return (values.mT.flatten(0, 1) @ weights.T).unflatten(0, (len(values), values.shape[2])).mT
 
 
@@ -165,7 +165,7 @@ def _skin_stiff(rows: _StiffRows, betas: Tensor, rest: Tensor, positions: Tensor
 
 
 def _stiff_rows(structure: BodyStructure, vertices: list[int], weights: Tensor) -> _StiffRows:
-    """Return the arms of points that are blends of vertices by shares (K, U)."""
+    """Return the arms of points that are blends of vertices with weights (K, U)."""
     follows = weights[:, :, None] * torch.from_numpy(structure.weights[vertices]).float()
     masses = follows.sum(1)
     point, joint = (masses > 0).nonzero(as_tuple=True)

@@ -1,4 +1,4 @@
-"""What a body is told: pose, shape and place. Imports no torch."""
+"""Parameters of a body: pose, shape and translation. Imports no torch."""
 
 from __future__ import annotations
 

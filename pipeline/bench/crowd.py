@@ -13,7 +13,7 @@ from pipeline.media import VideoWriter
 
 WIDTH, HEIGHT, PERSON_PX = 1280, 720, 40
 FRAMES = 2
-# x and y of the COCO keypoints of a person who stands, as shares of the box.
+# x and y of the COCO keypoints of a person who stands, as fractions of the box.
 STANDING = (
     *((0.5, 0.06), (0.53, 0.04), (0.47, 0.04), (0.57, 0.06), (0.43, 0.06), (0.64, 0.2), (0.36, 0.2), (0.7, 0.36)),
     *((0.3, 0.36), (0.72, 0.5), (0.28, 0.5), (0.58, 0.52), (0.42, 0.52), (0.59, 0.75), (0.41, 0.75), (0.6, 0.97)),

@@ -28,7 +28,7 @@ class BenchTable:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRun:
-    """One run of the command in a process of its own."""
+    """One run of the command in a separate process."""
 
     frames: int
     seconds: float  # of the whole process
@@ -112,7 +112,7 @@ def measure_command(video: Path, output: Path, given: list[str]) -> MeasuredRun:
 
 
 def measure_detection(video: Path, detector: str) -> MeasuredRun:
-    """Decode and detect alone, in a process of its own: the floor for any line around this detector."""
+    """Decode and detect only, in a separate process: the lower bound of any pipeline with this detector."""
     program = "from pipeline.bench.line import detect_all; import sys; print(detect_all(sys.argv[1], sys.argv[2]))"
     return measure([sys.executable, "-c", program, str(video), detector])
 

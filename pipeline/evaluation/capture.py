@@ -41,7 +41,7 @@ class CaptureCamera(Shaped):
     matrix: Annotated[np.ndarray, 3, 3]  # pixels
     rotation: Annotated[np.ndarray, 3, 3]  # world to camera
     translation_m: Annotated[np.ndarray, 3]
-    size_px: tuple[int, int] | None = None  # width, height that the matrix is for; None = not told
+    size_px: tuple[int, int] | None = None  # width, height that the matrix is for; None = not given
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)

@@ -91,7 +91,7 @@ def measure_reprojection(
 
 
 def percent(fraction: float) -> str:
-    """Return a share as text; a dash where there was nothing to measure."""
+    """Return a fraction as a percentage; a dash where there was nothing to measure."""
     return f"{100 * fraction:.1f} %" if np.isfinite(fraction) else "-"
 
 

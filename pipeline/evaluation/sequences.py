@@ -40,7 +40,7 @@ def find_sequences(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def split_by_truth(rows: Observations, truth: Truth) -> list[Observations]:
-    """Return what was seen of each person who was found, told apart by the truth instead of the tracker.
+    """Return the observations of each person who was found, assigned by the ground truth instead of the tracker.
 
     In every frame, boxes are assigned one to one to the people who can be seen, by their overlap with the boxes around
     the true joints; boxes of nobody are left out. So a gap lasts as long as nobody saw the person, and mistakes of the

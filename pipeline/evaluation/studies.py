@@ -60,7 +60,7 @@ def evaluate_capture(
     Args:
         modes: ways to refine, compared at the same rows.
         camera: its name, or "each".
-        on_done: hears every run as soon as it has ended.
+        on_done: called with every run as soon as it has ended.
 
     Raises:
         InputError: the folder is no capture.
@@ -91,7 +91,7 @@ def evaluate_sequences(
 ) -> Iterator[Measured]:
     """Run rendered clips, each with its true focal length; yield their errors against the truth.
 
-    People are told apart by the truth, so that gaps are as long as somebody is gone. A clip that cannot be measured
+    The ground truth assigns people, so that gaps are as long as somebody is absent. A clip that cannot be measured
     costs only itself. The arguments are those of `evaluate_capture`.
 
     Raises:

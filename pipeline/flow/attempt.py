@@ -81,7 +81,7 @@ class Attempt:
         return problem
 
     def _may_write(self, error: Exception) -> bool:
-        """Whether a failure is told in the folder; one that came before the run began may take the folder for it."""
+        """Whether a failure is recorded in the folder; one before the run began may claim the folder for it."""
         if self._is_begun:
             return True
         if not self.is_owner:  # the folder may be another video's

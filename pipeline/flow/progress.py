@@ -81,7 +81,7 @@ class ProgressDisplay:
         self._bar.stop()
 
     def listen(self, name: str) -> ClipProgress:
-        """Return what hears how far a clip is."""
+        """Return the progress display of a clip."""
         self._last = ClipProgress(self._bar, name)
         return self._last
 

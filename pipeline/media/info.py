@@ -31,7 +31,7 @@ class VideoInfo:
     is_interlaced: bool
     has_audio: bool
     focal_px: float | None  # in pixels of a full-size upright frame, when the camera wrote it into the file
-    notes: tuple[str, ...] = ()  # what a user should hear: files left out, gaps in a numbering
+    notes: tuple[str, ...] = ()  # messages for the user: skipped files, gaps in a numbering
     rate_source: str = "the file's timestamps"  # where `rate` comes from, in words
     is_counted: bool = False  # frame k lies at k / rate: the file has no timestamps, or they are overridden
     container: str = ""  # name of the demuxer; empty for images
@@ -41,7 +41,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """How code values mean colours: the code points of ITU-T H.273; 2 = not told."""
+    """How code values mean colours: the code points of ITU-T H.273; 2 = unspecified."""
 
     matrix: int = 2
     primaries: int = 2

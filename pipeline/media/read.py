@@ -67,7 +67,7 @@ def read_frames(
             give, the video is read from its start.
         max_side_px: shrink frames whose longer side is larger.
         image_rate, rate: as of `probe`, when `source` is a path.
-        tell: hears where the size of the image changes and where time jumps, in one line each.
+        tell: called with one line for each change of the image size and each jump in time.
         on_corrupt: "stop" raises at the first damaged frame, "skip" leaves frames that cannot be decoded out.
 
     Raises:

@@ -30,7 +30,7 @@ def decode_from_start(info: VideoInfo, *, is_skipping: bool = False) -> Frames:
 def decode_from(info: VideoInfo, index: PacketIndex, first: int, *, is_exact: bool) -> Frames | None:
     """Return decoded frames from place `first` on, reached by a seek, or None where a seek proves unsafe.
 
-    A seek is trusted when every frame from a key frame up to `first` comes, with the timestamp that the index gives it.
+    A seek is accepted if every frame from a key frame to `first` is decoded with the timestamp of the index.
 
     Args:
         is_exact: demand the bytes that reading from the start gives. A decoder conceals damage with whatever it decoded

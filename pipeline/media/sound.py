@@ -30,7 +30,7 @@ class Sound:
     """
 
     def __init__(self, info: VideoInfo) -> None:
-        """Open the first audio stream; one that cannot be opened is told, and nothing is written."""
+        """Open the first audio stream; if it cannot be opened, warn and write nothing."""
         self._path = info.path
         self._video_start_s = float((info.start_pts or 0) * info.time_base)
         self._container: InputContainer | None = None

@@ -1,11 +1,11 @@
-"""What changes while a video is read, and what a user hears of it."""
+"""Reports changes of size and time jumps while a video is read."""
 
 from collections.abc import Callable
 
 from pipeline.media.info import VideoInfo
 
 LINES = 3  # of each kind; a call over a bad network changes its size every few seconds
-JUMP_S = 600.0  # a longer hole between two frames is told; cameras that save on motion make shorter ones
+JUMP_S = 600.0  # longer gaps between two frames are reported; motion-triggered cameras make shorter ones
 
 
 class Watch:
@@ -45,7 +45,7 @@ class Watch:
 
     def _say(self, count: int, what: str) -> None:
         if count <= LINES:
-            self._tell(f"{self._info.path}: {what}{' (later ones are not told)' if count == LINES else ''}")
+            self._tell(f"{self._info.path}: {what}{' (later ones are not reported)' if count == LINES else ''}")
 
 
 def hours(seconds: float) -> str:

@@ -70,7 +70,7 @@ class ClipContext:
 
     @property
     def chunk_frames(self) -> int:
-        """Frames that go through the line at once."""
+        """Frames per chunk of the pipeline."""
         return fit_chunk(self.settings.runtime.chunk_frames, self.frame_pixels)
 
     @property

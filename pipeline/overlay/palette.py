@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# The first seven are told apart with any common colour-vision deficiency; black is left out, as it hides the shading.
+# The first seven differ for any common colour-vision deficiency; black is left out, as it hides the shading.
 # Source: Okabe and Ito, "Color Universal Design" (2008). Each further one is the colour of medium lightness that lies
 # farthest from all before it, by the smaller of two distances in OKLab: as it is, and as it looks with deuteranopia.
 COLOURS = np.array(

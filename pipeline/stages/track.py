@@ -29,7 +29,7 @@ class TrackStage(Stage):
         """Return the chunk with one `Tracks` per frame.
 
         Raises:
-            InputError: a frame has more people than can be told apart.
+            InputError: a frame has more people than can be tracked.
         """
         found = []
         for frame, detections in zip(chunk.frames, chunk.detections or (), strict=True):

@@ -16,10 +16,10 @@ from refine.prior.schedule import TIME_COUNT, make_schedule
 from refine.training.shards import MotionBatch, MotionShards
 
 LIMBS = (1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21)  # hips to ankles, shoulders to wrists, in `smpl24`
-CONDITION_DROPOUT = 0.12  # that a window hears nothing of what recovery says
-PURE_NOISE_PROBABILITY = 0.4  # that a window is nothing but noise
+CONDITION_DROPOUT = 0.12  # probability that the conditions of a window are dropped
+PURE_NOISE_PROBABILITY = 0.4  # probability that a window is pure noise
 NOISY_MAX = 700  # diffusion time of the other windows
-MEASURED_ROWS = 64  # windows at once
+MEASURED_ROWS = 64  # windows per batch
 LINK_WEIGHT, LIMB_WEIGHT, NUMBER_WEIGHT, SPREAD_WEIGHT = 2.0, 0.5, 0.1, 0.01
 
 

@@ -1,4 +1,4 @@
-"""Which of several layouts with as many points a file has: told by what the points look like as a body."""
+"""Selects among layouts with the same number of points by the plausibility of the resulting bodies."""
 
 import warnings
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Landmarks of MediaPipe's pose networks: 33 objects of x, y and visibility, as shares of the image.
+"""Landmarks of MediaPipe's pose networks: 33 objects of x, y and visibility, normalised by the image size.
 
 A frame is nobody (null or []), one person (a list of 33 landmarks), a list of people, or an object that holds any of
 these under `pose_landmarks`, `poseLandmarks` or `landmarks`, and perhaps its index under `frame`, `frame_index` or

@@ -1,4 +1,4 @@
-"""What a file of keypoints is, told by its keys: the one place that knows all families."""
+"""Recognises the family of a keypoint file by its keys; the only module that knows all families."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ KNOWN = (
     "docs/keypoint_files.md shows each"
 )
 COUNTS_FROM_ONE = "MMPose video"
-NORMALISED = ("MediaPipe", "Ultralytics labels")  # families that write shares of the image
+NORMALISED = ("MediaPipe", "Ultralytics labels")  # families that write normalised coordinates
 
 
 def read_content(data: Any, source: str, rows: PeopleRows) -> str:

@@ -41,7 +41,7 @@ class KeypointRecord:
 
         Args:
             path: a `.json` of a whole video, or a folder with a file per frame; `docs/keypoint_files.md` lists both.
-            layout: name of `LAYOUTS`, or "auto": told by names, by the number of points, and by what they look like.
+            layout: name of `LAYOUTS`, or "auto": recognised by names, number and geometry of the points.
             first_number: number in a file name that stands for frame 0. By default 1 where file names count from 1,
                 else 0. Whole-number image ids are frame indices as they stand.
             image_names: file names of the frames of an image folder. Where any of them is named in `path`, names tell
@@ -122,7 +122,7 @@ class KeypointRecord:
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return the people of each frame, best score first.
 
-        Of an image only its size matters: shares of the image become pixels, a keypoint that lies farther outside
+        Only the size of an image is used: normalised coordinates become pixels, a keypoint that lies farther outside
         than the longer side is long counts as not seen, and a box that reaches as far is replaced by one round the
         keypoints.
         """

@@ -83,7 +83,7 @@ def read_entries(entries: list[Any], source: str, rows: PeopleRows) -> None:
 def read_labels(files: Mapping[str, Path], rows: PeopleRows) -> None:
     """Gather label files by name: a line per person of class, box, keypoints and maybe confidence and identity.
 
-    Numbers are shares of the image. Lines end in the confidence (`save_conf`), the identity (of tracks) or both.
+    Coordinates are normalised. Lines end in the confidence (`save_conf`), the identity (of tracks) or both.
     """
     lines: list[tuple[str, str, np.ndarray]] = []
     for name, path in files.items():

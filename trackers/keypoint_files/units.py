@@ -1,4 +1,4 @@
-"""Whether coordinates are pixels of the video or shares of the image."""
+"""Whether coordinates are pixels of the video or normalised by the image size."""
 
 import logging
 
@@ -14,16 +14,16 @@ PEOPLE_STEP = 65536
 
 
 def is_normalised(points: np.ndarray, family: str, source: str, *, is_usual: bool) -> bool:
-    """Return whether a file has shares of the image instead of pixels, and say so.
+    """Return whether a file has normalised coordinates instead of pixels, and log it.
 
-    It is told over the whole file: more than half of all people lie within `NORMALISED_MAX` of the origin.
+    It is decided over the whole file: more than half of all people lie within `NORMALISED_MAX` of the origin.
 
     Args:
         points: (R, K, 3), not seen: confidence 0.
-        is_usual: whether the family always writes shares.
+        is_usual: whether the family always writes normalised coordinates.
 
     Raises:
-        InputError: shares that run from -1 to 1, or that OpenPose wrote, which has two ways of writing them.
+        InputError: coordinates from -1 to 1, or normalised ones of OpenPose, which has two conventions for them.
     """
     farthest, below, counted = [], 0, 0
     for start in range(0, len(points), PEOPLE_STEP):
