@@ -173,13 +173,13 @@ def test_the_table_has_a_column_for_each(exact: Sighting) -> None:
 def test_too_few_found_people_leave_the_file_as_it_is(
     many_crops: Crops, found: int, confidence: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Eyes:
+    class Source:
         def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
             is_found = torch.arange(len(crops)) < found
             return torch.zeros(len(crops), 17, 2), torch.full((len(crops), 17), confidence), is_found
 
     crops = SimpleNamespace(crops=many_crops, in_order=lambda _: [many_crops])
-    monkeypatch.setattr(measure_detector, "_open", lambda _: Eyes())
+    monkeypatch.setattr(measure_detector, "_open", lambda _: Source())
     monkeypatch.setattr(measure_detector, "CropShards", lambda *_: crops)
     output = tmp_path / "noise.json"
     output.write_text("{}")
