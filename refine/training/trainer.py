@@ -28,19 +28,10 @@ class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
 
     unit = "windows"
 
-    def __init__(
-        self,
-        network: MotionPrior,
-        body: BodyModel,
-        plan: LoopPlan,
-        output: Path,
-        *,
-        device: str = "cpu",
-        config: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(network, plan, output, device=device, config=config)
+    def __init__(self, network: MotionPrior, body: BodyModel, plan: LoopPlan, output: Path, **options: Any) -> None:
+        super().__init__(network, plan, output, **options)
         self._body = body
-        self._kept = make_schedule().alphas_cumprod.to(device)
+        self._kept = make_schedule().alphas_cumprod.to(self.device)
 
     def losses(self, batch: MotionBatch, turn: int) -> dict[str, Tensor]:
         """Return the losses of joints and their steps in metres, of the six numbers and of the predicted errors."""

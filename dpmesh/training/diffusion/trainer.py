@@ -61,13 +61,12 @@ class DiffusionTraining(Loop[PoseDiffusion, Crops, CropShards]):
         plan: LoopPlan,
         output: Path,
         *,
-        device: str = "cpu",
-        config: dict[str, Any] | None = None,
         autoencoder: Autoencoder | None = None,
+        **options: Any,
     ) -> None:
         """Make ready; the autoencoder decodes the samples that are drawn as it goes."""
-        super().__init__(network, plan, output, device=device, config=config)
-        self._autoencoder = None if autoencoder is None else autoencoder.to(device).eval()
+        super().__init__(network, plan, output, **options)
+        self._autoencoder = None if autoencoder is None else autoencoder.to(self.device).eval()
         self._schedule: Any = DDPMScheduler(num_train_timesteps=TIMESTEPS, **BETAS)
 
     def losses(self, batch: Crops, turn: int) -> dict[str, Tensor]:

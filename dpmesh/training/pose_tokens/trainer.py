@@ -61,17 +61,8 @@ class TokenTraining(Loop[PoseTokens, Tensor, Tensor]):
 
     unit = "poses"
 
-    def __init__(
-        self,
-        network: PoseTokens,
-        body: BodyModel,
-        plan: LoopPlan,
-        output: Path,
-        *,
-        device: str = "cpu",
-        config: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(network, plan, output, device=device, config=config)
+    def __init__(self, network: PoseTokens, body: BodyModel, plan: LoopPlan, output: Path, **options: Any) -> None:
+        super().__init__(network, plan, output, **options)
         self._body = body
 
     def losses(self, batch: Tensor, turn: int) -> dict[str, Tensor]:
