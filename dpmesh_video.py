@@ -156,11 +156,11 @@ def edit(
     clear: bool = False,
     source: str | Path | None = None,
 ) -> "Run":
-    """Put right who is who in a run, as `dpmesh-video edit` does, and return it; what depends on it is made again.
+    """Correct identities in a run, as `dpmesh-video edit` does, and return it; what depends on it is made again.
 
     Args:
         path: the run's folder, as `out/clip`.
-        swap: as "3,4@120" or "3,4@4.8s": from that frame or time on they are each other.
+        swap: as "3,4@120" or "3,4@4.8s": from that frame or time on they are swapped.
         split: as "3@200"; merge: as "2,5"; drop: as "6".
         clear: whether earlier edits are taken back first.
         source: the video, where it was moved.

@@ -24,7 +24,11 @@ SHAPE_COUNT = 10  # shape numbers of the bodies here; files of AMASS carry 16
 
 
 class Person:
-    """One person of a run: the motion of `tracks/`, in world axes (z up, metres), read when first needed."""
+    """One person of a run: the motion of `tracks/`, in world axes (z up, metres), read when first needed.
+
+    `id` is the number in the overlay and in the name of the file; `motion` has what the file says of every sample,
+    such as `is_observed` and `joint_confidence`.
+    """
 
     def __init__(self, number: int, path: Path) -> None:
         self.id = number
@@ -155,7 +159,9 @@ class Run:
         return vertex_positions(self.body, person.pose, person.betas, person.trans)
 
     def to_dataframe(self, joint_set: str = "smpl24") -> "polars.DataFrame":
-        """Return one row per person, sample and joint: person, frame, time_s, joint, x_m, y_m, z_m (world axes).
+        """Return one row per person, sample and joint, in world axes: person, frame, time_s, joint, x_m, y_m, z_m.
+
+        `frame` is the frame of the video that is nearest to the sample.
 
         `to_dataframe().to_pandas()` gives a pandas one, where pandas is installed.
         """
@@ -163,6 +169,8 @@ class Run:
 
         from dpmesh.body import JOINT_SETS
 
+        if joint_set not in JOINT_SETS:
+            raise ValueError(f"joint_set: got {joint_set!r}, expected one of {', '.join(JOINT_SETS)}")
         names, parts = list(JOINT_SETS[joint_set]), []
         for person in self:
             joints = self.joints(person, joint_set)

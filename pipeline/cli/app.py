@@ -49,7 +49,7 @@ def run(
         ),
     ] = None,
     keypoints_format: Annotated[
-        str | None, typer.Option(help="order of their points, e.g. body25, body25b, halpe26; told automatically")
+        str | None, typer.Option(help="order of their points, e.g. body25, body25b, halpe26; detected automatically")
     ] = None,
     keep_ids: Annotated[
         bool, typer.Option("--keep-ids", help="take over the identities in the keypoint file, one motion each")
@@ -71,7 +71,9 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     smplx: Annotated[bool, typer.Option("--smplx", help="also write motion files in the SMPL-X layout")] = False,
     side_view: Annotated[bool, typer.Option("--side-view", help="add a view from the side to the overlay")] = False,
-    no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no overlay video")] = False,
+    no_overlay: Annotated[
+        bool, typer.Option("--no-overlay", help="write no overlay video; an existing one is removed")
+    ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="print what would be done and stop")] = False,
     settings: Annotated[bool, typer.Option("--settings", help="print all settings with their values and stop")] = False,
     verbose: Verbose = False,
@@ -152,7 +154,7 @@ def demo(
     output: Output = Path("out"),
     verbose: Verbose = False,
 ) -> None:
-    """Run on the bundled clip with the bundled models and print the errors against its truth."""
+    """Run on the bundled clip with the bundled models and print the errors against its ground truth."""
     _configure_log(verbose)
     from configs.read import read_settings
     from pipeline.flow.outputs import DEMO_CLIP, DEMO_TRUTH, RunFolder
@@ -172,12 +174,12 @@ def demo(
 def edit(
     folder: Annotated[Path, typer.Argument(help="a run's folder, as out/clip")],
     swap: Annotated[
-        list[str] | None, typer.Option(help="two people change places from a frame or time on: 3,4@120 or 3,4@4.8s")
+        list[str] | None, typer.Option(help="two people are swapped from a frame or time on: 3,4@120 or 3,4@4.8s")
     ] = None,
-    split: Annotated[list[str] | None, typer.Option(help="one person is somebody new from there on: 3@120")] = None,
-    merge: Annotated[list[str] | None, typer.Option(help="people who are one: 2,5 (they become 2)")] = None,
+    split: Annotated[list[str] | None, typer.Option(help="one person becomes a new one from there on: 3@120")] = None,
+    merge: Annotated[list[str] | None, typer.Option(help="people who are the same person: 2,5 (they become 2)")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="people who are left out: 6,7")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="take back all earlier edits first")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="undo all earlier edits first")] = False,
     source: Annotated[Path | None, typer.Option("--input", help="the video, where it was moved")] = None,
 ) -> None:
     """Correct who is who in a run: swaps, splits, merges, drops, in this order; without any, list the people.
@@ -210,8 +212,8 @@ def edit(
 @app.command(short_help="Show what a run or a motion file contains.")
 def inspect(
     path: Annotated[Path, typer.Argument(help="a run's folder, or one motion file")],
-    sheet: Annotated[Path | None, typer.Option(help="also write frames of the overlay into this picture")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="how many frames the picture shows")] = 12,
+    sheet: Annotated[Path | None, typer.Option(help="also write frames of the overlay into this image")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="how many frames the image shows")] = 12,
 ) -> None:
     """Show what a run or a motion file contains."""
     _configure_log(False)

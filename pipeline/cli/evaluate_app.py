@@ -35,7 +35,7 @@ def configure() -> None:
 
 @evaluate_app.command(short_help="How well bodies meet the 2D keypoints.")
 def reprojection(folder: RunPath) -> None:
-    """Report the share of confident keypoints that the projected bodies meet."""
+    """Report the fraction of confident keypoints that the projected bodies meet."""
     from pipeline.results import Run
 
     run = Run(folder)
@@ -49,7 +49,7 @@ def reprojection(folder: RunPath) -> None:
 
 @evaluate_app.command(short_help="Errors against a rendered clip's ground truth.")
 def truth(folder: RunPath, truth: Annotated[Path, typer.Argument(help="truth.npz of a rendered clip")]) -> None:
-    """Report the errors of a run on a rendered clip whose truth is known."""
+    """Report the errors of a run on a rendered clip whose ground truth is known."""
     print_truth(folder, truth)
 
 

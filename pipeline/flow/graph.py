@@ -87,7 +87,7 @@ class Graph:
             if entry is None or not entry.fingerprint:
                 reason = "not done yet"
             elif entry.fingerprint != fingerprint:
-                reason = "settings or inputs changed"
+                reason = "settings, inputs or program changed"
             elif waiting:
                 reason = f"{waiting[0]} runs again"
             else:

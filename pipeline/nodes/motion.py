@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from configs.errors import InputError
 from pipeline.flow.graph import Claim
 from pipeline.flow.memory import release_memory
 from pipeline.motion.library import write_track
@@ -16,12 +17,21 @@ log = logging.getLogger(__name__)
 
 
 def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
-    """Write the motion of each person in camera axes, at the frames of the video; return the files."""
+    """Write the motion of each person in camera axes, at the frames of the video; return the files.
+
+    Raises:
+        InputError: `link.people` names nobody who is there.
+    """
     people = edited_people(clip.folder, clip.store, clip.settings)
     spans = people.find_spans()
     if (chosen := clip.settings.link.people) is not None:
-        if missing := sorted(set(chosen) - {span.track_id for span in spans}):
-            log.warning("%s: link.people names %s, who is not there", clip.folder.name, missing[0])
+        known = {span.track_id for span in spans}
+        missing = ", ".join(map(str, sorted(set(chosen) - known)))
+        if spans and not known & set(chosen):
+            here = ", ".join(map(str, sorted(known)))
+            raise InputError(f"{clip.folder.name}: link.people: there is no person {missing}; people here: {here}")
+        if missing:
+            log.warning("%s: link.people: there is no person %s", clip.folder.name, missing)
         spans = [span for span in spans if span.track_id in chosen]
     path_of = {span.track_id: clip.files.motion(span.track_id) for span in spans}
     claim(list(path_of.values()))

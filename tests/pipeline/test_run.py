@@ -373,7 +373,7 @@ def test_motion_of_no_numbers_ends_the_run_and_is_not_measured(
     wild = {"keypoint_sigma_m": 1e-30, "pose_sigma_rad": 1e-30, "is_acceptance_test_on": False}
     for _ in range(2):  # nothing of it counts as made
         failed = run(clip, tmp_path, make_settings(clip_folder, model_folder, refine=wild))
-        assert failed.is_failed and "person_001 came out with a pose that is not finite" in failed.problem
+        assert failed.is_failed and "person_001 has a pose that is not finite" in failed.problem
         with pytest.raises(InputError, match="the last run there failed"):
             read_finished(done.folder)
     run(clip, tmp_path, settings)

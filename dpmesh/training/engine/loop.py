@@ -220,7 +220,7 @@ class Loop(Generic[Network, Batch, Held]):
         own = self.network.state_dict()
         self._average = state["average"] | {name: own[name] for name in self._frozen}
         self.step, self._minutes = state["step"], state["minutes"]
-        log.info("%s: goes on at step %d, not at what a new training would start from", self._output, self.step)
+        log.info("%s: resumes at step %d; options for the start of a training are ignored", self._output, self.step)
         return True
 
     def start_from(self, start: Path, part: str = "") -> None:
@@ -279,6 +279,12 @@ class Loop(Generic[Network, Batch, Held]):
         summed = 0
         saved = before
         is_stopped = False
+
+        def report() -> None:
+            pace = (self.step - first) * plan.batch_rows * processes / (60 * watch.here)
+            means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
+            self._report({f"{self.unit}_per_s": round(pace, 1), **means})
+
         self.network.train()
         while plan.schedule.fraction(self.step, self._minutes) < 1.0 and self._minutes - before < pause_after:
             turn = self.step * processes + self._accelerator.process_index
@@ -290,15 +296,15 @@ class Loop(Generic[Network, Batch, Held]):
                 sums[name] = sums[name] + value if name in sums else value
             summed += 1
             if self.step % plan.report_steps == 0:
-                pace = (self.step - first) * plan.batch_rows * processes / (60 * watch.here)
-                means = {name: round(float(value) / summed, 4) for name, value in sums.items()}
-                self._report({f"{self.unit}_per_s": round(pace, 1), **means})
+                report()
                 sums, summed = {}, 0
             if self.step % plan.checkpoint_steps == 0 or self._minutes - saved >= plan.checkpoint_minutes:
                 self.save()
                 saved = self._minutes
             if self.step % plan.validation_steps == 0:
                 self._look_back(validation)
+        if summed:
+            report()
         self.save()
         return is_stopped
 

@@ -49,7 +49,7 @@ def test_the_command_tells_one_line_per_way_to_refine(body: BodyModel, tmp_path:
 
 
 def test_shards_that_are_missing_or_of_another_layout_are_named(body: BodyModel, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no motion_.*make_motion"):
+    with pytest.raises(InputError, match=r"no motion_.*data motion"):
         list(simulated_people(tmp_path, body, limit=9))
     np.savez(tmp_path / "motion_0000000.npz", pose=np.zeros((1, 2, 24, 3), np.float32))
     with pytest.raises(InputError, match=r"motion_0000000.npz: not a shard of simulated motion .*delete this file"):

@@ -39,7 +39,7 @@ def test_a_track_comes_back_from_its_file_and_is_numbered_by_place(tmp_path: Pat
 def test_motion_that_is_not_finite_is_not_written(tmp_path: Path, make_track, name: str) -> None:
     track = make_track(np.arange(5) / 10)
     getattr(track, name)[1] = np.nan
-    with pytest.raises(RunError, match=rf"person_001 came out with a {name} that is not finite"):
+    with pytest.raises(RunError, match=rf"person_001 has a {name} that is not finite"):
         write_track(tmp_path / "person_001.npz", track)
     assert not list(tmp_path.iterdir())
 
