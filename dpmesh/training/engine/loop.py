@@ -276,9 +276,7 @@ class Loop(Generic[Network, Batch, Held]):
         plan, processes = self.plan, self._accelerator.num_processes
         watch, first, before = Stopwatch(self._minutes), self.step, self._minutes
         sums: dict[str, Tensor] = {}
-        summed = 0
-        saved = before
-        is_stopped = False
+        summed, saved, is_stopped = 0, before, False
 
         def report() -> None:
             pace = (self.step - first) * plan.batch_rows * processes / (60 * watch.here)
@@ -303,9 +301,9 @@ class Loop(Generic[Network, Batch, Held]):
                 saved = self._minutes
             if self.step % plan.validation_steps == 0:
                 self._look_back(validation)
+        self.save()
         if summed:
             report()
-        self.save()
         return is_stopped
 
     def averaged(self) -> Network:

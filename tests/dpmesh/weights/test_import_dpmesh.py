@@ -147,7 +147,7 @@ def _unexpected_elsewhere(state: State) -> str:
 
 def _unexpected_layer(state: State) -> str:
     state["module.cascade_pose_out.7.weight"] = torch.ones(2)
-    return r"holds module\\.cascade_pose_out\.7\.weight"
+    return r"holds module\.cascade_pose_out\.7\.weight"
 
 
 def _wrong_shape(state: State) -> str:
