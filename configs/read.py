@@ -1,5 +1,6 @@
 """From presets, files and `--set a.b=c` to one `RunSettings`."""
 
+import difflib
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,8 +105,15 @@ def _describe(item: Any) -> str:
     parts = [str(part) for part in item["loc"]]
     name = ".".join(part if part.isprintable() and len(part) <= SHOWN_CHARS else _short(part) for part in parts)
     if item["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting; `dpmesh-video run --settings` lists them"
-    return f"{name}: {item['msg']}, got {_short(item['input'])}"
+        alike = difflib.get_close_matches(name, _setting_names(), n=1)
+        meant = f"did you mean {alike[0]}? " if alike else ""
+        return f"{name}: there is no such setting; {meant}`dpmesh-video run --settings` lists them"
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}, got {_short(item['input'])}"
+
+
+def _setting_names() -> list[str]:
+    sections = RunSettings().model_dump()
+    return [*sections, *(f"{section}.{key}" for section, keys in sections.items() for key in keys)]
 
 
 def _short(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The process `dpmesh-video`: its streams, its signals, its exit code. What is slow is imported after those stand."""
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -75,7 +76,10 @@ def _invoke(arguments: Sequence[str]) -> int:
             error.show()  # type: ignore[attr-defined]
             return WRONG_USAGE
         path = getattr(getattr(error, "ctx", None), "command_path", "dpmesh-video")
-        tell_error(f"{str(error.format_message()).rstrip('.')}; see {path} --help")
+        problem = str(error.format_message()).rstrip(".")
+        if problem.startswith("No such command") and os.path.exists(arguments[0]):
+            problem += f"; to process a video: dpmesh-video run {arguments[0]}"
+        tell_error(f"{problem}; see {path} --help")
         return WRONG_USAGE
     return 0
 

@@ -83,3 +83,13 @@ def test_a_long_decimal_rate_is_the_one_it_was_cut_from() -> None:
 def test_a_number_without_end_is_refused(word: str) -> None:
     with pytest.raises(SettingsError, match=rf"{word.split('=')[0]}: .*finite"):
         read_settings(None, {}, [word])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("refine.mod", "did you mean refine.mode?"), ("refin.mode", "did you mean refine?"), ("xyz.q", "")],
+)
+def test_a_mistyped_setting_is_told_what_it_may_have_been(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match="there is no such setting") as caught:
+        read_settings(None, {}, [f"{name}=1"])
+    assert meant in str(caught.value) and ("did you mean" in str(caught.value)) == bool(meant)

@@ -72,3 +72,11 @@ def test_an_empty_word_is_wrong_usage(capsys: pytest.CaptureFixture[str], words:
     assert execute(words) == 2
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and "the value is empty" in said.err and not said.out
+
+
+def test_a_video_in_place_of_a_command_is_told_how_to_be_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clip.mp4").write_text("")
+    assert execute([str(tmp_path / "clip.mp4")]) == 2
+    assert f"to process a video: dpmesh-video run {tmp_path / 'clip.mp4'}" in capsys.readouterr().err
