@@ -146,16 +146,19 @@ class Run:
 
         return (read_track(path) for path in self.files.motions())
 
-    def joints(self, person: Person, joint_set: str = "smpl24") -> np.ndarray:
+    def joints(self, person: Person | int, joint_set: str = "smpl24") -> np.ndarray:
         """Return the joints (T, J, 3) float32 of a person in world axes, metres.
 
         Args:
+            person: one of `people`, or a number.
             joint_set: a key of `dpmesh.body.JOINT_SETS`: "smpl24", "coco17", ...
         """
+        person = self[person] if isinstance(person, int) else person
         return joint_positions(self.body, person.pose, person.betas, person.trans, joint_set)
 
-    def vertices(self, person: Person) -> np.ndarray:
+    def vertices(self, person: Person | int) -> np.ndarray:
         """Return the mesh (T, V, 3) float32 of a person in world axes, metres; its triangles are `run.body.faces`."""
+        person = self[person] if isinstance(person, int) else person
         return vertex_positions(self.body, person.pose, person.betas, person.trans)
 
     def to_dataframe(self, joint_set: str = "smpl24") -> "polars.DataFrame":

@@ -48,7 +48,7 @@ def test_joints_are_those_of_the_motion_file(room: Path) -> None:
     for person in run:
         with np.load(person.path) as file:
             assert np.allclose(run.joints(person), file["joints_world"], atol=1e-4)
-        assert run.joints(person, "coco17").shape == (12, 17, 3)
+        assert run.joints(person.id, "coco17").shape == (12, 17, 3)
         vertices = run.vertices(person)
         assert vertices.shape[0] == 12 and vertices.shape[1] == len(run.body.structure.v_template)
         inside = run.joints(person)[:, 0]  # the pelvis

@@ -79,7 +79,7 @@ def find_detector(wanted: str, *, download: Download | None = None) -> ResolvedW
         found = ResolvedWeights(resolve(wanted), "a name of the catalogue", _licence(wanted), wanted == BUNDLED_NAME)
     weights_files(found.path)
     log.info("detector: %s (%s)", found.path, found.reason)
-    if found.is_bundled:
+    if found.is_bundled and wanted == AUTO:  # who asks for it knows
         log.warning(SYNTHETIC_WARNING)
     return found
 
