@@ -213,15 +213,18 @@ def test_edits_of_other_people_stop_a_run_until_they_are_taken_back(
 
 
 def test_people_writes_only_those_who_are_named_and_edits_go_on_from_there(
-    room: Path, caplog: pytest.LogCaptureFixture
+    room: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert execute([*RUN, "--people", "2"]) == 0
     assert sides(room) == {2: "RRRRRRRR"}
     assert execute(["edit", "out/clip", "--swap", "1,2@4"]) == 0
     assert sides(room) == {2: "RRRRLLLL"}
-    assert execute([*RUN, "--people", "7"]) == 0
-    assert "names 7" in caplog.text and "another --detector" not in caplog.text
-    assert sides(room) == {}
+    assert execute([*RUN, "--people", "7"]) == 1
+    told = capsys.readouterr().err
+    assert "error: clip: link.people: there is no person 7; people here: 1, 2" in told
+    assert sides(room) == {2: "RRRRLLLL"}  # what was there stays
+    assert execute([*RUN, "--people", "2,7"]) == 0
+    assert "there is no person 7" in caplog.text and "another --detector" not in caplog.text
 
 
 def test_a_folder_without_a_run_that_was_read_to_its_end_is_refused(
