@@ -40,6 +40,8 @@ def test_a_default_run_asks_no_host_starts_nothing_and_writes_only_its_own(tmp_p
         environment={
             "HOME": str(tmp_path / "home"),
             "TMPDIR": str(tmp_path / "temporary"),
+            # Torch keeps the place of its cache in the environment, and another test here may have loaded it.
+            "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "temporary" / "torch"),
             "DPMESH_VIDEO_CACHE": str(tmp_path / "cache"),
             "PYTHONDONTWRITEBYTECODE": "1",
         },

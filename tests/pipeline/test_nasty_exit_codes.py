@@ -266,7 +266,7 @@ CASES: dict[str, Case] = {
     "a network of a million heads": Case(
         f"{POINTS} --refine fit --set refine.prior=model", 1, "heads", network("motion-prior", heads=10**6)
     ),
-    "a recovery network of text": Case(f"{POINTS} --model model", 1, "no network", put("model/config.json", "x")),
+    "a recovery network of text": Case(f"{POINTS} --model model", 1, "is not a network", put("model/config.json", "x")),
     "a recovery network that is not there": Case(f"{POINTS} --model nosuch", 1, "nosuch"),
     # Outputs
     "an output that is a file": Case(f"{POINTS} --output file", 1, "file", put("file", "mine")),

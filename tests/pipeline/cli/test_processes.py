@@ -145,7 +145,7 @@ def test_a_training_that_is_stopped_gives_the_code_and_keeps_its_step(number: si
     (tmp_path / "motion").mkdir()
     write_swaying_people(tmp_path / "motion" / "motion_0000000.npz", load_body(None))
     words = "--motion motion --output run --width 16 --layers 1 --batch-rows 2 --float32 --threads 1 --steps 1000000"
-    process = start_program([sys.executable, "-m", "refine.training.command", *words.split()], tmp_path)
+    process = start_program([sys.executable, "-m", "pipeline.cli", "train", "motion-prior", *words.split()], tmp_path)
     while not (tmp_path / "run" / "log.jsonl").exists():
         assert process.poll() is None, ended(process)
         time.sleep(0.01)
