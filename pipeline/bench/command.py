@@ -26,10 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     memory.add_argument("--short-min", type=float, default=1.0, help="minutes of motion of the short tracks")
     memory.add_argument("--long-min", type=float, default=20.0, help="minutes of motion of the long tracks")
     memory.add_argument("--people", type=int, default=5)
-    memory.add_argument("--refine", choices=["smooth", "fit"], default="fit", help="how")
-    memory.add_argument("--steps", type=int, default=2, help="of the solver")
+    memory.add_argument("--refine", choices=["smooth", "fit"], default="fit", help="mode of refinement")
+    memory.add_argument("--steps", type=int, default=2, help="solver steps")
     crowd = commands.add_parser("crowd", help="memory and time of many people in a frame")
-    crowd.add_argument("--people", type=int, nargs="+", default=[20, 500, 2000], help="in each of two frames")
+    crowd.add_argument(
+        "--people", type=int, nargs="+", default=[20, 500, 2000], help="number of people in each of two frames"
+    )
     crowd.add_argument("--overlay", action="store_true", help="also write the overlay")
     options = parser.parse_args(arguments)
     if options.command == "line":

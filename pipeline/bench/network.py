@@ -1,4 +1,4 @@
-"""Command: how many crops per second a network recovers, where the time goes, and what was won over a plain one.
+"""How many crops per second a network recovers, where the time goes, and what was won over a plain one.
 
 The plain network has the same weights and the modules as diffusers builds them: float32, attention with every map
 written out, LoRA layers not merged, weights not packed.

@@ -1,4 +1,4 @@
-"""Command: CPU seconds to refine tracks, in the published mode and in ours, beside the published loop's cost.
+"""CPU seconds to refine tracks, in the published mode and in ours, beside the published loop's cost.
 
 The plain loop does what the published code does, one track after the other: every step of the guidance skins the whole
 mesh and regresses 19 points from it, and goes back through that twice, once for the camera and once for the pose; its

@@ -178,9 +178,9 @@ def edit(
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="one person becomes a new one from there on: 3@120")] = None,
     merge: Annotated[list[str] | None, typer.Option(help="people who are the same person: 2,5 (they become 2)")] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="people who are left out: 6,7")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="leave these people out: 6,7")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="undo all earlier edits first")] = False,
-    source: Annotated[Path | None, typer.Option("--input", help="the video, where it was moved")] = None,
+    source: Annotated[Path | None, typer.Option("--input", help="path of the video, if it has moved")] = None,
 ) -> None:
     """Correct who is who in a run: swaps, splits, merges, drops, in this order; without any, list the people.
 

@@ -1,4 +1,4 @@
-"""Command: train the motion prior, continuing where the last call stopped; or write what was trained as weights."""
+"""Train the motion prior, continuing where the last call stopped; or write what was trained as weights."""
 
 import argparse
 from pathlib import Path
@@ -32,7 +32,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--width", type=positive_int, help=f"{USUAL['width']} if not given")
     parser.add_argument("--layers", type=positive_int, help=f"{USUAL['layers']} if not given")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--start-from", type=Path, help="checkpoint of another training, or a folder of weights")
     parser.add_argument("--export", type=Path, help="do not train; write the weights of --output there, as float16")
     options = parser.parse_args(arguments)

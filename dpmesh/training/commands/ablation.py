@@ -1,4 +1,4 @@
-"""Command: train the recovery network with one part left out at a time, equally long, and print one table of errors."""
+"""Train the recovery network with one part left out at a time, equally long, and print one table of errors."""
 
 import argparse
 import sys
@@ -24,20 +24,22 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
     names = [variant.name for variant in VARIANTS]
     parser = OptionParser(prog="dpmesh-video train ablation", description=__doc__)
-    parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards made by make_crops")
+    parser.add_argument(
+        "--crops", type=Path, nargs="+", required=True, help="folders made by `dpmesh-video data crops`"
+    )
     parser.add_argument("--val", type=Path, required=True, help="folder of held-out shards")
     parser.add_argument("--output", type=Path, required=True, help="trainings and table; what is there is used")
     parser.add_argument("--steps", type=positive_int, required=True, help="of every variant, and of the autoencoder")
-    parser.add_argument("--prior-steps", type=positive_int, help="of the diffusion prior; as many if not given")
-    parser.add_argument("--teacher-steps", type=positive_int, help="of the teacher; as many if not given")
+    parser.add_argument("--prior-steps", type=positive_int, help="of the diffusion prior; default: as --steps")
+    parser.add_argument("--teacher-steps", type=positive_int, help="of the teacher; default: as --steps")
     parser.add_argument("--seeds", type=positive_int, default=2, help="trainings per variant")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--config", default="compact", help="network configuration of the full variant")
     parser.add_argument("--batch-rows", type=positive_int, default=16)
-    parser.add_argument("--learning-rate", type=positive_float, default=5e-4)
+    parser.add_argument("--learning-rate", type=positive_float, default=5e-4, help="peak learning rate")
     parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
-    parser.add_argument("--threads", type=positive_int, default=1)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=positive_int, default=1, help="threads of torch")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Command: shift a detector's scores so that its best threshold is the one the tracker is set for.
+"""Shift a detector's scores so that its best threshold is the one the tracker is set for.
 
 A short training leaves scores low: the threshold with the best F1 on held-out images lies far below 0.4. The shift is
 one number added to the logit of every score, so the order of detections stays as it is.

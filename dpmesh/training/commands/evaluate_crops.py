@@ -1,4 +1,4 @@
-"""`dpmesh-video evaluate crops`: errors of a recovery network on held-out crops, with the image and without it."""
+"""Errors of a recovery network on held-out crops, with the image and without it."""
 
 import argparse
 import json

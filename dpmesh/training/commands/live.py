@@ -54,7 +54,7 @@ def add_live_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poses", type=Path, help="pose bank; pictures are then made as training needs them")
     parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people, with --poses")
     parser.add_argument("--pose-processes", type=whole, default=0, help="processes that draw poses ahead; 0 for none")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
 
 
 def open_live_studio(options: argparse.Namespace, body: BodyModel) -> Studio:

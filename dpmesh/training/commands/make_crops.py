@@ -1,4 +1,4 @@
-"""`dpmesh-video data crops`: fill a folder with shards of synthetic crops."""
+"""Fill a folder with shards of synthetic crops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dpmesh-video data demo-clip`: a clip of people who cross and hide each other, with its truth."""
+"""A clip of people who cross and hide each other, with its truth."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--cast", choices=sorted(CASTS), default="open", help="which recorded motions")
     parser.add_argument("--seconds", type=positive_float, default=10.0)
-    parser.add_argument("--seed", type=whole, default=11)
+    parser.add_argument("--seed", type=whole, default=11, help="random seed")
     parser.add_argument("--crf", type=whole, default=24, help="H.264 quality, lower is better and larger")
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
     return parser.parse_args(arguments)

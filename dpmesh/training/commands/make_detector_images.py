@@ -1,4 +1,4 @@
-"""`dpmesh-video data detector-images`: fill a folder with an Ultralytics pose data set."""
+"""Fill a folder with an Ultralytics pose data set."""
 
 from __future__ import annotations
 

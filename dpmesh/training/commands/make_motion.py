@@ -1,4 +1,4 @@
-"""`dpmesh-video data motion`: fill a folder with moving people as a run sees them, and as they are."""
+"""Fill a folder with moving people as a run sees them, and as they are."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--count", required=True, type=positive_int, help=f"clips; rounded up to whole shards of {SHARD}"
     )
     parser.add_argument("--frames", type=positive_int, default=64, help="of each clip")
-    parser.add_argument("--seed", type=whole, default=1)
-    parser.add_argument("--split", choices=["train", "val"], default="train")
+    parser.add_argument("--seed", type=whole, default=1, help="random seed")
+    parser.add_argument("--split", choices=["train", "val"], default="train", help="which subjects")
     parser.add_argument("--jobs", type=positive_int, default=1, help="processes")
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""`dpmesh-video data sequences`: held-out clips in which people vanish for a while, with their truth.
+"""Held-out clips in which people vanish for a while, with their truth.
 
 Each clip has people of held-out subjects who cross and hide each other, one of them so near that the image cuts the
 feet off; a board passes in front of everybody, so that people are gone for 0.3 to 1 s; and a counter or a post stands
@@ -178,7 +178,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--count", type=positive_int, default=8)
     parser.add_argument("--seconds", type=positive_float, default=5.0)
-    parser.add_argument("--seed", type=whole, default=0)
+    parser.add_argument("--seed", type=whole, default=0, help="random seed")
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""Command: measure how wrong a detector's or reader's keypoints are on crops, and fit simulated errors to it."""
+"""Measure how wrong a detector's or reader's keypoints are on crops, and fit simulated errors to it."""
 
 import argparse
 import json
@@ -153,8 +153,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--limit", type=positive_int, help="read no more crops than about so many")
     parser.add_argument("--image-px", type=positive_int, default=320, help="side to which the detector scales a crop")
     parser.add_argument("--output", type=Path, help="file for the statistics and the noise that was fitted to them")
-    parser.add_argument("--threads", type=positive_int, default=2)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=positive_int, default=2, help="threads of torch")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser.parse_args(arguments)
 
 

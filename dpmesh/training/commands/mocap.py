@@ -1,4 +1,4 @@
-"""`dpmesh-video data mocap --archive A.tar.xz --output poses.npz`: make a pose bank."""
+"""Make a pose bank."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = OptionParser(prog="dpmesh-video data mocap", description=__doc__)
     parser.add_argument("--archive", action="append", type=Path, required=True, help="tar archive, once for each")
     parser.add_argument("--output", type=Path, required=True, help="npz to write")
-    parser.add_argument("--check", action="store_true", help="also print how true each collection is to its source")
+    parser.add_argument("--check", action="store_true", help="also print the retargeting error of each collection")
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
     return parser.parse_args(arguments)
 

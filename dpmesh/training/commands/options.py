@@ -63,16 +63,16 @@ def add_loop_options(
     parser.add_argument(
         "--pause-after", type=positive_float, default=math.inf, help="end this call after so many minutes"
     )
-    parser.add_argument("--batch-rows", type=positive_int, default=batch_rows, help="of each process")
-    parser.add_argument("--learning-rate", type=positive_float, default=learning_rate)
-    parser.add_argument("--threads", type=positive_int, default=2)
+    parser.add_argument("--batch-rows", type=positive_int, default=batch_rows, help="rows per batch and process")
+    parser.add_argument("--learning-rate", type=positive_float, default=learning_rate, help="peak learning rate")
+    parser.add_argument("--threads", type=positive_int, default=2, help="threads of torch")
     if has_bfloat16:
         parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
 
 
 def add_crop_options(parser: argparse.ArgumentParser) -> None:
     """Add where crops come from, `--device` among it."""
-    parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders of shards made by make_crops")
+    parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders made by `dpmesh-video data crops`")
     parser.add_argument("--validation", type=Path, help="folder of held-out shards")
     add_live_options(parser)
 
@@ -92,11 +92,11 @@ def add_image_options(parser: argparse.ArgumentParser) -> None:
     """Add what every command that fills a folder with images is told, but for how many and how large."""
     parser.add_argument("--poses", required=True, type=Path, help="pose bank, from `dpmesh-video data mocap`")
     parser.add_argument("--backgrounds", required=True, type=Path, help="folder of pictures without people")
-    parser.add_argument("--seed", type=whole, default=1)
-    parser.add_argument("--split", choices=["train", "val"], default="train")
+    parser.add_argument("--seed", type=whole, default=1, help="random seed")
+    parser.add_argument("--split", choices=["train", "val"], default="train", help="which subjects")
     parser.add_argument("--body", type=Path, default=None, help="SMPL-format model; the bundled open body if not given")
     parser.add_argument("--jobs", type=positive_int, default=1, help="processes")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
 
 
 def image_settings(options: argparse.Namespace) -> dict[str, int | str]:

@@ -1,4 +1,4 @@
-"""Command: train the image autoencoder on crops, continuing where the last call stopped."""
+"""Train the image autoencoder on crops, continuing where the last call stopped."""
 
 import argparse
 

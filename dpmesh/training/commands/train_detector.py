@@ -1,4 +1,4 @@
-"""Command: train the bundled detector on images made as it goes, continuing where the last call stopped."""
+"""Train the bundled detector on images made as it goes, continuing where the last call stopped."""
 
 import argparse
 import math
@@ -27,8 +27,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--pause-after", type=positive_float, default=math.inf, help="end this call after so many minutes"
     )
     parser.add_argument("--batch-pixels", type=positive_int, default=32 * 320 * 320)
-    parser.add_argument("--learning-rate", type=positive_float, default=0.002)
-    parser.add_argument("--threads", type=positive_int, default=2)
+    parser.add_argument("--learning-rate", type=positive_float, default=0.002, help="peak learning rate")
+    parser.add_argument("--threads", type=positive_int, default=2, help="threads of torch")
     parser.add_argument("--export", type=Path, help="write the averaged weights here and stop")
     return check_sources(parser, parser.parse_args(arguments))
 

@@ -1,4 +1,4 @@
-"""Command: train the diffusion prior on crops, continuing where the last call stopped."""
+"""Train the diffusion prior on crops, continuing where the last call stopped."""
 
 import argparse
 from pathlib import Path

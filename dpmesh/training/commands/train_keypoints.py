@@ -1,4 +1,4 @@
-"""Command: train the keypoint reader on crops, continuing where the last call stopped."""
+"""Train the keypoint reader on crops, continuing where the last call stopped."""
 
 import argparse
 from pathlib import Path
@@ -93,10 +93,10 @@ class KeypointTraining(Loop[KeypointNetwork, Crops, CropShards]):
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
     parser = OptionParser(prog="dpmesh-video train keypoint-reader", description=__doc__)
-    parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders of shards made by make_crops")
+    parser.add_argument("--crops", type=Path, nargs="+", default=[], help="folders made by `dpmesh-video data crops`")
     parser.add_argument("--validation", type=Path, help="folder of held-out shards")
     add_loop_options(parser, batch_rows=64, learning_rate=2e-3)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--start-from", type=Path, help="checkpoint of another training, or a folder of weights")
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     return check_sources(parser, parser.parse_args(arguments))

@@ -1,4 +1,4 @@
-"""Command: train the pose tokenizer on a pose bank, continuing where the last call stopped."""
+"""Train the pose tokenizer on a pose bank, continuing where the last call stopped."""
 
 import argparse
 from pathlib import Path
@@ -22,7 +22,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--poses", type=Path, required=True, help="pose bank, from `dpmesh-video data mocap`")
     add_loop_options(parser, batch_rows=256, learning_rate=1e-3, has_bfloat16=False)
     parser.add_argument("--config", help="network configuration; paper if not given")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Command: train the recovery network on crops, continuing where the last call stopped."""
+"""Train the recovery network on crops, continuing where the last call stopped."""
 
 import argparse
 import json
@@ -39,10 +39,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--clean-keypoints", action="store_true", help="true keypoints: how a teacher is trained")
     parser.add_argument("--teacher", type=Path, help="checkpoint of a teacher, whose features are followed")
     parser.add_argument(
-        "--blind", type=fraction, default=0.0, help="share of crops without any keypoint, with own noise"
+        "--blind", type=fraction, default=0.0, help="fraction of crops without any keypoint, with own noise"
     )
     parser.add_argument(
-        "--losses", choices=("own", "published"), default="own", help="published: for release and paper"
+        "--losses",
+        choices=("own", "published"),
+        default="own",
+        help="published: those of the released code and the paper",
     )
     parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
     parser.add_argument(
@@ -50,10 +53,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--controlnet", type=Path, help="with it, an openpose ControlNet's folder or single file")
     parser.add_argument("--start-from", type=Path, help="an earlier stage: its checkpoint, or a folder of weights")
-    parser.add_argument("--backbone-from", type=Path, help="the same, or the diffusion prior: the U-Net of it")
-    parser.add_argument("--lift-from", type=Path, help="the same, of this command: what joints alone tell")
+    parser.add_argument(
+        "--backbone-from", type=Path, help="checkpoint, weights folder or diffusion prior to take the U-Net from"
+    )
+    parser.add_argument("--lift-from", type=Path, help="checkpoint or weights folder to take the lifting network from")
     parser.add_argument("--tokens-from", type=Path, help="checkpoint of the pose tokenizer, for --config paper")
-    parser.add_argument("--keep-lift", action="store_true", help="what joints alone tell is learned, and stays")
+    parser.add_argument(
+        "--keep-lift", action="store_true", help="train the lifting network too, and keep it in the network"
+    )
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     options = check_sources(parser, parser.parse_args(arguments))
     if options.controlnet is not None and options.stable_diffusion is None:
