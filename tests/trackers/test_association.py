@@ -177,3 +177,28 @@ def test_groups_and_large_groups_are_assigned_as_one_table_is(monkeypatch: pytes
     assert assign(costs, 0.8) == wanted
     monkeypatch.setattr(association, "TABLE_PAIRS_MAX", 0)
     assert assign(costs, 0.8) == wanted
+
+
+@pytest.mark.parametrize(
+    ("columns", "sizes"), [(0, [5]), (2, [5]), (4, [4, 1]), (7, [2, 2, 1]), (16, [1] * 5), (99, [1] * 5)]
+)
+def test_blocks_hold_all_rows_once_and_no_more_pairs_than_fit(
+    columns: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(association, "PAIRS_AT_ONCE", 16)
+    blocks = list(association.row_blocks(5, columns))
+    assert [block.stop - block.start for block in blocks] == sizes
+    assert [row for block in blocks for row in range(block.start, block.stop)] == list(range(5))
+
+
+@pytest.mark.parametrize("scores", [(0.9, 0.8), (0.8, 0.9)])
+@pytest.mark.parametrize(("shift_px", "count"), [(0.0, 1), (12.0, 2)])
+def test_two_people_are_one_only_if_they_are_alike_for_the_smaller_of_them(
+    scores: tuple[float, float], shift_px: float, count: int
+) -> None:
+    points = np.concatenate([np.random.default_rng(0).uniform(0, 40, (17, 2)), np.ones((17, 1))], axis=1)
+    keypoints = np.stack([points, points + np.array([shift_px, 0, 0])]).astype(np.float32)
+    boxes = np.array([[0, 0, 40, 40], [0, 0, 400, 400]], np.float32)
+    by_area = keypoint_similarities(keypoints[[0, 0]], keypoints[[1, 1]], np.array([40.0**2, 400.0**2]))[0] >= 0.8
+    assert by_area.tolist() == [shift_px == 0, True]
+    assert len(without_duplicates(Detections(boxes, np.array(scores, np.float32), keypoints))) == count

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
@@ -145,3 +146,19 @@ def test_a_hand_whose_turning_speeds_up_costs_its_angular_acceleration(make_scen
     ratio = 0.2
     found = cost(0.5 * ratio * free.turn_acceleration * seconds**2) - rest
     assert found == pytest.approx(5 * heavy_tailed(torch.tensor(ratio**2)).item(), rel=0.03)
+
+
+def test_a_camera_that_is_turned_and_elsewhere_sees_a_true_body_where_its_keypoints_are(
+    make_scene: Callable, watched: Callable, body: BodyModel
+) -> None:
+    scene = make_scene(3)
+    turn, shift = Rotation.from_rotvec([0.1, 0.7, -0.2]).as_matrix(), np.array([-2.5, 0.3, 1.2])
+    rng = np.random.default_rng(0)
+    view = watched(body, scene.pose, scene.betas, scene.trans, rng, turn, shift, noise_px=0.0)
+    true = {name: getattr(scene, name).astype(np.float32) for name in ("pose", "betas", "trans")}
+    track = replace(scene.track, **true, views=(view,))
+    energy = MotionEnergy(gather([piece_of(track)], SETTINGS, CPU), body, SETTINGS)
+    (residuals,) = energy.parts(*unknowns(track)).residuals
+    assert residuals.max() < 1e-4
+    x, trans, betas = unknowns(track)
+    assert energy.parts(x, trans + torch.tensor([0.1, 0.0, 0.0]), betas).residuals[0].min() > 0.1
