@@ -28,10 +28,10 @@ def test_one_wrong_keypoint_hardly_moves_the_body() -> None:
     np.testing.assert_allclose(found, translation, atol=0.02)
 
 
-def test_a_row_with_two_keypoints_keeps_its_start() -> None:
+def test_a_row_with_two_keypoints_keeps_its_start_and_one_with_three_does_not() -> None:
     joints, translation, focal, principal, pixels = make_people(3)
     weights = np.ones((3, 17))
-    weights[1, 2:] = 0.0
+    weights[1, 2:] = weights[2, 3:] = 0.0
     found = fit_translation(joints, pixels, weights, focal, principal, translation + 1.0)
     np.testing.assert_allclose(found[1], translation[1] + 1.0, atol=1e-6)
     np.testing.assert_allclose(found[[0, 2]], translation[[0, 2]], atol=2e-2)
