@@ -51,7 +51,7 @@ def edit_run(
         RunError: the video is another one.
     """
     record = read_record(folder)
-    settings = record.run_settings()
+    settings = record.run_settings(folder)
     store = ObservationStore(RunFolder(folder).observations)
     state = store.read_state()
     if state is None or not state[0].is_complete:

@@ -98,7 +98,7 @@ class Run:
     @property
     def settings(self) -> RunSettings:
         """The resolved settings; `InputError` where they are those of another version."""
-        return self.record.run_settings()
+        return self.record.run_settings(self.path)
 
     @property
     def video(self) -> VideoRecord:

@@ -81,8 +81,11 @@ class RunRecord(BaseModel):
         """Which body the motion is of."""
         return _HasBody.model_validate(self.settings).body
 
-    def run_settings(self) -> RunSettings:
+    def run_settings(self, folder: Path) -> RunSettings:
         """Return the settings of the run.
+
+        Args:
+            folder: where the record lies, for the message.
 
         Raises:
             InputError: they are those of another version.
@@ -92,7 +95,10 @@ class RunRecord(BaseModel):
         try:
             return RunSettings.model_validate(settings)
         except ValidationError as error:
-            raise InputError(f"not the settings of this version ({_first_fault(error)}); run the clip again") from error
+            path = RunFolder(folder).record
+            raise InputError(
+                f"{path}: not the settings of this version ({_first_fault(error)}); run the clip again"
+            ) from error
 
     def dump(self) -> dict[str, Any]:
         """Return what `run.json` holds."""
@@ -115,19 +121,6 @@ def read_record(folder: Path) -> RunRecord:
     except InputError as error:
         why = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{path}: not the record of a run ({why}); run the clip again") from error
-
-
-def read_settings_of(folder: Path) -> RunSettings:
-    """Return the settings that the last run in a folder was made with.
-
-    Raises:
-        InputError: there was no run, its record is damaged, or its settings are those of another version.
-    """
-    try:
-        return read_record(folder).run_settings()
-    except InputError as error:
-        path = RunFolder(folder).record
-        raise error if str(error).startswith(str(folder)) else InputError(f"{path}: {error}") from error
 
 
 def _first_fault(error: ValidationError) -> str:

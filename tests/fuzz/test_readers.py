@@ -112,10 +112,14 @@ def test_bodies(reads: Callable[..., None]) -> None:
 @pytest.mark.parametrize("name", ["run.json", "nodes.json"])
 def test_records(reads: Callable[..., None], room: Path, name: str) -> None:
     from pipeline.flow.outputs import read_entries
-    from pipeline.flow.record import read_record, read_settings_of
+    from pipeline.flow.record import read_record
 
     good = json.loads((room / "runs" / "clip" / name).read_text())
-    readers: list[Callable[[Path], Any]] = [read_record, read_settings_of] if name == "run.json" else [read_entries]
+
+    def read_settings(folder: Path) -> Any:
+        return read_record(folder).run_settings(folder)
+
+    readers: list[Callable[[Path], Any]] = [read_record, read_settings] if name == "run.json" else [read_entries]
 
     @many
     @given(bad_json(good), st.sampled_from(readers))

@@ -11,7 +11,7 @@ from configs.schema import RunSettings
 from pipeline.cli.app import app
 from pipeline.flow.atomic import write_json
 from pipeline.flow.identity import video_identity
-from pipeline.flow.record import check_owner, describe_input, read_finished, read_record, read_settings_of
+from pipeline.flow.record import check_owner, describe_input, read_finished, read_record
 
 SETTINGS = RunSettings().model_dump(mode="json")
 DAMAGED = [
@@ -112,5 +112,13 @@ def test_settings_recorded_by_the_previous_version_are_read_without_a_warning(
         settings[section][key] = settings[section].pop(new.split(".")[1])
     (tmp_path / "run.json").write_text(json.dumps({"status": "done", "settings": settings}))
     with caplog.at_level(logging.WARNING):
-        assert read_settings_of(tmp_path).refine.shape_sigma == wanted
+        assert read_record(tmp_path).run_settings(tmp_path).refine.shape_sigma == wanted
     assert not caplog.records
+
+
+def test_settings_of_another_version_name_the_record_they_stand_in(tmp_path: Path) -> None:
+    settings = {"body": {"source": "open"}, "sound": {"volume": 3}}
+    (tmp_path / "run.json").write_text(json.dumps({"status": "done", "settings": settings}))
+    with pytest.raises(InputError) as caught:
+        read_record(tmp_path).run_settings(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'run.json'}: not the settings of this version (sound: ")
