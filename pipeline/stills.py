@@ -14,8 +14,6 @@ from pipeline.device import choose_device
 from pipeline.models import Models
 from trackers.association import box_around
 
-BOX_MARGIN = 0.1  # the head and the feet reach beyond the outermost keypoints, by about this fraction of the extent
-
 
 def recover_stills(
     images: Sequence[np.ndarray], keypoints: Sequence[np.ndarray], settings: RunSettings
@@ -43,7 +41,7 @@ def recover_stills(
     points = np.concatenate([np.zeros((0, 17, 3)), *keypoints]).astype(np.float32)
     focal = [settings.recover.focal_px or default_focal(height, width) for width, height in sizes]
     seen = [person[person[:, 2] >= settings.recover.keypoint_score_min, :2] for person in points]
-    boxes = [box_around(mine if len(mine) else person[:, :2], BOX_MARGIN) for mine, person in zip(seen, points)]
+    boxes = [box_around(mine if len(mine) else person[:, :2]) for mine, person in zip(seen, points)]
     found = recovery.recover(
         images,
         PeopleInImages(

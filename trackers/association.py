@@ -16,6 +16,7 @@ from trackers.types import COCO_KEYPOINTS, Detections, select_detections
 KEYPOINT_SIGMAS = np.array(
     [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
 ) / np.float64(10.0)
+BOX_MARGIN = 0.1  # heads and feet reach beyond the outermost keypoints, by about this fraction of the extent
 KEYPOINT_SCORE_MIN = 0.3
 DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
 DUPLICATE_FRACTION = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
@@ -78,7 +79,7 @@ def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, ratios: n
     return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
 
 
-def box_around(points: np.ndarray, margin_ratio: float) -> np.ndarray:
+def box_around(points: np.ndarray, margin_ratio: float = BOX_MARGIN) -> np.ndarray:
     """Return the box (4,) round points (N, 2), grown by a fraction of its longer side, and by a pixel at least."""
     low, high = points.min(axis=0), points.max(axis=0)
     margin = np.maximum(margin_ratio * (high - low).max(), 1.0)

@@ -20,7 +20,6 @@ from trackers.types import Detections, no_detections
 
 log = logging.getLogger(__name__)
 
-BOX_MARGIN = 0.1  # the head and the feet reach beyond the outermost keypoints, by about this share of the extent
 SCORE_MAX = 1.001  # a larger one is AlphaPose's sum of scores
 USUAL = {17: "coco17", 18: "openpose18"}  # what so many points are where the people in view do not tell
 
@@ -165,7 +164,7 @@ class KeypointRecord:
         mean = body[..., 2].sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
         scores = np.where(np.isnan(scores), mean, scores).astype(np.float32)
         for row in np.flatnonzero(np.isnan(boxes).any(axis=1) & seen.any(axis=1)):
-            boxes[row] = box_around(body[row][seen[row], :2], BOX_MARGIN)
+            boxes[row] = box_around(body[row][seen[row], :2])
         order = np.argsort(-scores, kind="stable")
         is_seen = np.asarray(seen.any(axis=1))
         order = order[is_seen[order]]
