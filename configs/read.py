@@ -36,10 +36,7 @@ def read_settings(preset: str | None, values: Mapping[str, Any], assignments: Se
     Raises:
         SettingsError: an unknown preset, an unknown key or a value that does not fit.
     """
-    tree = _read_preset(preset) if preset else {}
-    for name, value in values.items():
-        if value is not None:
-            _put(tree, name, value)
+    tree = _read_tree(preset, {name: value for name, value in values.items() if value is not None})
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or not name:
@@ -67,10 +64,14 @@ def as_settings(settings: RunSettings | Mapping[str, Any] | None, preset: str | 
         if preset is not None:
             raise SettingsError(f"preset {_short(preset)}: all settings are given and none is left to it; leave it out")
         return settings
+    return _check(_read_tree(preset, settings or {}))
+
+
+def _read_tree(preset: str | None, values: Mapping[str, Any]) -> dict[str, Any]:
     tree = _read_preset(preset) if preset else {}
-    for name, value in (settings or {}).items():
+    for name, value in values.items():
         _put(tree, name, value)
-    return _check(tree)
+    return tree
 
 
 def _read_preset(name: str) -> dict[str, Any]:
