@@ -169,10 +169,9 @@ def edit(
         DpmeshVideoError: there is no such run or person, or the video is gone.
     """
     from pipeline.editing import edit_run
-    from trackers.edits import EditKind, parse_edit
+    from trackers.edits import parse_edits
 
-    given: dict[EditKind, Sequence[str]] = {"swap": swap, "split": split, "merge": merge, "drop": drop}
-    edits = [parse_edit(kind, text) for kind, texts in given.items() for text in texts]
+    edits = parse_edits({"swap": swap, "split": split, "merge": merge, "drop": drop})
     done = edit_run(Path(path), edits, None if source is None else Path(source), is_cleared=clear)
     return open_run(path) if done.result is None else done.result.open()
 

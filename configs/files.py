@@ -58,6 +58,12 @@ def read_state(path: Path, error: type[DpmeshVideoError] = InputError) -> os.sta
         raise error(f"{str(path)!r}: not a valid path ({problem}); check it") from problem
 
 
+def check_is_folder(path: Path) -> None:
+    """Raise `InputError` unless there is a folder."""
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; check the path")
+
+
 def user_path(text: str | Path) -> Path:
     """Return a path with "~" put in its place, where that is known."""
     return Path(os.path.expanduser(text))

@@ -5,7 +5,7 @@ never renumbers anybody: who was merged into another leaves a gap, and a split m
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +49,11 @@ class Edit:
         if self.frame is not None:
             return f"{text}@{self.frame}"
         return text if self.time_s is None else f"{text}@{self.time_s:g}s"
+
+
+def parse_edits(texts: Mapping[EditKind, Sequence[str] | None]) -> list[Edit]:
+    """Return the edits of all kinds, in the order of the kinds; raises as `parse_edit`."""
+    return [parse_edit(kind, text) for kind, some in texts.items() for text in some or ()]
 
 
 def parse_edit(kind: EditKind, text: str) -> Edit:

@@ -8,7 +8,7 @@ from pipeline.bench.line import bench_line
 from pipeline.bench.precision import bench_precision
 from pipeline.bench.refine import bench_refine_memory
 from pipeline.cli.tables import print_table
-from pipeline.flow.outputs import DEMO_CLIP
+from pipeline.demo import DEMO_CLIP
 
 
 def main(arguments: list[str] | None = None) -> int:

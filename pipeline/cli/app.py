@@ -157,7 +157,8 @@ def demo(
     """Run on the bundled clip with the bundled models and print the errors against its ground truth."""
     _configure_log(verbose)
     from configs.read import read_settings
-    from pipeline.flow.outputs import DEMO_CLIP, DEMO_TRUTH, RunFolder
+    from pipeline.demo import DEMO_CLIP, DEMO_TRUTH
+    from pipeline.flow.outputs import RunFolder
 
     code = _run([str(DEMO_CLIP)], output, read_settings(None, {"detect.weights": "bundled"}, []))
     if not code:
@@ -187,14 +188,9 @@ def edit(
     Edits add up over calls and stay for later runs of the clip. Nobody is renumbered.
     """
     _configure_log(False)
-    from trackers.edits import parse_edit
+    from trackers.edits import parse_edits
 
-    edits = [
-        *(parse_edit("swap", text) for text in swap or []),
-        *(parse_edit("split", text) for text in split or []),
-        *(parse_edit("merge", text) for text in merge or []),
-        *(parse_edit("drop", text) for text in drop or []),
-    ]
+    edits = parse_edits({"swap": swap, "split": split, "merge": merge, "drop": drop})
     from pipeline.editing import edit_run
 
     done = edit_run(folder, edits, source, is_cleared=clear, on_done=report_result)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from configs.errors import InputError
+from configs.files import check_is_folder, check_regular
 from configs.log import log_to_stderr
 from pipeline.cli.options import Assignments, Detector, Model, Output, Preset
 from pipeline.cli.tables import print_table, report_result, tell_error
@@ -55,7 +55,6 @@ def truth(folder: RunPath, truth: Annotated[Path, typer.Argument(help="truth.npz
 
 def print_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
-    from configs.files import check_regular
     from pipeline.results import Run
 
     run = Run(folder)
@@ -80,7 +79,7 @@ def capture(
     refine: Modes = None,
 ) -> None:
     """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
-    _check_folder(folder)
+    check_is_folder(folder)  # before libraries are loaded that take seconds
     settings, modes = _compared(preset, assignments, detector, model, refine)
     from pipeline.evaluation.studies import evaluate_capture
 
@@ -101,7 +100,7 @@ def sequences(
     refine: Modes = None,
 ) -> None:
     """Run rendered clips and report errors of joints, acceleration and feet, in all and within gaps."""
-    _check_folder(folder)
+    check_is_folder(folder)  # before libraries are loaded that take seconds
     settings, modes = _compared(preset, assignments, detector, model, refine)
     from pipeline.evaluation.studies import evaluate_sequences
 
@@ -117,19 +116,13 @@ def motions(
     refine: Modes = None,
 ) -> None:
     """Refine people whose keypoints were simulated and report errors of joints and acceleration, also within gaps."""
-    _check_folder(folder)
+    check_is_folder(folder)  # before libraries are loaded that take seconds
     settings, modes = _compared(preset, assignments, None, None, refine)
     from pipeline.evaluation.comparison import join_comparisons
     from pipeline.evaluation.studies import evaluate_motions
 
     results = evaluate_motions(folder, limit, settings, modes)
     _print_comparison([join_comparisons(results)], results)
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse what is not there, before libraries are loaded that take seconds."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path")
 
 
 def _compared(

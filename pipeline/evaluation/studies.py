@@ -7,6 +7,7 @@ from pathlib import Path
 
 from configs.errors import InputError, SettingsError, WeightsError
 from configs.failure import describe_failure, is_unexpected, keep_traceback
+from configs.files import check_is_folder
 from configs.schema import RecoverSettings, RunSettings
 from configs.threads import use_one_thread_each
 from dpmesh.body import BodyModel
@@ -65,7 +66,7 @@ def evaluate_capture(
     Raises:
         InputError: the folder is no capture.
     """
-    _check_folder(folder)
+    check_is_folder(folder)
     capture = read_capture(folder, calibration)
 
     def measure(chosen: CaptureCamera) -> tuple[Comparison, str]:
@@ -97,7 +98,7 @@ def evaluate_sequences(
     Raises:
         InputError: the folder has no clip with its truth.
     """
-    _check_folder(folder)
+    check_is_folder(folder)
 
     def measure(video: Path, path: Path) -> tuple[Comparison, str]:
         truth = read_truth(path)
@@ -122,7 +123,7 @@ def evaluate_motions(folder: Path, limit: int, settings: RunSettings, modes: Seq
     Raises:
         InputError: the folder has no clips, or they are of another layout.
     """
-    _check_folder(folder)
+    check_is_folder(folder)
     use_one_thread_each()
     body = Models(settings, choose_device(settings.runtime.device)).body()
     people = [person for person in simulated_people(folder, body, limit) if len(person.rows.frame_index)]
@@ -145,11 +146,6 @@ def with_focal(settings: RunSettings, focal_px: float) -> RunSettings:
 def with_mode(settings: RunSettings, mode: str) -> RunSettings:
     """Return settings with another way to refine."""
     return settings.model_copy(update={"refine": settings.refine.model_copy(update={"mode": mode})})
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path")
 
 
 def _run(video: Path, output: Path, settings: RunSettings, on_done: OnDone) -> ClipResult:

@@ -14,8 +14,6 @@ from configs.json_files import read_json
 
 log = logging.getLogger(__name__)
 
-DEMO_CLIP = Path(__file__).parents[1] / "data" / "demo" / "demo.mp4"  # bundled
-DEMO_TRUTH = DEMO_CLIP.with_name("truth.npz")
 NODES_NAME = "nodes.json"
 RUN_NAME = "run.json"
 FOLDERS = ("observations", "motion", "tracks")
