@@ -38,7 +38,7 @@ test-ultralytics: $(STAMP)
 	rm -rf $(VENV)/ultralytics-lowest
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/ultralytics-lowest ultralytics==$(ULTRALYTICS_LOWEST)
 	PYTHONPATH=$(VENV)/ultralytics-lowest $(BIN)/python -m pytest tests/trackers/test_detector.py \
-		tests/trackers/test_pose_checkpoint.py tests/trackers/test_weights.py tests/dpmesh/training/detector/test_trainer.py
+		tests/trackers/test_pose_checkpoint.py tests/trackers/test_weights.py
 
 bench-dpmesh: $(STAMP)
 	$(BIN)/dpmesh-video bench network

@@ -7,7 +7,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 RENAMED = {
-    "detect.is_read_again": "detect.is_second_stage_on",
+    "detect.is_read_again": "detect.second_stage",
+    "detect.is_second_stage_on": "detect.second_stage",
     "detect.is_mirrored": "detect.is_flip_test_on",
     "recover.is_mirrored": "recover.is_flip_test_on",
     "refine.is_gated": "refine.is_acceptance_test_on",

@@ -43,6 +43,12 @@ def _read_off(value: Any) -> Any:
     return "off" if value is False else value  # what YAML makes of the word
 
 
+def _read_second_stage(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return "off" if value is False else "auto"  # what `is_second_stage_on` said, and what YAML makes of "off"
+    return value
+
+
 def _read_people(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return (value,)
@@ -127,12 +133,16 @@ class DetectSettings(Settings):
     score_min: float = Field(0.1, ge=0, le=1, description="detections below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes count as the same person")
     people_max: int = Field(100, ge=1, description="maximum number of people per frame")
-    is_second_stage_on: bool | None = Field(
-        None,
-        description="estimate keypoints a second time, from a crop around each person; null: with the bundled detector",
+    second_stage: Annotated[str, BeforeValidator(_read_second_stage)] = Field(
+        "auto",
+        description="look at each person again, in a crop: 'auto' (BlazePose, with a detector), 'off', or the name or"
+        " folder of an imported landmark network",
+    )
+    is_second_flip_test_on: bool = Field(
+        False, description="flip test of the second stage: also look at the mirrored crop; twice its time"
     )
     is_flip_test_on: bool | None = Field(
-        None, description="flip test: also run the detector on the mirrored frame; null: without the second stage"
+        None, description="flip test: also run the detector on the mirrored frame; null: with Ultralytics weights"
     )
     batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
 
@@ -232,6 +242,12 @@ class RefineSettings(Settings):
     )
     keypoint_outlier_m: float = Field(
         0.15, gt=0, description="residual beyond which a keypoint is treated as an outlier"
+    )
+    bone_sigma_rad: float | None = Field(
+        None, gt=0, description="standard deviation of a bone's direction in the second stage's 3D joints; null: unused"
+    )
+    bone_outlier_rad: float = Field(
+        0.5, gt=0, description="angle beyond which such a direction is treated as an outlier"
     )
     pose_sigma_rad: float = Field(0.2, gt=0, description="standard deviation of a recovered joint rotation")
     gap_sigma_rad: float = Field(0.4, gt=0, description="standard deviation of an interpolated rotation")

@@ -34,7 +34,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Kind = Literal["bundled", "download", "user", "imported"]
 Role = Literal["detector", "keypoints", "recovery", "body", "pose-prior", "score"]
-Importer = Literal["dpmesh", "vposer", "tokenizer", "scorehmr"]
+Importer = Literal["dpmesh", "vposer", "tokenizer", "scorehmr", "blazepose", "open-detector"]
 State = Literal["ok", "found", "missing", "corrupt"]
 
 

@@ -12,18 +12,18 @@ from configs.weights import resolve, resolve_network
 from pipeline.device import choose_dtype, choose_rows, choose_workers
 from pipeline.flow.identity import files_identity, weights_identity
 from trackers.detector import PeopleFinder, PoseDetector
+from trackers.joining import ERRORS_PATH
 from trackers.keypoint_files import KeypointRecord
 from trackers.keypoint_files.folder import source_files
-from trackers.ultralytics_loader import weights_files
 from trackers.weights import ResolvedWeights, find_detector
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
-    from dpmesh.recovery.keypoint_refiner import KeypointRefiner
     from dpmesh.recovery.recover import BodyRecovery
     from refine.prior.network import MotionPrior
+    from trackers.second_stage import SecondStage
 
-REFINER_NAME = "keypoint-reader"
+LANDMARKS_NAME = "blazepose-full"
 
 
 class Models:
@@ -68,25 +68,27 @@ class Models:
     @cached_property
     def identities(self) -> dict[str, str]:
         """Return the content hash of each model."""
-        found = self.detector_weights
+        found, second = self.detector_weights, self.second_stage_path
         keypoints = self._settings.detect.keypoints
         if found is not None:
-            detector = files_identity(weights_files(found.path), found.path)
+            detector = files_identity(found.files, found.path)
         else:
             detector = files_identity(source_files(keypoints), keypoints) if keypoints else ""
         prior = self.pose_prior_path
         return {
             "detector": detector,
             "recovery": weights_identity(self.recovery_path) + (weights_identity(prior) if prior else ""),
-            "reader": weights_identity(resolve(REFINER_NAME)) if self.is_second_stage_on else "",
+            "second_stage": weights_identity(second) + weights_identity(ERRORS_PATH) if second else "",
             "body": weights_identity(self.body_path if self.body_path else resolve("open-body")),
         }
 
     @cached_property
-    def is_second_stage_on(self) -> bool:
-        """Whether keypoints are refined in a second stage."""
-        wanted, found = self._settings.detect.is_second_stage_on, self.detector_weights
-        return wanted if wanted is not None else found is not None and found.is_bundled
+    def second_stage_path(self) -> Path | None:
+        """The folder of the landmark network of the second stage, or None if it is off."""
+        wanted = self._settings.detect.second_stage
+        if wanted == "off" or (wanted == "auto" and self.detector_weights is None):
+            return None
+        return resolve_network(LANDMARKS_NAME if wanted == "auto" else wanted)
 
     @cached_property
     def motion_prior_path(self) -> Path | None:
@@ -106,15 +108,25 @@ class Models:
             self._motion_prior = MotionPrior.from_pretrained(self.motion_prior_path)
         return self._motion_prior
 
-    def keypoint_refiner(self) -> "KeypointRefiner | None":
-        """Return the keypoint refiner of the second stage, or None if it is off."""
-        from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
-
-        if not self.is_second_stage_on:
+    def second_stage(self) -> "SecondStage | None":
+        """Return the second stage of keypoint estimation, or None if it is off."""
+        if self.second_stage_path is None:
             return None
-        network: KeypointNetwork = KeypointNetwork.from_pretrained(resolve(REFINER_NAME))
-        network = network.float().to(self.device).eval()
-        return KeypointRefiner(network, self.device, self.dtype, threads=self.threads)
+        from trackers.blazepose.estimator import LandmarkEstimator
+        from trackers.imported.load import load_graph
+        from trackers.joining import read_errors
+        from trackers.second_stage import SecondStage
+
+        estimator = LandmarkEstimator(
+            load_graph(self.second_stage_path),
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+            is_flip_test_on=self._settings.detect.is_second_flip_test_on,
+        )
+        found = self.detector_weights
+        is_open = found is not None and found.is_open
+        return SecondStage(estimator, detector_errors=read_errors("open-detector" if is_open else "detector"))
 
     def body(self) -> "BodyModel":
         """Return the body model."""
@@ -133,9 +145,16 @@ class Models:
         if self._finder is None:
             detect, found = self._settings.detect, self.detector_weights
             if found is not None:
-                if detect.is_flip_test_on is None:  # with the second stage, neither boxes nor keypoints need it
-                    detect = detect.model_copy(update={"is_flip_test_on": not self.is_second_stage_on})
-                self._finder = PoseDetector(found.path, detect, device=self.device, threads=self.threads)
+                if detect.is_flip_test_on is None:
+                    detect = detect.model_copy(update={"is_flip_test_on": not found.is_open})
+                if found.is_open:
+                    from trackers.open_detector.detector import OpenDetector
+
+                    self._finder = OpenDetector(
+                        found.path, detect, device=self.device, dtype=self.dtype, threads=self.threads
+                    )
+                else:
+                    self._finder = PoseDetector(found.path, detect, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(
                     detect.keypoints,
@@ -192,6 +211,7 @@ def describe(models: Models) -> dict[str, str]:
     return {
         "detector": found.path.name if found else "keypoint file",
         "detector_reason": found.reason if found else "precomputed keypoints",
+        "second_stage": models.second_stage_path.name if models.second_stage_path else "off",
         "recovery": models.recovery_path.name,
         "body": models.body_path.name if models.body_path else "open body",
         "motion_prior": models.motion_prior_path.name if models.motion_prior_path else "none",

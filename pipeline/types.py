@@ -6,12 +6,17 @@ from typing import Annotated, Any
 import numpy as np
 
 from configs.checks import Shaped, join_rows, row_shapes
-from trackers.types import FOOT_POINTS, Detections, Tracks
+from trackers.types import FOOT_POINTS, HINT_JOINTS, Detections, Tracks
 
 
 def _no_feet() -> np.ndarray:
     """Return foot points of nobody; rows get points that were not seen in their place."""
     return np.zeros((0, FOOT_POINTS, 3), np.float32)
+
+
+def _no_hints() -> np.ndarray:
+    """Return 3D joints of nobody; rows get joints that were not given in their place."""
+    return np.zeros((0, HINT_JOINTS, 4), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,15 @@ class Observations(Shaped):
     joint_confidence: Annotated[np.ndarray, "R", 24]  # float32, 0 to 1
     focal_px: Annotated[np.ndarray, "R"]  # float32
     principal_px: Annotated[np.ndarray, "R", 2]  # float32
-    feet: Annotated[np.ndarray, "R", 6, 3] = field(default_factory=_no_feet)  # float32: toes and heels of a file
+    feet: Annotated[np.ndarray, "R", 6, 3] = field(default_factory=_no_feet)  # float32: toes and heels
+    hints: Annotated[np.ndarray, "R", 12, 4] = field(default_factory=_no_hints)  # float32, as in `Tracks`
 
     def __post_init__(self) -> None:
         rows = len(self.frame_index)
         if not len(self.feet):
             object.__setattr__(self, "feet", np.zeros((rows, FOOT_POINTS, 3), np.float32))
+        if not len(self.hints):
+            object.__setattr__(self, "hints", np.zeros((rows, HINT_JOINTS, 4), np.float32))
         Shaped.__post_init__(self)
 
 
@@ -101,10 +109,13 @@ class MotionTrack(Shaped):
     keypoints: Annotated[np.ndarray, "T", 17, 3]  # float32; confidence 0 in filled frames
     focal_px: Annotated[np.ndarray, "T"]  # float32
     principal_px: Annotated[np.ndarray, "T", 2]  # float32
-    feet: Annotated[np.ndarray, "T", 6, 3] = field(default_factory=_no_feet)  # float32: toes and heels of a file
+    feet: Annotated[np.ndarray, "T", 6, 3] = field(default_factory=_no_feet)  # float32: toes and heels
+    hints: Annotated[np.ndarray, "T", 12, 4] = field(default_factory=_no_hints)  # float32, as in `Tracks`
 
     def __post_init__(self) -> None:
         frames = len(self.frame_index)
         if not len(self.feet):
             object.__setattr__(self, "feet", np.zeros((frames, FOOT_POINTS, 3), np.float32))
+        if not len(self.hints):
+            object.__setattr__(self, "hints", np.zeros((frames, HINT_JOINTS, 4), np.float32))
         Shaped.__post_init__(self)

@@ -23,6 +23,14 @@ def test_data() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def pose_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return Ultralytics pose weights that find nobody: a checkpoint of a small network with random numbers."""
+    from pose_weights import write_pose_weights
+
+    return write_pose_weights(tmp_path_factory.mktemp("weights") / "pose.pt")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _two_threads() -> None:
     """Keep torch from taking more threads than the machine of the suite has."""

@@ -79,10 +79,10 @@ def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, ratios: n
     return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
 
 
-def box_around(points: np.ndarray, margin_ratio: float = BOX_MARGIN) -> np.ndarray:
-    """Return the box (4,) round points (N, 2), grown by a fraction of its longer side, and by a pixel at least."""
+def box_around(points: np.ndarray) -> np.ndarray:
+    """Return the box (4,) round points (N, 2), grown by `BOX_MARGIN` of its longer side, and by a pixel at least."""
     low, high = points.min(axis=0), points.max(axis=0)
-    margin = np.maximum(margin_ratio * (high - low).max(), 1.0)
+    margin = np.maximum(BOX_MARGIN * (high - low).max(), 1.0)
     return np.concatenate([low - margin, high + margin])
 
 

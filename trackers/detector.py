@@ -89,7 +89,7 @@ class PoseDetector:
             )
             for batch, found in zip(batches, batch_results, strict=True):
                 for row, people in zip(batch, found, strict=True):
-                    results[row] = _to_image(*people, padded_images[row][1], images[row].shape)
+                    results[row] = to_detections(*people, padded_images[row][1], images[row].shape)
         return results
 
     def _letterbox(self, image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
@@ -143,7 +143,7 @@ def _host(rows: "torch.Tensor") -> np.ndarray:
     return rows.float().cpu().numpy()
 
 
-def _to_image(
+def to_detections(
     people: np.ndarray, is_disputed: np.ndarray | None, letterbox: Letterbox, image_shape: tuple[int, ...]
 ) -> Detections:
     """Return the people in pixels of the image; boxes are clipped to it, keypoints are not."""

@@ -10,6 +10,7 @@ from configs.checks import Shaped, shapes_of
 
 COCO_KEYPOINTS = 17
 FOOT_POINTS = 6  # big toe, small toe, heel: left, then right
+HINT_JOINTS = 12  # shoulders, elbows, wrists, hips, knees, ankles: left before right
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Detections(Shaped):
     keypoints: Annotated[np.ndarray, "N", 17, 3]  # float32, COCO order: x, y in pixels of the image, confidence 0 to 1
     feet: Annotated[np.ndarray | None, "N", 6, 3] = None  # float32, the same of the foot points; None = not looked for
     track_ids: Annotated[np.ndarray | None, "N"] = None  # int64, identities of a file; None = the tracker gives them
+    hints: Annotated[np.ndarray | None, "N", 12, 4] = None  # float32, see `Tracks`
     is_side_disputed: Annotated[np.ndarray | None, "N", 17] = None  # bool, sides are open; None = no two estimates
 
     def __len__(self) -> int:
@@ -36,6 +38,9 @@ class Tracks(Shaped):
     scores: Annotated[np.ndarray, "N"]  # float32, 0 to 1
     keypoints: Annotated[np.ndarray, "N", 17, 3]  # float32, COCO order: x, y in pixels of the image, confidence 0 to 1
     feet: Annotated[np.ndarray | None, "N", 6, 3] = None  # float32, the same of the foot points; None = not looked for
+    # float32, where `HINT_JOINTS` are in 3D: metres from mid-hip along the person's viewing ray (x right, y down,
+    # z away from the viewer), visibility 0 to 1; None = not looked for
+    hints: Annotated[np.ndarray | None, "N", 12, 4] = None
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -75,6 +80,7 @@ def identified(detections: Detections, track_ids: np.ndarray) -> Tracks:
         detections.scores,
         detections.keypoints,
         detections.feet,
+        detections.hints,
     )
 
 

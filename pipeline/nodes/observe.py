@@ -45,7 +45,6 @@ def observe(clip: ClipContext, fingerprint: str, identity: str) -> Sequence[Path
     return store.files(journal)
 
 
-
 def _run_line(
     clip: ClipContext, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None, identity: str
 ) -> Journal:
@@ -57,7 +56,7 @@ def _run_line(
         )
     image_names = [file.name for file in plan_images(clip.info.path).files] if clip.info.kind == "images" else []
     stages = [
-        DetectStage(partial(models.people_finder, image_names), models.keypoint_refiner),
+        DetectStage(partial(models.people_finder, image_names), models.second_stage),
         TrackStage(chosen.track),
         RecoverStage(models.recovery, chosen.recover, clip.focal_px()),
     ]

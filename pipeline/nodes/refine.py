@@ -46,9 +46,10 @@ def assemble_track(rows: Observations, body: Body, link: LinkSettings, recover: 
     boxes = interpolate_linear(rows.time_s, rows.boxes_xyxy, filled.time_s)
     keypoints = rows.keypoints[filled.source_row].copy()
     joint_confidence = rows.joint_confidence[filled.source_row].copy()
-    feet = rows.feet[filled.source_row].copy()
+    feet, hints = rows.feet[filled.source_row].copy(), rows.hints[filled.source_row].copy()
     keypoints[~is_observed, :, 2] = 0.0
     feet[~is_observed, :, 2] = 0.0
+    hints[~is_observed, :, 3] = 0.0
     joint_confidence[~is_observed] = 0.0
     return MotionTrack(
         track_id=int(rows.track_id[0]),
@@ -65,6 +66,7 @@ def assemble_track(rows: Observations, body: Body, link: LinkSettings, recover: 
         focal_px=rows.focal_px[filled.source_row],
         principal_px=rows.principal_px[filled.source_row],
         feet=feet,
+        hints=hints,
     )
 
 
@@ -143,7 +145,7 @@ def _rows_of(track: MotionTrack, has_feet: bool) -> TrackRows:
         trans=track.trans,
         joint_confidence=track.joint_confidence,
         is_observed=track.is_observed,
-        views=(ViewRows(keypoints, track.focal_px, track.principal_px),),
+        views=(ViewRows(keypoints, track.focal_px, track.principal_px, hints=track.hints),),
     )
 
 

@@ -11,7 +11,7 @@ from dpmesh.geometry import default_focal
 from pipeline.flow.line import Stage
 from pipeline.flow.memory import release_memory
 from pipeline.types import Chunk, Observations, concatenate_observations
-from trackers.types import FOOT_POINTS
+from trackers.types import FOOT_POINTS, HINT_JOINTS
 
 if TYPE_CHECKING:
     from dpmesh.recovery.recover import BodyRecovery
@@ -44,6 +44,7 @@ def tracked_rows(chunk: Chunk, focal_px: float | None) -> Observations:
                 focal_px=np.full(people, (focal_px or default_focal(height, width)) * frame.focal_scale, np.float32),
                 principal_px=np.tile(np.array([width / 2, height / 2], np.float32), (people, 1)),
                 feet=np.zeros((people, FOOT_POINTS, 3), np.float32) if tracks.feet is None else tracks.feet,
+                hints=np.zeros((people, HINT_JOINTS, 4), np.float32) if tracks.hints is None else tracks.hints,
             )
         )
     return concatenate_observations(parts)

@@ -12,6 +12,7 @@ from torch import Tensor
 from configs.schema import RefineSettings
 from dpmesh.body import JOINT_SETS, BodyModel
 from dpmesh.geometry.rotations import six_to_matrix
+from refine.fit.bones import HINT_NAMES, bone_residuals
 
 SMPL24 = JOINT_SETS["smpl24"]
 KEYPOINT_SETS = {17: JOINT_SETS["coco17"], 25: JOINT_SETS["openpose25"]}
@@ -33,6 +34,8 @@ class ViewEvidence:
     metres_per_px: Tensor  # (R,) at the person's distance, before refinement
     rotation: Tensor | None  # (R, 3, 3) camera from track; None: the identity
     shift_m: Tensor | None  # (R, 3)
+    bones: Tensor | None = None  # (R, 12, 3) directions in camera axes, see `bones`; None: not given
+    bone_weights: Tensor | None = None  # (R, 12) 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class EnergyParts:
 
     prior: Tensor  # scalar: distance from the recovered poses and translations, and jitter energy
     residuals: tuple[Tensor, ...]  # (R, K) per camera: robust weighted squared errors of the keypoints
+    bones: Tensor  # scalar: the same of the bones' directions
 
 
 class MotionEnergy:
@@ -89,6 +93,7 @@ class MotionEnergy:
         if any(view.keypoints_px.shape[1] != self._count for view in evidence.views):
             raise ValueError("views: all cameras need the same keypoints")
         self._names = SMPL24 + KEYPOINT_SETS[self._count]
+        self._limbs = [KEYPOINT_SETS[self._count].index(name) for name in HINT_NAMES]
         self._time_steps = time_steps_of(evidence.time_s, evidence.window[1:] == evidence.window[:-1])
 
     def __call__(self, x: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
@@ -98,7 +103,7 @@ class MotionEnergy:
             x: (R, 144) rotations as six numbers; trans: (R, 3); betas: (P, 10).
         """
         parts = self.parts(x, trans, betas)
-        total = parts.prior
+        total = parts.prior + parts.bones
         for residuals in parts.residuals:
             total = total + residuals.sum()
         return total
@@ -112,7 +117,9 @@ class MotionEnergy:
         if len(x) > 1:
             prior = prior + self._of_motion(matrices, points[:, : len(SMPL24)], trans)
         seen = points[:, len(SMPL24) :] + trans[:, None]
-        return EnergyParts(prior, tuple(self._of_view(seen, view) for view in evidence.views))
+        residuals = tuple(self._of_view(_in_camera(seen, view), view) for view in evidence.views)
+        bones = [self._of_bones(_in_camera(seen[:, self._limbs], view), view) for view in evidence.views]
+        return EnergyParts(prior, residuals, torch.stack(bones).sum())
 
     def _of_recovered(self, matrices: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
         evidence, settings = self.evidence, self._settings
@@ -126,15 +133,19 @@ class MotionEnergy:
 
     def _of_view(self, points: Tensor, view: ViewEvidence) -> Tensor:
         settings = self._settings
-        if view.rotation is not None:
-            points = points @ view.rotation.mT
-        if view.shift_m is not None:
-            points = points + view.shift_m[:, None]
         depth = points[..., 2:].clamp_min(DEPTH_MIN_M)
         pixels = view.focal_px[:, None, None] * points[..., :2] / depth + view.principal_px[:, None]
         residuals = ((pixels - view.keypoints_px) * view.metres_per_px[:, None, None]).square().sum(-1)
         outlier = settings.keypoint_outlier_m**2
         return view.weights * residuals * (outlier / (outlier + residuals)) / settings.keypoint_sigma_m**2
+
+    def _of_bones(self, points: Tensor, view: ViewEvidence) -> Tensor:
+        sigma = self._settings.bone_sigma_rad
+        if view.bones is None or view.bone_weights is None or sigma is None:
+            return points.new_zeros(())
+        return (
+            view.bone_weights * bone_residuals(points, view.bones, self._settings.bone_outlier_rad)
+        ).sum() / sigma**2
 
     def _of_motion(self, matrices: Tensor, joints: Tensor, trans: Tensor) -> Tensor:
         settings = self._settings
@@ -159,6 +170,12 @@ class MotionEnergy:
             bend = (speeds[1:] - speeds[:-1]) * (self._time_steps.per_middle / usual)[:, None, None]
             total = total + self._time_steps.bend_weight @ heavy_tailed(bend.square().sum(-1)).sum(-1)
         return total
+
+
+def _in_camera(points: Tensor, view: ViewEvidence) -> Tensor:
+    if view.rotation is not None:
+        points = points @ view.rotation.mT
+    return points if view.shift_m is None else points + view.shift_m[:, None]
 
 
 def heavy_tailed(squared: Tensor) -> Tensor:

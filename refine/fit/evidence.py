@@ -10,6 +10,7 @@ from torch import Tensor
 
 from configs.schema import RefineSettings
 from dpmesh.geometry.rotations import axis_angle_to_matrix
+from refine.fit.bones import BoneDirections, bone_directions
 from refine.fit.energy import KEYPOINT_SETS, Evidence, ViewEvidence
 from refine.rows.types import TrackFit, TrackRows, ViewRows
 
@@ -109,8 +110,9 @@ def keypoint_weights(
 ) -> np.ndarray:
     """Return the weight (T, K) of each keypoint: 0 in interpolated rows.
 
-    It grows with the third power of the confidence. Of the bundled keypoint reader's keypoints, those sure to 0.95,
-    0.8, 0.6 and 0.4 are off by 3, 6, 11 and 21 cm (medians, `dpmesh-video data sequences`).
+    It grows with the third power of the confidence. Of the keypoints of a weak network
+    (`reader` in `dpmesh.training.noise.simulated`), those sure to 0.95, 0.8, 0.6 and 0.4 are off by 3, 6, 11 and 21 cm
+    (medians, rendered clips).
     """
     confidence = view.keypoints[rows, :, 2]
     is_used = (confidence >= settings.keypoint_score_min) & track.is_observed[rows, None]
@@ -157,6 +159,8 @@ def _view(
         weights = [np.where(wanted, weight, 0.0) for weight, wanted in zip(weights, is_wanted, strict=True)]
     has_turn = any(view.rotation is not None for view in views)
     has_shift = any(view.shift_m is not None for view in views)
+    bones = [_bones(view, rows) for view, rows in zip(views, cut, strict=True)]
+    has_bones = settings.bone_sigma_rad is not None and any(view.hints is not None for view in views)
     turn = [np.eye(3) if view.rotation is None else view.rotation for view in views]
     shift = [np.zeros(3) if view.shift_m is None else view.shift_m for view in views]
     return ViewEvidence(
@@ -167,7 +171,15 @@ def _view(
         metres_per_px=_stack([far / focal], device),
         rotation=_per_row(turn, cut, device) if has_turn else None,
         shift_m=_per_row(shift, cut, device) if has_shift else None,
+        bones=_stack([found.directions for found in bones], device) if has_bones else None,
+        bone_weights=_stack([found.weights for found in bones], device) if has_bones else None,
     )
+
+
+def _bones(view: ViewRows, rows: np.ndarray) -> BoneDirections:
+    if view.hints is None:
+        return BoneDirections(np.zeros((len(rows), 12, 3), np.float32), np.zeros((len(rows), 12), np.float32))
+    return bone_directions(view.hints[rows], view.keypoints[rows], view.focal_px[rows], view.principal_px[rows])
 
 
 def _per_row(values: list[np.ndarray], cut: list[np.ndarray], device: torch.device) -> Tensor:

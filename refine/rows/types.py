@@ -23,6 +23,7 @@ class ViewRows(Shaped):
     principal_px: Annotated[np.ndarray, "T", 2]
     rotation: Annotated[np.ndarray | None, 3, 3] = None  # None: the identity
     shift_m: Annotated[np.ndarray | None, 3] = None  # None: zero
+    hints: Annotated[np.ndarray | None, "T", 12, 4] = None  # 3D joints as in `trackers.types.Tracks`; None: not given
     pose: Annotated[np.ndarray | None, "T", 24, 3] = None  # regressed from this view, in the track's axes; None: none
 
     def __post_init__(self) -> None:

@@ -35,10 +35,8 @@ def test_model_folders(keeps: Keeps, room: Path, name: str, option: str, part: s
     check()
 
 
-def test_detectors(keeps: Keeps) -> None:
-    from configs.weights import resolve
-
-    good = Path(resolve("bundled-detector")).read_bytes()
+def test_detectors(keeps: Keeps, pose_weights: Path) -> None:
+    good = pose_weights.read_bytes()
 
     @fuzzed
     @given(st.one_of(bad_bytes(good), bad_member(good, name="data.pkl", head=2048)))
@@ -88,9 +86,7 @@ def test_import_records(keeps: Keeps) -> None:
     check()
 
 
-def test_the_good_detector_is_taken(keeps: Keeps) -> None:
-    from configs.weights import resolve
-
-    good = repacked(Path(resolve("bundled-detector")).read_bytes(), {})
+def test_the_good_detector_is_taken(keeps: Keeps, pose_weights: Path) -> None:
+    good = repacked(pose_weights.read_bytes(), {})
     outcome = keeps({"good.pt": good}, [*RUN, "--detector", "good.pt"])
     assert outcome.code == 0, outcome

@@ -177,11 +177,10 @@ def test_observations(reads: Callable[..., None], room: Path, tmp_path: Path, na
     check()
 
 
-def test_detectors(reads: Callable[..., None]) -> None:
-    from configs.weights import resolve
+def test_detectors(reads: Callable[..., None], pose_weights: Path) -> None:
     from trackers.pose_checkpoint import read_pose_checkpoint
 
-    good = Path(resolve("bundled-detector")).read_bytes()
+    good = pose_weights.read_bytes()
 
     def read(path: Path) -> None:
         read_pose_checkpoint(path).read_tensors()

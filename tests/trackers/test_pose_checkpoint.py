@@ -18,7 +18,6 @@ from trackers.pose_checkpoint import read_pose_checkpoint
 from trackers.pose_network import build_network, check_architecture
 
 ROOT = Path(__file__).parents[2]
-BUNDLED = ROOT / "trackers" / "data" / "detector.pt"
 
 
 def _archive(path: Path, data: bytes, *, compression: int = zipfile.ZIP_STORED) -> Path:
@@ -134,21 +133,21 @@ def test_archives_that_lie_are_refused_in_little_memory(tmp_path: Path) -> None:
             read_pose_checkpoint(path)
 
 
-def test_the_bundled_checkpoint_says_what_it_is() -> None:
-    found = read_pose_checkpoint(BUNDLED)
+def test_a_checkpoint_says_what_it_is(pose_weights: Path) -> None:
+    found = read_pose_checkpoint(pose_weights)
     assert (found.task, dict(found.names), found.architecture["kpt_shape"]) == ("pose", {0: "person"}, [17, 3])
     tensors = found.read_tensors()
     assert tensors["model.0.conv.weight"].shape == (8, 3, 3, 3)
 
 
-def _changed(**entries: Any) -> Any:
-    found = read_pose_checkpoint(BUNDLED)
+def _changed(path: Path, **entries: Any) -> Any:
+    found = read_pose_checkpoint(path)
     found.architecture.update(entries)  # type: ignore[attr-defined]
     return found
 
 
-def _with_row(place: int, row: list[Any]) -> Any:
-    found = read_pose_checkpoint(BUNDLED)
+def _with_row(path: Path, place: int, row: list[Any]) -> Any:
+    found = read_pose_checkpoint(path)
     found.architecture["backbone"][place] = row
     return found
 
@@ -174,9 +173,9 @@ def _with_row(place: int, row: list[Any]) -> Any:
         "row",
     ],
 )
-def test_a_row_that_no_pose_network_has_is_refused(row: list[Any]) -> None:
+def test_a_row_that_no_pose_network_has_is_refused(pose_weights: Path, row: list[Any]) -> None:
     with pytest.raises(WeightsError, match="cannot be loaded as a detector"):
-        check_architecture(_with_row(1, row))
+        check_architecture(_with_row(pose_weights, 1, row))
 
 
 @pytest.mark.parametrize(
@@ -195,52 +194,52 @@ def test_a_row_that_no_pose_network_has_is_refused(row: list[Any]) -> None:
         {"channels": 4},
     ],
 )
-def test_a_description_beyond_bounds_is_refused(entries: dict[str, Any]) -> None:
+def test_a_description_beyond_bounds_is_refused(pose_weights: Path, entries: dict[str, Any]) -> None:
     with pytest.raises(WeightsError, match="cannot be loaded as a detector"):
-        check_architecture(_changed(**entries))
+        check_architecture(_changed(pose_weights, **entries))
 
 
-def test_a_network_larger_than_its_file_is_refused_before_it_takes_memory() -> None:
-    found = _changed(scales={"n": [1.0, 2.0, 2048]})
+def test_a_network_larger_than_its_file_is_refused_before_it_takes_memory(pose_weights: Path) -> None:
+    found = _changed(pose_weights, scales={"n": [1.0, 2.0, 2048]})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(WeightsError, match=r"is \(8,\) in it, \(128,\) in the network it describes"):
         _build(found)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB; it would take over 1 GB
 
 
-def test_a_layer_that_computes_otherwise_is_refused() -> None:
-    found = read_pose_checkpoint(BUNDLED)
+def test_a_layer_that_computes_otherwise_is_refused(pose_weights: Path) -> None:
+    found = read_pose_checkpoint(pose_weights)
     layers = dict(found.layers())
     layers["model.0.bn"].state["eps"] = 0.5
     with pytest.raises(WeightsError, match=r"its layer model\.0\.bn has eps 0\.5"):
         _build(found)
 
 
-def test_building_a_network_leaves_the_global_random_numbers_alone() -> None:
+def test_building_a_network_leaves_the_global_random_numbers_alone(pose_weights: Path) -> None:
     import torch
 
     state = torch.get_rng_state()
-    _build(read_pose_checkpoint(BUNDLED))
+    _build(read_pose_checkpoint(pose_weights))
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_results_are_those_of_ultralytics_own_loading_bit_for_bit() -> None:
+def test_results_are_those_of_ultralytics_own_loading_bit_for_bit(pose_weights: Path) -> None:
     import torch
 
     from trackers.ultralytics_loader import load_backend, ultralytics_undisturbed
 
-    ours = load_backend(BUNDLED, device="cpu")
+    ours = load_backend(pose_weights, device="cpu")
     with ultralytics_undisturbed():
         from ultralytics.nn.autobackend import AutoBackend
 
-        theirs = AutoBackend(str(BUNDLED), device=torch.device("cpu"), fuse=True, verbose=False)
+        theirs = AutoBackend(str(pose_weights), device=torch.device("cpu"), fuse=True, verbose=False)
     picture = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         one, other = ours(picture), theirs(picture)
     assert torch.equal(*(found[0] if isinstance(found, list | tuple) else found for found in (one, other)))
 
 
-def test_loading_opens_no_socket_starts_nothing_and_leaves_no_file(tmp_path: Path) -> None:
+def test_loading_opens_no_socket_starts_nothing_and_leaves_no_file(tmp_path: Path, pose_weights: Path) -> None:
     program = (
         "import sys\n"
         "def watch(event, arguments):\n"
@@ -256,7 +255,7 @@ def test_loading_opens_no_socket_starts_nothing_and_leaves_no_file(tmp_path: Pat
     for name in ("home", "cache", "work", "temp"):
         (tmp_path / name).mkdir()
     run = subprocess.run(
-        [sys.executable, "-c", program, str(BUNDLED)],
+        [sys.executable, "-c", program, str(pose_weights)],
         cwd=tmp_path / "work",
         env={
             **kept,

@@ -3,10 +3,12 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 import configs.weights
 from configs.errors import WeightsError
-from trackers.weights import download_asset, find_detector
+from configs.weights import NETWORK_FILES
+from trackers.weights import BUNDLED_NAME, OPEN_NETWORKS, download_asset, find_detector
 
 
 @pytest.fixture(autouse=True)
@@ -20,14 +22,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _bundle(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a bundled detector in place, with a catalogue that knows its hash; return its path."""
-    path = cache.parent / "packages" / "trackers" / "data" / "detector.pt"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"the bundled one")
-    catalogue = cache.parent / "weights.yaml"
-    catalogue.write_text(configs.weights.CATALOGUE_PATH.read_text(encoding="utf-8"), encoding="utf-8")
+    folder = cache.parent / "packages" / "trackers" / "data" / "detector"
+    catalogue, row = cache.parent / "weights.yaml", {"kind": "bundled", "role": "detector", "what": "a detector"}
+    paths = [folder / network / name for network in OPEN_NETWORKS for name in NETWORK_FILES]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"the bundled one")
+    files = [{"path": str(path.relative_to(cache.parent / "packages"))} for path in paths]
+    row |= {"name": BUNDLED_NAME, "licence": "Apache-2.0", "source": "here", "files": files}
+    known = yaml.safe_load(configs.weights.CATALOGUE_PATH.read_text(encoding="utf-8"))["weights"]
+    rows = [row, *(entry for entry in known if entry["name"] != BUNDLED_NAME)]
+    catalogue.write_text(yaml.safe_dump({"weights": rows}), encoding="utf-8")
     configs.weights.update_catalogue(catalogue, cache.parent / "packages")
     monkeypatch.setattr(configs.weights, "CATALOGUE_PATH", catalogue)
-    return path
+    return folder
 
 
 def _no_network(name: str, path: Path) -> str:
@@ -61,7 +69,7 @@ def test_the_cache_comes_before_a_download(cache: Path) -> None:
         assert found.licence == "AGPL-3.0"
 
 
-def test_without_anything_else_auto_takes_the_bundled_detector_and_warns(
+def test_without_anything_else_auto_takes_the_bundled_detector_and_says_why(
     cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = _bundle(cache, monkeypatch)
@@ -69,20 +77,20 @@ def test_without_anything_else_auto_takes_the_bundled_detector_and_warns(
         found = find_detector("auto", download=_must_not_be_asked)
     assert (found.path, found.is_bundled) == (path, True)
     assert "no pose weights in" in found.reason
-    assert "AGPL-3.0" in found.licence
-    warning = next(record.message for record in caplog.records if record.levelno == logging.WARNING)
-    assert "trained on synthetic images" in warning
-    assert "--detector yolo11n-pose.pt" in warning
+    assert found.licence == "Apache-2.0"
+    told = f"detector: {path} (no pose weights in {cache})"
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.INFO, told)]
 
 
 def test_a_changed_bundled_detector_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _bundle(cache, monkeypatch).write_bytes(b"another of 15 B")
+    (_bundle(cache, monkeypatch) / OPEN_NETWORKS[0] / NETWORK_FILES[0]).write_bytes(b"another of 15 B")
     with pytest.raises(WeightsError, match="sha256 is"):
         find_detector("bundled", download=_must_not_be_asked)
 
 
-def test_without_any_weights_every_reason_is_said() -> None:
-    with pytest.raises(WeightsError, match=r"no pose weights in .*; bundled-detector: no file"):
+def test_without_any_weights_every_reason_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_bundle(cache, monkeypatch) / OPEN_NETWORKS[0] / NETWORK_FILES[0]).unlink()
+    with pytest.raises(WeightsError, match=r"no pose weights in .*; open-detector: no file"):
         find_detector("auto", download=_must_not_be_asked)
 
 
@@ -117,17 +125,17 @@ def test_a_file_that_is_no_checkpoint_is_not_put_into_the_cache(cache: Path, mon
     assert list(cache.iterdir()) == []
 
 
-def test_a_fetched_checkpoint_is_put_into_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundled = Path(configs.weights.__file__).parents[1] / "trackers" / "data" / "detector.pt"
-
+def test_a_fetched_checkpoint_is_put_into_the_cache(
+    cache: Path, pose_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def deliver(target: Path) -> str:
-        target.write_bytes(bundled.read_bytes())
+        target.write_bytes(pose_weights.read_bytes())
         return ""
 
     monkeypatch.setattr("trackers.weights._is_reachable", lambda: True)
     monkeypatch.setattr("trackers.weights._fetch", deliver)
     assert download_asset("yolo11n-pose.pt", cache / "yolo11n-pose.pt") == ""
-    assert (cache / "yolo11n-pose.pt").read_bytes() == bundled.read_bytes()
+    assert (cache / "yolo11n-pose.pt").read_bytes() == pose_weights.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["~", "/", "/dev/zero", "/dev/stdin"])

@@ -1,11 +1,11 @@
-"""Measure how wrong a detector's or reader's keypoints are on crops, and fit simulated errors to it."""
+"""Measure how wrong a detector's keypoints are on crops, and fit simulated errors to it."""
 
 import argparse
 import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torchvision.ops import box_iou
 
 from configs.command import OptionParser
 from configs.errors import InputError
-from dpmesh.recovery.keypoint_refiner import KeypointNetwork, KeypointRefiner
 from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Rng
@@ -40,13 +39,6 @@ BATCH = 16
 SEED = 54321
 
 
-class KeypointSource(Protocol):
-    """What finds the keypoints of the person that a crop is about."""
-
-    def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
-        """Return keypoints (R, 17, 2) in crop pixels, their confidence (R, 17), and who was found (R,) bool."""
-
-
 class DetectorKeypoints:
     """An `ultralytics.YOLO` of a pose network; of the people it finds, the one whose box fits best counts."""
 
@@ -58,7 +50,7 @@ class DetectorKeypoints:
         self._network, self._image_px, self._device = network, image_px, device
 
     def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
-        """Return keypoints, confidence and who was found."""
+        """Return keypoints (R, 17, 2) in crop pixels, their confidence (R, 17), and who was found (R,) bool."""
         images = [np.ascontiguousarray(image) for image in crops.image.permute(0, 2, 3, 1).flip(-1).cpu().numpy()]
         results = self._network.predict(
             images, imgsz=self._image_px, conf=SCORE_MIN, device=self._device, verbose=False
@@ -74,24 +66,6 @@ class DetectorKeypoints:
                 joints[row], confidence[row] = result.keypoints.xy[best].cpu(), result.keypoints.conf[best].cpu()
                 is_found[row] = True
         return joints, confidence, is_found
-
-
-class RefinerKeypoints:
-    """The keypoint reader, given the box around each person and no guess."""
-
-    def __init__(self, refiner: KeypointRefiner) -> None:
-        self._refiner = refiner
-
-    def estimate(self, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
-        """Return keypoints, confidence and who was found: everybody of whom two joints lie in the crop."""
-        boxes = _boxes(crops)
-        is_found = ~boxes.isnan().any(1)
-        rows = is_found.nonzero().squeeze(1)
-        images = list(crops.image[rows].permute(0, 2, 3, 1).cpu().numpy())
-        guess = np.zeros((len(rows), 17, 3), np.float32)
-        results = torch.zeros(len(crops), 17, 3)
-        results[rows] = torch.from_numpy(self._refiner.read(images, np.arange(len(rows)), boxes[rows].numpy(), guess))
-        return results[..., :2], results[..., 2], is_found
 
 
 def _boxes(crops: Crops) -> Tensor:
@@ -110,7 +84,7 @@ def _boxes(crops: Crops) -> Tensor:
     return boxes
 
 
-def sightings(source: KeypointSource, crops: CropShards) -> tuple[Sighting, Tensor]:
+def sightings(source: DetectorKeypoints, crops: CropShards) -> tuple[Sighting, Tensor]:
     """Return the keypoints of those crops whose person was found, and which these are (R,) bool."""
     parts = [source.estimate(batch) for batch in crops.in_order(BATCH)]
     joints, confidence, is_found = (torch.cat([part[place] for part in parts]) for place in range(3))
@@ -148,7 +122,7 @@ def format_statistics(columns: dict[str, ErrorStatistics]) -> str:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command's options."""
     parser = OptionParser(prog="dpmesh-video data keypoint-errors", description=__doc__)
-    parser.add_argument("weights", type=Path, help="Ultralytics pose weights, or a keypoint reader's folder")
+    parser.add_argument("weights", type=Path, help="Ultralytics pose weights")
     parser.add_argument("--crops", type=Path, nargs="+", required=True, help="folders of shards, best of 256 px")
     parser.add_argument("--limit", type=positive_int, help="read no more crops than about so many")
     parser.add_argument("--image-px", type=positive_int, default=320, help="side to which the detector scales a crop")
@@ -160,8 +134,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, fit, print the table and write the file."""
-    if not options.weights.exists():
-        raise InputError(f"{options.weights}: no such weights; give a pose network of Ultralytics or a keypoint reader")
+    if not options.weights.is_file():
+        raise InputError(f"{options.weights}: no such weights; give a pose network of Ultralytics")
     torch.set_num_threads(options.threads)
     crops = CropShards(options.crops, options.limit)
     seen, is_found = sightings(_open(options), crops)
@@ -195,10 +169,7 @@ def run(options: argparse.Namespace) -> None:
         write_whole(options.output, lambda draft: draft.write_text(text))
 
 
-def _open(options: argparse.Namespace) -> KeypointSource:
-    if options.weights.is_dir():
-        network: KeypointNetwork = KeypointNetwork.from_pretrained(options.weights)
-        return RefinerKeypoints(KeypointRefiner(network.float().to(options.device).eval(), options.device))
+def _open(options: argparse.Namespace) -> DetectorKeypoints:
     from ultralytics import YOLO
 
     return DetectorKeypoints(YOLO(str(options.weights)), options.image_px, options.device)

@@ -78,13 +78,11 @@ def add_crop_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_sources(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
-    """Return the options if they name a source of training images; otherwise end the command."""
-    given = vars(options)
-    if given.get("poses") is not None and given["backgrounds"] is None:
+    """Return the options of `add_crop_options` if they name a source of images; otherwise end the command."""
+    if options.poses is not None and options.backgrounds is None:
         parser.error("--poses: needs --backgrounds, a folder of pictures without people")
-    if given.get("export") is None and not given.get("crops") and given.get("poses") is None:
-        ways = [way for way, name in (("--crops", "crops"), ("--poses and --backgrounds", "poses")) if name in given]
-        parser.error(f"nothing to train on; give {' or '.join(ways)}")
+    if vars(options).get("export") is None and not options.crops and options.poses is None:
+        parser.error("nothing to train on; give --crops or --poses and --backgrounds")
     return options
 
 

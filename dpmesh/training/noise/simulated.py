@@ -57,7 +57,10 @@ CLEAN = KeypointNoise(
 
 
 def measured_noise(source: Literal["detector", "reader"] = "detector") -> KeypointNoise:
-    """Return the noise that was fitted to YOLOv8n-pose, or to the bundled keypoint reader.
+    """Return the noise that was fitted to the errors of YOLOv8n-pose ("detector") or of a weak network ("reader").
+
+    The reader estimated keypoints in crops, was trained on rendered people alone, and came with earlier versions. Its
+    errors stand for those of a weak keypoint source.
 
     `dpmesh-video data keypoint-errors` makes the files, `dpmesh/data/SOURCE_noise.json`.
     """
@@ -78,7 +81,7 @@ class NoiseMix:
 
 
 def mixed_noise(own: KeypointNoise) -> NoiseMix:
-    """Return a mix of one half `own` errors and one half errors measured on YOLOv8n-pose and on the bundled reader."""
+    """Return a mix of one half `own` errors and one half errors measured on YOLOv8n-pose and on a weak network."""
     return NoiseMix((own, measured_noise("detector"), measured_noise("reader")), (0.5, 0.25, 0.25))
 
 

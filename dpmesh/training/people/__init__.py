@@ -1,1 +1,1 @@
-"""People to train on: bodies and poses, crops and scenes with their labels."""
+"""People to train on: bodies and poses, and crops with their labels."""

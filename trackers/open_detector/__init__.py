@@ -1,0 +1,1 @@
+"""The detector of people that comes with the package: two small networks trained by others on real images, joined."""
