@@ -26,6 +26,9 @@ MAP_LEVELS = (1, 2)
 """U-Net levels (0 = latent size) whose cross-attention maps are kept: 16x16 and 8x8."""
 
 SIZE_MAX, LAYERS_MAX, TUPLE_MAX = 2**16, 256, 16
+HINT_COUNT = 12
+"""Joints of the hints in 3D: `dpmesh.network.hints.HINT_JOINTS`."""
+
 MAY_BE_NONE = {"lora_rank", "timestep", "encoder_layers", "refine_layers", "lift_layers"}
 
 
@@ -179,6 +182,8 @@ class RegressorConfig:
     image_share: float = 1.0
     """How much counts, outside training, of what the image changes in the body that the lift makes of the joints alone;
     less than 1 where few drawn images taught it and real ones are to be read."""
+    hint_lift: int = 0
+    """Hidden width of a perceptron that corrects the lift's body by hints in 3D, where some are given; 0 for none."""
     position_code: PositionCode = "published"
     pose_head: PoseHead = "vposer"
     camera_head: CameraHead = "published"
@@ -211,6 +216,8 @@ class RegressorConfig:
         _check_choice("pose_head", self.pose_head, PoseHead)
         if self.joint_lift and self.pose_head != "rot6d":
             raise ValueError(f"joint_lift gives 24 rotations, pose_head is {self.pose_head!r}; set it to 'rot6d' or 0")
+        if self.hint_lift and not self.joint_lift:
+            raise ValueError(f"hint_lift is {self.hint_lift}, but no lift makes a body that hints could correct")
         _check_choice("camera_head", self.camera_head, CameraHead)
         if not 0.0 <= self.image_share <= 1.0:
             raise ValueError(f"image_share is {self.image_share}; it is a share, from 0 to 1")

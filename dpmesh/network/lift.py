@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from configs.skeletons import MIRRORED_15, MIRRORED_24, MIRRORED_30
-from dpmesh.network.config import JOINT_COUNT, LATENT_PX, QUERY_JOINT_COUNT, RegressorConfig
+from configs.skeletons import MIRRORED_15, MIRRORED_24, MIRRORED_30, SMPL_PARENTS
+from dpmesh.network.config import HINT_COUNT, JOINT_COUNT, LATENT_PX, QUERY_JOINT_COUNT, RegressorConfig
+from dpmesh.network.heads import rot6d_to_matrix
+from dpmesh.network.hints import hint_places, mirrored_hints, normalised_hints, normalised_places
 
 BETA_COUNT, CAMERA_COUNT = 10, 3
 _TOKEN_RANK = 192
@@ -73,6 +75,51 @@ JOINT_PARTS = ("joints", "layers", "last", "norm", "body")
 """Parts of the lift that make a body of the joints alone."""
 
 
+class HintLift(nn.Module):
+    """Corrects the body that the lift makes of keypoints by hints in 3D.
+
+    It knows what the lift takes the joints to be, so it has to learn only by how much the one or the other is right.
+    It starts silent, and without hints nobody asks it: then the lift stays as it is.
+    """
+
+    def __init__(self, count: int, config: RegressorConfig) -> None:
+        super().__init__()
+        hidden = config.hint_lift
+        self.read = nn.Linear(3 * JOINT_COUNT + count + (3 + 3 + 4) * HINT_COUNT, hidden)
+        self.layers = nn.Sequential(*(ResidualLayer(hidden) for _ in range(config.lift_layers - 1)))
+        self.norm = nn.LayerNorm(hidden)
+        self.change = nn.Linear(hidden, count)
+        nn.init.zeros_(self.change.weight)
+        nn.init.zeros_(self.change.bias)
+        self.register_buffer("rest", torch.zeros(len(SMPL_PARENTS), 3))  # joints of the mean shape at rest, metres
+        self.rest: Tensor
+
+    def forward(self, observed: Tensor, body: Tensor, hints: Tensor) -> Tensor:
+        """Return by what the numbers of bodies (R, count) change.
+
+        Args:
+            observed: (R, 90) keypoints.
+            body: (R, count) of the lift.
+            hints: (R, 12, 4).
+        """
+        own, told = normalised_places(self.joints_of(body)), normalised_hints(hints)
+        apart = (told[..., :3] - own) * (hints[..., 3:] > 0)
+        read = torch.cat([observed, body, own.flatten(1), apart.flatten(1), told.flatten(1)], dim=1)
+        hidden = self.layers(self.read(read.to(self.read.weight.dtype)))
+        change: Tensor = self.change(self.norm(hidden)).float()
+        return change
+
+    def joints_of(self, body: Tensor) -> Tensor:
+        """Return the joints of hints (R, 12, 3) of bodies in mean shape, metres from the middle of the hips."""
+        turns = rot6d_to_matrix(body[:, : 6 * len(SMPL_PARENTS)].unflatten(1, (len(SMPL_PARENTS), 6)))
+        rest = self.rest.float()
+        turned, places = [turns[:, 0]], [torch.zeros_like(body[:, :3], dtype=torch.float32)]
+        for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
+            places.append(places[parent] + turned[parent] @ (rest[joint] - rest[parent]))
+            turned.append(turned[parent] @ turns[:, joint])
+        return hint_places(torch.stack(places, dim=1))
+
+
 class JointLift(nn.Module):
     """A perceptron from the given joints, and what the image shows there, to a body, which the decoder refines.
 
@@ -95,10 +142,13 @@ class JointLift(nn.Module):
         self.tokens = nn.Sequential(
             nn.Linear(hidden, _TOKEN_RANK), nn.GELU(), nn.Linear(_TOKEN_RANK, tokens * config.width)
         )
+        self.hints = HintLift(sum(self.counts), config) if config.hint_lift else None
         if self.is_mirrored:
             order, sign = _mirror_of_body()
             self.register_buffer("mirror_order", order, persistent=False)
             self.register_buffer("mirror_sign", sign, persistent=False)
+            self.mirror_order: Tensor
+            self.mirror_sign: Tensor
 
     def start_at(self, pose_raw: Tensor) -> None:
         """Make the untrained lift return about this pose (pose_count,) and zeros, by small weights."""
@@ -114,32 +164,83 @@ class JointLift(nn.Module):
             if part is not None:
                 part.requires_grad_(True)
 
-    def forward(self, joints: Tensor, mask: Tensor, taps: Sequence[Tensor] | None) -> FirstBody:
-        """Return the first body of joints (R, 30, 2) in grid cells, confidence (R, 30, 1) and the taps of the U-Net."""
+    def start_hints(self, rest: Tensor) -> None:
+        """Leave to training only what is made of hints.
+
+        Args:
+            rest: (24, 3) joints of the body's mean shape at rest, metres.
+
+        Raises:
+            ValueError: this lift reads none.
+        """
+        if self.hints is None:
+            raise ValueError("hint_lift is 0: this lift has no part that reads hints")
+        self.requires_grad_(False)
+        self.hints.requires_grad_(True)
+        self.hints.rest.copy_(rest)
+
+    def forward(
+        self, joints: Tensor, mask: Tensor, taps: Sequence[Tensor] | None, hints: Tensor | None = None
+    ) -> FirstBody:
+        """Return the first body.
+
+        Args:
+            joints: (R, 30, 2) in grid cells.
+            mask: (R, 30, 1) confidence.
+            taps: of the U-Net; None for the joints alone.
+            hints: (R, 12, 4) see `dpmesh.network.hints`; rows without any get what the lift makes of the joints.
+        """
         centred = (2.0 * joints / LATENT_PX - 1.0) * (mask > 0)
         seen: Tensor | None = None
         cues: Tensor | None = None
         if self.image is not None and taps is not None:
             seen, cues = self.image(joints, mask, taps)
         hidden = self._read(centred, mask, seen)
-        body = self.body(hidden).float()
-        if self.is_mirrored:  # no estimates to choose from: trained as one function, the two differ by 0.1 rad
-            order = list(MIRRORED_30)
-            flipped = centred[:, order] * centred.new_tensor([-1.0, 1.0])
-            other = self.body(self._read(flipped, mask[:, order])).float()
-            body = 0.5 * (body + other[:, self.mirror_order] * self.mirror_sign)
+        body = self._body(hidden, centred, mask)
+        if self.hints is not None and hints is not None:
+            alone = body if seen is None else self._body(self._read(centred, mask), centred, mask)
+            changed = body + self._change(alone, centred, mask, hints)
+            body = torch.where((hints[..., 3] > 0).any(dim=1, keepdim=True), changed, body)
         pose_raw, betas, camera_raw, joint_logit = body.split(self.counts, dim=-1)
         tokens = self.tokens(hidden).unflatten(1, self.token_shape)
         return FirstBody(tokens, pose_raw, betas, camera_raw, joint_logit.unflatten(1, (QUERY_JOINT_COUNT, 3)), cues)
 
+    def _body(self, hidden: Tensor, centred: Tensor, mask: Tensor) -> Tensor:
+        """Return the numbers (R, sum of `counts`) of bodies; of a mirrored lift, their mean with the mirror image's."""
+        body: Tensor = self.body(hidden).float()
+        if self.is_mirrored:  # no estimates to choose from: trained as one function, the two differ by 0.1 rad
+            order = list(MIRRORED_30)
+            flipped = centred[:, order] * centred.new_tensor([-1.0, 1.0])
+            other = self.body(self._read(flipped, mask[:, order])).float()
+            body = 0.5 * (body + self._mirrored(other))
+        return body
+
+    def _mirrored(self, body: Tensor) -> Tensor:
+        return body[:, self.mirror_order] * self.mirror_sign
+
     def _read(self, centred: Tensor, mask: Tensor, seen: Tensor | None = None) -> Tensor:
         """Return (R, hidden) of joints about the crop's middle and what the image adds."""
-        observed = torch.cat([centred, mask], dim=-1).flatten(1)
-        hidden: Tensor = self.layers(self.joints(observed.to(self.joints.weight.dtype)))
+        hidden: Tensor = self.layers(self.joints(_observed(centred, mask).to(self.joints.weight.dtype)))
         if seen is not None:
             hidden = hidden + seen
         hidden = self.norm(self.last(hidden))
         return hidden
+
+    def _change(self, body: Tensor, centred: Tensor, mask: Tensor, hints: Tensor) -> Tensor:
+        """Return by what hints change the numbers of bodies that are made of the joints alone."""
+        if self.hints is None:
+            raise ValueError("hint_lift is 0: this lift has no part that reads hints")
+        change = self.hints(_observed(centred, mask), body, hints)
+        if self.is_mirrored:
+            order, body = list(MIRRORED_30), self._mirrored(body)
+            flipped = _observed(centred[:, order] * centred.new_tensor([-1.0, 1.0]), mask[:, order])
+            other = self.hints(flipped, body, mirrored_hints(hints))
+            change = 0.5 * (change + self._mirrored(other))
+        return change
+
+
+def _observed(centred: Tensor, mask: Tensor) -> Tensor:
+    return torch.cat([centred, mask], dim=-1).flatten(1)
 
 
 def _mirror_of_body() -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from configs.checks import check_shape
 from dpmesh.network.backbone import Backbone
 from dpmesh.network.cnn import CnnBackbone
-from dpmesh.network.config import GRID, JOINT_COUNT, QUERY_JOINT_COUNT, NetworkConfig, preset
+from dpmesh.network.config import GRID, HINT_COUNT, JOINT_COUNT, QUERY_JOINT_COUNT, NetworkConfig, preset
 from dpmesh.network.dense import AnchorVolume
 from dpmesh.network.heads import (
     Cascade,
@@ -137,7 +137,12 @@ class DPMesh(ModelMixin, ConfigMixin):
         write_network(self, Path(folder))
 
     def forward(
-        self, image: Tensor | None, joints: Tensor, joints_mask: Tensor, focal_px: Tensor | None = None
+        self,
+        image: Tensor | None,
+        joints: Tensor,
+        joints_mask: Tensor,
+        focal_px: Tensor | None = None,
+        hints: Tensor | None = None,
     ) -> DPMeshOutput:
         """Return one body per crop.
 
@@ -148,10 +153,14 @@ class DPMesh(ModelMixin, ConfigMixin):
             joints_mask: (R, 30, 1) 0 where the joint was not seen, else how sure the detector is, up to 1. The lift
                 alone reads the confidence; all else asks whether it is above 0.
             focal_px: (R,) focal length in pixels; only the published camera head reads it.
+            hints: (R, 12, 4) joints in 3D from another source, see `dpmesh.network.hints`; only a lift with
+                `hint_joints` reads them.
         """
         side = self.settings.backbone.image_px
         rows = check_shape("joints", joints, ("R", JOINT_COUNT, 2))["R"]
         check_shape("joints_mask", joints_mask, (rows, JOINT_COUNT, 1))
+        if hints is not None:
+            check_shape("hints", hints, (rows, HINT_COUNT, 4))
         taps: list[Tensor] | None = None
         if image is None:
             width, depth = self.settings.regressor.width, self.settings.regressor.volume_depth
@@ -164,7 +173,7 @@ class DPMesh(ModelMixin, ConfigMixin):
             seen = self.backbone(image, joints, (joints_mask > 0).to(joints_mask.dtype))
             fused, logits, taps = seen.features.fused, seen.keypoint_logits, seen.taps
             volume = self.volume(fused)
-        first = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, taps)
+        first = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, taps, hints)
         if image is None and first is not None:
             layers, grid_tokens = _layers_of(first), nothing.expand(rows, width, GRID, GRID)
         else:
@@ -172,7 +181,7 @@ class DPMesh(ModelMixin, ConfigMixin):
             layers, grid_tokens = self._regress(cascade.body_tokens, cascade.joint_img, first), cascade.grid_tokens
             fraction = self.settings.regressor.image_share
             if self.joint_lift is not None and fraction < 1.0 and not self.training:
-                layers = _towards(layers, self.joint_lift(joints, joints_mask, None), fraction)
+                layers = _towards(layers, self.joint_lift(joints, joints_mask, None, hints), fraction)
         camera = layers.camera_raw[-1]
         is_scale = self.settings.regressor.camera_head == "scale"
         trans = None if is_scale or focal_px is None else published_translation(camera, focal_px, side)

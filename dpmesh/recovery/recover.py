@@ -19,6 +19,7 @@ from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.heads import published_translation
+from dpmesh.network.hints import mirrored_hints, rotated_hints
 from dpmesh.network.model import DPMesh
 from dpmesh.recovery.crop_inputs import crop_inputs, published_squares
 from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
@@ -35,6 +36,7 @@ class PeopleInImages:
     keypoints: np.ndarray  # (R, 17, 3) float32, x, y in pixels of the full image, confidence
     focal_px: np.ndarray  # (R,) float32
     principal_px: np.ndarray  # (R, 2) float32
+    hints: np.ndarray | None = None  # (R, 12, 4) float32, see `dpmesh.network.hints`, upright; None for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +120,20 @@ class BodyRecovery:
         image = upright_images(image, turns)
         joints_grid = upright_joints(torch.from_numpy(given.joints).to(self._device), turns)
         mask = torch.from_numpy((given.is_given * confidence)[..., None]).to(self._device, torch.float32)
+        hints = None
+        if people.hints is not None:
+            told = torch.from_numpy(people.hints).to(self._device, torch.float32)
+            hints = rotated_hints(told, turn_matrices(turns).mT)
         with computing_in(self._dtype, self._device):
-            output = self._network.forward(image, joints_grid, mask)
+            output = self._network.forward(image, joints_grid, mask, hints=hints)
             rotation, betas = output.pose.float(), output.betas.float()
             if self._settings.is_flip_test_on:
-                seen = self._network.forward(image.flip(-1), mirrored_joints(joints_grid), mask[:, list(MIRRORED_30)])
+                seen = self._network.forward(
+                    image.flip(-1),
+                    mirrored_joints(joints_grid),
+                    mask[:, list(MIRRORED_30)],
+                    hints=None if hints is None else mirrored_hints(hints),
+                )
                 other = mirrored_rotations(seen.pose.float()), seen.betas.float()
                 rotation, betas = self._merge_flipped((rotation, betas), other, joints_grid, mask[..., 0])
         centre = torch.from_numpy(squares[:, :2]).to(self._device)
@@ -213,4 +224,5 @@ def _rows(people: PeopleInImages, rows: np.ndarray) -> PeopleInImages:
         people.keypoints[rows],
         people.focal_px[rows],
         people.principal_px[rows],
+        None if people.hints is None else people.hints[rows],
     )

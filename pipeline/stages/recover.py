@@ -100,6 +100,7 @@ class RecoverStage(Stage):
                     keypoints=rows.keypoints,
                     focal_px=rows.focal_px,
                     principal_px=rows.principal_px,
+                    hints=rows.hints,
                 ),
             )
             parts.append(

@@ -8,8 +8,8 @@ import torch
 
 from configs.command import OptionParser
 from configs.errors import InputError
+from configs.option_types import positive_int
 from dpmesh.body import load_body
-from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import add_loop_options, run_command, start_process
 from dpmesh.training.engine.checkpoint import CHECKPOINT, config_of, load_weights, read_checkpoint, read_config
 from dpmesh.training.engine.divergence import check_finite

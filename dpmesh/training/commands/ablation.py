@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from configs.command import OptionParser
+from configs.option_types import positive_float, positive_int
 from dpmesh.body import load_body
 from dpmesh.network.config import preset
 from dpmesh.training.ablation.runs import Ablation, Budget, RunResult
 from dpmesh.training.ablation.table import format_table, write_table
 from dpmesh.training.ablation.variants import VARIANTS
-from dpmesh.training.commands.option_types import positive_float, positive_int
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.shards import claim_folder, digest
 from dpmesh.training.people.crops import Crops

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from configs.command import OptionParser
+from configs.option_types import positive_int
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
-from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import of_size, run_command
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise, measured_noise
 from dpmesh.training.recovery.crops import CropShards

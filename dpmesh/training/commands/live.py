@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from configs.option_types import whole
 from dpmesh.body import BodyModel
-from dpmesh.training.commands.option_types import whole
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.people.population import PoseSource, Studio
 from dpmesh.training.render.backgrounds import list_backgrounds

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from configs.command import OptionParser
+from configs.option_types import positive_int
 from dpmesh.body import load_body
-from dpmesh.training.commands.option_types import positive_int
 from dpmesh.training.commands.options import add_image_options, image_settings, log_to_stderr, run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, fill, run_jobs, write_arrays

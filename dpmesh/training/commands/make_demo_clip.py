@@ -15,8 +15,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from configs.command import OptionParser
+from configs.option_types import fraction, positive_float, whole
 from dpmesh.body import BodyModel, load_body
-from dpmesh.training.commands.option_types import fraction, positive_float, whole
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_whole

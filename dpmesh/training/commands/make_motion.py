@@ -10,9 +10,9 @@ import torch
 
 from configs.checks import join_rows
 from configs.command import OptionParser
+from configs.option_types import positive_int, whole
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
-from dpmesh.training.commands.option_types import positive_int, whole
 from dpmesh.training.commands.options import log_to_stderr, run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import claim_folder, digest, fill, run_jobs, write_arrays

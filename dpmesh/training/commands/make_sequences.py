@@ -18,6 +18,7 @@ import torch
 
 from configs.command import OptionParser
 from configs.errors import InputError
+from configs.option_types import positive_float, positive_int, whole
 from dpmesh.body import BodyModel, load_body
 from dpmesh.training.commands.make_demo_clip import (
     CAMERA_HEIGHT_M,
@@ -32,7 +33,6 @@ from dpmesh.training.commands.make_demo_clip import (
     write_truth,
     write_video,
 )
-from dpmesh.training.commands.option_types import positive_float, positive_int, whole
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.mocap.bank import PoseBank

@@ -14,7 +14,7 @@ from torchvision.ops import box_iou
 
 from configs.command import OptionParser
 from configs.errors import InputError
-from dpmesh.training.commands.option_types import positive_int
+from configs.option_types import positive_int
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_whole

@@ -12,10 +12,10 @@ import torch
 from configs.command import exit_code_of
 from configs.errors import InputError, SettingsError
 from configs.log import log_to_stderr as show_log
+from configs.option_types import positive_float, positive_int, whole
 from dpmesh.body import BodyModel
 from dpmesh.body.load import read_structure
 from dpmesh.training.commands.live import add_live_options, open_live_studio
-from dpmesh.training.commands.option_types import positive_float, positive_int, whole
 from dpmesh.training.engine.schedule import Schedule
 from dpmesh.training.engine.shards import digest, digest_body
 from dpmesh.training.mocap.bank import check_bank

@@ -5,11 +5,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from configs.command import OptionParser
-from dpmesh.body import load_body
+from configs.option_types import fraction
+from dpmesh.body import BodyModel, load_body
 from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
-from dpmesh.training.commands.option_types import fraction
 from dpmesh.training.commands.options import (
     add_crop_options,
     add_loop_options,
@@ -21,10 +24,13 @@ from dpmesh.training.commands.options import (
 )
 from dpmesh.training.engine.checkpoint import CHECKPOINT, check_checkpoint
 from dpmesh.training.engine.loop import find_config
+from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.posefix import PoseFixNoise
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise, NoiseMix, measured_noise, mixed_noise
 from dpmesh.training.recovery.start_points import start_from_stable_diffusion
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
+
+HINT_WIDTH = 512
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -61,6 +67,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--keep-lift", action="store_true", help="train the lifting network too, and keep it in the network"
     )
+    parser.add_argument(
+        "--hints", action="store_true", help="train only what the lift makes of hints in 3D, with errors as measured"
+    )
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
     options = check_sources(parser, parser.parse_args(arguments))
     if options.controlnet is not None and options.stable_diffusion is None:
@@ -79,16 +88,22 @@ def run(options: argparse.Namespace) -> None:
         is_bfloat16=not options.float32,
         is_image_used=not options.without_images,
         noise=_noise_of(options),
+        hint_noise=HintNoise.read() if options.hints else None,
         has_published_losses=options.losses == "published",
     )
     body = load_body(None, device=options.device)
-    network = DPMesh(**find_config(options.output, options.config))
+    config = find_config(options.output, options.config)
+    if options.hints:
+        config["regressor_config"] = config["regressor_config"] | {"hint_lift": HINT_WIDTH}
+    network = DPMesh(**config)
     if options.stable_diffusion is not None and not (options.output / CHECKPOINT).is_file():
         report = start_from_stable_diffusion(network, options.stable_diffusion, options.controlnet)
         taken = f"{report.unet_count} of the U-Net, {report.control_count} of the control branch"
         print(f"{options.stable_diffusion}: {taken} and {report.latents_count} of the encoder's tensors taken over")
     if options.keep_lift and network.joint_lift is not None:
         network.joint_lift.keep_joints()
+    if options.hints and network.joint_lift is not None:
+        network.joint_lift.start_hints(_rest_joints(body))
     teacher = None if options.teacher is None else read_teacher(options.teacher)
     trainer = Trainer(network, body, plan, options.output, device=options.device, teacher=teacher)
     if not trainer.resume():
@@ -111,6 +126,12 @@ def run(options: argparse.Namespace) -> None:
         return
     source = open_crops(options, body, image_px, has_images=plan.is_image_used)
     trainer.train(source, validation, pause_after=options.pause_after)
+
+
+def _rest_joints(body: BodyModel) -> Tensor:
+    """Return the joints (24, 3) of the mean shape at rest."""
+    turns = torch.eye(3, device=body.structure.v_template.device).expand(1, 24, 3, 3)
+    return body.joints_from_matrices(turns, turns.new_zeros(1, 10), joint_set="smpl24")[0]
 
 
 def _noise_of(options: argparse.Namespace) -> KeypointNoise | NoiseMix | PoseFixNoise:

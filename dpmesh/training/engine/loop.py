@@ -84,7 +84,7 @@ def find_config(output: Path, preset: str | None, usual: str = "compact") -> dic
 def take_over(network: Any, start: Path, part: str = "") -> None:
     """Give a network, or a part of it, the averaged weights of a training, in place.
 
-    LoRA layers that the other network has not keep their values.
+    LoRA layers and a lift's part for hints that the other network has not keep their values.
 
     Args:
         start: a checkpoint, or a folder of weights; see `read_averaged`.
@@ -101,7 +101,7 @@ def take_over(network: Any, start: Path, part: str = "") -> None:
         source = name if name in stored else name.replace(".base_layer.", ".")
         if source in stored and stored[source].shape == value.shape:
             found[name] = stored[source]
-        elif source in stored or ".lora_" not in name:
+        elif source in stored or not (".lora_" in name or ".hints." in name):
             raise InputError(f"{start}: is of another network, {name} differs; start from one of the same sizes")
     if not found:
         raise InputError(f"{start}: this network has no {part} to take from it; leave it out or change --config")

@@ -1,10 +1,11 @@
 """Errors of a recovery network on held-out crops."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from configs.checks import Shaped
 from dpmesh.body import BodyModel
@@ -13,10 +14,12 @@ from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
 from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
 from dpmesh.training.engine.rng import Rng
+from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.posefix import PoseFixNoise
 from dpmesh.training.noise.simulated import KeypointNoise
 from dpmesh.training.recovery.batches import prepare
 from dpmesh.training.recovery.crops import CropShards
+from dpmesh.training.recovery.hints import simulate_hints
 from dpmesh.training.render.visibility import VISIBLE
 
 LIMBS_OF_24 = (1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21)
@@ -69,11 +72,13 @@ def measure_errors(
     device: str = "cpu",
     is_image_used: bool = True,
     are_turned: bool = True,
+    hint_noise: HintNoise | None = None,
 ) -> JointErrors:
     """Return the errors of all crops.
 
     Args:
         are_turned: whether people who lie or are upside down are turned for the network, as in a run.
+        hint_noise: how wrong the hints are; None gives none.
     """
     apart, aligned, unseen, lying = [], [], [], []
     chosen = list(LIMBS_OF_24)
@@ -86,7 +91,17 @@ def measure_errors(
         turns = turns * (are_turned and network.settings.regressor.camera_head != "published")
         image = upright_images(ready.image, turns).to(device) if is_image_used else None
         joints = upright_joints(ready.joints, turns)
-        output = network.forward(image, joints.to(device), ready.mask.to(device))
+        hints: Tensor | None = None
+        if hint_noise is not None:
+            people = replace(
+                ready.truth,
+                joints30_cam=ready.truth.joints30_cam.to(device),
+                camera_from_crop=(ready.truth.camera_from_crop @ turn_matrices(turns)).to(device),
+                visible30=ready.truth.visible30.to(device),
+            )
+            given = joints.to(device), ready.mask.to(device)
+            hints = simulate_hints(network, body, *given, people, hint_noise, Rng((SEED, number, 1), device))
+        output = network.forward(image, joints.to(device), ready.mask.to(device), hints=hints)
         root = output.pose[:, 0].float().cpu()
         if output.scale is not None:  # the published network's root is in the camera's axes already
             root = ready.truth.camera_from_crop @ turn_matrices(turns) @ root

@@ -11,12 +11,14 @@ from dpmesh.body import BodyModel
 from dpmesh.network.model import DPMesh
 from dpmesh.training.engine.checkpoint import read_config
 from dpmesh.training.engine.loop import Loop, LoopPlan, take_over
+from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.posefix import PoseFixNoise
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise, NoiseMix
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
+from dpmesh.training.recovery.hints import simulate_hints
 from dpmesh.training.recovery.losses import recovery_losses
 from dpmesh.training.recovery.published_augmentation import with_published_augmentation
 from dpmesh.training.recovery.published_losses import PublishedRecipe
@@ -29,6 +31,7 @@ class TrainingPlan(LoopPlan):
 
     is_image_used: bool = True  # False trains what lies past the image features, much faster
     noise: KeypointNoise | NoiseMix | PoseFixNoise = field(default_factory=KeypointNoise)
+    hint_noise: HintNoise | None = None  # None gives no hints
     has_published_losses: bool = False  # and looks: the released training's, for networks with the published camera
 
 
@@ -67,7 +70,7 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
         ready = self._prepare(crops, turn)
         with self.autocast():
             image = ready.image if self.plan.is_image_used else None
-            output = self.running(image, ready.joints, ready.mask)
+            output = self.running(image, ready.joints, ready.mask, hints=self._hints(ready, turn))
         if self.plan.has_published_losses:
             paid = self.running_losses(output, ready.truth, self._body)
         else:
@@ -88,8 +91,17 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
             KeypointNoise(),
             device=self.device,
             is_image_used=self.plan.is_image_used,
+            hint_noise=self.plan.hint_noise,
         )
         return asdict(errors.means())
+
+    def _hints(self, ready: TrainingBatch, turn: int) -> Tensor | None:
+        noise = self.plan.hint_noise
+        if noise is None:
+            return None
+        return simulate_hints(
+            self.network, self._body, ready.joints, ready.mask, ready.truth, noise, self.rng(11, turn)
+        )
 
     def _prepare(self, crops: Crops, turn: int, *, is_clean: bool = False) -> TrainingBatch:
         """Return what the network is given of crops; clean, what a teacher is: the same view, keypoints as they are."""

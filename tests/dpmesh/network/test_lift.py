@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from configs.skeletons import DPMESH15, MIRRORED_30
+from dpmesh.body import load_body
+from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import COMPACT, JOINT_COUNT, RegressorConfig
 from dpmesh.network.heads import rot6d_to_matrix, standing_rot6d
+from dpmesh.network.hints import about_hips, mirrored_hints
 from dpmesh.network.lift import JointLift
 from dpmesh.recovery.recover import mirrored_joints, mirrored_rotations
 
@@ -92,3 +96,90 @@ def test_a_mirrored_lift_makes_of_mirrored_joints_the_mirror_image() -> None:
 def test_a_lift_is_refused_for_heads_that_do_not_regress_rotations() -> None:
     with pytest.raises(ValueError, match="joint_lift gives 24 rotations, pose_head is 'vposer'"):
         RegressorConfig(joint_lift=64, pose_head="vposer")
+
+
+def hinted_lift(**options: int) -> JointLift:
+    """Return a lift whose part for hints has learned something."""
+    lift = lift_of(hint_lift=24, **options)
+    with torch.no_grad():
+        lift.hints.rest.normal_(0.0, 0.3)
+        for parameter in lift.hints.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return lift
+
+
+def some_hints(rows: int) -> Tensor:
+    return torch.cat([0.4 * torch.randn(rows, 12, 3), torch.rand(rows, 12, 1).clamp_min(0.1)], dim=-1)
+
+
+def test_hints_change_the_body_of_those_who_have_some_and_of_nobody_else() -> None:
+    lift, hints = hinted_lift(lift_mirrored=True), some_hints(3)
+    hints[1, :, 3] = 0.0
+    joints, mask = 32 * torch.rand(3, JOINT_COUNT, 2), torch.ones(3, JOINT_COUNT, 1)
+    plain, told = lift(joints, mask, None), lift(joints, mask, None, hints)
+    for name in ("pose_raw", "betas", "camera_raw", "joint_logit"):
+        before, after = getattr(plain, name), getattr(told, name)
+        assert torch.equal(before[1], after[1])
+        assert not torch.allclose(before[0], after[0]) and not torch.allclose(before[2], after[2])
+    assert torch.equal(plain.tokens, told.tokens)
+
+
+def test_each_row_with_hints_equals_that_row_alone() -> None:
+    lift, hints = hinted_lift(lift_mirrored=True, image_lift=4), some_hints(4)
+    hints[2, :, 3] = 0.0
+    joints, mask = 32 * torch.rand(4, JOINT_COUNT, 2), torch.rand(4, JOINT_COUNT, 1).round()
+    taps = [torch.randn(4, 8, 4, 4), torch.randn(4, 4, 32, 32)]
+    for seen in (None, taps):
+        together = lift(joints, mask, seen, hints).pose_raw
+        for row in range(4):
+            one = slice(row, row + 1)
+            alone = lift(joints[one], mask[one], None if seen is None else [tap[one] for tap in seen], hints[one])
+            torch.testing.assert_close(alone.pose_raw, together[one])
+
+
+def test_mirrored_hints_make_the_mirror_image() -> None:
+    lift, hints = hinted_lift(lift_mirrored=True), some_hints(4)
+    joints, mask = 32 * torch.rand(4, JOINT_COUNT, 2), torch.rand(4, JOINT_COUNT, 1).round()
+    first = lift(joints, mask, None, hints)
+    other = lift(mirrored_joints(joints), mask[:, list(MIRRORED_30)], None, mirrored_hints(hints))
+    expected = mirrored_rotations(rot6d_to_matrix(first.pose_raw.unflatten(-1, (24, 6))))
+    torch.testing.assert_close(rot6d_to_matrix(other.pose_raw.unflatten(-1, (24, 6))), expected)
+
+
+def test_the_image_changes_a_body_with_hints_as_it_does_the_one_without() -> None:
+    lift, hints = hinted_lift(image_lift=4), some_hints(2)
+    torch.nn.init.normal_(lift.image.mix.weight)
+    joints, mask = 32 * torch.rand(2, JOINT_COUNT, 2), torch.ones(2, JOINT_COUNT, 1)
+    taps = [torch.randn(2, 8, 4, 4), torch.randn(2, 4, 32, 32)]
+    changes = [lift(joints, mask, taps, told).betas - lift(joints, mask, None, told).betas for told in (None, hints)]
+    assert changes[0].abs().max() > 1e-3
+    torch.testing.assert_close(changes[1], changes[0])
+
+
+def test_hints_start_silent_and_only_their_part_learns() -> None:
+    lift = lift_of(hint_lift=24)
+    lift.start_hints(torch.randn(24, 3))
+    learning = {name.split(".")[0] for name, parameter in lift.named_parameters() if parameter.requires_grad}
+    assert learning == {"hints"}
+    joints, mask, hints = 32 * torch.rand(2, JOINT_COUNT, 2), torch.ones(2, JOINT_COUNT, 1), some_hints(2)
+    assert torch.equal(lift(joints, mask, None, hints).pose_raw, lift(joints, mask, None).pose_raw)
+    lift(joints, mask, None, hints).pose_raw.square().sum().backward()
+    assert bool(lift.hints.change.weight.grad.abs().max() > 0)
+    with pytest.raises(ValueError, match="no part that reads hints"):
+        lift_of().start_hints(torch.zeros(24, 3))
+
+
+def test_what_reads_hints_knows_where_the_lift_takes_the_joints_to_be() -> None:
+    body = load_body(None)
+    pose, nothing = 0.6 * torch.randn(3, 24, 3), torch.zeros(3, 3)
+    lift = lift_of(hint_lift=24)
+    lift.start_hints(body.joints(torch.zeros(1, 24, 3), torch.zeros(1, 10), nothing[:1], joint_set="smpl24")[0])
+    rot6d = axis_angle_to_matrix(pose)[..., :2].flatten(1)
+    found = lift.hints.joints_of(torch.cat([rot6d, torch.zeros(3, 58)], dim=1))
+    expected = body.joints(pose, torch.zeros(3, 10), nothing, joint_set="coco17")[:, 5:]
+    torch.testing.assert_close(found, about_hips(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_hints_need_a_lift() -> None:
+    with pytest.raises(ValueError, match="hint_lift is 64, but no lift"):
+        replace(COMPACT.regressor, hint_lift=64, joint_lift=0)

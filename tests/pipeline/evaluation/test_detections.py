@@ -52,5 +52,5 @@ def test_clips_without_people_and_wrong_options_are_told(test_data: Path) -> Non
     empty = str(test_data / "data/nasty_inputs/zero_people.mp4")
     with pytest.raises(InputError, match="the reference finds nobody on these clips"):
         main([empty, "--reference", weights, "--frames", "1"])
-    with pytest.raises(SettingsError, match="--frames: 0 is too few"):
+    with pytest.raises(SettingsError, match="--frames: 0 is too small"):
         main([empty, "--reference", weights, "--frames", "0"])

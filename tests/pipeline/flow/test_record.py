@@ -107,7 +107,7 @@ def test_settings_recorded_by_the_previous_version_are_read_without_a_warning(
 ) -> None:
     settings = RunSettings().model_dump(mode="json")
     wanted = settings["refine"]["shape_sigma"] = 0.7
-    for old, new in RENAMED.items():
+    for new, old in {new: old for old, new in RENAMED.items()}.items():  # one setting had two names before
         section, key = old.split(".")
         settings[section][key] = settings[section].pop(new.split(".")[1])
     (tmp_path / "run.json").write_text(json.dumps({"status": "done", "settings": settings}))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.stages import detect
 from pipeline.stages.detect import DetectStage
 from pipeline.types import Chunk, Frame
 from trackers.types import Detections, no_detections
@@ -37,18 +36,18 @@ def test_every_frame_of_a_chunk_gets_its_people_and_keeps_its_pixels() -> None:
     assert stage.snapshot() == {}
 
 
-def test_a_refiner_sees_images_and_people_of_the_same_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_stage_sees_images_and_people_of_the_same_frames() -> None:
     seen = []
 
-    def refine(refiner: object, images: Sequence[np.ndarray], found: Sequence[Detections]) -> list[Detections]:
-        seen.append((refiner, [int(image[0, 0, 0]) for image in images], [len(people) for people in found]))
-        return [no_detections() for _ in found]
+    class Second:
+        def refine(self, images: Sequence[np.ndarray], found: Sequence[Detections]) -> list[Detections]:
+            seen.append(([int(image[0, 0, 0]) for image in images], [len(people) for people in found]))
+            return [no_detections() for _ in found]
 
-    monkeypatch.setattr(detect, "refine_keypoints", refine)
-    stage = DetectStage(Numbered, lambda: "refiner")  # type: ignore[arg-type, return-value]
+    stage = DetectStage(Numbered, Second)  # type: ignore[arg-type]
     stage.open()
     done = stage.process(chunk_of(1, 2))
-    assert seen == [("refiner", [10, 20], [1, 2])]
+    assert seen == [([10, 20], [1, 2])]
     assert done.detections is not None and [len(people) for people in done.detections] == [0, 0]
 
 

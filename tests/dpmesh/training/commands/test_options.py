@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from configs import option_types
 from configs.command import OptionParser
 from configs.errors import SettingsError
-from dpmesh.training.commands import option_types
 from dpmesh.training.commands import options as command
 from dpmesh.training.commands.options import (
     STEPS,

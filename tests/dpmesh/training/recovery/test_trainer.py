@@ -19,6 +19,7 @@ from dpmesh.network.model import DPMesh
 from dpmesh.training.engine.checkpoint import CHECKPOINT
 from dpmesh.training.engine.loop import find_config
 from dpmesh.training.engine.schedule import Schedule
+from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.simulated import KeypointNoise
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.crops import CropShards
@@ -165,7 +166,7 @@ class _Knowing(nn.Module):
         head = "published" if is_published else "scale"
         self.settings = SimpleNamespace(regressor=SimpleNamespace(camera_head=head))
 
-    def forward(self, image: Tensor | None, joints: Tensor, mask: Tensor) -> SimpleNamespace:
+    def forward(self, image: Tensor | None, joints: Tensor, mask: Tensor, hints: None = None) -> SimpleNamespace:
         crops = next(self._batches)
         pose = axis_angle_to_matrix(crops.pose)
         if not self._is_published:
@@ -198,3 +199,31 @@ def test_every_crop_is_of_one_level_of_occlusion() -> None:
     assert [len(errors.of_level(name).apart_mm) for name in ("none", "half", "heavy")] == [1, 1, 2]
     assert errors.of_level("heavy").means().pa_mpjpe_mm == 2.5
     assert errors.means().unseen_pa_mpjpe_mm == pytest.approx((2 * 1 + 7 * 2 + 14 * 3) / 23)
+
+
+def test_only_what_reads_hints_learns_from_an_older_network(body: BodyModel, crop_folder: Path, tmp_path: Path) -> None:
+    crops = CropShards([crop_folder])
+    first = make_trainer(tmp_path / "first", body, 1)
+    first.train(crops, None)
+    network = DPMesh(**replace(TINY, regressor=replace(TINY.regressor, hint_lift=24)).to_mappings())
+    network.joint_lift.start_hints(torch.randn(24, 3))
+    second = Trainer(network, body, plan_of(3, hint_noise=HintNoise.read()), tmp_path / "second")
+    second.start_from(first.checkpoint_path)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    older = first.averaged().state_dict()
+    assert all(torch.equal(before[name], value) for name, value in older.items())
+    second.train(crops, None)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert "joint_lift.hints.change.weight" in changed and "joint_lift.hints.rest" not in changed
+    assert all(name.startswith("joint_lift.hints.") for name in changed)
+    told, untold = second.measure(second.averaged(), crops), first.measure(first.averaged(), crops)
+    assert told["pa_mpjpe_mm"] > 0.0 and told != untold
+
+
+def test_a_network_with_hints_is_stored_and_found_again(tmp_path: Path) -> None:
+    network = DPMesh(**replace(TINY, regressor=replace(TINY.regressor, hint_lift=24)).to_mappings())
+    network.joint_lift.start_hints(torch.randn(24, 3))
+    network.save_pretrained(tmp_path)
+    found = DPMesh.from_pretrained(tmp_path)
+    assert found.settings.regressor.hint_lift == 24
+    assert torch.equal(found.joint_lift.hints.rest, network.joint_lift.hints.rest)
