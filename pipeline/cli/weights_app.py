@@ -1,8 +1,9 @@
 """The `weights` commands. What a command does is imported when it runs."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,7 @@ from configs.log import log_to_stderr
 from pipeline.cli.tables import note, print_table, say
 
 if TYPE_CHECKING:
-    from configs.weights import WeightsStatus
+    from configs.weights import Importer, Role, WeightsStatus
 
 PUBLISHED = re.compile(r"(.+)_best_ckpt\.pth\.tar")
 
@@ -94,6 +95,27 @@ def _check_exists(path: Path) -> None:
         raise WeightsError(f"{path}: no such file; check the path")
 
 
+def _keep(
+    networks: Mapping[str, Any],
+    folder: Path,
+    *,
+    importer: "Importer",
+    role: "Role",
+    what: str,
+    licence: str,
+    source: Path,
+) -> None:
+    """Write networks, by their places below the folder, and the record of the import; all or nothing."""
+    from dpmesh.stored import cache
+
+    with cache.whole_folder(folder) as part:
+        for place, network in networks.items():
+            network.save_pretrained(part / place)
+        cache.write_record(
+            part, folder.name, importer=importer, role=role, what=what, licence=licence, source=source, hashes={}
+        )
+
+
 @import_app.command("dpmesh")
 def import_dpmesh(
     file: Annotated[Path, typer.Argument(help="an authors' checkpoint, as 3dpw_best_ckpt.pth.tar")],
@@ -172,18 +194,8 @@ def import_scorehmr(
     content, is_zip = read_pickled(file)
     Checkpoint(file, {}, is_zip).check_content()
     denoiser = denoiser_of(content, file)
-    with cache.whole_folder(folder) as part:
-        denoiser.save_pretrained(part)
-        cache.write_record(
-            part,
-            name,
-            importer="scorehmr",
-            role="score",
-            what="score model of poses given image features (ScoreHMR)",
-            licence="the file's own; ScoreHMR's code is MIT",
-            source=file,
-            hashes={},
-        )
+    what, licence = "score model of poses given image features (ScoreHMR)", "the file's own; ScoreHMR's code is MIT"
+    _keep({"": denoiser}, folder, importer="scorehmr", role="score", what=what, licence=licence, source=file)
     say(folder)
 
 
@@ -207,18 +219,8 @@ def import_blazepose(
     name = name or f"blazepose-{variant}"
     folder = cache.check_name(name, "blazepose", is_replaced=replace)
     network = read_blazepose(path, variant)
-    with cache.whole_folder(folder) as part:
-        network.half().save_pretrained(part)
-        cache.write_record(
-            part,
-            name,
-            importer="blazepose",
-            role="keypoints",
-            what=f"BlazePose GHUM ({variant}), 33 landmarks and 3D joints of a person in a crop",
-            licence=LICENCE,
-            source=path,
-            hashes={},
-        )
+    what = f"BlazePose GHUM ({variant}), 33 landmarks and 3D joints of a person in a crop"
+    _keep({"": network.half()}, folder, importer="blazepose", role="keypoints", what=what, licence=LICENCE, source=path)
     note(f"use it with `dpmesh-video run clip.mp4 --set detect.second_stage={name}`")
     say(folder)
 
@@ -235,20 +237,9 @@ def import_open_detector(
     from trackers.imported.human_models import LICENCE, SOURCES, read_human_models
 
     folder = cache.check_name(name, "open-detector", is_replaced=replace)
-    networks = {network: read_human_models(path, network) for network in SOURCES}
-    with cache.whole_folder(folder) as part:
-        for network, content in networks.items():
-            content.half().save_pretrained(part / network)
-        cache.write_record(
-            part,
-            name,
-            importer="open-detector",
-            role="detector",
-            what="MoveNet MultiPose Lightning and NanoDet-g 416, two detectors of people that are joined",
-            licence=LICENCE,
-            source=path,
-            hashes={},
-        )
+    networks = {network: read_human_models(path, network).half() for network in SOURCES}
+    what = "MoveNet MultiPose Lightning and NanoDet-g 416, two detectors of people that are joined"
+    _keep(networks, folder, importer="open-detector", role="detector", what=what, licence=LICENCE, source=path)
     say(folder)
 
 

@@ -15,8 +15,7 @@ from configs.option_types import positive_int
 from configs.schema import DetectSettings, RunSettings
 from configs.skeletons import COCO_NAMES, MIRRORED_17, mirrored
 from pipeline.device import choose_device
-from pipeline.media.probe import probe
-from pipeline.media.read import read_frames
+from pipeline.evaluation.middle import middle_frames
 from pipeline.models import Models
 from trackers.blazepose.keypoints import hint_joints
 from trackers.types import concatenate_detections
@@ -68,9 +67,7 @@ def images_of(path: Path, frames: int) -> Iterator[np.ndarray]:
             with np.load(shard, allow_pickle=False) as arrays:
                 yield from np.ascontiguousarray(arrays["image"].transpose(0, 2, 3, 1))
         return
-    info = probe(path)
-    start = max(0, ((info.frame_count or 0) - frames) // 2)
-    for frame in islice(read_frames(info, from_index=start), frames):
+    for frame in middle_frames(path, frames):
         yield frame.image
 
 

@@ -22,8 +22,7 @@ from configs.json_files import read_json
 from configs.option_types import positive_int
 from configs.schema import DetectSettings, RunSettings, TrackSettings
 from pipeline.device import choose_device
-from pipeline.media.probe import probe
-from pipeline.media.read import read_frames
+from pipeline.evaluation.middle import middle_frames
 from pipeline.models import Models
 from trackers.blazepose.keypoints import kept_points
 from trackers.joining import COMMON_MIN, GROUP_OF, GROUPS, HIPS, SHOULDERS, STRANGER_MIN, body_axes
@@ -222,13 +221,11 @@ def collect(path: Path, clip: int, frames: int, models: Models) -> Pairs:
         clip: its number, kept with every row.
         frames: how many, at most.
     """
-    info = probe(path)
-    first = max(0, ((info.frame_count or 0) - frames) // 2)
     finder, stage = models.people_finder(), models.second_stage()
     if stage is None:
         raise InputError("detect.second_stage is off; there is nothing to compare with")
     tracker, parts = Tracker(TrackSettings()), []
-    shown = islice(read_frames(info, from_index=first), frames)
+    shown = middle_frames(path, frames)
     while chunk := list(islice(shown, FRAMES_AT_ONCE)):
         images = [frame.image for frame in chunk]
         found = finder.find(images, [frame.index for frame in chunk])

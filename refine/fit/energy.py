@@ -117,8 +117,9 @@ class MotionEnergy:
         if len(x) > 1:
             prior = prior + self._of_motion(matrices, points[:, : len(SMPL24)], trans)
         seen = points[:, len(SMPL24) :] + trans[:, None]
-        residuals = tuple(self._of_view(_in_camera(seen, view), view) for view in evidence.views)
-        bones = [self._of_bones(_in_camera(seen[:, self._limbs], view), view) for view in evidence.views]
+        in_views = [(_in_camera(seen, view), view) for view in evidence.views]
+        residuals = tuple(self._of_view(points, view) for points, view in in_views)
+        bones = [self._of_bones(points, view) for points, view in in_views]
         return EnergyParts(prior, residuals, torch.stack(bones).sum())
 
     def _of_recovered(self, matrices: Tensor, trans: Tensor, betas: Tensor) -> Tensor:
@@ -143,9 +144,8 @@ class MotionEnergy:
         sigma = self._settings.bone_sigma_rad
         if view.bones is None or view.bone_weights is None or sigma is None:
             return points.new_zeros(())
-        return (
-            view.bone_weights * bone_residuals(points, view.bones, self._settings.bone_outlier_rad)
-        ).sum() / sigma**2
+        residuals = bone_residuals(points[:, self._limbs], view.bones, self._settings.bone_outlier_rad)
+        return (view.bone_weights * residuals).sum() / sigma**2
 
     def _of_motion(self, matrices: Tensor, joints: Tensor, trans: Tensor) -> Tensor:
         settings = self._settings

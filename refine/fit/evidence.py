@@ -159,8 +159,8 @@ def _view(
         weights = [np.where(wanted, weight, 0.0) for weight, wanted in zip(weights, is_wanted, strict=True)]
     has_turn = any(view.rotation is not None for view in views)
     has_shift = any(view.shift_m is not None for view in views)
-    bones = [_bones(view, rows) for view, rows in zip(views, cut, strict=True)]
     has_bones = settings.bone_sigma_rad is not None and any(view.hints is not None for view in views)
+    bones = [_bones(view, rows) for view, rows in zip(views, cut, strict=True)] if has_bones else []
     turn = [np.eye(3) if view.rotation is None else view.rotation for view in views]
     shift = [np.zeros(3) if view.shift_m is None else view.shift_m for view in views]
     return ViewEvidence(

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
-from configs.errors import InputError, WeightsError
+from configs.errors import InputError
 from trackers.imported.archive import read_file, read_member
 from trackers.imported.graph import GraphNetwork
+from trackers.imported.parity import check_difference
 from trackers.imported.tflite import read_tflite
 
 OUTPUTS = {"landmarks": 0, "presence": 1, "maps": 3, "world": 4}  # their places in the file; 2 is a mask, not used
 VARIANTS = ("lite", "full", "heavy")
-DIFFERENCE_MAX = 1e-3  # of an output's range
 SEED = 0
 LICENCE = "Apache-2.0 (MediaPipe, Copyright The MediaPipe Authors)"
 
@@ -42,7 +42,7 @@ def check_against_runtime(network: GraphNetwork, content: bytes, source: str) ->
     """Return by how much each output differs from that of the original runtime, over its range; a random image is read.
 
     Raises:
-        WeightsError: one differs by more than `DIFFERENCE_MAX`.
+        WeightsError: one differs too much, see `check_difference`.
     """
     runtime = Interpreter(model_content=content, num_threads=1)
     runtime.allocate_tensors()
@@ -57,11 +57,7 @@ def check_against_runtime(network: GraphNetwork, content: bytes, source: str) ->
         ours = found[name].numpy()
         ours = np.moveaxis(ours, 1, -1) if ours.ndim == 4 else ours
         differences[name] = float(np.abs(ours - wanted).max() / max(float(np.ptp(wanted)), 1.0))
-        if not differences[name] <= DIFFERENCE_MAX:
-            raise WeightsError(
-                f"{source}: output {name} differs from the original runtime's by {differences[name]:.2g} of its range, "
-                f"at most {DIFFERENCE_MAX} is allowed; this version of the file cannot be imported"
-            )
+        check_difference(source, name, differences[name])
     return differences
 
 

