@@ -84,6 +84,7 @@ def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPers
         joint_confidence=smpl24_confidence(keypoints),
         focal_px=np.full(count, clip["focal_px"], np.float32),
         principal_px=np.tile(clip["principal_px"].astype(np.float32), (count, 1)),
+        hints=clip["hints"][seen],
     )
     return SimulatedPerson(name, rows, truth)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from configs.schema import RefineSettings
 from dpmesh.body import JOINT_SETS, BodyModel
 from dpmesh.geometry.rotations import six_to_matrix
-from refine.fit.bones import HINT_NAMES, bone_residuals
+from refine.rows.bones import HINT_NAMES, bone_residuals
 
 SMPL24 = JOINT_SETS["smpl24"]
 KEYPOINT_SETS = {17: JOINT_SETS["coco17"], 25: JOINT_SETS["openpose25"]}

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from configs.schema import RefineSettings
 from dpmesh.geometry.rotations import axis_angle_to_matrix
-from refine.fit.bones import BoneDirections, bone_directions
 from refine.fit.energy import KEYPOINT_SETS, Evidence, ViewEvidence
+from refine.rows.bones import BoneDirections, bone_directions
 from refine.rows.types import TrackFit, TrackRows, ViewRows
 
 CONFIDENCE_FLOOR = 0.1  # weight of a recovered rotation whose joint was not detected

@@ -1,4 +1,4 @@
-"""Conditions of the motion prior: recovered poses and keypoints, normalised for camera and scale.
+"""Conditions of the motion prior: recovered poses, keypoints and bones in 3D, normalised for camera and scale.
 
 Window axes are the camera's, rotated so that the mean ray to the person is the z axis.
 """
@@ -12,9 +12,12 @@ from torch import Tensor
 from configs.checks import Shaped, check_shape
 from dpmesh.geometry.camera import ray_rotation
 from dpmesh.geometry.rotations import matrix_to_six
+from refine.rows.bones import BONES
 
 KEYPOINT_COUNT = 17
 NUMBERS = 24 * 6 + 3 * KEYPOINT_COUNT + 4
+BONE_COUNT = len(BONES)
+BONE_NUMBERS = 4 * BONE_COUNT  # direction and weight; they follow the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def describe_windows(
     keypoints: Tensor,
     focal_px: Tensor,
     principal_px: Tensor,
+    bones: Tensor,
     is_observed: Tensor,
     is_row: Tensor,
     time_s: Tensor,
@@ -56,10 +60,12 @@ def describe_windows(
         poses: (N, T, 24, 3, 3) recovered rotations, root in camera axes; ignored in unobserved rows.
         keypoints: (N, T, 17, 3) COCO: x, y in pixels, confidence (0: not detected).
         focal_px: (N, T); principal_px: (N, T, 2); is_observed, is_row: (N, T) bool.
+        bones: (N, T, 12, 4) directions in camera axes and weights of `bone_directions`; weight 0: not given.
         time_s: (N, T); padding repeats the last time.
     """
     sizes = check_shape("keypoints", keypoints, ("N", "T", KEYPOINT_COUNT, 3))
     check_shape("poses", poses, (sizes["N"], sizes["T"], 24, 3, 3))
+    check_shape("bones", bones, (sizes["N"], sizes["T"], BONE_COUNT, 4))
     is_observed = is_observed & is_row
     seen = (keypoints[..., 2] > 0) & is_observed[..., None]
     weight = seen.to(poses.dtype)[..., None]
@@ -78,6 +84,7 @@ def describe_windows(
     recovered = matrix_to_six(poses)
     recovered = _turned(_filled(recovered, is_observed), turn.mT)
     middle_s = 0.5 * (time_s.amin(1, keepdim=True) + time_s.amax(1, keepdim=True))
+    directions = bones[..., :3] @ turn[:, None] * bones[..., 3:]
     inputs = torch.cat(
         [
             recovered.flatten(2),
@@ -86,6 +93,8 @@ def describe_windows(
             middle / (4.0 * usual),
             size[..., None] / usual - 1.0,
             torch.ones_like(size[..., None]),
+            directions.flatten(2),
+            bones[..., 3],
         ],
         dim=-1,
     )

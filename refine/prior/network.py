@@ -1,7 +1,8 @@
-"""The motion prior: a diffusion model that denoises windows of poses, conditioned on recovered poses and keypoints.
+"""The motion prior: a diffusion model that denoises windows of poses, conditioned on what was seen.
 
-At the last diffusion time its input is pure noise and its output the posterior mean of the motion. Without conditions
-it models motion alone (Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", section 3.1).
+That is recovered poses, keypoints and directions of bones in 3D. At the last diffusion time its input is pure noise and
+its output the posterior mean of the motion. Without conditions it models motion alone (Ho and Salimans 2022,
+"Classifier-Free Diffusion Guidance", section 3.1).
 """
 
 import math
@@ -13,7 +14,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from configs.checks import check_shape
-from refine.prior.conditions import NUMBERS, MotionConditions
+from refine.prior.conditions import BONE_NUMBERS, NUMBERS, MotionConditions
 from refine.prior.pretrained import MAKER, check_size, load_network
 from refine.prior.schedule import TIME_COUNT, make_schedule
 
@@ -51,11 +52,14 @@ class MotionPrior(ModelMixin, ConfigMixin):
     """A stack of `MixRows` layers from noisy to clean poses."""
 
     @register_to_config
-    def __init__(self, width: int = 176, layers: int = 4, heads: int = 4, reach: int = 2) -> None:
+    def __init__(
+        self, width: int = 176, layers: int = 4, heads: int = 4, reach: int = 2, has_bones: bool = False
+    ) -> None:
         """Build with random weights.
 
         Args:
             reach: rows to either side within a convolution kernel.
+            has_bones: whether it reads the directions of bones in 3D.
         """
         super().__init__()
         check_size("layers", layers, high=256)
@@ -63,7 +67,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
         if check_size("width", width) % check_size("heads", heads):
             raise ValueError(f"width {width} is not a multiple of heads ({heads})")
         self.poses = nn.Linear(144, width)
-        self.told = nn.Linear(NUMBERS, width)
+        self.told = nn.Linear(NUMBERS + (BONE_NUMBERS if has_bones else 0), width)
         self.diffusion_time = nn.Sequential(nn.Linear(2 * WAVES, width), nn.GELU(), nn.Linear(width, width))
         self.row_time = nn.Linear(2 * WAVES, width)
         self.steps = nn.ModuleList([MixRows(width, heads, reach) for _ in range(layers)])
@@ -109,7 +113,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
         guess = torch.lerp(start, x / kept.sqrt(), precision / (1.0 + precision))
         codes = _waves(time / TIME_COUNT, 1.0).to(x.dtype)
         hidden = self.poses((x * kept.sqrt()).flatten(2)) + self.told(
-            conditions.numbers * is_conditioned[:, None, None]
+            conditions.numbers[..., : self.told.in_features] * is_conditioned[:, None, None]
         )
         hidden = hidden + self.diffusion_time(codes)[:, None]
         hidden = hidden + self.row_time(_waves(conditions.time_s, 0.2).to(x.dtype))

@@ -1,4 +1,4 @@
-"""The posterior mean of the motion prior, conditioned on recovered poses and keypoints."""
+"""The posterior mean of the motion prior, conditioned on what was recovered and seen."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,6 +12,7 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from refine.prior.conditions import MotionConditions, describe_windows
 from refine.prior.network import MotionPrior
 from refine.prior.schedule import TIME_COUNT
+from refine.rows.bones import bones_of
 from refine.rows.types import TrackRows
 from refine.rows.windows import Joiner, Window, plan_windows
 
@@ -111,6 +112,7 @@ def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: tor
         keypoints,
         stacked([view.focal_px[rows] for view, rows in zip(views, cut, strict=True)]),
         stacked([view.principal_px[rows] for view, rows in zip(views, cut, strict=True)]),
+        stacked([bones_of(view, rows) for view, rows in zip(views, cut, strict=True)]),
         observed > 0,
         torch.arange(length, device=device)[None] < lengths[:, None],
         starts,

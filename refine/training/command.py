@@ -18,7 +18,7 @@ from refine.prior.network import MotionPrior
 from refine.training.shards import MotionShards
 from refine.training.trainer import PriorTraining
 
-USUAL = {"width": 176, "layers": 4}
+USUAL = {"width": 176, "layers": 4, "has_bones": True}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -13,6 +13,7 @@ from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_six
 from dpmesh.training.engine.shards import read_arrays
 from dpmesh.training.motion.seen import SimulatedMotion
 from refine.prior.conditions import MotionConditions, describe_windows
+from refine.rows.bones import bone_directions
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,15 @@ class MotionShards:
         observed = self._motion.is_observed[start:stop]
         return self._make(np.arange(start, start + len(observed)), observed, np.ones_like(observed))
 
+    def _bones(self, clips: np.ndarray) -> np.ndarray:
+        """Return the bones (N, T, 12, 4) of clips, in camera axes."""
+        hints, keypoints = self._motion.hints[clips], self._motion.keypoints[clips]
+        count, frames = hints.shape[:2]
+        focal = np.repeat(self._motion.focal_px[clips], frames)
+        principal = np.repeat(self._motion.principal_px[clips], frames, axis=0)
+        found = bone_directions(hints.reshape(-1, 12, 4), keypoints.reshape(-1, 17, 3), focal, principal)
+        return found.to_numbers().reshape(count, frames, -1, 4)
+
     def _make(self, clips: np.ndarray, is_observed: np.ndarray, is_row: np.ndarray) -> MotionBatch:
         part = {
             field.name: torch.from_numpy(getattr(self._motion, field.name)[clips]) for field in fields(SimulatedMotion)
@@ -89,6 +99,7 @@ class MotionShards:
             cut(part["keypoints"]),
             per_row(part["focal_px"]),
             per_row(part["principal_px"]),
+            cut(torch.from_numpy(self._bones(clips))),
             cut(torch.from_numpy(is_observed)),
             cut(torch.from_numpy(is_row)),
             cut(part["time_s"]),

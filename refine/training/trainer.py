@@ -27,6 +27,7 @@ class PriorTraining(Loop[MotionPrior, MotionBatch, MotionShards]):
     """Trains a motion prior."""
 
     unit = "windows"
+    grown = ("told.weight",)
 
     def __init__(self, network: MotionPrior, body: BodyModel, plan: LoopPlan, output: Path, **options: Any) -> None:
         super().__init__(network, plan, output, **options)

@@ -38,4 +38,5 @@ def write_swaying_people(path: Path, body: BodyModel) -> None:
         recovered=(pose + np.float32(0.15)) * is_observed[..., None, None],
         recovered_betas=np.repeat(betas[:, None], FRAMES, axis=1),
         is_observed=is_observed,
+        hints=np.zeros((CLIPS, FRAMES, 12, 4), np.float32),
     )

@@ -19,6 +19,7 @@ from dpmesh.training.engine.shards import claim_folder, digest, fill, run_jobs, 
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import draw_clips
 from dpmesh.training.motion.seen import SimulatedMotion, see
+from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.simulated import KeypointNoise, mixed_noise
 
 SHARD = 256
@@ -58,7 +59,7 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     body, bank = load_body(None), PoseBank.read(options.poses)
     network = DPMesh.from_pretrained(options.weights).eval()
     paths = [options.output / f"motion_{first:07d}.npz" for first in range(0, options.count, SHARD)]
-    noise = mixed_noise(OWN_NOISE)
+    noise, hint_noise = mixed_noise(OWN_NOISE), HintNoise.read()
     mine = list(range(job, len(paths), jobs))
 
     def make(k: int) -> None:
@@ -66,7 +67,7 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
         for start in range(mine[k] * SHARD, (mine[k] + 1) * SHARD, BATCH):
             rng = Rng((options.seed, 11, start))
             clips = draw_clips(bank, rng.numpy, BATCH, options.frames, options.split)
-            parts.append(see(clips, body, network, noise.draw(rng), rng))
+            parts.append(see(clips, body, network, noise.draw(rng), rng, hint_noise))
         write_arrays(paths[mine[k]], join_rows(parts))
 
     fill([paths[k] for k in mine], make, f"motion {options.split}")

@@ -36,8 +36,8 @@ SURE = 0.5
 """Confidence that all 12 keypoints need for a person to be compared between drawn and real images."""
 CLIP_ROWS_MIN = 15
 PEOPLE_MIN = 50
-DRAWN_SHARE = 0.5
-"""Half of the simulated people have the errors of drawn ones, so that the network learns to doubt hints, too."""
+DRAWN_SHARE = 0.15
+"""This share of the simulated people has the errors of drawn ones, so that the network learns to doubt hints, too."""
 
 
 @dataclass(frozen=True, slots=True)

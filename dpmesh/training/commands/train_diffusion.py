@@ -17,7 +17,8 @@ from dpmesh.training.commands.options import (
     start_process,
 )
 from dpmesh.training.diffusion.trainer import DiffusionTraining, PoseDiffusion
-from dpmesh.training.engine.loop import LoopPlan, find_config, take_over
+from dpmesh.training.engine.checkpoint import take_over
+from dpmesh.training.engine.loop import LoopPlan, find_config
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

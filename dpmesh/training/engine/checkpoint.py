@@ -2,11 +2,13 @@
 
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from configs.errors import InputError
 from dpmesh.stored.cache import WEIGHTS_FILE
@@ -91,3 +93,34 @@ def check_checkpoint(path: Path) -> None:
     """Raise InputError where there is no such file."""
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; give the {CHECKPOINT} that a training left in its --output")
+
+
+def take_over(network: Any, start: Path, part: str = "", grown: Sequence[str] = ()) -> None:
+    """Give a network, or a part of it, the averaged weights of a training, in place.
+
+    LoRA layers and a lift's part for hints that the other network has not keep their values.
+
+    Args:
+        start: a checkpoint, or a folder of weights; see `read_averaged`.
+        part: only this part of the network; all of it when empty.
+        grown: tensors that may read fewer numbers there; what is new is read with weights of 0.
+
+    Raises:
+        InputError: the other network has other tensors there, or this one has no such part.
+    """
+    stored = read_averaged(start)
+    wanted = network.state_dict()
+    found = {}
+    for name, value in wanted.items():
+        if not name.startswith(f"{part}." if part else ""):
+            continue
+        source = name if name in stored else name.replace(".base_layer.", ".")
+        if source in stored and stored[source].shape == value.shape:
+            found[name] = stored[source]
+        elif source in stored and name in grown and stored[source].shape[1] < value.shape[1]:
+            found[name] = functional.pad(stored[source], (0, value.shape[1] - stored[source].shape[1]))
+        elif source in stored or not (".lora_" in name or ".hints." in name):
+            raise InputError(f"{start}: is of another network, {name} differs; start from one of the same sizes")
+    if not found:
+        raise InputError(f"{start}: this network has no {part} to take from it; leave it out or change --config")
+    network.load_state_dict(wanted | found)

@@ -21,7 +21,7 @@ from configs.errors import InputError
 from configs.lock import locked
 from dpmesh.network.config import preset as network_preset
 from dpmesh.training.engine.average import follow, start_average
-from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, read_averaged, read_checkpoint, read_config
+from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, read_checkpoint, read_config, take_over
 from dpmesh.training.engine.curves import draw_curves, log_numbers
 from dpmesh.training.engine.divergence import GradientWatch, check_finite
 from dpmesh.training.engine.rng import Rng
@@ -81,33 +81,6 @@ def find_config(output: Path, preset: str | None, usual: str = "compact") -> dic
     return found
 
 
-def take_over(network: Any, start: Path, part: str = "") -> None:
-    """Give a network, or a part of it, the averaged weights of a training, in place.
-
-    LoRA layers and a lift's part for hints that the other network has not keep their values.
-
-    Args:
-        start: a checkpoint, or a folder of weights; see `read_averaged`.
-
-    Raises:
-        InputError: the other network has other tensors there, or this one has no such part.
-    """
-    stored = read_averaged(start)
-    wanted = network.state_dict()
-    found = {}
-    for name, value in wanted.items():
-        if not name.startswith(f"{part}." if part else ""):
-            continue
-        source = name if name in stored else name.replace(".base_layer.", ".")
-        if source in stored and stored[source].shape == value.shape:
-            found[name] = stored[source]
-        elif source in stored or not (".lora_" in name or ".hints." in name):
-            raise InputError(f"{start}: is of another network, {name} differs; start from one of the same sizes")
-    if not found:
-        raise InputError(f"{start}: this network has no {part} to take from it; leave it out or change --config")
-    network.load_state_dict(wanted | found)
-
-
 class Loop(Generic[Network, Batch, Held]):
     """Trains a network; `checkpoint.pt` holds everything needed to resume.
 
@@ -117,6 +90,8 @@ class Loop(Generic[Network, Batch, Held]):
 
     unit = "crops"
     """What a row of a batch is."""
+    grown: tuple[str, ...] = ()
+    """Tensors that may read more numbers than those of the weights that a training starts from."""
 
     def __init__(
         self,
@@ -233,7 +208,7 @@ class Loop(Generic[Network, Batch, Held]):
         Raises:
             InputError: the other network has other tensors there.
         """
-        take_over(self.network, start, part)
+        take_over(self.network, start, part, self.grown)
         self._average = start_average(self.network.state_dict(), self._frozen)
 
     def save(self) -> None:

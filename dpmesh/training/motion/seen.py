@@ -1,8 +1,8 @@
-"""What a run knows of moving people: their keypoints with errors that last, and the bodies recovered from them."""
+"""What a run knows of moving people: keypoints and 3D joints with errors that last, and bodies recovered from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -16,14 +16,17 @@ from dpmesh.geometry.camera import ray_rotation
 from dpmesh.geometry.crop import to_crop
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from dpmesh.keypoints import square_box, to_dpmesh30
-from dpmesh.network.config import LATENT_PX
+from dpmesh.network.config import HINT_COUNT, LATENT_PX
+from dpmesh.network.hints import normalised_places
 from dpmesh.network.model import DPMesh
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.motion.clips import Clips
+from dpmesh.training.noise.hints import HintNoise, true_hints
 from dpmesh.training.noise.simulated import CONFIDENCE_MIN, KeypointNoise, noisy_joints
 from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import NEIGHBOURS, Crops
 from dpmesh.training.people.population import SEEN_OF_30
+from dpmesh.training.recovery.hints import simulate_hints
 from dpmesh.training.render.layout import Views, sample_views
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
 
@@ -32,6 +35,9 @@ KEY_STEPS = (4, 8, 16, 32)  # rows from one draw of the errors to the next
 JUMP_PX = 6.0  # larger errors come and go at once
 KEYPOINTS_MIN = 4  # rows with fewer are not observed, see `recover.keypoints_min`
 SHIVER = (0.001, 0.008)  # fraction of the crop by which keypoints differ from frame to frame
+HINT_SHIVER_M = (0.003, 0.03)
+HINTED_RATE = 0.7  # of clips with 3D joints
+WHOLE_JOINTS, WHOLE_MIN = (6, 7, 8, 9), 0.5  # hips and knees; 3D joints count where all of them are so visible
 _LEGS, _LEFT_ARM, _RIGHT_ARM = (1, 2, 4, 5, 7, 8, 10, 11), (16, 18, 20, 22), (17, 19, 21, 23)
 
 
@@ -49,15 +55,19 @@ class SimulatedMotion(Shaped):
     recovered: Annotated[np.ndarray, "N", "T", 24, 3]  # float32 axis-angle, what the network makes of the keypoints
     recovered_betas: Annotated[np.ndarray, "N", "T", 10]  # float32
     is_observed: Annotated[np.ndarray, "N", "T"]  # bool
+    hints: Annotated[np.ndarray, "N", "T", 12, 4]  # float32, 3D joints of another source, see `dpmesh.network.hints`
 
 
 @torch.no_grad()
-def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rng: Rng) -> SimulatedMotion:
+def see(
+    clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rng: Rng, hint_noise: HintNoise | None = None
+) -> SimulatedMotion:
     """Return clips before random cameras that stand still.
 
     Args:
-        network: recovers each row from its keypoints alone, without an image.
+        network: recovers each row from its keypoints and, where it reads them, 3D joints; without an image.
         noise: of the keypoints; drawn every few rows (one of `KEY_STEPS`), it glides from one draw to the next.
+        hint_noise: of the 3D joints, drawn likewise; None gives none.
     """
     count, frames = clips.pose.shape[:2]
     views = sample_views(rng, count)
@@ -71,7 +81,18 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rn
     joints = (joints - joints[:, :1]).unflatten(0, (count, frames)) + path[:, :, None]
     crops = _crops(rng, views, joints + _place(rng, views, joints)[:, None, None])
     keypoints = _keypoints(rng, crops, noise, count, frames)
-    keypoints, recovered, recovered_betas, seen = _recover(network, keypoints, crops)
+    squares, grid, mask = _inputs(keypoints, crops)
+    turn = ray_rotation(squares[:, :2], crops.focal_px, crops.principal_px)
+    hints = torch.zeros(count * frames, HINT_COUNT, 4)
+    if hint_noise is not None:
+        people = replace(crops, camera_from_crop=turn)
+        hints = _hints(network, body, hint_noise, rng, people, (grid, mask), frames)
+    output = network.forward(None, grid, mask, hints=hints)
+    turned = torch.cat([(turn @ output.pose[:, 0].float())[:, None], output.pose[:, 1:].float()], dim=1)
+    seen = (keypoints[..., 2] >= CONFIDENCE_MIN).sum(1) >= KEYPOINTS_MIN
+    recovered = (matrix_to_axis_angle(turned).numpy() * seen[:, None, None]).astype(np.float32)
+    recovered_betas = (output.betas.float().numpy() * seen[:, None]).astype(np.float32)
+    keypoints = keypoints * seen[:, None, None]
     return SimulatedMotion(
         pose=pose.numpy(),
         betas=betas.numpy(),
@@ -83,6 +104,7 @@ def see(clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rn
         recovered=recovered.reshape(count, frames, 24, 3),
         recovered_betas=recovered_betas.reshape(count, frames, 10),
         is_observed=seen.reshape(count, frames),
+        hints=(hints.numpy() * seen[:, None, None]).reshape(count, frames, HINT_COUNT, 4),
     )
 
 
@@ -151,14 +173,12 @@ def _hidden(rng: Rng, count: int, frames: int) -> Tensor:
 def _keypoints(rng: Rng, crops: Crops, noise: KeypointNoise, count: int, frames: int) -> np.ndarray:
     """Return COCO keypoints (R, 17, 3) in pixels of the full image with errors that last for some frames."""
     true = as_annotated(crops)
-    step = KEY_STEPS[int(rng.integers(len(KEY_STEPS), 1))]
-    keys = torch.tensor(sorted({*range(0, frames, step), frames - 1}))
-    rows = (torch.arange(count)[:, None] * frames + keys).flatten()
+    keys = _Keys.draw(rng, frames)
+    rows = keys.rows(count)
     drawn, sure = noisy_joints(crops[rows], true[rows], noise, rng)
     error = torch.where((sure > 0)[..., None], drawn - true[rows], 0.0).unflatten(0, (count, -1))
     sure = sure.unflatten(0, (count, -1))
-    before = (torch.searchsorted(keys, torch.arange(frames), right=True) - 1).clamp(0, len(keys) - 2)
-    fraction = ((torch.arange(frames) - keys[before]) / (keys[before + 1] - keys[before]))[None, :, None]
+    before, fraction = keys.before, keys.fraction[None, :, None]
     is_near = fraction < 0.5
     first, second = error[:, before], error[:, before + 1]
     glides = (sure[:, before] > 0) & (sure[:, before + 1] > 0)
@@ -175,22 +195,64 @@ def _keypoints(rng: Rng, crops: Crops, noise: KeypointNoise, count: int, frames:
     return torch.where(keypoints[..., 2:] > 0, keypoints, 0.0).numpy()
 
 
-def _recover(
-    network: DPMesh, keypoints: np.ndarray, crops: Crops
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the keypoints, recovered poses (R, 24, 3) and shapes (R, 10), and which rows (R,) a run would recover."""
+def _hints(
+    network: DPMesh,
+    body: BodyModel,
+    noise: HintNoise,
+    rng: Rng,
+    people: Crops,
+    keypoints: tuple[Tensor, Tensor],
+    frames: int,
+) -> Tensor:
+    """Return hints (R, 12, 4) of people of size 1, in the axes of their crops, with errors that last for some frames.
+
+    Args:
+        keypoints: (R, 30, 2) in grid cells, (R, 30, 1) confidence.
+    """
+    count = len(people) // frames
+    keys = _Keys.draw(rng, frames)
+    rows = keys.rows(count)
+    told = simulate_hints(network, body, *(part[rows] for part in keypoints), people[rows], noise, rng)
+    truth = normalised_places(true_hints(people))
+    error = (told[..., :3] - truth[rows]).unflatten(0, (count, -1))
+    sure = told[..., 3].unflatten(0, (count, -1))
+    error = torch.lerp(error[:, keys.before], error[:, keys.before + 1], keys.fraction[:, None, None])
+    error = error + rng.uniform(*HINT_SHIVER_M, count, 1, 1, 1) * rng.normal(1.0, *error.shape)
+    is_near = (keys.fraction < 0.5)[:, None]
+    sure = torch.where(is_near, sure[:, keys.before], sure[:, keys.before + 1])
+    is_whole = (sure[..., list(WHOLE_JOINTS)] >= WHOLE_MIN).all(-1) & rng.coin(HINTED_RATE, count, 1)
+    hints = torch.cat([truth + error.flatten(0, 1), sure.flatten(0, 1)[..., None]], dim=-1)
+    return hints * is_whole.flatten()[:, None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Rows of a clip at which errors are drawn, and where its other rows lie between them."""
+
+    places: Tensor  # (K,) int64
+    before: Tensor  # (T,) int64, the last key at or before a row, but never the very last
+    fraction: Tensor  # (T,) of the way to the next key
+
+    @classmethod
+    def draw(cls, rng: Rng, frames: int) -> _Keys:
+        step = KEY_STEPS[int(rng.integers(len(KEY_STEPS), 1))]
+        places, every = torch.tensor(sorted({*range(0, frames, step), frames - 1})), torch.arange(frames)
+        before = (torch.searchsorted(places, every, right=True) - 1).clamp(0, len(places) - 2)
+        return cls(places, before, (every - places[before]) / (places[before + 1] - places[before]))
+
+    def rows(self, count: int) -> Tensor:
+        """Return which rows of `count` clips, one after the other, are keys."""
+        frames = len(self.before)
+        return (torch.arange(count)[:, None] * frames + self.places).flatten()
+
+
+def _inputs(keypoints: np.ndarray, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the squares (R, 3), the joints (R, 30, 2) in grid cells and confidence (R, 30, 1) of a run."""
     half = 0.5 * crops.box_px[:, None]
     boxes = torch.cat([crops.box_centre_px - half, crops.box_centre_px + half], dim=1).numpy()
     squares = square_box(keypoints, boxes, CONFIDENCE_MIN, 1.2)
     joints, confidence = to_dpmesh30(keypoints)
     grid = to_crop(joints, squares[:, :2], squares[:, 2], LATENT_PX).astype(np.float32)
     given = (confidence >= CONFIDENCE_MIN) & ((grid >= 0) & (grid < LATENT_PX)).all(-1)
-    mask = torch.from_numpy((given * confidence)[..., None].astype(np.float32))
-    output = network.forward(None, torch.from_numpy(np.where(given[..., None], grid, 0.0)), mask)
-    rotation = output.pose.float()
-    turn = ray_rotation(torch.from_numpy(squares[:, :2]), crops.focal_px, crops.principal_px)
-    rotation = torch.cat([(turn @ rotation[:, 0])[:, None], rotation[:, 1:]], dim=1)
-    seen = (keypoints[..., 2] >= CONFIDENCE_MIN).sum(1) >= KEYPOINTS_MIN
-    pose = (matrix_to_axis_angle(rotation).numpy() * seen[:, None, None]).astype(np.float32)
-    betas = (output.betas.float().numpy() * seen[:, None]).astype(np.float32)
-    return keypoints * seen[:, None, None], pose, betas, seen
+    mask = (given * confidence)[..., None].astype(np.float32)
+    return tuple(torch.from_numpy(part) for part in (squares, np.where(given[..., None], grid, 0.0), mask))

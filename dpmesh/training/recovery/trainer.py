@@ -9,8 +9,8 @@ from torch import Tensor
 from configs.errors import InputError
 from dpmesh.body import BodyModel
 from dpmesh.network.model import DPMesh
-from dpmesh.training.engine.checkpoint import read_config
-from dpmesh.training.engine.loop import Loop, LoopPlan, take_over
+from dpmesh.training.engine.checkpoint import read_config, take_over
+from dpmesh.training.engine.loop import Loop, LoopPlan
 from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.posefix import PoseFixNoise
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise, NoiseMix

@@ -21,8 +21,8 @@ from dpmesh.training.commands.train_autoencoder import main as train_autoencoder
 from dpmesh.training.commands.train_diffusion import main as train_diffusion
 from dpmesh.training.commands.train_recovery import main as train_recovery
 from dpmesh.training.diffusion.trainer import DiffusionTraining, PoseDiffusion
-from dpmesh.training.engine.checkpoint import CHECKPOINT, read_checkpoint
-from dpmesh.training.engine.loop import LoopPlan, take_over
+from dpmesh.training.engine.checkpoint import CHECKPOINT, read_checkpoint, take_over
+from dpmesh.training.engine.loop import LoopPlan
 from dpmesh.training.engine.schedule import Schedule
 from dpmesh.training.recovery.crops import CropShards
 

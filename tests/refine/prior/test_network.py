@@ -11,9 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from configs.errors import WeightsError
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
-from refine.prior.conditions import MotionConditions
+from refine.prior.conditions import BONE_COUNT, NUMBERS, MotionConditions
 from refine.prior.network import MotionPrior
 from refine.prior.posterior_mean import describe, with_posterior_mean
+from refine.rows.bones import bone_directions
 from refine.rows.types import TrackRows, ViewRows
 from refine.rows.windows import Window
 
@@ -39,6 +40,29 @@ def ask(prior: MotionPrior, conditions: MotionConditions, **kwargs: torch.Tensor
     times = torch.full((len(conditions.recovered),), LAST)
     with torch.no_grad():
         return prior.forward(torch.zeros_like(conditions.recovered), times, conditions, **kwargs)[0]
+
+
+def test_bones_are_told_in_window_axes_to_a_prior_that_reads_them(prior: MotionPrior, make_scene: Callable) -> None:
+    track = make_scene(12).track
+    hints = np.zeros((12, 12, 4), np.float32)
+    hints[:, :, :3], hints[3:, :, 3] = np.random.default_rng(0).normal(size=(12, 3)), 0.8
+    given = told(replace(track, views=(replace(track.views[0], hints=hints),)))
+    bones = given.numbers[0, :, NUMBERS:]
+    directions, weights = bones[:, :-BONE_COUNT].unflatten(-1, (BONE_COUNT, 3)), bones[:, -BONE_COUNT:]
+    assert not bones[:3].any() and (weights[3:] == 0.8).all()
+    torch.testing.assert_close(directions[3:].norm(dim=-1), weights[3:], atol=1e-5, rtol=0)
+    found = bone_directions(hints[5:6], track.views[0].keypoints[5:6], *camera_of(track)).directions[0]
+    in_camera = given.camera_from_window[0] @ directions[5].mT / 0.8
+    np.testing.assert_allclose(in_camera.mT, found, atol=1e-5)
+    assert torch.equal(ask(prior, given), ask(prior, told(track)))
+    torch.manual_seed(0)
+    reader = MotionPrior(width=16, layers=2, heads=2, has_bones=True)
+    torch.nn.init.normal_(reader.change.weight)
+    assert not torch.allclose(ask(reader, given), ask(reader, told(track)))
+
+
+def camera_of(track: TrackRows) -> tuple[np.ndarray, np.ndarray]:
+    return track.views[0].focal_px[5:6], track.views[0].principal_px[5:6]
 
 
 def test_window_axes_and_back_leave_poses_as_they_were(make_scene: Callable) -> None:

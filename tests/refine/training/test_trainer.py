@@ -12,13 +12,14 @@ from dpmesh.body import BodyModel, load_body
 from dpmesh.training.engine.checkpoint import CHECKPOINT, read_averaged
 from dpmesh.training.engine.loop import LoopPlan
 from dpmesh.training.engine.schedule import Schedule
+from refine.prior.conditions import BONE_NUMBERS
 from refine.prior.network import MotionPrior
 from refine.training import command
 from refine.training.shards import MotionShards
 from refine.training.trainer import PriorTraining
 
 BUNDLED = Path(str(files("refine"))) / "data" / "motion_prior"
-SMALL = {"width": 16, "layers": 1, "heads": 2}
+SMALL = {"width": 16, "layers": 1, "heads": 2, "has_bones": True}
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +122,19 @@ def test_the_bundled_prior_can_be_trained_on(
     monkeypatch.setattr("sys.argv", ["training", *words])
     assert command.main() == 0
     made, bundled = read_averaged(tmp_path / CHECKPOINT), read_averaged(BUNDLED)
-    moved = torch.stack([(made[name] - bundled[name]).abs().max() for name in bundled])
+    moved = torch.stack([(made[name][..., : old.shape[-1]] - old).abs().max() for name, old in bundled.items()])
     assert 0 < moved.max() < 1e-2, "one step from where the bundled weights are"
+
+
+def test_a_prior_that_read_no_bones_goes_on_with_them(folder: Path, body: BodyModel, tmp_path: Path) -> None:
+    plan = LoopPlan(Schedule(3e-3, 1, warm_up_steps=1), batch_rows=2, is_bfloat16=False, average_decay=0.9)
+    before = SMALL | {"has_bones": False}
+    PriorTraining(MotionPrior(**before), body, plan, tmp_path / "old", config=before).train(MotionShards(folder), None)
+    training = PriorTraining(MotionPrior(**SMALL), body, plan, tmp_path / "new", config=SMALL)
+    training.start_from(tmp_path / "old" / CHECKPOINT)
+    old, new = read_averaged(tmp_path / "old" / CHECKPOINT)["told.weight"], training.network.told.weight
+    assert torch.equal(new[:, : old.shape[1]], old) and not new[:, old.shape[1] :].any()
+    assert new.shape[1] - old.shape[1] == BONE_NUMBERS
 
 
 def test_a_cut_shard_is_named(folder: Path, tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from configs.errors import InputError, RunError
 from configs.lock import locked
 from dpmesh.training.commands.options import run_command
-from dpmesh.training.engine.checkpoint import read_checkpoint
+from dpmesh.training.engine.checkpoint import read_checkpoint, take_over
 from dpmesh.training.engine.curves import draw_curves
-from dpmesh.training.engine.loop import Loop, LoopPlan, take_over
+from dpmesh.training.engine.loop import Loop, LoopPlan
 from dpmesh.training.engine.schedule import Schedule
 
 

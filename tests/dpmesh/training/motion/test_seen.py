@@ -15,6 +15,7 @@ from dpmesh.training.engine.rng import Rng
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import RATES_HZ, Clips, draw_clips
 from dpmesh.training.motion.seen import SimulatedMotion, see
+from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise
 
 FRAMES, RATE_HZ = 24, 30.0
@@ -99,6 +100,25 @@ def test_errors_last_and_rows_without_keypoints_are_not_observed(
     empty = noisy.keypoints[..., 2].max(-1) == 0
     assert empty.any() and not noisy.is_observed[empty].any() and not noisy.recovered[~noisy.is_observed].any()
     assert smpl24_confidence(noisy.keypoints[noisy.is_observed]).max(1).min() >= 0.3
+
+
+def test_hints_follow_the_truth_and_help_those_who_are_told_them(
+    bank: PoseBank, body: BodyModel, network: DPMesh
+) -> None:
+    exact = HintNoise(
+        told=(1.0, 1.0, 1.0), shared=(0.0, 0.0, 0.0), bias=((0.0,) * 3,) * 12, common=((0.0,),) * 36,
+        own=((0.0,) * 3,) * 12, amplitudes=(1.0,), visibility_factors=(1.0,) * 5,
+        visibility_shares=((0.0, 0.0, 0.0, 0.0, 1.0),) * 3,
+    )  # fmt: skip
+    clips, noise = clips_of(bank), KeypointNoise()
+    without = see(clips, body, network, noise, Rng((3, 1)))
+    told = see(clips, body, network, noise, Rng((3, 1)), exact)
+    assert not without.hints.any() and np.array_equal(told.keypoints, without.keypoints)
+    is_told = told.hints[..., 3].any(-1)
+    assert 0.3 < is_told[told.is_observed].mean() < 1.0 and not told.hints[~told.is_observed].any()
+    assert np.array_equal(told.recovered[~is_told], without.recovered[~is_told])
+    wrong = [np.abs(seen.recovered - seen.pose)[is_told][:, 1:].mean() for seen in (told, without)]
+    assert wrong[0] < wrong[1]
 
 
 def test_joined_parts_hold_the_rows_of_both(bank: PoseBank, body: BodyModel, network: DPMesh) -> None:

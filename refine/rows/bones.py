@@ -9,6 +9,7 @@ from torch import Tensor
 
 from configs.checks import Shaped
 from dpmesh.geometry.camera import ray_rotation
+from refine.rows.types import ViewRows
 
 HINT_NAMES = tuple(
     f"{side}_{part}"
@@ -33,6 +34,10 @@ class BoneDirections(Shaped):
     directions: Annotated[np.ndarray, "R", 12, 3]  # float32, of length 1; one per bone of `BONES`
     weights: Annotated[np.ndarray, "R", 12]  # float32, 0 to 1; 0 where a joint is not given
 
+    def to_numbers(self) -> np.ndarray:
+        """Return both as (R, 12, 4)."""
+        return np.concatenate([self.directions, self.weights[..., None]], axis=-1)
+
 
 def bone_directions(
     hints: np.ndarray, keypoints: np.ndarray, focal_px: np.ndarray, principal_px: np.ndarray
@@ -54,6 +59,14 @@ def bone_directions(
     is_given = (visibility >= VISIBILITY_MIN) & (length >= LENGTH_MIN_M) & is_seen.any(axis=1)
     directions = bones / np.maximum(length, LENGTH_MIN_M)[..., None] @ turn.transpose(0, 2, 1)
     return BoneDirections(directions.astype(np.float32), np.where(is_given, visibility, 0.0).astype(np.float32))
+
+
+def bones_of(view: ViewRows, rows: slice) -> np.ndarray:
+    """Return directions and weights (T, 12, 4) of some rows of a view; weights are 0 where it has no hints."""
+    if view.hints is None:
+        return np.zeros((len(view.keypoints[rows]), len(BONES), 4), np.float32)
+    camera = view.focal_px[rows], view.principal_px[rows]
+    return bone_directions(view.hints[rows], view.keypoints[rows], *camera).to_numbers()
 
 
 def bone_residuals(points: Tensor, directions: Tensor, outlier_rad: float) -> Tensor:

@@ -10,8 +10,8 @@ import torch
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
 from dpmesh.geometry.camera import ray_rotation
-from refine.fit.bones import BONES, HINT_NAMES, bone_directions, bone_residuals
 from refine.fit.solver import refine_tracks
+from refine.rows.bones import BONES, HINT_NAMES, bone_directions, bone_residuals
 
 FOCAL, PRINCIPAL = np.array([1000.0]), np.array([[500.0, 400.0]])
 
