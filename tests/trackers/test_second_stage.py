@@ -8,7 +8,7 @@ import pytest
 from trackers.blazepose.estimator import Landmarks
 from trackers.blazepose.keypoints import LAYOUT
 from trackers.blazepose.regions import Regions
-from trackers.second_stage import SecondStage
+from trackers.second_stage import SecondStage, hints_apart_m
 from trackers.types import Detections, no_detections
 
 IMAGE = np.zeros((400, 400, 3), np.uint8)
@@ -21,8 +21,11 @@ POINTS = np.array(
 class Eyes:
     """Stands for the network: sees the same person wherever it looks, and counts how often."""
 
-    def __init__(self, shift_px: float = 2.0, score: float = 1.0, shown: float = 0.9, step_px: float = 0.0) -> None:
+    def __init__(
+        self, shift_px: float = 2.0, score: float = 1.0, shown: float = 0.9, step_px: float = 0.0, turn: float = 1.0
+    ) -> None:
         self.shift_px, self.score, self.shown, self.step_px = shift_px, score, shown, step_px
+        self.turn = turn
         self.looks: list[int] = []
 
     def estimate(self, images: list[np.ndarray], image_row: np.ndarray, regions: Regions) -> Landmarks:
@@ -32,12 +35,14 @@ class Eyes:
         rows = np.array(LAYOUT.rows)
         points[:, rows[:17]] = POINTS + self.shift_px
         sure = np.full((count, 33), self.shown, np.float32)
+        world = np.zeros((count, 33, 3), np.float32)
+        world[:, rows[:17], :2] = (POINTS - POINTS[11:13].mean(axis=0)) * (0.01 * self.turn, 0.01)
         return Landmarks(
             points=points,
             visibility=sure,
             presence=sure,
             certainty=sure,
-            world=np.ones((count, 33, 3), np.float32),
+            world=world,
             scores=np.full(count, self.score, np.float32),
             next_regions=Regions(regions.centres_px + self.step_px, regions.sides_px, regions.turns_rad),
         )
@@ -98,6 +103,23 @@ def test_a_region_far_off_is_looked_at_again() -> None:
 def test_hints_need_hips_and_knees() -> None:
     (found,) = refine(Eyes(shown=0.4), people())
     assert found.hints is not None and not found.hints.any()
+
+
+def test_hints_that_do_not_project_where_the_keypoints_are_are_left_out() -> None:
+    (right,), (mirrored,) = refine(Eyes(), people()), refine(Eyes(turn=-1.0), people())
+    assert right.hints[0, :, 3].all() and not mirrored.hints.any()
+    assert np.array_equal(right.keypoints, mirrored.keypoints), "the keypoints themselves agree"
+
+
+def test_how_far_hints_are_apart_does_not_depend_on_place_and_size() -> None:
+    keypoints = np.concatenate([POINTS[5:], np.ones((12, 1), np.float32)], axis=1)[None]
+    hints = np.concatenate([(POINTS[5:] - 150) / 80, np.zeros((12, 1)), np.ones((12, 1))], axis=1)[None]
+    assert hints_apart_m(hints, keypoints)[0] < 1e-6
+    moved = hints.copy()
+    moved[0, 4, 0] += 0.3
+    assert 0.05 < hints_apart_m(moved, keypoints)[0] < 0.3 / np.sqrt(12)
+    moved[0, :10, 3] = 0.0
+    assert hints_apart_m(moved, keypoints)[0] == np.inf
 
 
 def test_a_detector_of_boxes_alone_gets_its_keypoints_here() -> None:
