@@ -205,17 +205,20 @@ def edit(
         raise typer.Exit(exit_code([done.result]))
 
 
-@app.command(short_help="Show what a run or a motion file contains.")
+@app.command(short_help="Show what a run, a motion file or a capture contains.")
 def inspect(
-    path: Annotated[Path, typer.Argument(help="a run's folder, or one motion file")],
-    sheet: Annotated[Path | None, typer.Option(help="also write frames of the overlay into this image")] = None,
+    path: Annotated[Path, typer.Argument(help="a run's folder, one motion file, or the folder of a capture")],
+    sheet: Annotated[
+        Path | None, typer.Option(help="also write an image: frames of the overlay, or a plan of the capture's rig")
+    ] = None,
     frames: Annotated[int, typer.Option(min=1, help="how many frames the image shows")] = 12,
+    calibration: Annotated[Path | None, typer.Option(help="of the capture; else the one in its folder")] = None,
 ) -> None:
-    """Show what a run or a motion file contains."""
+    """Show what a run, a motion file or a capture contains."""
     _configure_log(False)
     from pipeline.cli.inspection import inspect_path
 
-    inspect_path(path, sheet, frames)
+    inspect_path(path, sheet, frames, calibration)
 
 
 @app.command(short_help="Check what this machine can do.")

@@ -1,21 +1,26 @@
-"""`dpmesh-video inspect`: what is in a run or in a motion file."""
+"""`dpmesh-video inspect`: what is in a run, a motion file or a capture."""
 
 from pathlib import Path
 
 from configs.errors import InputError
+from pipeline.capture.calibration import has_calibration
+from pipeline.cli.capture_inspection import inspect_capture
 from pipeline.cli.tables import print_table, say
 from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import read_record
 
 
-def inspect_path(path: Path, sheet: Path | None = None, frame_count: int = 12) -> None:
-    """Print what is in a run's folder or in a motion file.
+def inspect_path(
+    path: Path, sheet: Path | None = None, frame_count: int = 12, calibration: Path | None = None
+) -> None:
+    """Print what is in a run's folder, in a motion file or in a capture.
 
     Args:
-        sheet: where to write an image with `frame_count` frames of the run's overlay.
+        sheet: where to write an image with `frame_count` frames of the run's overlay, or a plan of the capture's rig.
+        calibration: of the capture; None takes the one in its folder.
 
     Raises:
-        InputError: the path is neither, what it holds is damaged, or an image is asked for and there is no overlay.
+        InputError: the path is none of them, or damaged, or an image is asked for and there is no overlay.
     """
     if path.is_dir() and RunFolder(path).record.is_file():
         _inspect_run(path)
@@ -25,8 +30,13 @@ def inspect_path(path: Path, sheet: Path | None = None, frame_count: int = 12) -
         if sheet is not None:
             raise InputError(f"{path}: a motion file has no overlay for --sheet; give the run's folder")
         _inspect_motion(path)
+    elif path.is_dir() and (calibration is not None or has_calibration(path)):
+        inspect_capture(path, calibration, sheet)
     else:
-        raise InputError(f"{path}: neither a run's folder (with run.json) nor a motion file (.npz); check the path")
+        raise InputError(
+            f"{path}: neither a run's folder (with run.json), nor a motion file (.npz), nor a capture's folder (with "
+            "a calibration); check the path"
+        )
 
 
 def _inspect_run(folder: Path) -> None:

@@ -11,8 +11,10 @@ from configs.files import check_is_folder
 from configs.schema import RecoverSettings, RunSettings
 from configs.threads import use_one_thread_each
 from dpmesh.body import BodyModel
+from pipeline.capture import Camera, find_capture
+from pipeline.capture.capture import check_video
 from pipeline.device import choose_device
-from pipeline.evaluation.capture import CaptureCamera, compare_with_capture, read_capture
+from pipeline.evaluation.capture import REFERENCE_FILE, compare_with_capture, read_reference
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.motions import simulated_people
 from pipeline.evaluation.sequences import compare_with_truth, find_sequences, split_by_truth
@@ -40,6 +42,9 @@ class Measured:
         return self.comparison is not None and not self.problem
 
 
+EACH = "each"  # camera of a capture
+
+
 class _RunFailedError(Exception):
     """A run failed; whoever listens to runs has heard why."""
 
@@ -50,7 +55,7 @@ def evaluate_capture(
     settings: RunSettings,
     modes: Sequence[str],
     *,
-    camera: str = "each",
+    camera: str = EACH,
     calibration: Path | None = None,
     on_done: OnDone = lambda result: None,
 ) -> Iterator[Measured]:
@@ -67,19 +72,21 @@ def evaluate_capture(
         InputError: the folder is no capture.
     """
     check_is_folder(folder)
-    capture = read_capture(folder, calibration)
+    capture, joints_m = find_capture(folder, calibration), read_reference(folder / REFERENCE_FILE)
+    cameras = capture.cameras if camera == EACH else capture.choose([camera])
 
-    def measure(chosen: CaptureCamera) -> tuple[Comparison, str]:
-        chosen.check_video()
+    def measure(chosen: Camera) -> tuple[Comparison, str]:
+        video = capture.videos[chosen.name]
+        check_video(chosen, video)
         runs: dict[str, list[MotionTrack]] = {}
         problem = ""
         for mode in modes:  # what comes before refinement runs once
-            done = _run(chosen.video, output, with_mode(with_focal(settings, chosen.focal_px), mode), on_done)
+            done = _run(video, output, with_mode(with_focal(settings, chosen.focal_px), mode), on_done)
             problem, run = problem or done.problem, done.open()
             runs[mode] = list(run.tracks())
-        return compare_with_capture(runs, run.body, chosen, capture.joints_m), problem
+        return compare_with_capture(runs, run.body, chosen, joints_m), problem
 
-    return _each((chosen.name, partial(measure, chosen)) for chosen in capture.choose(camera))
+    return _each((chosen.name, partial(measure, chosen)) for chosen in cameras)
 
 
 def evaluate_sequences(

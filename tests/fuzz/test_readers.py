@@ -143,16 +143,15 @@ def test_edits(reads: Callable[..., None]) -> None:
 
 
 def test_calibrations(reads: Callable[..., None], room: Path, tmp_path: Path) -> None:
-    from pipeline.evaluation.capture import read_capture
+    from pipeline.capture import find_capture
 
     (tmp_path / "clip.mp4").symlink_to(room / "clip.mp4")
-    (tmp_path / "reference_3d_coco17.npz").write_bytes(npz({"kp3d_smooth": np.zeros((1, FRAMES, 17, 3))}))
     camera = {"name": "clip", "K": np.diag([80.0, 80, 1]).tolist(), "R": np.eye(3).tolist(), "t": [0.0, 0, 3]}
 
     @many
     @given(bad_json({"cameras": [camera | {"size": [SIZE, SIZE], "dist": [0.0] * 5}]}))
     def check(data: bytes) -> None:
-        reads("calibration.json", data, lambda path: read_capture(path.parent))
+        reads("calibration.json", data, lambda path: find_capture(path.parent))
 
     check()
 

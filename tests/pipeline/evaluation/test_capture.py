@@ -7,7 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from configs.errors import InputError
-from pipeline.evaluation.capture import compare_with_capture, read_capture
+from pipeline.capture import Camera, find_capture
+from pipeline.capture.capture import check_video
+from pipeline.evaluation.capture import REFERENCE_FILE, compare_with_capture, read_reference
 from pipeline.evaluation.comparison import comparison_rows
 from pipeline.flow.atomic import write_npz
 from pipeline.media import VideoWriter
@@ -33,21 +35,19 @@ def folder(tmp_path: Path, track: MotionTrack, stick_body) -> Path:
         (tmp_path / name).write_text(json.dumps({"cameras": cameras}))
     (tmp_path / "cam01.mp4").touch()
     joints = joint_positions(stick_body, track.pose, track.betas, track.trans, "coco17")
-    write_npz(tmp_path / "reference_3d_coco17.npz", {"kp3d_smooth": ((joints - SHIFT) @ TURN)[None]})
+    write_npz(tmp_path / REFERENCE_FILE, {"kp3d_smooth": ((joints - SHIFT) @ TURN)[None]})
     return tmp_path
 
 
-def test_only_cameras_with_a_video_are_read(folder: Path) -> None:
-    capture = read_capture(folder)
-    assert [camera.name for camera in capture.choose("each")] == ["cam01"]
-    assert capture.cameras[0].focal_px == 505 and capture.cameras[0].video == folder / "cam01.mp4"
-    with pytest.raises(InputError, match="no camera 'cam02' with a video; there are cam01"):
-        capture.choose("cam02")
+def read(folder: Path) -> tuple[Camera, np.ndarray]:
+    """Return the camera with a video, and the reference."""
+    return find_capture(folder).cameras[0], read_reference(folder / REFERENCE_FILE)
 
 
 def test_a_run_that_shows_the_reference_has_no_error(folder: Path, track: MotionTrack, stick_body) -> None:
-    capture = read_capture(folder)
-    result = compare_with_capture({"off": [track]}, stick_body, capture.cameras[0], capture.joints_m)
+    camera, joints_m = read(folder)
+    assert camera.focal_px == 505
+    result = compare_with_capture({"off": [track]}, stick_body, camera, joints_m)
     errors = result.by_mode["off"]
     assert (result.wanted, result.found, len(errors.mpjpe_mm)) == (20, 20, 20)
     assert max(errors.mpjpe_mm.max(), errors.pa_mpjpe_mm.max()) < 0.01
@@ -58,43 +58,28 @@ def test_a_run_that_shows_the_reference_has_no_error(folder: Path, track: Motion
 def test_a_reference_turned_against_the_run_has_no_error_after_alignment_alone(
     folder: Path, track: MotionTrack, stick_body
 ) -> None:
-    capture = read_capture(folder)
-    middle = capture.joints_m.mean(axis=(1, 2), keepdims=True)
-    turned = (capture.joints_m - middle) @ Rotation.from_euler("y", 0.2).as_matrix() + middle
-    errors = compare_with_capture({"off": [track]}, stick_body, capture.cameras[0], turned).by_mode["off"]
+    camera, joints_m = read(folder)
+    middle = joints_m.mean(axis=(1, 2), keepdims=True)
+    turned = (joints_m - middle) @ Rotation.from_euler("y", 0.2).as_matrix() + middle
+    errors = compare_with_capture({"off": [track]}, stick_body, camera, turned).by_mode["off"]
     assert errors.pa_mpjpe_mm.max() < 0.01 and errors.mpjpe_mm.mean() > 10
 
 
 def test_frames_without_a_body_joint_of_the_reference_do_not_count(
     folder: Path, track: MotionTrack, stick_body
 ) -> None:
-    capture = read_capture(folder)
-    reference = capture.joints_m.copy()
+    camera, reference = read(folder)
     reference[0, 3, 9], reference[0, 5, 0] = np.nan, np.nan  # a wrist, and a nose, which is not compared
-    result = compare_with_capture({"off": [track]}, stick_body, capture.cameras[0], reference)
+    result = compare_with_capture({"off": [track]}, stick_body, camera, reference)
     assert result.wanted == 19 and len(result.by_mode["off"].mpjpe_mm) == 19
-    nobody = compare_with_capture({"off": []}, stick_body, capture.cameras[0], reference)
+    nobody = compare_with_capture({"off": []}, stick_body, camera, reference)
     assert nobody.found == 0 and comparison_rows([nobody])[1][2:6] == ("0", "0.0 %", "-", "-")
 
 
-def test_what_is_no_capture_is_refused_with_its_reason(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
-        read_capture(tmp_path / "nowhere")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with pytest.raises(InputError, match="holds no calibration"):
-        read_capture(empty)
-    broken = folder / "broken.json"
-    broken.write_text('{"cameras": [{"name": "cam01", "K": [[1]]}]}')
-    with pytest.raises(InputError, match=r"broken\.json: no calibration of this layout"):
-        read_capture(folder, broken)
-    (folder / "cam01.mp4").rename(folder / "left.mp4")
-    with pytest.raises(InputError, match="no video is named after a camera"):
-        read_capture(folder)
-    (folder / "left.mp4").rename(folder / "cam01.mp4")
-    (folder / "reference_3d_coco17.npz").unlink()
+def test_a_capture_without_a_reference_is_refused(folder: Path) -> None:
+    (folder / REFERENCE_FILE).unlink()
     with pytest.raises(InputError, match="no 3D reference"):
-        read_capture(folder)
+        read_reference(folder / REFERENCE_FILE)
 
 
 def change_camera(folder: Path, **changes: object) -> None:
@@ -113,36 +98,28 @@ def change_camera(folder: Path, **changes: object) -> None:
         ({"R": (1.01 * np.eye(3)).tolist()}, "camera cam01: R .* is not a rotation"),
         ({"R": np.full((3, 3), np.nan).tolist()}, "camera cam01: R .* is not a rotation"),
         ({"t": [0, 0, float("inf")]}, "camera cam01: t is .*inf"),
-        ({"size": [640]}, "no calibration of this layout"),
+        ({"size": [640]}, "no calibration of a known layout"),
     ],
 )
 def test_a_camera_that_cannot_be_is_named(folder: Path, changes: dict[str, object], said: str) -> None:
     change_camera(folder, **changes)
     with pytest.raises(InputError, match=said):
-        read_capture(folder)
-
-
-def test_a_camera_that_is_there_twice_is_refused(folder: Path) -> None:
-    path = folder / "calibration_refined.json"
-    cameras = json.loads(path.read_text())["cameras"]
-    path.write_text(json.dumps({"cameras": [*cameras, cameras[0]]}))
-    with pytest.raises(InputError, match="camera cam01 is there twice"):
-        read_capture(folder)
+        find_capture(folder)
 
 
 def test_a_video_of_another_size_than_calibrated_is_refused(folder: Path) -> None:
     with VideoWriter(folder / "cam01.mp4", 96, 64, Fraction(25)) as video:
         video.write(np.zeros((64, 96, 3), np.uint8), 0.0)
-    read_capture(folder).cameras[0].check_video()  # the calibration does not tell its size
+    check_video(read(folder)[0], folder / "cam01.mp4")  # the calibration does not tell its size
     change_camera(folder, size=[96, 64])
-    read_capture(folder).cameras[0].check_video()
+    check_video(read(folder)[0], folder / "cam01.mp4")
     change_camera(folder, size=[192, 128])
     with pytest.raises(InputError, match=r"camera cam01: calibrated for size \[192, 128\], but .*cam01.mp4 has 96x64"):
-        read_capture(folder).cameras[0].check_video()
+        check_video(read(folder)[0], folder / "cam01.mp4")
 
 
 @pytest.mark.parametrize("shape", [(0, 20, 17, 3), (1, 0, 17, 3), (1, 20, 17, 3)])
 def test_a_reference_that_knows_nothing_is_refused(folder: Path, shape: tuple[int, ...]) -> None:
-    write_npz(folder / "reference_3d_coco17.npz", {"kp3d_smooth": np.full(shape, np.nan)})
+    write_npz(folder / REFERENCE_FILE, {"kp3d_smooth": np.full(shape, np.nan)})
     with pytest.raises(InputError, match="the reference holds nothing to compare"):
-        read_capture(folder)
+        read_reference(folder / REFERENCE_FILE)
