@@ -6,11 +6,11 @@ from pathlib import Path
 
 from configs.errors import InputError
 from pipeline.capture.camera import Camera
-from pipeline.capture.readers.colmap import IMAGES_FILE, read_colmap
-from pipeline.capture.readers.json_files import read_json_calibration
-from pipeline.capture.readers.opencv_yaml import EXTRINSIC_FILES, read_opencv_yaml
-from pipeline.capture.readers.qualisys import read_qualisys
-from pipeline.capture.readers.tables import read_tables
+from pipeline.capture.colmap import IMAGES_FILE, read_colmap
+from pipeline.capture.json_calibrations import read_json_calibration
+from pipeline.capture.opencv_yaml import EXTRINSIC_FILES, read_opencv_yaml
+from pipeline.capture.qualisys import read_qualisys
+from pipeline.capture.toml_calibrations import read_tables
 
 BYTES_MAX = 2**26
 CALIBRATION_FOLDERS = ("calibration", "sparse/0", "sparse")

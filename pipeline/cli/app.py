@@ -9,10 +9,10 @@ import typer
 
 from configs.errors import SettingsError
 from configs.log import log_to_stderr
-from pipeline.cli.evaluate_app import evaluate_app, print_truth
+from pipeline.cli.evaluate_app import PARTLY, evaluate_app, print_truth
 from pipeline.cli.options import Assignments, Detector, Model, Output, Preset
 from pipeline.cli.programs import add_programs
-from pipeline.cli.tables import print_table, report_result, say
+from pipeline.cli.tables import note, print_table, report_result, say
 from pipeline.cli.weights_app import weights_app
 
 if TYPE_CHECKING:
@@ -169,6 +169,48 @@ def demo(
             say(f"motion   {path}")
         say(f"overlay  {files.overlay}")
     raise typer.Exit(code)
+
+
+@app.command(short_help="Turn several calibrated views into one motion per person.")
+def multiview(
+    folder: Annotated[Path, typer.Argument(help="a capture: the calibration and a video per camera")],
+    output: Output = Path("out"),
+    cameras: Annotated[str | None, typer.Option(help="names, such as cam01,cam02; else all with a video")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="else the one in the folder")] = None,
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
+    model: Model = None,
+    refine: Annotated[str | None, typer.Option(help="off, smooth or fit (the default)")] = None,
+    start: Annotated[float | None, typer.Option(help="first second to read")] = None,
+    end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Turn the synchronised videos of several calibrated cameras into one motion file per person, in world metres."""
+    _configure_log(verbose)
+    from configs.read import read_settings
+
+    given = {
+        "detect.weights": detector,
+        "recover.model": model,
+        "refine.mode": refine,
+        "decode.start_s": start,
+        "decode.end_s": end,
+    }
+    settings = read_settings(preset, given, assignments or [])
+    from pipeline.capture import find_capture
+
+    capture = find_capture(folder, calibration)
+    for line in (*capture.calibration.notes, *capture.notes):
+        note(line)
+    from pipeline.multiview.run import run_capture
+
+    names = cameras.split(",") if cameras else None
+    done = run_capture(capture, output, settings, names=names, on_view=report_result)
+    if done.problem:
+        note(f"warning: {done.problem}")
+    say(f"{done.folder}  {done.person_count} people from {len(done.views)} views  {done.frame_count} frames")
+    raise typer.Exit(PARTLY if done.problem else 0)
 
 
 @app.command(short_help="Correct who is who in a finished run.")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from configs.errors import InputError
 from pipeline.capture import Camera, find_capture, read_calibration
-from pipeline.capture.calibration_units import rig_span_m
 from pipeline.capture.plan import write_rig_picture
+from pipeline.capture.units import rig_span_m
 from pipeline.cli.tables import print_table, say
 from pipeline.media import probe
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from configs.json_files import read_json
-from pipeline.capture.calibration_units import METRES_PER, Y_DOWN_TO_Z_UP
 from pipeline.capture.camera import Camera
+from pipeline.capture.units import METRES_PER, Y_DOWN_TO_Z_UP
 
 BYTES_MAX = 2**26
 HD = "hd"

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.capture.calibration_units import guess_metres
 from pipeline.capture.camera import Camera
+from pipeline.capture.units import guess_metres
 
 
 def read_tables(path: Path) -> tuple[str, list[Camera], list[str]]:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from configs.errors import InputError
-from pipeline.capture.calibration_units import guess_metres
 from pipeline.capture.camera import Camera
+from pipeline.capture.units import guess_metres
 
 EXTRINSIC_FILES = ("extri.yml", "extri.yaml")
 

@@ -1,1 +1,0 @@
-"""One module per family of calibration files; each returns the layout's name, the cameras and what was assumed."""

@@ -1,0 +1,149 @@
+"""One motion per person from all views: triangulated joints place the bodies that each view recovered, and the fit
+meets the keypoints of every camera.
+
+Rig axes are those of a level camera at the world's origin (x right, y down, z forward), so that everything behind the
+fit sees them as it sees those of a single camera.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from configs.checks import Shaped
+from configs.schema import LinkSettings
+from dpmesh.body import BodyModel
+from dpmesh.geometry.align import find_similarity
+from dpmesh.keypoints import smpl24_confidence
+from pipeline.motion.posing import joint_positions, pelvis_of
+from pipeline.motion.world import WORLD_FROM_CAM
+from pipeline.multiview.association import Person
+from pipeline.multiview.triangulation import triangulate
+from pipeline.multiview.views import View, pinhole_keypoints
+from refine.rows.gaps import find_gaps, interpolate_linear, interpolate_rotations
+from refine.rows.shape import shape_of_person
+from refine.rows.types import TrackRows, ViewRows
+
+SCORE_MIN = 0.3
+ALIGNED_JOINTS_MIN = 6  # triangulated joints that place a body
+POSE_SIGMA_M = 0.06  # distance from the triangulated joints at which a view's body counts 1/e
+RIG_FROM_WORLD = WORLD_FROM_CAM[:3, :3].T
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings(Shaped):
+    """One person in all views, at the frames in which any of them sees them."""
+
+    frame_index: Annotated[np.ndarray, "T"]  # int64, increasing
+    time_s: Annotated[np.ndarray, "T"]  # float64
+    rows: Annotated[np.ndarray, "T", "V"]  # int64, row of each view's observations; -1: not seen
+    joints_m: Annotated[np.ndarray, "T", 17, 3]  # float64, triangulated, world; NaN where fewer than two views tell
+    view_count: Annotated[np.ndarray, "T", 17]  # int64, rays that meet there
+
+
+def sightings_of(person: Person, views: Sequence[View], rate_hz: float) -> Sightings:
+    """Return where the joints of a person are, frame by frame."""
+    frames = np.unique(np.concatenate([views[node.view].rows.frame_index[node.rows] for node in person.nodes]))
+    rows = np.stack([person.rows_of(k, frames, view.rows.frame_index) for k, view in enumerate(views)], axis=1)
+    told = [view.at(rows[:, k]) for k, view in enumerate(views)]
+    rays, weights = (np.stack(part, axis=2) for part in zip(*told, strict=True))
+    weights = np.where(weights >= SCORE_MIN, weights, 0.0)
+    cameras = [view.camera for view in views]
+    count = len(frames)
+    points = triangulate(cameras, rays.reshape(count * 17, -1, 2), weights.reshape(count * 17, -1))
+    joints, used = points.places_m.reshape(count, 17, 3), points.is_used.reshape(count, 17, -1)
+    return Sightings(frames, frames / rate_hz, rows, joints, used.sum(axis=2))
+
+
+def track_rows(
+    seen: Sightings, views: Sequence[View], body: BodyModel, link: LinkSettings
+) -> tuple[TrackRows, np.ndarray]:
+    """Return a person's track in rig axes for the fit, with every camera's keypoints; and its frames (T,)."""
+    betas = _shape(seen, views)
+    pose, trans = _bodies(seen, views, body, betas)
+    filled = find_gaps(seen.frame_index, seen.time_s, link.gap_max_s)
+    pelvis = pelvis_of(body, betas).astype(np.float32)
+    source, is_observed = filled.source_row, filled.is_observed
+    cameras = []
+    for number, view in enumerate(views):
+        rows = np.where(is_observed, seen.rows[source, number], -1)
+        camera, count = view.camera, len(source)
+        cameras.append(
+            ViewRows(
+                keypoints=pinhole_keypoints(view, rows),
+                focal_px=np.full(count, camera.focal_px, np.float32),
+                principal_px=np.tile(camera.matrix[:2, 2], (count, 1)).astype(np.float32),
+                rotation=camera.rotation @ RIG_FROM_WORLD.T,
+                shift_m=camera.translation_m,
+            )
+        )
+    sure = np.stack([smpl24_confidence(view.keypoints) for view in cameras]).max(axis=0)
+    track = TrackRows(
+        time_s=filled.time_s,
+        pose=interpolate_rotations(seen.time_s, pose, filled.time_s),
+        betas=betas,
+        trans=interpolate_linear(seen.time_s, trans + pelvis, filled.time_s) - pelvis,
+        joint_confidence=sure,
+        is_observed=is_observed,
+        views=tuple(cameras),
+    )
+    return track, filled.frame_index
+
+
+def _shape(seen: Sightings, views: Sequence[View]) -> np.ndarray:
+    betas, sure = [], []
+    for number, view in enumerate(views):
+        rows = seen.rows[seen.rows[:, number] >= 0, number]
+        betas.append(view.rows.betas[rows])
+        sure.append(view.rows.joint_confidence[rows].mean(axis=1))
+    return shape_of_person(np.concatenate(betas), np.concatenate(sure))
+
+
+def _bodies(
+    seen: Sightings, views: Sequence[View], body: BodyModel, betas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return poses (T, 24, 3) and translations (T, 3) in rig axes: the mean of the views' bodies, placed on the joints.
+
+    A view's body counts by how near its joints come to the triangulated ones; where too few of those are known, bodies
+    stay where their views put them.
+    """
+    count = len(seen.frame_index)
+    turns = np.zeros((count, 24, 3, 3))
+    places, total = np.zeros((count, 3)), np.zeros(count)
+    joints = seen.joints_m @ RIG_FROM_WORLD.T
+    known = np.isfinite(joints).all(axis=-1)
+    pelvis = pelvis_of(body, betas)
+    for number, view in enumerate(views):
+        at = np.flatnonzero(seen.rows[:, number] >= 0)
+        if not len(at):
+            continue
+        rows, camera = view.rows.take(seen.rows[at, number]), view.camera
+        to_rig = RIG_FROM_WORLD @ camera.rotation.T
+        own = Rotation.from_rotvec(rows.pose.reshape(-1, 3)).as_matrix().reshape(len(at), 24, 3, 3)
+        own[:, 0] = to_rig @ own[:, 0]
+        origin = (rows.trans + pelvis_of(body, rows.betas.mean(axis=0)) - camera.translation_m) @ to_rig.T
+        pose = Rotation.from_matrix(own.reshape(-1, 3, 3)).as_rotvec().reshape(len(at), 24, 3)
+        points = joint_positions(body, pose, betas, origin - pelvis, "coco17")
+        weight = np.full(len(at), 1e-3)
+        for row, frame in enumerate(at):
+            chosen = known[frame] & (np.arange(17) >= 5)  # a face is not where a body model has it
+            if chosen.sum() < ALIGNED_JOINTS_MIN:
+                continue
+            source, target = points[row, chosen], joints[frame, chosen]
+            turn = find_similarity(source[None], target[None]).rotation[0]
+            shift = target.mean(axis=0) - turn @ source.mean(axis=0)
+            left = np.linalg.norm(source @ turn.T + shift - target, axis=1).mean()
+            own[row, 0] = turn @ own[row, 0]
+            origin[row] = turn @ origin[row] + shift
+            weight[row] = 1e-3 + np.exp(-((left / POSE_SIGMA_M) ** 2))
+        turns[at] += weight[:, None, None, None] * own
+        places[at] += weight[:, None] * origin
+        total[at] += weight
+    left, _, right = np.linalg.svd(turns)
+    sign = np.ones((*turns.shape[:2], 3))
+    sign[..., 2] = np.linalg.det(left @ right)
+    mean = Rotation.from_matrix(((left * sign[..., None, :]) @ right).reshape(-1, 3, 3))
+    pose = mean.as_rotvec().reshape(count, 24, 3).astype(np.float32)
+    return pose, (places / total[:, None] - pelvis).astype(np.float32)

@@ -1,0 +1,291 @@
+"""From a capture to one motion file per person: each view is an ordinary run, then people are associated and fitted."""
+
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError, SettingsError
+from configs.schema import RunSettings
+from configs.threads import use_one_thread_each
+from configs.version import program_version
+from pipeline.capture import Camera, Capture
+from pipeline.capture.capture import check_video
+from pipeline.device import choose_device
+from pipeline.flow.attempt import Attempt
+from pipeline.flow.graph import Claim, Graph, Node
+from pipeline.flow.identity import code_identity
+from pipeline.flow.inputs import ClipInput
+from pipeline.flow.outputs import RunFolder
+from pipeline.flow.record import VideoRecord, check_owner, printable
+from pipeline.flow.store import ObservationStore
+from pipeline.media import probe
+from pipeline.models import Models, describe
+from pipeline.motion import write_motion
+from pipeline.motion.layouts import LayoutName
+from pipeline.motion.library import read_track, write_track
+from pipeline.motion.posing import pelvis_of
+from pipeline.multiview.association import Person, associate
+from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
+from pipeline.multiview.views import View, view_of
+from pipeline.run import ClipResult, run_found
+from pipeline.types import MotionTrack, concatenate_observations
+from refine.rows.smooth import smooth_track
+from refine.rows.types import TrackFit, TrackRows
+
+log = logging.getLogger(__name__)
+
+VIEWS = "views"
+MODES = ("off", "smooth", "fit")
+CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture")
+CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py")
+FOCAL_OF_RIG_PX = 1000.0  # rig axes are of no camera; motion files need one
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureResult:
+    """How the run of a capture ended."""
+
+    folder: Path
+    views: tuple[View, ...]
+    rate: Fraction
+    person_count: int
+    frame_count: int
+    seconds: float
+    problem: str  # which views could not be used, and why; empty: all were
+
+
+def run_capture(
+    capture: Capture,
+    output: Path,
+    settings: RunSettings,
+    *,
+    names: Sequence[str] | None = None,
+    has_progress: bool = True,
+    on_view: Callable[[ClipResult], None] = lambda result: None,
+) -> CaptureResult:
+    """Process the cameras of a capture and write one motion per person; what is there already is not made again.
+
+    A view that fails costs only itself, as long as two are left.
+
+    Args:
+        names: cameras to use; None: all with a video.
+        on_view: called with the run of each view as soon as it has ended.
+
+    Raises:
+        InputError: a camera is unknown, videos differ in frame rate, or fewer than two views can be used.
+        SettingsError: `refine.mode` is one for single cameras.
+    """
+    if settings.refine.mode not in MODES:
+        raise SettingsError(f"refine.mode {settings.refine.mode} is for one camera; choose {', '.join(MODES)}")
+    cameras = capture.cameras if names is None else capture.choose(names)
+    name = capture.folder.resolve().name
+    attempt = Attempt(name, output / name, settings)
+    with attempt.lock:
+        try:
+            return _process(capture, cameras, attempt, settings, has_progress, on_view)
+        except Exception as error:
+            attempt.fail(error)
+            raise
+        except BaseException:
+            attempt.stop()
+            raise
+
+
+def _process(
+    capture: Capture,
+    cameras: Sequence[Camera],
+    attempt: Attempt,
+    settings: RunSettings,
+    has_progress: bool,
+    on_view: Callable[[ClipResult], None],
+) -> CaptureResult:
+    path = capture.folder.resolve()
+    attempt.note(input=printable(path.name), path=printable(path), cwd=printable(Path.cwd()))
+    check_owner(attempt.folder, path)
+    attempt.is_owner = True
+    models = Models(settings, choose_device(settings.runtime.device))
+    attempt.note(models=describe(models))
+    attempt.begin()
+    views, problems, rates = [], [], {}
+    for camera in cameras:
+        try:
+            check_video(camera, capture.videos[camera.name])
+            rates[camera.name] = probe(capture.videos[camera.name]).rate
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        clip = ClipInput(capture.videos[camera.name], camera.name)
+        (result,) = run_found(
+            [clip], attempt.folder / VIEWS, _view_settings(settings, camera), has_progress=has_progress, on_done=on_view
+        )
+        if result.is_failed:
+            problems.append(result.problem)
+            continue
+        rows = concatenate_observations(list(ObservationStore(RunFolder(result.folder).observations).read_shards()))
+        views.append(view_of(camera, rows))
+    used = {rates[view.camera.name] for view in views}
+    if len(views) < 2:
+        why = "; ".join(problems) or "one camera was chosen"
+        raise InputError(f"{capture.folder}: fewer than two views can be used ({why}); for one camera give `run`")
+    if len(used) > 1:
+        listed = ", ".join(f"{view.camera.name} {float(rates[view.camera.name]):.2f}" for view in views)
+        raise InputError(f"{capture.folder}: views differ in frames per second ({listed}); convert them to one rate")
+    rate = used.pop()
+    attempt.note(video=VideoRecord(rate=str(rate)))
+    work = _Work(attempt.folder, views, float(rate), settings, models)
+    plan = work.graph().run()
+    people, frames = len(RunFolder(attempt.folder).motions()), max(_last_frame(view) for view in views) + 1
+    attempt.finish(
+        status="partial" if problems else "done",
+        problem="; ".join(problems),
+        frames=frames,
+        rows=sum(len(view.rows.frame_index) for view in views),
+        people=people,
+        nodes={node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
+        seconds={"total": round(attempt.seconds, 3)},
+        program=program_version(),
+        python=platform.python_version(),
+    )
+    return CaptureResult(
+        attempt.folder, tuple(views), rate, people, frames, attempt.seconds, attempt.record.problem
+    )
+
+
+def _view_settings(settings: RunSettings, camera: Camera) -> RunSettings:
+    """Return the settings of one view: its focal length is known, and only its observations are wanted."""
+    return settings.model_copy(
+        update={
+            "recover": settings.recover.model_copy(update={"focal_px": camera.focal_px}),
+            "refine": settings.refine.model_copy(update={"mode": "off"}),
+            "overlay": settings.overlay.model_copy(update={"is_written": False}),
+        }
+    )
+
+
+def _last_frame(view: View) -> int:
+    return int(view.rows.frame_index.max(initial=-1))
+
+
+@dataclass(slots=True)
+class _Work:
+    """What follows the views."""
+
+    folder: Path
+    views: Sequence[View]
+    rate_hz: float
+    settings: RunSettings
+    models: Models
+
+    def graph(self) -> Graph:
+        chosen = self.settings
+        motion: dict[str, Any] = {
+            "views": [_identity(self.folder, view) for view in self.views],
+            "rate_hz": self.rate_hz,
+            "link": chosen.link.model_dump(mode="json"),
+            "refine": chosen.refine.model_dump(mode="json"),
+            "body": chosen.body.model_dump(mode="json"),
+            "models": self.models.identities,
+            "code": code_identity(*CODE_OF_MOTION),
+        }
+        export = {
+            "export": chosen.export.model_dump(mode="json"),
+            "program": program_version(),
+            "code": code_identity(*CODE_OF_EXPORT),
+        }
+        return Graph(
+            self.folder,
+            [Node("motion", (), motion, self.make_motion), Node("export", ("motion",), export, self.export_motion)],
+        )
+
+    def make_motion(self, claim: Claim) -> Sequence[Path]:
+        """Write the motion of each person in rig axes, at the frames of the videos; return the files."""
+        files, use = RunFolder(self.folder), self.settings
+        use_one_thread_each()
+        people = [
+            (person, seen)
+            for person, seen in people_of(self.views, self.rate_hz)
+            if len(seen.frame_index) >= use.link.frames_min
+        ]
+        paths = [files.motion(person.id) for person, _ in people]
+        claim(paths)
+        body = self.models.body()
+        rows = [track_rows(seen, self.views, body, use.link) for _, seen in people]
+        fits = self._refined([track for track, _ in rows])
+        for path, (person, _), (track, frames), fit in zip(paths, people, rows, fits, strict=True):
+            write_track(path, _motion_track(person.id, track, frames, fit))
+        return paths
+
+    def _refined(self, tracks: list[TrackRows]) -> list[TrackFit]:
+        refine, body = self.settings.refine, self.models.body()
+        if refine.mode == "smooth":
+            return [smooth_track(each, pelvis_of(body, each.betas), refine.smooth_cutoff_hz) for each in tracks]
+        if refine.mode == "off":
+            return [
+                TrackFit(each.pose, each.betas, each.trans, ~each.is_observed, np.zeros(len(each.time_s), bool))
+                for each in tracks
+            ]
+        from refine.fit.solver import refine_tracks
+
+        # Without the motion prior, which is told the keypoints of one camera alone.
+        return refine_tracks(tracks, body, refine, device=self.models.device)
+
+    def export_motion(self, claim: Claim) -> Sequence[Path]:
+        """Write a motion file per person and layout; return the files."""
+        files, use, body = RunFolder(self.folder), self.settings, self.models.body()
+        layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if use.export.is_smplx_written else ("smplh",)
+        tracks = [read_track(path) for path in files.motions()]
+        paths = [files.track(track.track_id, layout) for track in tracks for layout in layouts]
+        claim(paths)
+        write = partial(
+            write_motion, body=body, rate=use.export.rate_hz, gap_max_s=use.link.gap_max_s, source=self.folder.name,
+            version=program_version(),
+        )  # fmt: skip
+        for track in tracks:
+            for layout in layouts:
+                write(files.track(track.track_id, layout), track, layout=layout)
+        return paths
+
+
+def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:
+    """Return the people of a capture, each with their joints."""
+    return [(person, sightings_of(person, views, rate_hz)) for person in associate(views, rate_hz)]
+
+
+def _identity(folder: Path, view: View) -> dict[str, Any]:
+    """Return what a view's evidence depends on: its observations and its calibration."""
+    camera = view.camera
+    state = ObservationStore(RunFolder(folder / VIEWS / camera.name).observations).read_state()
+    numbers = (camera.matrix, camera.rotation, camera.translation_m, camera.distortion)
+    return {
+        "camera": camera.name,
+        "observations": state[0].fingerprint if state is not None else "",
+        "calibration": [value.tolist() for value in numbers],
+        "is_fisheye": camera.is_fisheye,
+    }
+
+
+def _motion_track(number: int, track: TrackRows, frames: np.ndarray, fit: TrackFit) -> MotionTrack:
+    """Return a track in rig axes; keypoints and boxes belong to views and are left out."""
+    count = len(frames)
+    return MotionTrack(
+        track_id=number,
+        frame_index=frames,
+        time_s=track.time_s,
+        pose=fit.pose,
+        betas=fit.betas,
+        trans=fit.trans,
+        joint_confidence=np.asarray(track.joint_confidence, np.float32),
+        is_observed=track.is_observed,
+        is_refined=fit.is_refined,
+        boxes_xyxy=np.zeros((count, 4), np.float32),
+        keypoints=np.zeros((count, 17, 3), np.float32),
+        focal_px=np.full(count, FOCAL_OF_RIG_PX, np.float32),
+        principal_px=np.zeros((count, 2), np.float32),
+    )

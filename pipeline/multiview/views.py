@@ -1,0 +1,45 @@
+"""What one camera of a capture saw, with keypoints as a camera without distortion would see them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.capture import Camera
+from pipeline.types import Observations
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One camera and the rows it saw, in order of time."""
+
+    camera: Camera
+    rows: Observations
+    rays: np.ndarray
+    """(R, 17, 2) x / z and y / z of the keypoints in camera axes; NaN where not detected."""
+
+    def at(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rays (T, 17, 2) and the keypoints' confidence (T, 17) of rows; NaN and 0 for row -1, nobody."""
+        rays, confidence = np.full((len(rows), 17, 2), np.nan), np.zeros((len(rows), 17))
+        here = rows >= 0
+        rays[here], confidence[here] = self.rays[rows[here]], self.rows.keypoints[rows[here], :, 2]
+        return rays, confidence
+
+
+def view_of(camera: Camera, rows: Observations) -> View:
+    """Return a view; keypoints are undistorted here, once."""
+    seen = np.where(rows.keypoints[..., 2:] > 0, rows.keypoints[..., :2], np.nan)
+    ideal = camera.undistort(seen)
+    inverse = np.linalg.inv(camera.matrix)
+    return View(camera, rows, ideal @ inverse[:2, :2].T + inverse[:2, 2])
+
+
+def pinhole_keypoints(view: View, rows: np.ndarray) -> np.ndarray:
+    """Return keypoints (T, 17, 3) of rows in a camera without distortion and with square pixels; row -1 is nobody.
+
+    Its focal length is the mean of the two, its principal point the camera's.
+    """
+    rays, confidence = view.at(rows)
+    pixels = rays * view.camera.focal_px + view.camera.matrix[:2, 2]
+    given = np.isfinite(rays).all(axis=-1)
+    found = np.concatenate([pixels, confidence[..., None]], axis=-1)
+    return np.where(given[..., None], found, 0.0).astype(np.float32)

@@ -1,0 +1,121 @@
+"""A capture from videos to motion files; the views' own runs are played from what the cameras see."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filmed_people import Walkers, cameras_round
+
+from configs.errors import InputError, SettingsError
+from configs.read import read_settings
+from dpmesh.body import load_body
+from pipeline.capture import find_capture
+from pipeline.evaluation.multiview import joints_of_track, measure
+from pipeline.flow.inputs import ClipInput
+from pipeline.flow.outputs import RunFolder
+from pipeline.flow.record import read_record
+from pipeline.flow.store import Journal, ObservationStore
+from pipeline.media import VideoWriter
+from pipeline.motion import read_motion
+from pipeline.multiview import run as module
+from pipeline.multiview.run import VIEWS, run_capture
+from pipeline.results import Run
+from pipeline.run import ClipResult
+from pipeline.types import Chunk, Frame
+
+FRAMES = 20
+SETTINGS = ["refine.steps=20", "refine.shape_steps=10", "detect.weights=bundled"]
+
+
+@pytest.fixture
+def walkers() -> Walkers:
+    return Walkers(load_body(None), 2, FRAMES)
+
+
+@pytest.fixture
+def capture(tmp_path: Path, walkers: Walkers, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with three cameras; `cam2` cannot be processed."""
+    folder = tmp_path / "take"
+    folder.mkdir()
+    cameras = cameras_round(3)
+    entries = [
+        {"name": c.name, "K": c.matrix.tolist(), "R": c.rotation.tolist(), "t": c.translation_m.tolist(),
+         "dist": c.distortion.tolist()}
+        for c in cameras
+    ]  # fmt: skip
+    (folder / "calibration.json").write_text(json.dumps({"cameras": entries}))
+    for camera in cameras:
+        write_video(folder / f"{camera.name}.mp4", 30)
+    by_name = {camera.name: camera for camera in cameras}
+
+    def play(clips: list[ClipInput], output: Path, settings: object, *, has_progress: bool, on_done: object) -> list:
+        (clip,) = clips
+        if clip.name == "cam2":
+            return [ClipResult(clip.name, output / clip.name, 0, 0, 0.0, "cam2: is damaged", InputError("is damaged"))]
+        ids = [[who + 1] * FRAMES for who in range(2)]
+        rows = walkers.seen_by(by_name[clip.name], ids, pose_noise=0.1)
+        image = np.zeros((2, 2, 3), np.uint8)
+        frames = tuple(Frame(index, index / 30.0, image) for index in range(FRAMES))
+        store = ObservationStore(RunFolder(output / clip.name).observations)
+        store.commit(Journal("made"), Chunk(0, frames, observations=rows))
+        return [ClipResult(clip.name, output / clip.name, 2, FRAMES, 1.0, "")]
+
+    monkeypatch.setattr(module, "run_found", play)
+    return folder
+
+
+def write_video(path: Path, rate: int) -> None:
+    with VideoWriter(path, 64, 48, Fraction(rate)) as video:
+        video.write(np.zeros((48, 64, 3), np.uint8), 0.0)
+
+
+def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
+    capture: Path, walkers: Walkers, tmp_path: Path
+) -> None:
+    settings = read_settings(None, {}, SETTINGS)
+    done = run_capture(find_capture(capture), tmp_path / "out", settings)
+    assert done.person_count == 2 and len(done.views) == 2 and done.problem == "cam2: is damaged"
+    run = Run(done.folder)
+    people = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
+    errors = measure(people, np.stack([walkers.joints(0), walkers.joints(1)]))
+    assert errors.found == errors.wanted == 2 * FRAMES and errors.switches == 0 and errors.mpjpe_mm < 40
+    motion = read_motion(RunFolder(done.folder).track(1))
+    truth = [walkers.joints(who)[:, 11:13].mean(axis=1) for who in (0, 1)]
+    start = motion.trans[0] + np.load(RunFolder(done.folder).track(1))["pelvis_offset"]
+    assert min(np.linalg.norm(start - path[0]) for path in truth) < 0.15, "z up, metres, the calibration's origin"
+    record = read_record(done.folder)
+    assert record.status == "partial" and "is damaged" in record.problem and record.people == 2
+
+
+def test_what_is_there_is_not_made_again_and_a_change_of_calibration_is(
+    capture: Path, tmp_path: Path
+) -> None:
+    settings = read_settings(None, {"refine.mode": "smooth"}, SETTINGS)
+    done = run_capture(find_capture(capture), tmp_path / "out", settings)
+    path = RunFolder(done.folder).track(1)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    run_capture(find_capture(capture), tmp_path / "out", settings)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert not read_record(done.folder).nodes["motion"]["ran"]
+    found = json.loads((capture / "calibration.json").read_text())
+    found["cameras"][0]["t"][2] += 0.05
+    (capture / "calibration.json").write_text(json.dumps(found))
+    run_capture(find_capture(capture), tmp_path / "out", settings)
+    assert read_record(done.folder).nodes["motion"]["ran"] and path.read_bytes() != before[0]
+    assert (done.folder / VIEWS / "cam0" / "observations").is_dir()
+
+
+def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
+    found, settings = find_capture(capture), read_settings(None, {}, SETTINGS)
+    with pytest.raises(InputError, match=r"fewer than two views can be used \(cam2: is damaged\)"):
+        run_capture(found, tmp_path / "out", settings, names=["cam0", "cam2"])
+    assert read_record(tmp_path / "out" / "take").status == "failed"
+    with pytest.raises(InputError, match="camera 'x': the calibration does not know it"):
+        run_capture(found, tmp_path / "out", settings, names=["cam0", "x"])
+    write_video(capture / "cam1.mp4", 25)
+    with pytest.raises(InputError, match=r"differ in frames per second \(cam0 30.00, cam1 25.00\)"):
+        run_capture(found, tmp_path / "out", settings)
+    with pytest.raises(SettingsError, match=r"refine\.mode published is for one camera; choose off, smooth, fit"):
+        run_capture(found, tmp_path / "out", read_settings(None, {"refine.mode": "published"}, SETTINGS))
