@@ -1,20 +1,17 @@
 """One clip from video to files: the nodes of its graph, and what each of them depends on."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 from configs.schema import RunSettings
 from configs.version import program_version
-from pipeline.flow.graph import Graph, Node, PlannedNode, fingerprint_of
+from pipeline.flow.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.flow.identity import code_identity, video_identity, weights_identity
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import read_edits
-from pipeline.nodes.export import export_motion
-from pipeline.nodes.motion import make_motion
 from pipeline.nodes.numbering import NumberedPeople
-from pipeline.nodes.observe import observe
-from pipeline.nodes.overlay import draw_overlay
 
 # Whose code the files of a node depend on, beside that of the nodes before it.
 CODE_OF_OBSERVATIONS = (
@@ -52,12 +49,12 @@ class Clip(ClipContext):
         export = _dump(chosen, "export") | {"program": program_version(), "code": code_identity(*CODE_OF_EXPORT)}
         overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
         nodes = [
-            Node("observe", (), observed, lambda _: observe(self, fingerprint_of(observed), observed["video"])),
-            Node("motion", ("observe",), motion, partial(make_motion, self)),
-            Node("export", ("motion",), export, partial(export_motion, self)),
+            Node("observe", (), observed, lambda _: self._observe(observed)),
+            Node("motion", ("observe",), motion, self._make_motion),
+            Node("export", ("motion",), export, self._export),
         ]
         if chosen.overlay.is_written:
-            nodes.append(Node("overlay", ("motion",), overlay, partial(draw_overlay, self)))
+            nodes.append(Node("overlay", ("motion",), overlay, self._draw_overlay))
         return Graph(self.folder, nodes)
 
     def plan(self) -> list[PlannedNode]:
@@ -69,8 +66,30 @@ class Clip(ClipContext):
         """
         plan = self.graph().plan()
         if any(node.name == "motion" and not node.is_current for node in plan):
-            self.models.motion_prior()
+            self.models.check_motion_prior()
         return plan
+
+    # What a node does is imported when it runs: a plan needs none of the libraries, and answers at once.
+
+    def _observe(self, depends_on: dict[str, Any]) -> Sequence[Path]:
+        from pipeline.nodes.observe import observe
+
+        return observe(self, fingerprint_of(depends_on), depends_on["video"])
+
+    def _make_motion(self, claim: Claim) -> Sequence[Path]:
+        from pipeline.nodes.motion import make_motion
+
+        return make_motion(self, claim)
+
+    def _export(self, claim: Claim) -> Sequence[Path]:
+        from pipeline.nodes.export import export_motion
+
+        return export_motion(self, claim)
+
+    def _draw_overlay(self, claim: Claim) -> Sequence[Path]:
+        from pipeline.nodes.overlay import draw_overlay
+
+        return draw_overlay(self, claim)
 
     def has_found_somebody(self) -> bool:
         """Return whether there are people in the observations, whoever of them is written."""

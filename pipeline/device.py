@@ -1,12 +1,15 @@
 """The one place that asks what hardware there is."""
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 from configs.errors import SettingsError
 
 CPU_ROWS_MAX, CUDA_ROWS_MAX = 16, 256
 CPU_CALL_BYTES = 2**28
+AMD_DRIVER = Path("/dev/kfd")  # whose GPUs torch calls "cuda", too
 
 
 def choose_device(wanted: str) -> str:
@@ -15,14 +18,18 @@ def choose_device(wanted: str) -> str:
     Raises:
         SettingsError: the device that was asked for is not there.
     """
-    import torch
-
     if wanted == "auto":
+        if not may_have_gpu():
+            return "cpu"
+        import torch
+
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda"):
         suffix = wanted.partition(":")[2] or "0"
         if not suffix.isdecimal():
             raise SettingsError(f"device {wanted!r} is not known; use auto, cpu, cuda or cuda:N")
+        import torch
+
         number = int(suffix)
         if not torch.cuda.is_available() or number >= torch.cuda.device_count():
             found = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -30,6 +37,33 @@ def choose_device(wanted: str) -> str:
     elif wanted != "cpu":
         raise SettingsError(f"device {wanted!r} is not known; use auto, cpu, cuda or cuda:N")
     return wanted
+
+
+def may_have_gpu() -> bool:
+    """Return False where torch can find no GPU, because there is no driver; torch itself takes seconds to ask."""
+    return not sys.platform.startswith("linux") or AMD_DRIVER.exists() or _nvidia_driver() is not None
+
+
+def nvidia_gpus() -> tuple[str, ...]:
+    """Return the names of the GPUs that NVIDIA's driver offers this process.
+
+    Source: CUDA driver API, https://docs.nvidia.com/cuda/cuda-driver-api (cuInit, cuDeviceGetName).
+    """
+    driver, count, names = _nvidia_driver(), ctypes.c_int(), []
+    if driver is None or driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return ()
+    for index in range(count.value):
+        device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+        if not driver.cuDeviceGet(ctypes.byref(device), index) and not driver.cuDeviceGetName(name, 256, device):
+            names.append(name.value.decode("ascii", "replace"))
+    return tuple(names)
+
+
+def _nvidia_driver() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
 
 
 def choose_dtype(wanted: str, device: str) -> str:

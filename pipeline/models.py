@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from configs.errors import WeightsError
 from configs.schema import RunSettings
 from configs.threads import choose_threads
-from configs.weights import resolve, resolve_network
+from configs.weights import find_entry, resolve, resolve_network
 from pipeline.device import choose_dtype, choose_rows, choose_workers
 from pipeline.flow.identity import files_identity, weights_identity
-from trackers.detector import PeopleFinder, PoseDetector
 from trackers.joining import ERRORS_PATH
 from trackers.keypoint_files import KeypointRecord
 from trackers.keypoint_files.folder import source_files
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from dpmesh.body import BodyModel
     from dpmesh.recovery.recover import BodyRecovery
     from refine.prior.network import MotionPrior
+    from trackers.detector import PeopleFinder
     from trackers.second_stage import SecondStage
 
 LANDMARKS_NAME = "blazepose-full"
@@ -52,11 +52,13 @@ class Models:
     @cached_property
     def pose_prior_path(self) -> Path | None:
         """The imported VPoser of the network's pose head, or None if it needs none."""
-        from dpmesh.network.stored import read_config
+        from dpmesh.network.stored_config import read_config
+
+        if read_config(self.recovery_path)["regressor_config"].get("pose_head", "vposer") != "vposer":
+            return None
         from dpmesh.stored.vposer import find_decoder
 
-        head = read_config(self.recovery_path)["regressor_config"].get("pose_head", "vposer")
-        return find_decoder() if head == "vposer" else None
+        return find_decoder()
 
     @cached_property
     def body_path(self) -> Path | None:
@@ -108,6 +110,15 @@ class Models:
             self._motion_prior = MotionPrior.from_pretrained(self.motion_prior_path)
         return self._motion_prior
 
+    def check_motion_prior(self) -> None:
+        """Raise `WeightsError` if the motion prior cannot be used.
+
+        One of the package is known by its hash; another one is loaded, which takes seconds.
+        """
+        entry = find_entry(self._settings.refine.prior)
+        if entry is None or entry.kind != "bundled":
+            self.motion_prior()
+
     def second_stage(self) -> "SecondStage | None":
         """Return the second stage of keypoint estimation, or None if it is off."""
         if self.second_stage_path is None:
@@ -136,7 +147,7 @@ class Models:
             self._body = load_body(self.body_path, device=self.device, gender=self._settings.body.gender)
         return self._body
 
-    def people_finder(self, image_names: Sequence[str] = ()) -> PeopleFinder:
+    def people_finder(self, image_names: Sequence[str] = ()) -> "PeopleFinder":
         """Return the detector, or the reader of the keypoint file.
 
         Args:
@@ -154,6 +165,8 @@ class Models:
                         found.path, detect, device=self.device, dtype=self.dtype, threads=self.threads
                     )
                 else:
+                    from trackers.detector import PoseDetector
+
                     self._finder = PoseDetector(found.path, detect, device=self.device, threads=self.threads)
             elif detect.keypoints is not None:
                 self._finder = KeypointRecord(
@@ -184,11 +197,14 @@ class Models:
         from dpmesh.network.model import DPMesh
         from dpmesh.network.packing import can_pack, pack
         from dpmesh.recovery.recover import BodyRecovery
-        from dpmesh.weights.lora import merge_lora
 
         if self._recovery is None:
             recover, path = self._settings.recover, self.recovery_path
-            network = merge_lora(DPMesh.from_pretrained(path, torch_dtype=torch.float32))
+            network: DPMesh = DPMesh.from_pretrained(path, torch_dtype=torch.float32)
+            if network.settings.backbone.lora_rank:
+                from dpmesh.weights.lora import merge_lora
+
+                network = merge_lora(network)
             if self.device == "cpu" and can_pack(DTYPES[self.dtype]):
                 pack(network, DTYPES[self.dtype])
             row_bytes = network.settings.backbone.row_bytes

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configs.errors import DpmeshVideoError, RunError, SettingsError, WeightsError
 from configs.failure import describe_failure
@@ -25,7 +26,9 @@ from pipeline.flow.record import VideoRecord, check_owner, describe_input
 from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
 from pipeline.nodes.context import Progress
-from pipeline.results import Run
+
+if TYPE_CHECKING:
+    from pipeline.results import Run
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +50,10 @@ class ClipResult:
         """Whether nothing usable was written."""
         return self.error is not None
 
-    def open(self) -> Run:
+    def open(self) -> "Run":
         """Return the run; raises `DpmeshVideoError` if it failed."""
+        from pipeline.results import Run
+
         if isinstance(self.error, DpmeshVideoError):
             raise self.error
         if self.error is not None:
@@ -212,10 +217,8 @@ def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:
 
 
 def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings) -> list[ClipPlan]:
-    """Return what a run would do; reads videos' headers, models' hashes and the motion prior, writes nothing."""
-    device = choose_device(settings.runtime.device)
-    use_one_thread_each()
-    models = Models(settings, device)
+    """Return what a run would do; reads videos' headers and models' hashes, writes nothing."""
+    models = Models(settings, choose_device(settings.runtime.device))
     plans = []
     for clip in clips:
         try:

@@ -12,7 +12,7 @@ from dpmesh.geometry import default_focal
 from dpmesh.recovery.recover import PeopleInImages, RecoveredBodies
 from pipeline.device import choose_device
 from pipeline.models import Models
-from trackers.association import box_around
+from trackers.boxes import box_around
 
 
 def recover_stills(

@@ -16,7 +16,6 @@ from trackers.types import COCO_KEYPOINTS, Detections, select_detections
 KEYPOINT_SIGMAS = np.array(
     [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
 ) / np.float64(10.0)
-BOX_MARGIN = 0.1  # heads and feet reach beyond the outermost keypoints, by about this fraction of the extent
 KEYPOINT_SCORE_MIN = 0.3
 DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
 DUPLICATE_FRACTION = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
@@ -77,13 +76,6 @@ def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, ratios: n
     shared = np.maximum(np.minimum(first[..., 2:], high) - np.maximum(first[..., :2], low), 0).prod(axis=-1)
     united = _areas(first[:, 0])[:, None] + np.maximum(high - low, 0).prod(axis=-1) - shared
     return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
-
-
-def box_around(points: np.ndarray) -> np.ndarray:
-    """Return the box (4,) round points (N, 2), grown by `BOX_MARGIN` of its longer side, and by a pixel at least."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = np.maximum(BOX_MARGIN * (high - low).max(), 1.0)
-    return np.concatenate([low - margin, high + margin])
 
 
 def keypoint_similarities(

@@ -1,4 +1,4 @@
-"""Open a body: the bundled open body, or a user's SMPL file."""
+"""Open a body: the bundled open body, or a user's SMPL file. Only `load_body` imports torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from configs.npz_files import open_npz
 from configs.skeletons import SMPL_PARENTS
 from configs.weights import resolve
 from dpmesh.body.checked_arrays import ABOUT_SMPL, CheckedArrays
-from dpmesh.body.model import BodyModel
 from dpmesh.body.params import BETA_COUNT
 from dpmesh.body.smpl_pickle import read_smpl_pickle
 from dpmesh.body.structure import BodyStructure, Gender, smpl_landmarks
+
+if TYPE_CHECKING:
+    from dpmesh.body.model import BodyModel
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,8 @@ def load_body(source: str | Path | None = None, *, device: str = "cpu", gender: 
     Raises:
         WeightsError: the file is missing, is not a SMPL body, or its pickle holds something else than arrays.
     """
+    from dpmesh.body.model import BodyModel
+
     return BodyModel(read_structure(source, gender=gender)).to(device).eval()
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
-from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from dpmesh.network.config import JOINT_COUNT, BackboneConfig
+from dpmesh.network.diffusers_parts import ControlNetModel
 from dpmesh.network.unet import MapAttention, block_types, encode, time_embedding
 
 

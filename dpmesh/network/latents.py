@@ -1,10 +1,10 @@
 """From a crop to its latent: the encoder half of a Stable-Diffusion VAE."""
 
 import torch
-from diffusers.models.autoencoders.vae import Encoder
 from torch import Tensor, nn
 
 from dpmesh.network.config import BackboneConfig
+from dpmesh.network.diffusers_parts import Encoder
 
 
 class LatentEncoder(nn.Module):

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from configs.build_budget import BuildBudget
 from configs.errors import InputError, WeightsError
-from configs.json_files import read_json
-from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, TensorSizes, read_tensor_sizes
+from configs.network_files import TensorSizes, read_tensor_sizes
+from dpmesh.network.stored_config import read_config
 from dpmesh.network.vposer import VPoserDecoder
 from dpmesh.stored.cache import CONFIG_FILE, WEIGHTS_FILE
 from dpmesh.stored.checkpoint import listing, one_line, read_safetensors
@@ -22,7 +23,6 @@ RANDOM_FILLS = {
     "xavier_normal_",
 }  # fmt: skip
 PRIOR = "pose_prior."
-SCORE_MODELS = {"Denoiser", "MotionPrior"}  # what folders of `refine` are marked with
 
 NO_NETWORK = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError),
@@ -79,28 +79,6 @@ def _sizes_of(folder: Path) -> TensorSizes:
         return read_tensor_sizes(folder / WEIGHTS_FILE)
     except InputError as error:
         raise WeightsError(f"{error}; {folder} needs whole weights, get them again") from error
-
-
-def read_config(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """Return the arguments of the network in a folder.
-
-    Raises:
-        WeightsError: the folder holds no such config.
-    """
-    path = folder / CONFIG_FILE
-    try:
-        config = read_json(path, bytes_max=CONFIG_BYTES_MAX)
-        if config.get("_class_name") in SCORE_MODELS:
-            raise WeightsError(
-                f"{folder}: is a score model for refinement, no recovery network; name it with --set refine.prior=..., "
-                "and for --model one that `dpmesh-video weights list` shows for recovery"
-            )
-        return {name: dict(config[name]) for name in ("backbone_config", "regressor_config")}
-    except (InputError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise WeightsError(
-            f"{folder}: not a DPMesh folder ({one_line(error)}); it needs the {CONFIG_FILE} and the {WEIGHTS_FILE} of"
-            " `DPMesh.save_pretrained` or `dpmesh-video weights import dpmesh`"
-        ) from error
 
 
 def write_network(network: Any, folder: Path) -> None:

@@ -1,16 +1,17 @@
 """The diffusion U-Net run once as a feature extractor: blocks, recorded attention maps, feature taps, LoRA."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import UNet2DConditionModel
-from diffusers.models.attention_processor import Attention
-from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor
 
 from dpmesh.network.attention_layers import attend
 from dpmesh.network.config import MAP_LEVELS, BackboneConfig
+from dpmesh.network.diffusers_parts import Attention, UNet2DConditionModel
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 LORA_TARGETS = r".*transformer_blocks\.\d+\.(attn[12]\.(to_q|to_k|to_v|to_out\.0)|ff\.net\.0\.proj)"
 """The linear layers below an attention or a gated feed-forward input, as in the released checkpoints."""
@@ -142,11 +143,17 @@ def build_unet(config: BackboneConfig) -> Any:
         delattr(unet, head)
     unet.set_attn_processor(MapAttention())
     if config.lora_rank:
-        lora = LoraConfig(
-            r=config.lora_rank, lora_alpha=config.lora_rank, target_modules=LORA_TARGETS, init_lora_weights="gaussian"
-        )
-        inject_adapter_in_model(lora, unet)
+        from peft import inject_adapter_in_model
+
+        inject_adapter_in_model(lora_config(config.lora_rank), unet)
     return unet
+
+
+def lora_config(rank: int) -> "LoraConfig":
+    """Return what the published LoRA is to peft: its scale is 1, so alpha equals the rank."""
+    from peft import LoraConfig  # two seconds of a start, and few networks have LoRA layers
+
+    return LoraConfig(r=rank, lora_alpha=rank, target_modules=LORA_TARGETS, init_lora_weights="gaussian")
 
 
 def _attend(block: Any, index: int, hidden: Tensor, context: Tensor, maps: list[Tensor] | None) -> Tensor:

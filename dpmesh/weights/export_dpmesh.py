@@ -12,7 +12,8 @@ from torch import Tensor
 
 from configs.errors import InputError, WeightsError
 from dpmesh.network.config import NetworkConfig
-from dpmesh.network.stored import PRIOR, read_config
+from dpmesh.network.stored import PRIOR
+from dpmesh.network.stored_config import read_config
 from dpmesh.stored.cache import WEIGHTS_FILE, check_space
 from dpmesh.stored.checkpoint import listing, one_line, read_checkpoint, read_safetensors
 from dpmesh.weights.import_dpmesh import ADAPTER_FOLDER

@@ -21,18 +21,13 @@ from configs.errors import WeightsError
 from dpmesh.network.config import NetworkConfig
 from dpmesh.network.model import DPMesh
 from dpmesh.network.stored import WithoutRandomFill
-from dpmesh.network.unet import LORA_TARGETS, build_unet
+from dpmesh.network.unet import build_unet, lora_config
 from dpmesh.stored.checkpoint import listing, one_line
 
 UNET = "backbone.unet."
 BASE, DOWN, UP = ".base_layer.", ".lora_A.default.weight", ".lora_B.default.weight"
 PEFT_PREFIX = "base_model.model."
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-
-
-def lora_config(rank: int) -> LoraConfig:
-    """Return what the published LoRA is to peft: its scale is 1, so alpha equals the rank."""
-    return LoraConfig(r=rank, lora_alpha=rank, target_modules=LORA_TARGETS, init_lora_weights="gaussian")
 
 
 def without_lora(config: NetworkConfig) -> NetworkConfig:

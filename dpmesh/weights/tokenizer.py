@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from configs.build_budget import BuildBudget
 from configs.errors import InputError, WeightsError
 from configs.json_files import read_json
-from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, TensorSizes
+from configs.network_files import CONFIG_BYTES_MAX, TensorSizes
 from configs.weights import resolve
 from dpmesh.network.config import PAPER, RegressorConfig
 from dpmesh.network.pose_tokens import PoseTokenizer

@@ -264,12 +264,14 @@ def inspect(
 
 
 @app.command(short_help="Check what this machine can do.")
-def doctor() -> None:
+def doctor(
+    load: Annotated[bool, typer.Option("--load", help="also import every library and ask torch for the GPU")] = False,
+) -> None:
     """Check what this machine can do, and what is missing."""
     _configure_log(False)
     from pipeline.cli.doctor import examine
 
-    raise typer.Exit(examine())
+    raise typer.Exit(examine(is_loaded=load))
 
 
 def _configure_log(verbose: bool) -> None:

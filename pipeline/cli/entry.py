@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from configs.command import exit_code_of
+from configs.process import own_process
 from configs.stops import ignore_stops
 from configs.streams import open_streams
 from configs.threads import wait_passively
@@ -17,6 +18,7 @@ ADVICE = "the same command goes on where this one stopped"
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    own_process()
     wait_passively()
     answer = open_streams()
     code = exit_code_of(lambda: execute(sys.argv[1:]), word="interrupted", advice=ADVICE)

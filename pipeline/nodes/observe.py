@@ -15,9 +15,6 @@ from pipeline.flow.prefetch import prefetch
 from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media.images import plan_images
 from pipeline.nodes.context import ClipContext, FramesUntilDamage
-from pipeline.stages.detect import DetectStage
-from pipeline.stages.recover import RecoverStage
-from pipeline.stages.track import TrackStage
 
 
 def observe(clip: ClipContext, fingerprint: str, identity: str) -> Sequence[Path]:
@@ -48,6 +45,10 @@ def observe(clip: ClipContext, fingerprint: str, identity: str) -> Sequence[Path
 def _run_line(
     clip: ClipContext, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None, identity: str
 ) -> Journal:
+    from pipeline.stages.detect import DetectStage  # here: a run that is only planned needs none of their libraries
+    from pipeline.stages.recover import RecoverStage
+    from pipeline.stages.track import TrackStage
+
     chosen, models = clip.settings, clip.models
     if chosen.detect.keypoints is not None and clip.frame_scale < 1.0:
         raise InputError(

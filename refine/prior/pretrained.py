@@ -9,9 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from configs.build_budget import BuildBudget
 from configs.errors import InputError, WeightsError
 from configs.json_files import read_json
-from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, read_tensor_sizes
+from configs.network_files import CONFIG_BYTES_MAX, read_tensor_sizes
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"

@@ -1,15 +1,13 @@
-"""What a network's folder may ask for is bounded by its weights file."""
+"""The table of contents of a weights file."""
 
 import json
 import os
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
 from configs.errors import InputError
-from configs.network_files import BuildBudget, TensorSizes, read_tensor_sizes
+from configs.network_files import TensorSizes, read_tensor_sizes
 
 
 def write_header(path: Path, header: object, data: bytes = b"") -> Path:
@@ -55,25 +53,3 @@ def test_a_pipe_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     for name, message in [("pipe", "not a regular file"), ("none", "cannot be read")]:
         with pytest.raises(InputError, match=message):
             read_tensor_sizes(tmp_path / name)
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda: nn.Linear(4_000_000, 4_000_000),
-        lambda: nn.Parameter(torch.zeros((10**6, 10**6))),
-        lambda: torch.arange(10**10),
-        lambda: [nn.LayerNorm(1) for _ in range(10**9)],
-    ],
-)
-def test_nothing_much_larger_than_the_weights_is_built(build) -> None:
-    with (
-        pytest.raises(ValueError, match="describes a larger network than its weights"),
-        BuildBudget(TensorSizes(3, 99)),
-    ):
-        build()
-
-
-def test_a_network_of_the_size_of_its_weights_is_built() -> None:
-    with BuildBudget(TensorSizes(2, 10_100)):
-        assert nn.Linear(100, 100).weight.shape == (100, 100)

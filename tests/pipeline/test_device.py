@@ -1,9 +1,11 @@
+import ctypes
+
 import pytest
 
 from configs.errors import SettingsError
 from dpmesh.network.config import BackboneConfig
 from pipeline import device
-from pipeline.device import choose_device, choose_dtype, choose_rows
+from pipeline.device import choose_device, choose_dtype, choose_rows, nvidia_gpus
 
 
 def test_a_number_format_that_is_asked_for_is_taken() -> None:
@@ -36,3 +38,36 @@ def test_rows_at_once_shrink_with_the_network_and_stay_within_bounds() -> None:
 def test_a_cuda_device_without_a_number_is_refused() -> None:
     with pytest.raises(SettingsError, match="cuda:x"):
         choose_device("cuda:x")
+
+
+class FakeDriver:
+    """Answers as NVIDIA's driver with two GPUs, or with the error that it gives where none is visible."""
+
+    def __init__(self, error: int) -> None:
+        self.error = error
+
+    def cuInit(self, flags: int) -> int:
+        return self.error
+
+    def cuDeviceGetCount(self, count) -> int:
+        count._obj.value = 2
+        return 0
+
+    def cuDeviceGet(self, handle, index: int) -> int:
+        handle._obj.value = 10 + index
+        return 0
+
+    def cuDeviceGetName(self, name, size: int, handle: ctypes.c_int) -> int:
+        name.value = b"GPU %d" % handle.value
+        return 0
+
+
+@pytest.mark.parametrize(("error", "names"), [(0, ("GPU 10", "GPU 11")), (100, ())])
+def test_gpus_are_named_by_the_driver(error: int, names: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_nvidia_driver", lambda: FakeDriver(error))
+    assert nvidia_gpus() == names
+
+
+def test_a_machine_without_a_driver_takes_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "may_have_gpu", lambda: False)
+    assert choose_device("auto") == "cpu" and choose_device("cpu") == "cpu"

@@ -8,7 +8,6 @@ from scipy.optimize import linear_sum_assignment
 from trackers import association
 from trackers.association import (
     assign,
-    box_around,
     box_overlaps,
     buffered,
     buffered_overlaps,
@@ -59,14 +58,6 @@ def test_overlaps_of_buffered_boxes_are_those_of_boxes_grown_each_by_the_share_o
     for row, ratio in enumerate(ratios):
         wanted = box_overlaps(buffered(first[[row]], ratio), buffered(second, ratio))[0]
         np.testing.assert_allclose(found[row], wanted)
-
-
-@pytest.mark.parametrize(
-    ("points", "box"),
-    [([(0, 0), (20, 8), (5, 2)], [-2, -2, 22, 10]), ([(3, 0), (4, 30)], [0, -3, 7, 33]), ([(5, 5)], [4, 4, 6, 6])],
-)
-def test_a_box_round_points_is_grown_by_a_share_of_its_longer_side(points: list[tuple], box: list[float]) -> None:
-    assert box_around(np.array(points, float)).tolist() == box
 
 
 def test_every_keypoint_has_the_tolerance_of_the_coco_evaluation() -> None:

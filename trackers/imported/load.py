@@ -4,9 +4,10 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
+from configs.build_budget import BuildBudget
 from configs.errors import InputError, WeightsError
 from configs.json_files import read_json
-from configs.network_files import CONFIG_BYTES_MAX, BuildBudget, read_tensor_sizes
+from configs.network_files import CONFIG_BYTES_MAX, read_tensor_sizes
 from configs.weights import NETWORK_FILES
 from trackers.imported.graph import GraphNetwork
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.json_files import read_json
-from trackers.association import box_around
+from trackers.boxes import box_around
 from trackers.keypoint_files.folder import read_folder
 from trackers.keypoint_files.frames import FrameNaming, index_frames
 from trackers.keypoint_files.layout_vote import choose_layout, looks_wrong

@@ -159,7 +159,7 @@ def test_verify_goes_on_past_a_record_that_cannot_be_read(
 
 
 def test_a_score_model_is_no_recovery_network(tmp_path: Path) -> None:
-    from dpmesh.network.stored import read_config
+    from dpmesh.network.stored_config import read_config
     from refine.scorehmr.denoiser import Denoiser
 
     Denoiser(condition=12, hidden=4).save_pretrained(tmp_path)

@@ -1,0 +1,55 @@
+"""A command that computes nothing answers before torch is loaded; a run loads peft only for LoRA layers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.demo import DEMO_CLIP
+
+HEAVY = {"torch", "diffusers", "peft", "transformers", "ultralytics", "smplx"}
+
+
+def imported_by(words: list[str], folder: Path) -> tuple[int, set[str]]:
+    """Return the exit code of a command and the modules that it imported, by the interpreter's own list."""
+    command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli", *words]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    times = [line for line in ran.stderr.splitlines() if line.startswith("import time:")]
+    return ran.returncode, {line.rpartition("|")[2].strip() for line in times}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help", 0),
+        ("run --settings", 0),
+        (f"run --plan {DEMO_CLIP}", 0),
+        (f"run --plan {DEMO_CLIP} --device cpu --refine published", 0),
+        ("run nosuch.mp4", 1),
+        ("run --set detect.nosuch=1 nosuch.mp4", 2),
+        ("evaluate reprojection nosuch", 1),
+        ("inspect nosuch", 1),
+        ("weights list", 0),
+        ("doctor", 0),
+    ],
+)
+def test_a_command_that_computes_nothing_loads_no_heavy_library(words: str, code: int, tmp_path: Path) -> None:
+    found, modules = imported_by(words.split(), tmp_path)
+    assert found == code and "pipeline.cli.app" in modules
+    assert not modules & HEAVY
+
+
+def test_a_run_of_a_network_without_lora_layers_loads_no_peft() -> None:
+    program = (
+        "import sys\n"
+        "from configs.process import own_process\n"
+        "own_process()\n"
+        "from configs.schema import RunSettings\n"
+        "from pipeline.models import Models\n"
+        "models = Models(RunSettings(), 'cpu')\n"
+        "models.recovery(), models.motion_prior(), models.second_stage()\n"
+        "print('diffusers' in sys.modules, 'peft' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.stdout.split() == ["True", "False"], ran.stderr
