@@ -314,8 +314,9 @@ class OverlaySettings(Settings):
 class RuntimeSettings(Settings):
     """How the machine is used.
 
-    Threads and prefetching do not change the result. The device and `chunk_frames` change it by rounding errors,
-    because the people of a chunk share the batches of the networks.
+    Threads and prefetching do not change a byte of the result, so a run goes on with another number of cores. The
+    device and `chunk_frames` change it by rounding errors, because the people of a chunk share the batches of the
+    networks: with another one a run begins anew.
     """
 
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1'")

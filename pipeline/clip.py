@@ -7,6 +7,7 @@ from typing import Any
 
 from configs.schema import RunSettings
 from configs.version import program_version
+from pipeline.device import device_kind
 from pipeline.flow.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.flow.identity import code_identity, video_identity, weights_identity
 from pipeline.nodes.context import ClipContext
@@ -38,6 +39,7 @@ class Clip(ClipContext):
             "code": code_identity(*CODE_OF_OBSERVATIONS),
             "models": self.models.identities,
             "dtype": self.models.dtype,
+            "device": device_kind(self.models.device),
             "chunk_frames": self.chunk_frames,
             **_dump(chosen, "decode", "detect", "track", "recover", "body"),
         }

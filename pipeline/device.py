@@ -39,6 +39,15 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
+def device_kind(device: str) -> str:
+    """Return "cpu", or the name of the GPU: another one has other kernels, and other batches by its memory."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
 def may_have_gpu() -> bool:
     """Return False where torch can find no GPU, because there is no driver; torch itself takes seconds to ask."""
     return not sys.platform.startswith("linux") or AMD_DRIVER.exists() or _nvidia_driver() is not None

@@ -150,3 +150,33 @@ def test_person_1000_is_one_person_in_every_file(
     monkeypatch.setattr("pipeline.motion.library.read_track", lambda path: SimpleNamespace(path=path))
     monkeypatch.setattr("pipeline.motion.library.replace", lambda track, track_id: (track.path.name, track_id))
     assert list(library) == [(f"person_{number:03d}.npz", number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "is_current"),
+    [
+        ("runtime", {"threads": 2}, True),
+        ("runtime", {"prefetch_frames": 3}, True),
+        ("runtime", {"chunk_frames": 7}, False),
+        ("recover", {"batch_rows": 3}, False),
+        ("recover", {"dtype": "bfloat16"}, False),
+    ],
+)
+def test_what_changes_a_byte_begins_a_run_anew_and_the_number_of_cores_does_not(
+    section: str, values: dict, is_current: bool, tmp_path: Path, run: Run, settings: RunSettings
+) -> None:
+    clip = make_video(tmp_path / "clip.mp4")
+    assert not run(clip).is_failed
+    changed = getattr(settings, section).model_copy(update=values)
+    [plan] = plan_clips(find_clips([str(clip)]), tmp_path / "out", settings.model_copy(update={section: changed}))
+    assert [node.is_current for node in plan.nodes if node.name == "observe"] == [is_current]
+
+
+def test_another_device_begins_a_run_anew(
+    tmp_path: Path, run: Run, settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_video(tmp_path / "clip.mp4")
+    assert not run(clip).is_failed
+    monkeypatch.setattr("pipeline.clip.device_kind", lambda device: "another GPU")
+    [plan] = plan_clips(find_clips([str(clip)]), tmp_path / "out", settings)
+    assert not plan.nodes[0].is_current
