@@ -59,6 +59,15 @@ class BackboneOutput:
         """Return the taps of the U-Net, 4 px first."""
         return self.up.taps
 
+    @property
+    def scales(self) -> tuple[tuple[Tensor, ...], ...]:
+        """Return the paper's hierarchical features: the taps at 4, 8 and 16 px with the attention maps of their size.
+
+        Source: arXiv 2404.01424, section 3.2, output blocks 1, 4 and 7; cross-attention is read at 8 and 16 px.
+        """
+        coarsest, coarse, middle, _ = self.up.taps
+        return (coarsest,), (coarse, self.maps_8), (middle, self.maps_16)
+
 
 class KeypointMaps(nn.Module):
     """Says where the image shows each joint, starting from where the detector saw it."""

@@ -28,6 +28,11 @@ class CnnOutput:
     features: FusedFeatures
     keypoint_logits: Tensor | None  # (R, 30, 32, 32)
 
+    @property
+    def scales(self) -> tuple[tuple[Tensor, ...], ...]:
+        """Return the taps at 4, 8 and 16 px, as `BackboneOutput.scales`; a CNN has no attention maps."""
+        return tuple((tap,) for tap in self.taps[:-1])
+
 
 class Bottleneck(nn.Module):
     """Three convolutions round which the input is led; the middle one may halve the size."""

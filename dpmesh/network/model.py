@@ -62,6 +62,7 @@ class DPMeshOutput:
     feature: Tensor  # (R, fused_channels) fused feature, mean over the grid
     feature_2d: Tensor  # (R, width, 8, 8)
     feature_3d: Tensor  # (R, width, depth, 8, 8)
+    scales: tuple[tuple[Tensor, ...], ...]  # per scale of 4, 8, 16 px: the U-Net's tap, its attention maps; () unseen
     layers: LayerPredictions
     joint_cues: Tensor | None  # (R, 30, 4) depth behind the root and direction from the parent, see `JointFeatures`
     keypoint_logits: Tensor | None  # (R, 30, 32, 32) where the image shows each joint; None without image or such maps
@@ -162,6 +163,7 @@ class DPMesh(ModelMixin, ConfigMixin):
         if hints is not None:
             check_shape("hints", hints, (rows, HINT_COUNT, 4))
         taps: list[Tensor] | None = None
+        scales: tuple[tuple[Tensor, ...], ...] = ()
         if image is None:
             width, depth = self.settings.regressor.width, self.settings.regressor.volume_depth
             logits = None
@@ -172,6 +174,7 @@ class DPMesh(ModelMixin, ConfigMixin):
             check_shape("image", image, (rows, 3, side, side))
             seen = self.backbone(image, joints, (joints_mask > 0).to(joints_mask.dtype))
             fused, logits, taps = seen.features.fused, seen.keypoint_logits, seen.taps
+            scales = seen.scales
             volume = self.volume(fused)
         first = None if self.joint_lift is None else self.joint_lift(joints, joints_mask, taps, hints)
         if image is None and first is not None:
@@ -198,6 +201,7 @@ class DPMesh(ModelMixin, ConfigMixin):
             feature=fused.mean(dim=(2, 3)),
             feature_2d=grid_tokens,
             feature_3d=volume,
+            scales=scales,
             layers=layers,
             joint_cues=None if first is None else first.cues,
             keypoint_logits=logits,

@@ -26,7 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = OptionParser(prog="dpmesh-video train motion-prior", description=__doc__)
     parser.add_argument("--motion", type=Path, help="folder of `dpmesh-video data motion`")
     parser.add_argument("--validation", type=Path, help="the same, of --split val")
-    add_loop_options(parser, batch_rows=32, learning_rate=1e-3)
+    add_loop_options(parser, batch_rows=32, learning_rate=1e-3, weight_decay=1e-2)
     parser.add_argument(
         "--rows", type=positive_int, help="cut clips into windows of so many rows, to see what neighbours are worth"
     )
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     schedule = start_process(options)
     config = _find_config(path, {"width": options.width, "layers": options.layers})
     plan = LoopPlan(
-        schedule, batch_rows=options.batch_rows, weight_decay=1e-2, average_decay=0.997,
+        schedule, batch_rows=options.batch_rows, weight_decay=options.weight_decay, average_decay=0.997,
         is_bfloat16=not options.float32,
     )  # fmt: skip
     body = load_body(None, device=options.device)

@@ -12,7 +12,7 @@ import torch
 from configs.command import exit_code_of
 from configs.errors import InputError, SettingsError
 from configs.log import log_to_stderr as show_log
-from configs.option_types import positive_float, positive_int, whole
+from configs.option_types import fraction, positive_float, positive_int, whole
 from dpmesh.body import BodyModel
 from dpmesh.body.load import read_structure
 from dpmesh.training.commands.live import add_live_options, open_live_studio
@@ -54,7 +54,12 @@ def log_to_stderr() -> None:
 
 
 def add_loop_options(
-    parser: argparse.ArgumentParser, *, batch_rows: int, learning_rate: float, has_bfloat16: bool = True
+    parser: argparse.ArgumentParser,
+    *,
+    batch_rows: int,
+    learning_rate: float,
+    has_bfloat16: bool = True,
+    weight_decay: float = 1e-4,
 ) -> None:
     """Add the options of every training that uses `Loop`."""
     parser.add_argument("--output", type=Path, required=True, help="checkpoint, log, curves and samples go here")
@@ -65,6 +70,13 @@ def add_loop_options(
     )
     parser.add_argument("--batch-rows", type=positive_int, default=batch_rows, help="rows per batch and process")
     parser.add_argument("--learning-rate", type=positive_float, default=learning_rate, help="peak learning rate")
+    parser.add_argument("--weight-decay", type=positive_float, default=weight_decay, help="of AdamW")
+    parser.add_argument(
+        "--drop-at",
+        type=fraction,
+        help="hold the learning rate, and cut it to a tenth from this share of the training on, as 0.833;"
+        " half a cosine if not given",
+    )
     parser.add_argument("--threads", type=positive_int, default=2, help="threads of torch")
     if has_bfloat16:
         parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
@@ -123,7 +135,15 @@ def start_process(options: argparse.Namespace) -> Schedule:
     if options.device == "cuda" and "LOCAL_RANK" in os.environ:
         options.device = f"cuda:{os.environ['LOCAL_RANK']}"
     steps = STEPS if options.steps is None and options.minutes is None else options.steps
-    return Schedule(options.learning_rate, steps, options.minutes)
+    if options.drop_at is None:
+        return Schedule(options.learning_rate, steps, options.minutes)
+    return Schedule(options.learning_rate, steps, options.minutes, warm_up_steps=0, drop_at=options.drop_at)
+
+
+def steps_of(epochs: int, shards: CropShards, batch_rows: int) -> int:
+    """Return how many steps pass so often over crops, shared among the processes of the training."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return epochs * max(1, len(shards) // (batch_rows * processes))
 
 
 def open_crops(options: argparse.Namespace, body: BodyModel, image_px: int, *, has_images: bool = True) -> CropSource:

@@ -17,8 +17,8 @@ from dpmesh.training.commands.options import (
     start_process,
 )
 from dpmesh.training.diffusion.trainer import DiffusionTraining, PoseDiffusion
-from dpmesh.training.engine.checkpoint import take_over
-from dpmesh.training.engine.loop import LoopPlan, find_config
+from dpmesh.training.engine.checkpoint import find_config, take_over
+from dpmesh.training.engine.loop import LoopPlan
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -33,7 +33,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Train."""
-    plan = LoopPlan(start_process(options), batch_rows=options.batch_rows, is_bfloat16=not options.float32)
+    plan = LoopPlan(
+        start_process(options),
+        batch_rows=options.batch_rows,
+        weight_decay=options.weight_decay,
+        is_bfloat16=not options.float32,
+    )
     config = find_config(options.output, options.config)
     backbone = BackboneConfig(**config["backbone_config"])
     autoencoder = Autoencoder(backbone)

@@ -9,7 +9,8 @@ from configs.command import OptionParser
 from dpmesh.body import load_body
 from dpmesh.network.config import RegressorConfig
 from dpmesh.training.commands.options import add_loop_options, run_command, start_process
-from dpmesh.training.engine.loop import LoopPlan, find_config
+from dpmesh.training.engine.checkpoint import find_config
+from dpmesh.training.engine.loop import LoopPlan
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.pose_tokens.trainer import PoseDraws, PoseTokens, TokenTraining, body_rotations
 
@@ -29,7 +30,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Train."""
     # float32: bfloat16 cannot tell near codes apart
-    plan = LoopPlan(start_process(options), batch_rows=options.batch_rows, is_bfloat16=False)
+    plan = LoopPlan(
+        start_process(options), batch_rows=options.batch_rows, weight_decay=options.weight_decay, is_bfloat16=False
+    )
     config = find_config(options.output, options.config, "paper")
     network = PoseTokens(RegressorConfig(**config["regressor_config"]))
     body = load_body(None, device=options.device)

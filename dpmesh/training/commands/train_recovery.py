@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from configs.command import OptionParser
-from configs.option_types import fraction
+from configs.errors import InputError
+from configs.option_types import fraction, positive_int
 from dpmesh.body import BodyModel, load_body
 from dpmesh.network.lift import JOINT_PARTS
 from dpmesh.network.model import DPMesh
+from dpmesh.network.pose_tokens import PoseTokenizer
 from dpmesh.training.commands.options import (
     add_crop_options,
     add_loop_options,
@@ -21,14 +23,16 @@ from dpmesh.training.commands.options import (
     open_validation,
     run_command,
     start_process,
+    steps_of,
 )
-from dpmesh.training.engine.checkpoint import CHECKPOINT, check_checkpoint
-from dpmesh.training.engine.loop import find_config
+from dpmesh.training.engine.checkpoint import CHECKPOINT, check_checkpoint, find_config
 from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.posefix import PoseFixNoise
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise, NoiseMix, measured_noise, mixed_noise
+from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.start_points import start_from_stable_diffusion
 from dpmesh.training.recovery.trainer import Trainer, TrainingPlan, read_teacher
+from dpmesh.weights.tokenizer import imported_tokenizer
 
 HINT_WIDTH = 512
 
@@ -47,11 +51,24 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--blind", type=fraction, default=0.0, help="fraction of crops without any keypoint, with own noise"
     )
+    parser.add_argument("--epochs", type=positive_int, help="length of the training, in passes over --crops")
     parser.add_argument(
         "--losses",
         choices=("own", "published"),
         default="own",
         help="published: those of the released code and the paper",
+    )
+    parser.add_argument(
+        "--loss-weights",
+        choices=("own", "paper"),
+        default="own",
+        help="paper: 5 (2D), 2 (3D), 1 (SMPL), of its equation 9; own: by hand, learned for published losses",
+    )
+    parser.add_argument(
+        "--teacher-features",
+        choices=("released", "paper"),
+        default="released",
+        help="what of a teacher is followed; paper: U-Net features of three scales with their attention maps",
     )
     parser.add_argument("--without-images", action="store_true", help="only the lift from joints to bodies")
     parser.add_argument(
@@ -63,7 +80,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--backbone-from", type=Path, help="checkpoint, weights folder or diffusion prior to take the U-Net from"
     )
     parser.add_argument("--lift-from", type=Path, help="checkpoint or weights folder to take the lifting network from")
-    parser.add_argument("--tokens-from", type=Path, help="checkpoint of the pose tokenizer, for --config paper")
+    parser.add_argument(
+        "--tokens-from",
+        help="checkpoint of the pose tokenizer, or name or folder of an imported one, for --config paper",
+    )
     parser.add_argument(
         "--keep-lift", action="store_true", help="train the lifting network too, and keep it in the network"
     )
@@ -74,6 +94,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = check_sources(parser, parser.parse_args(arguments))
     if options.controlnet is not None and options.stable_diffusion is None:
         parser.error("--controlnet: needs --stable-diffusion, which it steers")
+    if options.epochs is not None and (not options.crops or options.steps is not None):
+        parser.error("--epochs: are passes over --crops, in place of --steps")
     return options
 
 
@@ -82,19 +104,30 @@ def run(options: argparse.Namespace) -> None:
     starts = (options.start_from, options.backbone_from, options.lift_from, options.stable_diffusion)
     if options.export is not None and not any(starts):
         check_checkpoint(options.output / CHECKPOINT)
+    shards = CropShards(options.crops) if options.epochs is not None and options.export is None else None
+    if shards is not None:
+        options.steps = steps_of(options.epochs, shards, options.batch_rows)
     plan = TrainingPlan(
         start_process(options),
         batch_rows=options.batch_rows,
+        weight_decay=options.weight_decay,
         is_bfloat16=not options.float32,
         is_image_used=not options.without_images,
         noise=_noise_of(options),
         hint_noise=HintNoise.read() if options.hints else None,
         has_published_losses=options.losses == "published",
+        is_weighed_as_paper=options.loss_weights == "paper",
+        is_reasoning_multi_scale=options.teacher_features == "paper",
     )
     body = load_body(None, device=options.device)
     config = find_config(options.output, options.config)
     if options.hints:
         config["regressor_config"] = config["regressor_config"] | {"hint_lift": HINT_WIDTH}
+    tokens = _imported_tokens(options.tokens_from)
+    if tokens is not None and tokens.attention is not None:
+        config["regressor_config"] = config["regressor_config"] | {
+            "token_attention_layers": len(tokens.attention.layers)
+        }
     network = DPMesh(**config)
     if options.stable_diffusion is not None and not (options.output / CHECKPOINT).is_file():
         report = start_from_stable_diffusion(network, options.stable_diffusion, options.controlnet)
@@ -114,8 +147,10 @@ def run(options: argparse.Namespace) -> None:
         if options.lift_from is not None:
             for part in JOINT_PARTS:
                 trainer.start_from(options.lift_from, part=f"joint_lift.{part}")
-        if options.tokens_from is not None:
-            trainer.start_from(options.tokens_from, part="pose_prior")
+        if tokens is not None:
+            _take_tokens(trainer, tokens, options.tokens_from)
+        elif options.tokens_from is not None:
+            trainer.start_from(Path(options.tokens_from), part="pose_prior")
     image_px = network.settings.backbone.image_px
     validation = open_validation(options, image_px, has_images=plan.is_image_used)
     if options.export is not None:
@@ -126,6 +161,26 @@ def run(options: argparse.Namespace) -> None:
         return
     source = open_crops(options, body, image_px, has_images=plan.is_image_used)
     trainer.train(source, validation, pause_after=options.pause_after)
+
+
+def _imported_tokens(source: str | None) -> PoseTokenizer | None:
+    """Return the imported tokenizer of a name or folder; None for a checkpoint, or none at all."""
+    if source is None or Path(source).is_file():
+        return None
+    return imported_tokenizer(source)
+
+
+def _take_tokens(trainer: Trainer, tokens: PoseTokenizer, name: str) -> None:
+    """Give the network an imported tokenizer.
+
+    Raises:
+        InputError: the network has none of these sizes.
+    """
+    found = {f"pose_prior.{key}": tensor for key, tensor in tokens.state_dict().items()}
+    own = {key: tensor for key, tensor in trainer.network.state_dict().items() if key.startswith("pose_prior.")}
+    if own.keys() != found.keys() or any(own[key].shape != tensor.shape for key, tensor in found.items()):
+        raise InputError(f"{name}: this network has no pose tokenizer of these sizes; give --config paper")
+    trainer.take_weights(found)
 
 
 def _rest_joints(body: BodyModel) -> Tensor:

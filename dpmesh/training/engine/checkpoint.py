@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.errors import InputError
+from dpmesh.network.config import preset as network_preset
 from dpmesh.stored.cache import WEIGHTS_FILE
 from dpmesh.stored.checkpoint import read_safetensors
 
@@ -62,6 +63,24 @@ def read_config(path: Path, *needed: str) -> dict[str, Any]:
         InputError: as of `read_checkpoint`, or the network is one without the arguments that are `needed`.
     """
     return config_of(read_checkpoint(path), path, *needed)
+
+
+def find_config(output: Path, preset: str | None, usual: str = "compact") -> dict[str, Any]:
+    """Return the network's arguments: those of the checkpoint in a folder, or of a preset where there is none.
+
+    Args:
+        preset: the one that was asked for; None takes what there is, else the `usual` one.
+
+    Raises:
+        InputError: the checkpoint's network is another than was asked for.
+    """
+    path = output / CHECKPOINT
+    if not path.exists():
+        return network_preset(preset or usual).to_mappings()
+    found = read_config(path, "backbone_config", "regressor_config")
+    if preset is not None and found != network_preset(preset).to_mappings():
+        raise InputError(f"{path}: is not of --config {preset}; leave --config out to go on, or give another --output")
+    return found
 
 
 def config_of(state: dict[str, Any], path: Path, *needed: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Processes started together by `accelerate launch` train one network: each takes 
 import copy
 import logging
 import math
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,8 @@ from torchvision.utils import save_image
 
 from configs.errors import InputError
 from configs.lock import locked
-from dpmesh.network.config import preset as network_preset
 from dpmesh.training.engine.average import follow, start_average
-from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, read_checkpoint, read_config, take_over
+from dpmesh.training.engine.checkpoint import CHECKPOINT, load_weights, read_checkpoint, take_over
 from dpmesh.training.engine.curves import draw_curves, log_numbers
 from dpmesh.training.engine.divergence import GradientWatch, check_finite
 from dpmesh.training.engine.rng import Rng
@@ -61,24 +61,6 @@ class LoopPlan:
     checkpoint_minutes: float = 3.0
     """A checkpoint is written after so many steps or minutes, whichever comes first."""
     validation_steps: int = 1000
-
-
-def find_config(output: Path, preset: str | None, usual: str = "compact") -> dict[str, Any]:
-    """Return the network's arguments: those of the checkpoint in a folder, or of a preset where there is none.
-
-    Args:
-        preset: the one that was asked for; None takes what there is, else the `usual` one.
-
-    Raises:
-        InputError: the checkpoint's network is another than was asked for.
-    """
-    path = output / CHECKPOINT
-    if not path.exists():
-        return network_preset(preset or usual).to_mappings()
-    found = read_config(path, "backbone_config", "regressor_config")
-    if preset is not None and found != network_preset(preset).to_mappings():
-        raise InputError(f"{path}: is not of --config {preset}; leave --config out to go on, or give another --output")
-    return found
 
 
 class Loop(Generic[Network, Batch, Held]):
@@ -209,6 +191,11 @@ class Loop(Generic[Network, Batch, Held]):
             InputError: the other network has other tensors there.
         """
         take_over(self.network, start, part, self.grown)
+        self._average = start_average(self.network.state_dict(), self._frozen)
+
+    def take_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Give the network these of its tensors, and begin the average anew."""
+        self.network.load_state_dict(self.network.state_dict() | dict(weights))
         self._average = start_average(self.network.state_dict(), self._frozen)
 
     def save(self) -> None:

@@ -14,16 +14,20 @@ class Schedule:
     minutes: float | None = None
     """Of computing, summed over the calls; whichever of steps and minutes comes first ends the training."""
     warm_up_steps: int = 200
+    drop_at: float | None = None
+    """Share of the training after which the rate falls to a tenth, and is constant otherwise; None: half a cosine."""
 
     def __post_init__(self) -> None:
         if self.steps is None and self.minutes is None:
             raise ValueError("a schedule needs a length; give steps or minutes")
 
     def rate(self, step: int, minutes: float) -> float:
-        """Return the learning rate: a linear rise, then half a cosine down to a fiftieth."""
+        """Return the learning rate: a linear rise, then half a cosine down to a fiftieth, or a step down to a tenth."""
         if step < self.warm_up_steps:
             return self.learning_rate * (step + 1) / self.warm_up_steps
         fraction = self.fraction(step, minutes)
+        if self.drop_at is not None:
+            return self.learning_rate * (1.0 if fraction < self.drop_at else 0.1)
         return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
     def fraction(self, step: int, minutes: float) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 from configs.checks import Shaped
 from dpmesh.body import BodyModel
 from dpmesh.geometry.align import find_similarity
+from dpmesh.geometry.rotations import axis_angle_to_matrix
 from dpmesh.network.config import LATENT_PX
 from dpmesh.network.model import DPMesh
 from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
@@ -33,11 +34,13 @@ LEVELS = {"none": (0.0, 0.1), "half": (0.1, 0.5), "heavy": (0.5, 1.01)}
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Mean distances over 14 joints, millimetres."""
+    """Mean distances over 14 joints, or over all vertices, in millimetres."""
 
     mpjpe_mm: float  # pelvis on pelvis
     pa_mpjpe_mm: float  # after a similarity
-    unseen_pa_mpjpe_mm: float  # the same alignment, only joints that the crop does not show; 0 where it shows all
+    unseen_mpjpe_mm: float  # OCC-MPJPE: pelvis on pelvis, only joints that the crop does not show; 0 where it shows all
+    unseen_pa_mpjpe_mm: float  # OCC-PA-MPJPE: the same joints after the similarity of all 14
+    mpvpe_mm: float  # vertices, pelvis on pelvis
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,14 @@ class JointErrors(Shaped):
 
     apart_mm: Annotated[np.ndarray, "N", 14]  # pelvis on pelvis
     aligned_mm: Annotated[np.ndarray, "N", 14]  # after a similarity
+    surface_mm: Annotated[np.ndarray, "N"]  # mean over the vertices, pelvis on pelvis
     is_unseen: Annotated[np.ndarray, "N", 14]  # bool, joints that the crop does not show
     is_turned: Annotated[np.ndarray, "N"]  # bool, people who lie or are upside down, whose crops a run turns
 
     def means(self) -> Errors:
         """Return the means over all crops."""
-        unseen = self.aligned_mm[self.is_unseen]
-        parts = (self.apart_mm, self.aligned_mm, unseen)
+        unseen = self.apart_mm[self.is_unseen], self.aligned_mm[self.is_unseen]
+        parts = (self.apart_mm, self.aligned_mm, *unseen, self.surface_mm)
         return Errors(*(float(part.mean()) if part.size else 0.0 for part in parts))
 
     def of_level(self, name: str) -> "JointErrors":
@@ -80,7 +84,7 @@ def measure_errors(
         are_turned: whether people who lie or are upside down are turned for the network, as in a run.
         hint_noise: how wrong the hints are; None gives none.
     """
-    apart, aligned, unseen, lying = [], [], [], []
+    apart, aligned, surface, unseen, lying = [], [], [], [], []
     chosen = list(LIMBS_OF_24)
     for number, batch in enumerate(crops.in_order(BATCH)):
         # The keypoint errors are drawn on the CPU, so that every device is asked the same.
@@ -106,11 +110,28 @@ def measure_errors(
         if output.scale is not None:  # the published network's root is in the camera's axes already
             root = ready.truth.camera_from_crop @ turn_matrices(turns) @ root
         pose = torch.cat([root[:, None], output.pose[:, 1:].float().cpu()], dim=1)
-        joints = body.joints_from_matrices(pose.to(device), output.betas.float(), joint_set="smpl24").cpu()
+        betas = output.betas.float().cpu()
+        joints = body.joints_from_matrices(pose.to(device), betas.to(device), joint_set="smpl24").cpu()
+        surface.append(_surface_errors(body, (pose, betas), (axis_angle_to_matrix(batch.pose), batch.betas), device))
         found, wanted = joints.numpy(), ready.truth.joints30_cam[:, :24].numpy()
         apart.append(np.linalg.norm((found - found[:, :1]) - (wanted - wanted[:, :1]), axis=-1)[:, chosen])
         moved = find_similarity(found[:, chosen], wanted[:, chosen]).apply(found[:, chosen])
         aligned.append(np.linalg.norm(moved - wanted[:, chosen], axis=-1))
         unseen.append(batch.visible30[:, chosen].numpy() != VISIBLE)
-    apart_mm, aligned_mm = 1000 * np.concatenate(apart), 1000 * np.concatenate(aligned)
-    return JointErrors(apart_mm, aligned_mm, np.concatenate(unseen), np.concatenate(lying))
+    apart_mm, aligned_mm, surface_mm = (1000 * np.concatenate(parts) for parts in (apart, aligned, surface))
+    return JointErrors(apart_mm, aligned_mm, surface_mm, np.concatenate(unseen), np.concatenate(lying))
+
+
+def _surface_errors(
+    body: BodyModel, found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], device: str
+) -> np.ndarray:
+    """Return the mean distance (R,) in metres of the vertices of two bodies, pelvis on pelvis.
+
+    Args:
+        found, wanted: rotations (R, 24, 3, 3) in the same axes, and betas (R, 10).
+    """
+    meshes = []
+    for turns, betas in (found, wanted):
+        mesh = body.vertices_from_matrices(turns.to(device), betas.to(device))
+        meshes.append(mesh - body.rest_joints(betas.to(device))[:, :1])  # the pelvis stays where it rests
+    return (meshes[0] - meshes[1]).norm(dim=-1).mean(dim=1).cpu().numpy()

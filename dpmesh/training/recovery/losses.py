@@ -1,8 +1,6 @@
-"""Losses of the recovery network: where the joints are, how they are turned, where the pixels fall.
+"""Losses of the recovery network: where the joints are, how they are turned, where the pixels fall. All are L1."""
 
-Weights follow the paper's proportions (arXiv 2404.01424, appendix: 2D 5.0, 3D 2.0, SMPL 1.0); all terms are L1.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +20,14 @@ DPMESH15_OF_30 = (0, 1, 2, 4, 5, 7, 8, 12, 29, 16, 17, 18, 19, 20, 21)
 PARENTS_30 = (0, *SMPL_PARENTS[1:], *6 * (15,))  # eyes, ears, nose and top hang on the head
 HIDDEN_CUE_WEIGHT = 0.3
 LIMB_WEIGHT = 1.5  # hips to ankles and shoulders to wrists carry what people look at
+OWN_WEIGHTS = {"joint_img": 2.0, "joints_2d": 5.0, "joints_3d": 10.0, "root": 2.0, "pose": 3.0, "shape": 0.1}
+"""Metres weigh more than shares of a crop, and the ten shape numbers less than rotations: set by hand."""
+PAPER_2D, PAPER_3D, PAPER_SMPL = 5.0, 2.0, 1.0
+"""Weights of equation 9. Source: arXiv 2404.01424, appendix A."""
+EQUATION_9 = {
+    **{"joint_img": PAPER_2D, "joints_2d": PAPER_2D, "joints_3d": PAPER_3D},
+    **{"root": PAPER_SMPL, "pose": PAPER_SMPL, "shape": PAPER_SMPL},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,15 @@ class Truth:
     visible30: Tensor  # (R, 30) 0 outside the crop, 1 hidden, 2 visible
 
 
-def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict[str, Tensor]:
+def recovery_losses(
+    output: DPMeshOutput, truth: Truth, body: BodyModel, weights: Mapping[str, float] = OWN_WEIGHTS
+) -> dict[str, Tensor]:
     """Return the weighted losses by name; their sum is what training lowers.
 
     Every decoder layer is supervised; the last counts as much as the others together.
+
+    Args:
+        weights: `OWN_WEIGHTS` or `EQUATION_9`. Cues and keypoint maps, which the paper has not, keep their own.
     """
     wanted = axis_angle_to_matrix(truth.pose)
     wanted = torch.cat([(truth.camera_from_crop.mT @ wanted[:, 0])[:, None], wanted[:, 1:]], dim=1)
@@ -60,7 +71,7 @@ def recovery_losses(output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict
         terms |= _raw_rotation_losses(raw, wanted)
         terms["joint_img"] = _joint_image_loss(layers.joint_img[layer].float(), truth)
         for name, value in terms.items():
-            totals[name] = totals.get(name, torch.zeros((), device=value.device)) + fraction * value
+            totals[name] = totals.get(name, torch.zeros((), device=value.device)) + fraction * weights[name] * value
     if output.joint_cues is not None:
         totals["cues"] = cue_loss(output.joint_cues, truth)
     if output.keypoint_logits is not None:
@@ -102,9 +113,9 @@ def _layer_losses(
     weight[[1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21]] = LIMB_WEIGHT
     near = (truth.joints30_crop - 0.5).abs().amax(-1) < 1.0  # a joint far outside the crop pulls too hard
     return {
-        "joints_3d": 10.0 * ((joints - true_joints).abs().sum(-1) * weight).mean(),
-        "joints_2d": 5.0 * ((crop - truth.joints30_crop).abs().clamp(max=1.0).sum(-1) * weight * near).mean(),
-        "shape": 0.1 * (betas - truth.betas).abs().mean(),
+        "joints_3d": ((joints - true_joints).abs().sum(-1) * weight).mean(),
+        "joints_2d": ((crop - truth.joints30_crop).abs().clamp(max=1.0).sum(-1) * weight * near).mean(),
+        "shape": (betas - truth.betas).abs().mean(),
     }
 
 
@@ -114,7 +125,7 @@ def _raw_rotation_losses(raw: Tensor, wanted: Tensor) -> dict[str, Tensor]:
     After Gram-Schmidt only directions would count: the numbers then grow without limit, and their gradient vanishes.
     """
     error = (raw - wanted[..., :2].flatten(-2)).abs()
-    return {"root": 2.0 * error[:, 0].mean(), "pose": 3.0 * error[:, 1:].mean()}
+    return {"root": error[:, 0].mean(), "pose": error[:, 1:].mean()}
 
 
 def _joint_image_loss(joint_img: Tensor, truth: Truth) -> Tensor:
@@ -123,4 +134,4 @@ def _joint_image_loss(joint_img: Tensor, truth: Truth) -> Tensor:
     depth = (truth.joints30_cam[:, index, 2] - truth.joints30_cam[:, :1, 2]) / 2.0 + 0.5
     wanted = torch.cat([truth.joints30_crop[:, index], depth[..., None]], dim=-1)
     inside = ((wanted > 0) & (wanted < 1)).all(-1, keepdim=True)
-    return 2.0 * ((joint_img - wanted).abs() * inside).mean()
+    return ((joint_img - wanted).abs() * inside).mean()

@@ -1,4 +1,4 @@
-"""The losses of the released training: six L1 terms, weighed by learned uncertainties.
+"""The losses of the released training: six L1 terms, weighed by learned uncertainties or as the paper says.
 
 For networks with the published camera (`camera_head="published"`), whose outputs `recovery_losses` cannot read.
 
@@ -15,7 +15,7 @@ from dpmesh.geometry.camera import project
 from dpmesh.geometry.rotations import matrix_to_axis_angle
 from dpmesh.network.heads import published_translation
 from dpmesh.network.model import DPMeshOutput
-from dpmesh.training.recovery.losses import DPMESH15_OF_30, Truth
+from dpmesh.training.recovery.losses import DPMESH15_OF_30, PAPER_2D, PAPER_3D, PAPER_SMPL, Truth
 
 GRID_PX = 64
 """Side of the grid in which the published targets give joints; depth spans 2 m about the root over as many bins."""
@@ -24,6 +24,15 @@ CROP_PX = 256
 DEPTH_MARGIN_M = 1e-4
 UNFITTED_JOINTS = (7, 8, 10, 11, 20, 21, 22, 23)
 """Ankles, toes, wrists, hands: the published body fits say nothing about how they are turned."""
+
+DOUBLE = 2.0
+"""The release's own factor of pose, shape and joints in metres."""
+PAPER_WEIGHTS = {
+    **{"body_joint_img_0": PAPER_2D, "smpl_joint_img_0": PAPER_2D, "body_joint_proj_0": PAPER_2D},
+    **{name: PAPER_SMPL / DOUBLE for name in ("smpl_pose_0", "smpl_shape_0")},
+    "body_joint_cam_0": PAPER_3D / DOUBLE,
+}
+"""Equation 9 over the terms of the release, in its units: the paper names three groups of terms and no unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +77,10 @@ def published_losses(found: Predicted, wanted: Wanted) -> dict[str, Tensor]:
     return {
         "body_joint_img_0": (joint_img - wanted.joint_img[:, index]).abs() * annotated / GRID_PX,
         "smpl_joint_img_0": (joint_img - wanted.fit_img[:, index]).abs() * fitted / GRID_PX,
-        "smpl_pose_0": 2.0 * (found.pose - wanted.pose).abs() * wanted.pose_valid * has_fit,
-        "smpl_shape_0": 2.0 * (found.betas - wanted.betas).abs() * has_fit,
+        "smpl_pose_0": DOUBLE * (found.pose - wanted.pose).abs() * wanted.pose_valid * has_fit,
+        "smpl_shape_0": DOUBLE * (found.betas - wanted.betas).abs() * has_fit,
         "body_joint_proj_0": (found.joint_proj - wanted.joint_img[..., :2]).abs() * wanted.joint_img_valid,
-        "body_joint_cam_0": 2.0 * (found.joint_cam - wanted.joint_cam).abs() * wanted.joint_valid * is_3d,
+        "body_joint_cam_0": DOUBLE * (found.joint_cam - wanted.joint_cam).abs() * wanted.joint_valid * is_3d,
     }
 
 
@@ -147,11 +156,18 @@ class UncertaintyWeights(nn.Module):
 class PublishedRecipe(nn.Module):
     """From a network's output and the truth to the weighed losses of the release."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_weighed_as_paper: bool = False) -> None:
+        """
+        Args:
+            is_weighed_as_paper: the constants of equation 9 in place of the release's learned uncertainties.
+        """
         super().__init__()
-        self.weights = UncertaintyWeights()
+        self.weights = None if is_weighed_as_paper else UncertaintyWeights()
 
     def forward(self, output: DPMeshOutput, truth: Truth, body: BodyModel) -> dict[str, Tensor]:
         """Return the weighed losses by name."""
         losses = published_losses(read_output(output, truth.focal_px, body), read_truth(truth))
-        return self.weights({name: loss.mean() for name, loss in losses.items()})
+        means = {name: loss.mean() for name, loss in losses.items()}
+        if self.weights is None:
+            return {name: PAPER_WEIGHTS[name] * loss for name, loss in means.items()}
+        return self.weights(means)

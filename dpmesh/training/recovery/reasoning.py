@@ -12,19 +12,31 @@ from dpmesh.network.model import DPMeshOutput
 
 REASONING_WEIGHT = 0.1
 """Source: arXiv 2404.01424, appendix A."""
-REASONING_FEATURES = ("feature", "feature_2d", "feature_3d")
-"""The paper names no layer; these are the features that the released losses were made for."""
+RELEASED_FEATURES = ("feature", "feature_2d", "feature_3d")
+"""The features that the released losses were made for."""
 
 
-def reasoning_losses(student: DPMeshOutput, teacher: DPMeshOutput) -> dict[str, Tensor]:
+def reasoning_losses(
+    student: DPMeshOutput, teacher: DPMeshOutput, *, is_multi_scale: bool = False
+) -> dict[str, Tensor]:
     """Return the weighted losses of a student's features against a teacher's, by name: each a mean over the features.
+
+    Args:
+        is_multi_scale: the hierarchical features of the paper, three scales of U-Net features with attention maps, in
+            place of what the released losses take.
 
     Source: arXiv 2404.01424, equation 7.
     """
-    pairs = [(getattr(student, name).float(), getattr(teacher, name).float()) for name in REASONING_FEATURES]
+    pairs = list(zip(*(_features(output, is_multi_scale) for output in (student, teacher)), strict=True))
     contrast = torch.stack([simclr(own, wanted.detach()) for own, wanted in pairs])
     error = torch.stack([feature_error(own, wanted).mean() for own, wanted in pairs])
     return {"nkr_contrast": REASONING_WEIGHT * contrast.mean(), "nkr_error": REASONING_WEIGHT * error.mean()}
+
+
+def _features(output: DPMeshOutput, is_multi_scale: bool) -> list[Tensor]:
+    if is_multi_scale:
+        return [torch.cat([part.float() for part in parts], dim=1) for parts in output.scales]
+    return [getattr(output, name).float() for name in RELEASED_FEATURES]
 
 
 def simclr(first: Tensor, second: Tensor) -> Tensor:

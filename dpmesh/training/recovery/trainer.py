@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from dpmesh.training.recovery.batches import TrainingBatch, prepare
 from dpmesh.training.recovery.crops import CropShards
 from dpmesh.training.recovery.evaluate import measure_errors
 from dpmesh.training.recovery.hints import simulate_hints
-from dpmesh.training.recovery.losses import recovery_losses
+from dpmesh.training.recovery.losses import EQUATION_9, OWN_WEIGHTS, recovery_losses
 from dpmesh.training.recovery.published_augmentation import with_published_augmentation
 from dpmesh.training.recovery.published_losses import PublishedRecipe
 from dpmesh.training.recovery.reasoning import reasoning_losses
@@ -33,6 +34,8 @@ class TrainingPlan(LoopPlan):
     noise: KeypointNoise | NoiseMix | PoseFixNoise = field(default_factory=KeypointNoise)
     hint_noise: HintNoise | None = None  # None gives no hints
     has_published_losses: bool = False  # and looks: the released training's, for networks with the published camera
+    is_weighed_as_paper: bool = False  # losses by equation 9, whichever they are
+    is_reasoning_multi_scale: bool = False  # the teacher's hierarchical features are followed, see `reasoning_losses`
 
 
 class Trainer(Loop[DPMesh, Crops, CropShards]):
@@ -59,8 +62,11 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
             )
         if teacher is not None and not plan.is_image_used:
             raise InputError("a teacher gives image features, which training without images has not; leave one out")
-        recipe = PublishedRecipe() if plan.has_published_losses else None
-        super().__init__(network, plan, output, device=device, config=network.settings.to_mappings(), learned=recipe)
+        self._recipe: Any = None  # of the published losses, with parameters of its own where it learns their weights
+        if plan.has_published_losses:
+            self._recipe = PublishedRecipe(is_weighed_as_paper=plan.is_weighed_as_paper)
+        learned = None if plan.is_weighed_as_paper else self._recipe
+        super().__init__(network, plan, output, device=device, config=network.settings.to_mappings(), learned=learned)
         self._body = body
         self._teacher = None if teacher is None else teacher.to(device).eval().requires_grad_(False)
 
@@ -72,15 +78,17 @@ class Trainer(Loop[DPMesh, Crops, CropShards]):
             image = ready.image if self.plan.is_image_used else None
             output = self.running(image, ready.joints, ready.mask, hints=self._hints(ready, turn))
         if self.plan.has_published_losses:
-            paid = self.running_losses(output, ready.truth, self._body)
+            weighed = self._recipe if self.running_losses is None else self.running_losses
+            paid = weighed(output, ready.truth, self._body)
         else:
-            paid = recovery_losses(output, ready.truth, self._body)
+            weights = EQUATION_9 if self.plan.is_weighed_as_paper else OWN_WEIGHTS
+            paid = recovery_losses(output, ready.truth, self._body, weights)
         if self._teacher is None:
             return paid
         clean = self._prepare(crops, turn, is_clean=True)
         with torch.no_grad(), self.autocast():
             wanted = self._teacher.forward(clean.image, clean.joints, clean.mask)
-        return paid | reasoning_losses(output, wanted)
+        return paid | reasoning_losses(output, wanted, is_multi_scale=self.plan.is_reasoning_multi_scale)
 
     def measure(self, network: DPMesh, held: CropShards) -> dict[str, float]:
         """Return held-out errors with noisy keypoints that are the same at every call."""

@@ -39,3 +39,10 @@ def test_a_stopwatch_goes_on_from_earlier_calls(monkeypatch: pytest.MonkeyPatch)
     now += 90.0
     assert watch.here == pytest.approx(1.5)
     assert watch.minutes == pytest.approx(4.0)
+
+
+def test_the_published_rate_is_constant_and_falls_to_a_tenth_for_the_last_epochs() -> None:
+    plan = Schedule(1e-4, steps=300, warm_up_steps=0, drop_at=25 / 30)
+    rates = [plan.rate(step, 0.0) for step in range(300)]
+    assert set(rates[:250]) == {1e-4}
+    assert rates[250:] == pytest.approx([1e-5] * 50)

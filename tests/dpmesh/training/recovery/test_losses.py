@@ -14,7 +14,7 @@ from dpmesh.training.engine.rng import Rng
 from dpmesh.training.noise.simulated import KeypointNoise
 from dpmesh.training.people.crops import Crops
 from dpmesh.training.recovery.batches import TrainingBatch, prepare
-from dpmesh.training.recovery.losses import cue_loss, keypoint_map_loss, recovery_losses
+from dpmesh.training.recovery.losses import EQUATION_9, OWN_WEIGHTS, cue_loss, keypoint_map_loss, recovery_losses
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +104,13 @@ def test_hidden_joints_weigh_less_and_joints_outside_nothing(batch: TrainingBatc
 def test_maps_of_a_batch_that_shows_no_joint_have_no_loss(batch: TrainingBatch) -> None:
     nothing = replace(batch.truth, visible30=torch.zeros_like(batch.truth.visible30))
     assert float(keypoint_map_loss(torch.randn(6, 30, 32, 32), nothing)) == 0.0
+
+
+def test_losses_count_as_equation_9_says_where_that_is_asked_for(batch: TrainingBatch, body: BodyModel) -> None:
+    network = DPMesh.from_preset("compact").eval()
+    with torch.no_grad():
+        output = network(None, batch.joints, batch.mask)
+    own, paper = (recovery_losses(output, batch.truth, body, weights) for weights in (OWN_WEIGHTS, EQUATION_9))
+    assert own.keys() == paper.keys() == EQUATION_9.keys()
+    for name, wanted in {"joints_2d": 5.0, "joints_3d": 2.0, "pose": 1.0, "root": 1.0, "shape": 1.0}.items():
+        assert float(paper[name] / own[name]) == pytest.approx(wanted / OWN_WEIGHTS[name])

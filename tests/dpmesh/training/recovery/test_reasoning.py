@@ -102,6 +102,23 @@ def test_equal_features_have_no_error_and_other_rows_are_told_apart() -> None:
     assert float(paid["nkr_contrast"]) < float(other["nkr_contrast"])
 
 
+def test_three_scales_of_features_are_followed_each_with_its_attention_maps() -> None:
+    torch.manual_seed(0)
+    network = DPMesh(**TINY.to_mappings()).eval()
+    with torch.no_grad():
+        output = network(torch.rand(3, 3, 128, 128), 32 * torch.rand(3, 30, 2), torch.ones(3, 30, 1))
+    shapes = [[tuple(part.shape[1:]) for part in parts] for parts in output.scales]
+    assert [parts[0][1:] for parts in shapes] == [(4, 4), (8, 8), (16, 16)]
+    assert [parts[1:] for parts in shapes] == [[], [(30, 8, 8)], [(30, 16, 16)]]
+    for scale, parts in enumerate(output.scales):
+        for at in range(len(parts)):
+            moved = [list(each) for each in output.scales]
+            moved[scale][at] = moved[scale][at] + 1.0
+            other = replace(output, scales=tuple(map(tuple, moved)))
+            assert float(reasoning_losses(other, output, is_multi_scale=True)["nkr_error"]) > 0.0
+            assert float(reasoning_losses(other, output)["nkr_error"]) == 0.0
+
+
 def test_a_teacher_without_images_is_refused(body: BodyModel, tmp_path: Path) -> None:
     network = DPMesh(**TINY.to_mappings())
     with pytest.raises(InputError, match="without images"):
