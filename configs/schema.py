@@ -198,8 +198,8 @@ class RecoverSettings(Settings):
         False, description="flip test: also run the network on the mirrored crop; steadier, twice the time"
     )
     batch_rows: int | None = Field(None, ge=1, description="crops per network call; null: from the available memory")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of the networks; 'auto' uses bfloat16 on CPUs with native support"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="precision of the networks; 'auto': float16 on CUDA, bfloat16 on CPUs with native support"
     )
 
 

@@ -76,11 +76,21 @@ def _nvidia_driver() -> ctypes.CDLL | None:
 
 
 def choose_dtype(wanted: str, device: str) -> str:
-    """Return "float32" or "bfloat16": the one asked for, or for "auto" bfloat16 where the CPU computes with it."""
+    """Return the number format of the networks: the one asked for, or for "auto" the fastest that is accurate enough.
+
+    A GPU takes float16, as the published evaluation does (eval.py of github.com/EternalEvan/DPMesh). A CPU takes
+    bfloat16 if it computes with it: otherwise torch converts back and forth, slower than float32.
+
+    Raises:
+        SettingsError: float16 is asked for of a CPU that does not compute with it.
+    """
+    if device != "cpu":
+        return "float16" if wanted == "auto" else wanted
+    if wanted == "float16" and not cpu_flags() & {"avx512_fp16", "amx_fp16"}:
+        raise SettingsError("recover.dtype is float16, which this CPU cannot compute with; use auto, or --device cuda")
     if wanted != "auto":
         return wanted
-    # Without such instructions torch converts back and forth, slower than float32. CUDA keeps float32 unless asked.
-    return "bfloat16" if device == "cpu" and cpu_flags() & {"avx512_bf16", "amx_tile"} else "float32"
+    return "bfloat16" if cpu_flags() & {"avx512_bf16", "amx_tile"} else "float32"
 
 
 def cpu_flags() -> set[str]:

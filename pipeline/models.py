@@ -193,9 +193,9 @@ class Models:
         """Return the recovery network with its pre- and postprocessing."""
         import torch
 
-        from dpmesh.network.dtypes import DTYPES
+        from configs.number_formats import FORMATS
         from dpmesh.network.model import DPMesh
-        from dpmesh.network.packing import can_pack, pack
+        from dpmesh.network.packing import can_pack, lay_out, pack
         from dpmesh.recovery.recover import BodyRecovery
 
         if self._recovery is None:
@@ -205,8 +205,10 @@ class Models:
                 from dpmesh.weights.lora import merge_lora
 
                 network = merge_lora(network)
-            if self.device == "cpu" and can_pack(DTYPES[self.dtype]):
-                pack(network, DTYPES[self.dtype])
+            if self.device != "cpu":
+                lay_out(network, FORMATS[self.dtype])
+            elif can_pack(FORMATS[self.dtype]):
+                pack(network, FORMATS[self.dtype])
             row_bytes = network.settings.backbone.row_bytes
             rows = recover.batch_rows or choose_rows(row_bytes, self.device)
             self._recovery = BodyRecovery(

@@ -1,4 +1,4 @@
-"""Convolutions and linear layers for a CPU, with weights laid out once as oneDNN wants them.
+"""Convolutions and linear layers with weights laid out once: for a CPU as oneDNN wants them, or for a GPU.
 
 Plain layers hand oneDNN their weights in row order, and it reorders them at every call: for the 8x8 and 4x4 levels of
 the U-Net at batch 1 that takes longer than the convolution. In float32 the packed linear layers also run on oneDNN
@@ -29,6 +29,25 @@ def pack(network: DPMesh, dtype: torch.dtype) -> DPMesh:
     """
     for part in packed_parts(network):
         _pack_layers(part, dtype)
+    return network
+
+
+def lay_out(network: DPMesh, dtype: torch.dtype) -> DPMesh:
+    """Store the same layers as a GPU wants them, in place, and return the network, which then serves inference alone.
+
+    Weights in the number format are read once in place of being converted at every call; tensor cores want the
+    channels of convolutions last.
+
+    Args:
+        network: in float32, its LoRA layers merged; it is called within `computing_in(dtype, ...)`.
+        dtype: number format of the layers.
+    """
+    for part in packed_parts(network):
+        for layer in part.modules():
+            if type(layer) is nn.Conv2d:
+                layer.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            elif type(layer) is nn.Linear:
+                layer.to(dtype=dtype)
     return network
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from configs.number_formats import FORMATS, computing_in
 from configs.schema import RecoverSettings
 from configs.skeletons import MIRRORED_24, MIRRORED_30
 from configs.threads import spread
@@ -17,13 +18,15 @@ from dpmesh.geometry.fit import fit_translation
 from dpmesh.geometry.rotations import matrix_to_axis_angle, nearest_rotation
 from dpmesh.keypoints import smpl24_confidence, square_box, to_dpmesh30
 from dpmesh.network.config import LATENT_PX
-from dpmesh.network.dtypes import DTYPES, ROWS_STEP, computing_in
 from dpmesh.network.heads import published_translation
 from dpmesh.network.hints import mirrored_hints, rotated_hints
 from dpmesh.network.model import DPMesh
 from dpmesh.recovery.crop_inputs import crop_inputs, published_squares
 from dpmesh.recovery.quarter_turns import quarter_turns, turn_matrices, upright_images, upright_joints
 
+ROWS_STEP = 8
+"""Batches are filled up to a multiple of this by repeating their last row: every new shape leaves memory behind in
+torch's kernels, and few shapes keep long videos at a constant size."""
 APART_MAX_RAD = 0.9  # between two estimates of a joint rotation; they differ by 0.1 in a walk, by 0.5 at most
 
 
@@ -65,14 +68,14 @@ class BodyRecovery:
         Args:
             settings: a network with the published camera gets the squares that the released checkpoints were evaluated
                 with, and unrotated crops; for the flip test see `_merge_flipped`.
-            dtype: precision of the network, a key of `dpmesh.network.dtypes.DTYPES`.
+            dtype: precision of the network, a key of `configs.number_formats.FORMATS`.
             batch_rows: crops per call of the network.
             threads: that process batches in parallel; the result does not depend on it.
         """
         self._network = network.to(device).eval()
         self._body = body
         self._device = device
-        self._dtype = DTYPES[dtype]
+        self._dtype = FORMATS[dtype]
         self._settings = settings
         self._batch_rows = batch_rows
         self._threads = threads

@@ -20,15 +20,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from configs.command import OptionParser
+from configs.number_formats import FORMATS, computing_in
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, PRESETS
-from dpmesh.network.dtypes import computing_in
 from dpmesh.network.model import DPMesh, DPMeshOutput
 from dpmesh.network.packing import can_pack, pack, packed_parts
 from dpmesh.network.prompts import heatmaps
 from dpmesh.network.unet import MapAttention, decode, encode, time_embedding
 from dpmesh.weights.lora import merge_lora
 
-_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _HEADS = ("pose_raw", "betas", "camera_raw", "joint_img")
 
 
@@ -250,7 +249,7 @@ def bench(
         is_compiled: also measure what `torch.compile` makes of the network.
     """
     _say(f"{preset} on {device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    ceilings = {name: ceiling(device, _TYPES[name]) for name in dict.fromkeys(["float32", *types])}
+    ceilings = {name: ceiling(device, FORMATS[name]) for name in dict.fromkeys(["float32", *types])}
     for name, flops in ceilings.items():
         _say(f"matrix product of 2048 x 2048 in {name}: {flops / 1e9:.0f} GFLOP/s")
     plain = _fresh(preset, device, calls)
@@ -266,7 +265,7 @@ def bench(
         _say(wanted[rows].line("plain float32", flops_per_crop, ceilings["float32"], peak_of(device)))
     del plain
     for name in types:
-        dtype = _TYPES[name]
+        dtype = FORMATS[name]
         kind = "packed" if device.type == "cpu" and can_pack(dtype) else "fused"
         for rows in batches:
             fast = _fresh(preset, device, calls)
@@ -291,7 +290,7 @@ def bench(
 def bench_compiled(compiled: Bench, rows: int, name: str, packed: Measured) -> None:
     """Print what compiling costs, what it gives, and from how many crops on it pays."""
     compiled.make_compiled()
-    inputs, dtype = Inputs.draw(rows, compiled.image_px, compiled.device), _TYPES[name]
+    inputs, dtype = Inputs.draw(rows, compiled.image_px, compiled.device), FORMATS[name]
     start = time.perf_counter()
     compiled.run(inputs, dtype)
     spent = time.perf_counter() - start
@@ -317,7 +316,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = OptionParser(prog="dpmesh-video bench network", description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="release")
     parser.add_argument("--device", default="cpu", help="as torch names it: cpu, cuda, cuda:1")
-    parser.add_argument("--types", nargs="+", choices=sorted(_TYPES), default=["float32", "bfloat16"])
+    parser.add_argument("--types", nargs="+", choices=sorted(FORMATS), default=["float32", "bfloat16"])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 8])
     parser.add_argument("--calls", type=int, default=2, help="timed calls per figure")
     parser.add_argument("--threads", type=int, help="of torch; all cores by default")

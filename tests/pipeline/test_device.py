@@ -19,7 +19,19 @@ def test_auto_takes_bfloat16_on_a_cpu_that_computes_with_it(
 ) -> None:
     monkeypatch.setattr(device, "cpu_flags", lambda: {"avx2", "avx512_bf16"} if has_bfloat16 else {"avx2"})
     assert choose_dtype("auto", "cpu") == expected
-    assert choose_dtype("auto", "cuda") == "float32"
+
+
+def test_a_gpu_computes_in_half_precision_unless_another_is_asked_for() -> None:
+    assert choose_dtype("auto", "cuda:1") == "float16"
+    assert choose_dtype("float32", "cuda") == "float32"
+
+
+def test_float16_is_refused_on_a_cpu_that_does_not_compute_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: {"avx2", "avx512_bf16"})
+    with pytest.raises(SettingsError, match=r"dtype is float16, which this CPU cannot .* use auto, or --device cuda"):
+        choose_dtype("float16", "cpu")
+    monkeypatch.setattr(device, "cpu_flags", lambda: {"avx512_fp16"})
+    assert choose_dtype("float16", "cpu") == "float16"
 
 
 def test_an_unknown_device_is_refused_with_the_choices() -> None:

@@ -40,7 +40,6 @@ class Eyes:
         return Landmarks(
             points=points,
             visibility=sure,
-            presence=sure,
             certainty=sure,
             world=world,
             scores=np.full(count, self.score, np.float32),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from configs.checks import Shaped, shapes_of
+from configs.number_formats import FORMATS, computing_in
 from configs.skeletons import mirrored
 from configs.threads import spread
 from trackers.blazepose.regions import CROP_PX, Regions, cut_out, regions_round, to_image
@@ -29,7 +30,6 @@ class Landmarks(Shaped):
 
     points: Annotated[np.ndarray, "R", 33, 2]  # float32, pixels of the full image
     visibility: Annotated[np.ndarray, "R", 33]  # float32, 0 to 1: in the picture and not hidden
-    presence: Annotated[np.ndarray, "R", 33]  # float32, 0 to 1: in the picture
     certainty: Annotated[np.ndarray, "R", 33]  # float32, 0 to 1: peak of the heat map near the point
     world: Annotated[np.ndarray, "R", 33, 3]  # float32, metres from mid-hip: image's x and y, z away from the viewer
     scores: Annotated[np.ndarray, "R"]  # float32, 0 to 1: somebody is in the crop
@@ -60,13 +60,13 @@ class LandmarkEstimator:
         """
         Args:
             network: with the outputs landmarks, presence, maps and world.
-            dtype: "float32" or "bfloat16", inside the network.
+            dtype: a key of `configs.number_formats.FORMATS`, inside the network.
             batch_rows: crops per call; fewer are filled up, as the result must not depend on how many there are.
             threads: that process batches in parallel; the result does not depend on it.
             is_flip_test_on: also run the network on the mirrored crop, and take the mean; twice the time.
         """
         self._network = network.to(device).to(memory_format=torch.channels_last).eval()
-        self._device, self._dtype = device, {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
+        self._device, self._dtype = device, FORMATS[dtype]
         self._batch_rows, self._threads, self._is_flip_test_on = batch_rows, threads, is_flip_test_on
 
     def estimate(self, images: Sequence[np.ndarray], image_row: np.ndarray, regions: Regions) -> Landmarks:
@@ -105,7 +105,7 @@ class LandmarkEstimator:
 
     def _read(self, pixels: Tensor) -> dict[str, Tensor]:
         """Return landmarks (R, 39, 5), world (R, 39, 3), presence (R, 1) and refined (R, 39, 3), see `_refine`."""
-        with torch.autocast(torch.device(self._device).type, self._dtype, enabled=self._dtype != torch.float32):
+        with computing_in(self._dtype, self._device):
             outputs = {name: value.float() for name, value in self._network(pixels).items()}
         landmarks = outputs["landmarks"].unflatten(1, (POINTS + AUXILIARY, 5))
         landmarks[..., 3:] = landmarks[..., 3:].sigmoid()
@@ -155,7 +155,6 @@ def _landmarks(found: dict[str, np.ndarray], regions: Regions) -> Landmarks:
     return Landmarks(
         points=points[:, :POINTS],
         visibility=raw[:, :POINTS, 3],
-        presence=raw[:, :POINTS, 4],
         certainty=found["refined"][:, :POINTS, 2],
         world=world,
         scores=found["presence"][:, 0],

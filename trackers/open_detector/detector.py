@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import torch
 
+from configs.number_formats import FORMATS, computing_in
 from configs.schema import DetectSettings
 from configs.threads import spread
 from trackers.detector import Letterbox, to_detections
@@ -43,7 +44,7 @@ class OpenDetector:
         Args:
             path: a folder with one folder per network, named as in `READERS`; one alone will do.
             settings: the flip test (see `trackers.flip_test`) is off where they leave it open.
-            dtype: "float32" or "bfloat16", inside the networks.
+            dtype: a key of `configs.number_formats.FORMATS`, inside the networks.
             threads: that process batches in parallel; the result does not depend on it.
 
         Raises:
@@ -54,7 +55,7 @@ class OpenDetector:
             name: load_graph(path / name).to(device).to(memory_format=torch.channels_last) for name in names
         }
         self._settings, self._threads = settings, threads
-        self._device, self._dtype = device, {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
+        self._device, self._dtype = device, FORMATS[dtype]
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return `detect(images)`; the indices do not matter to a detector."""
@@ -110,10 +111,7 @@ class OpenDetector:
         side_px = max(round(self._settings.image_px * SHARES[name] / SIDE_STEP_PX), 2) * SIDE_STEP_PX
         inputs = [fit_image(image, side_px) for image in images]
         batch = torch.from_numpy(np.stack([padded for padded, _ in inputs])).to(self._device)
-        with (
-            torch.inference_mode(),
-            torch.autocast(torch.device(self._device).type, self._dtype, enabled=self._dtype != torch.float32),
-        ):
+        with torch.inference_mode(), computing_in(self._dtype, self._device):
             values = to_input(batch, name).contiguous(memory_format=torch.channels_last)
             outputs = {key: value.float().cpu().numpy() for key, value in self._networks[name](values).items()}
         score_min = SCALES[name].to_score(self._settings.score_min)

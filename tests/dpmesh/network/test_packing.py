@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from configs.number_formats import computing_in
 from dpmesh.network.model import DPMesh
-from dpmesh.network.packing import PackedConv2d, PackedLinear, can_pack, pack
+from dpmesh.network.packing import PackedConv2d, PackedLinear, can_pack, lay_out, pack, packed_parts
 
 needs_packing = pytest.mark.skipif(not can_pack(torch.float32), reason="this build of torch has no packed layers")
 
@@ -60,3 +61,20 @@ def test_a_packed_linear_layer_keeps_the_leading_axes() -> None:
 
 def test_a_format_without_packed_layers_is_not_packed() -> None:
     assert not can_pack(torch.float16)
+
+
+def test_layers_laid_out_for_a_gpu_are_stored_in_its_format_and_say_what_converted_ones_say() -> None:
+    torch.manual_seed(0)
+    network = DPMesh.from_preset("compact").eval()
+    with torch.no_grad(), computing_in(torch.bfloat16, "cpu"):
+        wanted = network(*inputs(2))
+        lay_out(network, torch.bfloat16)
+        found = network(*inputs(2))
+    layers = [layer for part in packed_parts(network) for layer in part.modules()]
+    weights = [layer.weight for layer in layers if type(layer) in (nn.Conv2d, nn.Linear)]
+    assert {weight.dtype for weight in weights} == {torch.bfloat16}
+    images = [weight for weight in weights if weight.ndim == 4]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in images)
+    for name in ("pose_raw", "betas", "camera_raw"):
+        off = (getattr(found, name) - getattr(wanted, name)).abs().max() / getattr(wanted, name).float().std()
+        assert float(off) < 0.05, name

@@ -23,7 +23,7 @@ def regions(count: int) -> Regions:
 
 
 def same(first: Landmarks, second: Landmarks) -> None:
-    for name in ("points", "visibility", "presence", "certainty", "world", "scores"):
+    for name in ("points", "visibility", "certainty", "world", "scores"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
