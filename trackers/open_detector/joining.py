@@ -6,6 +6,7 @@ People are rows (N, 6 + 17 * 3): box, score, class, keypoints.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 
 from trackers.association import assign, box_overlaps
 
@@ -23,11 +24,11 @@ class ScoreScale:
 
     def to_chance(self, scores: np.ndarray) -> np.ndarray:
         """Return the chances of scores (N,)."""
-        return _expit(self.slope * _logit(scores) + self.shift)
+        return expit(self.slope * _logit(scores) + self.shift)
 
     def to_score(self, chance: float) -> float:
         """Return the score that has this chance."""
-        return float(_expit((_logit(np.array(chance)) - self.shift) / self.slope))
+        return float(expit((_logit(np.array(chance)) - self.shift) / self.slope))
 
 
 def join_people(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -60,11 +61,5 @@ def drop_overlaps(people: np.ndarray, overlap_max: float) -> np.ndarray:
 
 
 def _logit(chances: np.ndarray) -> np.ndarray:
-    bounded = np.clip(chances.astype(np.float64), 1e-6, 1.0 - 1e-6)
-    result: np.ndarray = np.log(bounded / (1.0 - bounded))
-    return result
-
-
-def _expit(values: np.ndarray) -> np.ndarray:
-    result: np.ndarray = 1.0 / (1.0 + np.exp(-values))
+    result: np.ndarray = logit(np.clip(chances.astype(np.float64), 1e-6, 1.0 - 1e-6))
     return result

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from scipy.ndimage import maximum_filter
+from scipy.special import expit
 
 from trackers.types import COCO_KEYPOINTS
 
@@ -27,13 +28,13 @@ def read_movenet(outputs: Mapping[str, np.ndarray], score_min: float) -> np.ndar
             keypoints (34, H, W) and keypoint_offsets (34, H, W). Pairs are y, x, in cells.
         score_min: of the network's own score.
     """
-    chances = _sigmoid(outputs["centres"][0])
+    chances = expit(outputs["centres"][0])
     rows, columns = np.nonzero((chances == maximum_filter(chances, PEAK_CELLS)) & (chances >= score_min))
     cells = np.stack([rows, columns], -1)
     centres = cells + outputs["offsets"][:, rows, columns].T
     halves = np.maximum(outputs["sizes"][:, rows, columns].T, 0.0) / 2.0
     places = cells[:, None] + outputs["keypoints"][:, rows, columns].T.reshape(-1, COCO_KEYPOINTS, 2)
-    heat_maps = _sigmoid(outputs["heat_maps"])
+    heat_maps = expit(outputs["heat_maps"])
     offsets = outputs["keypoint_offsets"].reshape(COCO_KEYPOINTS, 2, *chances.shape)
     people = np.zeros((len(cells), 6 + COCO_KEYPOINTS * 3), np.float32)
     people[:, :2], people[:, 2:4] = (centres - halves)[:, ::-1] * STRIDE, (centres + halves)[:, ::-1] * STRIDE
@@ -59,8 +60,3 @@ def _find_keypoints(
     moved_y, moved_x = offsets[keypoint, :, y, x].T
     confidence = chances.reshape(COCO_KEYPOINTS, -1)[keypoint, best]
     return np.stack([(x + moved_x) * STRIDE, (y + moved_y) * STRIDE, confidence], axis=-1)
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    result: np.ndarray = 1.0 / (1.0 + np.exp(-np.clip(values, -60.0, 60.0)))
-    return result
