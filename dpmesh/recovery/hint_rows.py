@@ -10,6 +10,7 @@ from torch import Tensor
 
 from configs.checks import Shaped
 from configs.errors import InputError
+from configs.npz_files import open_npz
 from dpmesh.body import BodyModel
 from dpmesh.geometry.crop import to_crop
 from dpmesh.keypoints import square_box, to_dpmesh30
@@ -42,9 +43,9 @@ class HintRows(Shaped):
             InputError: it is no such file.
         """
         try:
-            with np.load(path, allow_pickle=False) as found:
-                return cls(**{field.name: found[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError) as error:
+            with open_npz(path) as found:
+                return cls(**{field.name: found.read(field.name) for field in fields(cls)})
+        except (OSError, ValueError) as error:
             raise InputError(f"{path}: not what `dpmesh-video data hints` wrote ({error}); make it anew") from error
 
     def write(self, path: Path) -> None:
