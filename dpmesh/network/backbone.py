@@ -140,6 +140,8 @@ class Backbone(nn.Module):
         """
         steering = self.steer(joints, joints_mask)
         latents = self.latents(image)
+        if "latents" in self.config.left_out:
+            latents = torch.zeros_like(latents)
         unet_pass = self.run_unet(latents, steering, self.config.timestep)
         down, up = unet_pass.down, unet_pass.up
         maps_16, maps_8 = (_mean_map(down.maps[level] + up.maps[level]) for level in (1, 2))

@@ -8,7 +8,7 @@ Prompt = Literal["linear", "mlp"]
 PositionCode = Literal["published", "sine"]
 PoseHead = Literal["vposer", "tokens", "rot6d"]
 CameraHead = Literal["published", "scale"]
-Part = Literal["heatmaps", "prompts", "attention_maps"]
+Part = Literal["heatmaps", "prompts", "attention_maps", "latents"]
 
 JOINT_COUNT = 30
 """Joints of the `dpmesh30` set: heat-map channels, prompt tokens and attention-map channels, in one order."""
@@ -113,7 +113,8 @@ class BackboneConfig:
     fused_channels: int = 2048
     fused_groups: int = 16
     left_out: tuple[Part, ...] = ()
-    """What is silenced, for ablations: empty heat maps, the same prompt for every crop, empty attention maps."""
+    """What is silenced, for ablations: empty heat maps, the same prompt for every crop, empty attention maps, empty
+    latents, which are all that the U-Net sees of the image."""
     cnn_width: int = 0
     """First width of a CNN instead of encoder, control branch and U-Net (`dpmesh.network.cnn`); 0 for none."""
 
@@ -147,6 +148,13 @@ class BackboneConfig:
             )
         if self.prompt == "mlp" and self.prompt_hidden < 1:
             raise ValueError(f"prompt_hidden is {self.prompt_hidden}; the mlp prompt needs a hidden width")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return what `left_out` may silence in this backbone."""
+        if self.cnn_width:
+            return ("heatmaps",)
+        return tuple(part for part in get_args(Part) if part != "prompts" or self.prompt_absent_token)
 
     @property
     def row_bytes(self) -> int:

@@ -50,6 +50,15 @@ def test_each_part_left_out_leaves_the_other_as_it_is() -> None:
 
 
 @torch.no_grad()
+def test_without_latents_the_image_says_nothing() -> None:
+    image, joints, mask = inputs()
+    blind, whole = without("latents"), without()
+    assert torch.equal(blind(image, joints, mask).features.fused, blind(image.flip(0), joints, mask).features.fused)
+    moved = whole(image.flip(0), joints, mask).features.fused
+    assert not torch.allclose(whole(image, joints, mask).features.fused, moved, atol=1e-4)
+
+
+@torch.no_grad()
 def test_without_attention_maps_the_taps_stay_and_the_fused_feature_does_not() -> None:
     image, joints, mask = inputs()
     whole, bare = without()(image, joints, mask), without("attention_maps")(image, joints, mask)
