@@ -55,6 +55,9 @@ BENCH = (
 )
 EVALUATE = (
     Program("crops", "dpmesh.training.commands.evaluate_crops", "Errors of a recovery network on held-out crops."),
+    Program(
+        "image-use", "pipeline.evaluation.image_use", "What the image is worth: bodies of true and of other images."
+    ),
     Program("detections", "pipeline.evaluation.detections", "Whom a detector finds on real clips, beside another."),
     Program(
         "keypoints",

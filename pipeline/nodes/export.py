@@ -17,9 +17,7 @@ def export_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     chosen, body = clip.settings, clip.models.body()
     layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
     sources = clip.files.motions()
-    paths_of = [
-        {layout: clip.files.track(person_number(source), layout) for layout in layouts} for source in sources
-    ]
+    paths_of = [{layout: clip.files.track(person_number(source), layout) for layout in layouts} for source in sources]
     paths = [path for each in paths_of for path in each.values()]
     claim(paths)
     clip.progress.start("export", len(sources))

@@ -42,9 +42,7 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
             assemble_track(rows, body, clip.settings.link, clip.settings.recover)
             for rows in iterate_people(people, spans)
         )
-        for track in refine_people(
-            joined, body, clip.settings.refine, clip.models.device, clip.models.motion_prior()
-        ):
+        for track in refine_people(joined, body, clip.settings.refine, clip.models.device, clip.models.motion_prior()):
             write_track(path_of[track.track_id], track)
             count += 1
             clip.progress.advance(count, "")

@@ -160,9 +160,7 @@ def test_a_second_run_does_nothing_and_a_changed_rate_exports_alone(
     run(clip, tmp_path, make_settings(clip_folder, model_folder))
 
     def waiting(**sections: dict[str, object]) -> list[str]:
-        [plan] = plan_clips(
-            find_clips([str(clip)]), tmp_path, make_settings(clip_folder, model_folder, **sections)
-        )
+        [plan] = plan_clips(find_clips([str(clip)]), tmp_path, make_settings(clip_folder, model_folder, **sections))
         return [node.name for node in plan.nodes if not node.is_current]
 
     assert waiting() == []

@@ -11,9 +11,7 @@ TIMES = FRAMES / 10
 def edited(*texts: tuple[str, str], people: tuple[int, ...] = (1, 2, 3)) -> dict[int, list[int]]:
     """Return the numbers of each of three people over six frames after edits."""
     edits = [parse_edit(kind, text) for kind, text in texts]  # type: ignore[arg-type]
-    return {
-        person: apply_edits(edits, np.full(6, person), FRAMES, TIMES, people).tolist() for person in people
-    }
+    return {person: apply_edits(edits, np.full(6, person), FRAMES, TIMES, people).tolist() for person in people}
 
 
 def test_merged_people_have_the_first_ones_number() -> None:
