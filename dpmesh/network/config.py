@@ -179,6 +179,8 @@ class RegressorConfig:
     refine_heads: int = 8
     refine_ffn: int = 1024
     dropout: float = 0.1
+    has_image: bool = True
+    """Whether anything looks at the image; without, the body is what the lift makes of joints and hints."""
     joint_lift: int = 0
     """Hidden width of a perceptron that lifts the given joints straight to a first body; 0 for none."""
     lift_layers: int = 3
@@ -226,6 +228,11 @@ class RegressorConfig:
             raise ValueError(f"joint_lift gives 24 rotations, pose_head is {self.pose_head!r}; set it to 'rot6d' or 0")
         if self.hint_lift and not self.joint_lift:
             raise ValueError(f"hint_lift is {self.hint_lift}, but no lift makes a body that hints could correct")
+        if not self.has_image and (not self.joint_lift or self.image_lift):
+            raise ValueError(
+                f"has_image is false, with joint_lift {self.joint_lift} and image_lift {self.image_lift}; a network "
+                "without an image needs a lift that reads none"
+            )
         _check_choice("camera_head", self.camera_head, CameraHead)
         if not 0.0 <= self.image_share <= 1.0:
             raise ValueError(f"image_share is {self.image_share}; it is a share, from 0 to 1")

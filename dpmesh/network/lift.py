@@ -20,7 +20,7 @@ _TOKEN_RANK = 192
 class FirstBody:
     """Where the decoder starts from."""
 
-    tokens: Tensor  # (R, tokens, width)
+    tokens: Tensor  # (R, tokens, width); none where nothing reads the image
     pose_raw: Tensor  # (R, pose_count)
     betas: Tensor  # (R, 10)
     camera_raw: Tensor  # (R, 3)
@@ -139,9 +139,11 @@ class JointLift(nn.Module):
         self.last = ResidualLayer(hidden)
         self.norm = nn.LayerNorm(hidden)
         self.body = nn.Linear(hidden, sum(self.counts))
-        self.tokens = nn.Sequential(
-            nn.Linear(hidden, _TOKEN_RANK), nn.GELU(), nn.Linear(_TOKEN_RANK, tokens * config.width)
-        )
+        self.tokens: nn.Sequential | None = None
+        if tokens:
+            self.tokens = nn.Sequential(
+                nn.Linear(hidden, _TOKEN_RANK), nn.GELU(), nn.Linear(_TOKEN_RANK, tokens * config.width)
+            )
         self.hints = HintLift(sum(self.counts), config) if config.hint_lift else None
         if self.is_mirrored:
             order, sign = _mirror_of_body()
@@ -202,7 +204,8 @@ class JointLift(nn.Module):
             changed = body + self._change(alone, centred, mask, hints)
             body = torch.where((hints[..., 3] > 0).any(dim=1, keepdim=True), changed, body)
         pose_raw, betas, camera_raw, joint_logit = body.split(self.counts, dim=-1)
-        tokens = self.tokens(hidden).unflatten(1, self.token_shape)
+        told = hidden.new_zeros(len(hidden), 0) if self.tokens is None else self.tokens(hidden)
+        tokens = told.unflatten(1, self.token_shape)
         return FirstBody(tokens, pose_raw, betas, camera_raw, joint_logit.unflatten(1, (QUERY_JOINT_COUNT, 3)), cues)
 
     def _body(self, hidden: Tensor, centred: Tensor, mask: Tensor) -> Tensor:

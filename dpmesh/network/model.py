@@ -84,18 +84,22 @@ class DPMesh(ModelMixin, ConfigMixin):
         features, config = self.settings.backbone.fused_channels, self.settings.regressor
         body_tokens = 2 + (1 + config.token_count if config.pose_head == "tokens" else 1)
         backbone = self.settings.backbone
+        self.joint_lift: JointLift | None = None
+        self.root_head: nn.Module | None = None
+        self.pose_prior: nn.Module | None = None
+        if not config.has_image:
+            self.joint_lift = JointLift(0, 144, (), config)
+            self.joint_lift.start_at(standing_rot6d())
+            return
         # Not a union: most of what reads the parts of a backbone is for the U-Net alone.
         self.backbone: Any = CnnBackbone(backbone) if backbone.cnn_width else Backbone(backbone)
         self.volume = AnchorVolume(features, config)
         self.transformer = CascadeTransformer(features, body_tokens, config)
-        self.joint_lift: JointLift | None = None
         if config.joint_lift:
             self.joint_lift = JointLift(
                 body_tokens + QUERY_JOINT_COUNT, 144, self.settings.backbone.unet_channels, config
             )
         width, layers = config.width, config.decoder_layers
-        self.root_head: nn.Module | None = None
-        self.pose_prior: nn.Module | None = None
         if config.pose_head == "rot6d":
             self.pose_head = Cascade(width, 144, layers)
         else:
@@ -133,6 +137,19 @@ class DPMesh(ModelMixin, ConfigMixin):
         """
         return read_network(cls, Path(folder), torch_dtype)
 
+    def without_image(self) -> "DPMesh":
+        """Return the lift and what it makes of hints as a network of their own.
+
+        Raises:
+            ValueError: there is no lift.
+        """
+        config = self.settings.to_mappings()
+        config["regressor_config"] |= {"has_image": False, "image_lift": 0, "image_share": 1.0}
+        alone = DPMesh(**config)
+        own = self.state_dict()
+        alone.load_state_dict({name: own[name] for name in alone.state_dict()})
+        return alone.to(next(self.parameters()).dtype).eval()
+
     def save_pretrained(self, folder: str | Path) -> None:  # type: ignore[override]
         """Write config and weights into a folder, without VPoser's weights, which may not be passed on."""
         write_network(self, Path(folder))
@@ -149,7 +166,8 @@ class DPMesh(ModelMixin, ConfigMixin):
 
         Args:
             image: (R, 3, P, P) RGB in [0, 1], P the configuration's `image_px`. None: the joints alone decide, at a
-                small part of the cost. The result is the lift's where there is one; else image features are zero.
+                small part of the cost. The result is the lift's where there is one; else image features are zero. A
+                network without `has_image` reads none.
             joints: (R, 30, 2) x, y of the `dpmesh30` joints in a 32x32 grid over the crop.
             joints_mask: (R, 30, 1) 0 where the joint was not seen, else how sure the detector is, up to 1. The lift
                 alone reads the confidence; all else asks whether it is above 0.
@@ -162,6 +180,7 @@ class DPMesh(ModelMixin, ConfigMixin):
         check_shape("joints_mask", joints_mask, (rows, JOINT_COUNT, 1))
         if hints is not None:
             check_shape("hints", hints, (rows, HINT_COUNT, 4))
+        image = image if self.settings.regressor.has_image else None
         taps: list[Tensor] | None = None
         scales: tuple[tuple[Tensor, ...], ...] = ()
         if image is None:

@@ -53,6 +53,8 @@ def lay_out(network: DPMesh, dtype: torch.dtype) -> DPMesh:
 
 def packed_parts(network: DPMesh) -> tuple[nn.Module, ...]:
     """Return the parts whose layers are packed."""
+    if not network.settings.regressor.has_image:
+        return ()
     backbone = network.backbone
     return backbone.latents, backbone.control, backbone.unet, backbone.fusion, network.volume
 

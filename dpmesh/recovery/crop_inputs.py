@@ -16,7 +16,7 @@ from dpmesh.network.config import LATENT_PX
 class CropInputs(Shaped):
     """Inputs of the network for the same rows."""
 
-    image: Annotated[np.ndarray, "R", "P", "P", 3]  # uint8 RGB
+    image: Annotated[np.ndarray | None, "R", "P", "P", 3]  # uint8 RGB; None where the network sees none
     joints: Annotated[np.ndarray, "R", 30, 2]  # float32, x, y in the 32 grid over the crop; may lie outside
     is_given: Annotated[np.ndarray, "R", 30]  # bool, confident and inside the crop
 
@@ -27,7 +27,7 @@ def crop_inputs(
     joints_px: np.ndarray,
     is_sure: np.ndarray,
     squares_px: np.ndarray,
-    crop_px: int,
+    crop_px: int | None,
 ) -> CropInputs:
     """Return the inputs of each row.
 
@@ -38,9 +38,11 @@ def crop_inputs(
             others: the released network has learnt their token there.
         is_sure: (R, 30) bool, confident enough.
         squares_px: (R, 3) centre x, centre y, side of each square.
-        crop_px: side of the crops.
+        crop_px: side of the crops; None cuts none out.
     """
-    image = crop_images(images, image_row, squares_px[:, :2], squares_px[:, 2], crop_px)
+    image = None
+    if crop_px is not None:
+        image = crop_images(images, image_row, squares_px[:, :2], squares_px[:, 2], crop_px)
     grid = to_crop(joints_px, squares_px[:, :2], squares_px[:, 2], LATENT_PX).astype(np.float32)
     inside = ((grid >= 0) & (grid < LATENT_PX)).all(axis=-1)
     return CropInputs(image, grid, is_sure & inside)

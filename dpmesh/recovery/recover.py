@@ -117,10 +117,13 @@ class BodyRecovery:
             squares = square_box(
                 people.keypoints, people.boxes_xyxy, self._settings.keypoint_score_min, self._settings.box_scale
             )
-        given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px)
-        image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+        has_image = self._network.settings.regressor.has_image
+        given = crop_inputs(images, people.image_row, joints, is_sure, squares, crop_px if has_image else None)
         turns = quarter_turns(joints, is_sure, squares[:, 2]) * self._is_turned
-        image = upright_images(image, turns)
+        image = None
+        if given.image is not None:
+            image = torch.from_numpy(given.image).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+            image = upright_images(image, turns)
         joints_grid = upright_joints(torch.from_numpy(given.joints).to(self._device), turns)
         mask = torch.from_numpy((given.is_given * confidence)[..., None]).to(self._device, torch.float32)
         hints = None
@@ -132,7 +135,7 @@ class BodyRecovery:
             rotation, betas = output.pose.float(), output.betas.float()
             if self._settings.is_flip_test_on:
                 seen = self._network.forward(
-                    image.flip(-1),
+                    None if image is None else image.flip(-1),
                     mirrored_joints(joints_grid),
                     mask[:, list(MIRRORED_30)],
                     hints=None if hints is None else mirrored_hints(hints),

@@ -96,14 +96,15 @@ class Observer:
             return self._recover(people, evidence, painted, joint_set)
 
         yield AS_IT_IS, bodies(told)
-        for name, painted in IMAGES.items():
-            yield f"network sees {name}", bodies(told, painted)
-        backbone = self._network.backbone
-        config = backbone.config
-        for part in config.parts:
-            backbone.config = replace(config, left_out=(part,))
-            yield f"network without {PART_NAMES[part]}", bodies(told)
-            backbone.config = config
+        if self._network.settings.regressor.has_image:
+            for name, painted in IMAGES.items():
+                yield f"network sees {name}", bodies(told, painted)
+            backbone = self._network.backbone
+            config = backbone.config
+            for part in config.parts:
+                backbone.config = replace(config, left_out=(part,))
+                yield f"network without {PART_NAMES[part]}", bodies(told)
+                backbone.config = config
         if self._stage is None:
             return
         yield "second stage off", bodies(plain)

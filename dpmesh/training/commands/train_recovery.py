@@ -91,6 +91,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--hints", action="store_true", help="train only what the lift makes of hints in 3D, with errors as measured"
     )
     parser.add_argument("--export", type=Path, help="write the averaged weights here as fp16 and stop")
+    parser.add_argument(
+        "--lift-alone", action="store_true", help="with --export, leave out what looks at the image"
+    )
     options = check_sources(parser, parser.parse_args(arguments))
     if options.controlnet is not None and options.stable_diffusion is None:
         parser.error("--controlnet: needs --stable-diffusion, which it steers")
@@ -157,7 +160,8 @@ def run(options: argparse.Namespace) -> None:
         averaged = trainer.averaged()
         if validation is not None:
             print(json.dumps({"step": trainer.step, **trainer.measure(averaged, validation)}))
-        averaged.half().save_pretrained(options.export)
+        exported = averaged.without_image() if options.lift_alone else averaged
+        exported.half().save_pretrained(options.export)
         return
     source = open_crops(options, body, image_px, has_images=plan.is_image_used)
     trainer.train(source, validation, pause_after=options.pause_after)

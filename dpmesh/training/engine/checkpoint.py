@@ -117,7 +117,8 @@ def check_checkpoint(path: Path) -> None:
 def take_over(network: Any, start: Path, part: str = "", grown: Sequence[str] = ()) -> None:
     """Give a network, or a part of it, the averaged weights of a training, in place.
 
-    LoRA layers and a lift's part for hints that the other network has not keep their values.
+    LoRA layers and a lift's part for hints that the other network has not keep their values. One without an image
+    branch gives its lift, and the rest keeps its values.
 
     Args:
         start: a checkpoint, or a folder of weights; see `read_averaged`.
@@ -129,6 +130,7 @@ def take_over(network: Any, start: Path, part: str = "", grown: Sequence[str] = 
     """
     stored = read_averaged(start)
     wanted = network.state_dict()
+    is_lift = all(name.startswith("joint_lift.") for name in stored)
     found = {}
     for name, value in wanted.items():
         if not name.startswith(f"{part}." if part else ""):
@@ -138,6 +140,8 @@ def take_over(network: Any, start: Path, part: str = "", grown: Sequence[str] = 
             found[name] = stored[source]
         elif source in stored and name in grown and stored[source].shape[1] < value.shape[1]:
             found[name] = functional.pad(stored[source], (0, value.shape[1] - stored[source].shape[1]))
+        elif is_lift and source not in stored:
+            continue
         elif source in stored or not (".lora_" in name or ".hints." in name):
             raise InputError(f"{start}: is of another network, {name} differs; start from one of the same sizes")
     if not found:

@@ -243,3 +243,25 @@ def test_without_the_joint_lift_the_first_tokens_ignore_the_joints() -> None:
 def test_folding_patches_equals_pixel_unshuffle() -> None:
     image = torch.rand(2, 3, 8, 8)
     assert torch.equal(fold_patches(image, 4), torch.nn.functional.pixel_unshuffle(image, 4))
+
+
+def test_a_lift_alone_is_the_network_without_its_image(tmp_path: Path) -> None:
+    settings = tiny()
+    config = replace(settings, regressor=replace(settings.regressor, joint_lift=32, hint_lift=16, image_lift=4))
+    torch.manual_seed(0)
+    network = DPMesh(**config.to_mappings()).eval()
+    alone = network.without_image()
+    assert sum(map(torch.numel, alone.parameters())) < 0.5 * sum(map(torch.numel, network.parameters()))
+    image, joints, mask = rows(3)
+    hints = torch.rand(3, 12, 4)
+    wanted, found = network(None, joints, mask, hints=hints), alone(image, joints, mask, hints=hints)
+    for name in ("pose", "betas", "camera_raw", "joint_img"):
+        assert torch.equal(getattr(found, name), getattr(wanted, name)), name
+    alone.save_pretrained(tmp_path)
+    again = DPMesh.from_pretrained(tmp_path)
+    assert torch.equal(again(None, joints, mask, hints=hints).pose, found.pose)
+
+
+def test_without_an_image_a_lift_is_needed() -> None:
+    with pytest.raises(ValueError, match="has_image is false, with joint_lift 0"):
+        replace(tiny().regressor, has_image=False, joint_lift=0, hint_lift=0, image_lift=0)
