@@ -207,7 +207,9 @@ class LinkSettings(Settings):
     """How observations become one track per person."""
 
     frames_min: int = Field(5, ge=1, description="tracks with fewer observed frames are not written")
-    gap_max_s: float = Field(0.5, ge=0, description="gaps up to this length are interpolated and flagged")
+    gap_max_s: float | None = Field(
+        None, ge=0, description="gaps up to this length are filled; null: 0.5, as long as tracks wait if mode is guided"
+    )
     people: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_read_people)] = Field(
         None, description="write only these people, numbered as in a run without this setting; null: all"
     )
@@ -216,10 +218,10 @@ class LinkSettings(Settings):
 class RefineSettings(Settings):
     """How bodies become a motion. A sigma is a standard deviation: a smaller one gives more weight."""
 
-    mode: Annotated[Literal["off", "smooth", "fit", "published"], BeforeValidator(_read_off)] = Field(
+    mode: Annotated[Literal["off", "smooth", "fit", "guided", "published"], BeforeValidator(_read_off)] = Field(
         "fit",
-        description="'fit' optimises for keypoints and smoothness, 'smooth' only smooths, 'off' changes nothing;"
-        " 'published' samples as ScoreHMR does, for comparison",
+        description="'fit' optimises for keypoints and smoothness, 'guided' samples the motion prior under the same"
+        " guidance, 'smooth' only smooths, 'off' changes nothing; 'published' samples as ScoreHMR does, for comparison",
     )
     prior: str = Field(
         "motion-prior", description="motion prior of 'fit': a name or a folder; 'none' uses the recovered poses alone"
@@ -234,6 +236,14 @@ class RefineSettings(Settings):
     shape_rows: int = Field(24, ge=1, description="frames per person used to solve the body shape")
     shape_steps: int = Field(60, ge=1, description="solver steps for the body shape")
     steps: int = Field(150, ge=1, description="solver steps")
+    guided_steps: int = Field(10, ge=1, description="diffusion steps of 'guided'")
+    guided_inner_steps: int = Field(16, ge=1, description="solver steps in each diffusion step")
+    guided_start: Literal["inversion", "noise"] = Field("inversion", description="noise by DDIM inversion, or drawn")
+    guided_from: int = Field(100, ge=1, le=999, description="diffusion time that inversion goes up to")
+    guided_scale: float = Field(1.0, ge=0, description="of classifier-free guidance: 0 ignores what was recovered")
+    guided_eta: float = Field(0.0, ge=0, le=1, description="share of the noise that each diffusion step draws anew")
+    samples: int = Field(1, ge=1, description="samples of 'guided': their mean is written, their spread is its sigma")
+    seed: int = Field(0, ge=0, description="of the noise of 'guided'")
     step_rad: float = Field(0.03, gt=0, description="initial step size of the solver for rotations")
     step_m: float = Field(0.02, gt=0, description="initial step size of the solver for translations")
     keypoint_score_min: float = Field(0.2, ge=0, le=1, description="keypoints with a lower score are ignored")
@@ -280,9 +290,9 @@ class RefineSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _the_published_way_has_a_score_model(self) -> "RefineSettings":
-        if self.mode == "published" and self.prior == "none":
-            raise ValueError("mode published needs a motion prior and prior is none; name one, or use mode fit")
+    def _what_samples_has_a_score_model(self) -> "RefineSettings":
+        if self.mode in ("guided", "published") and self.prior == "none":
+            raise ValueError(f"mode {self.mode} needs a motion prior and prior is none; name one, or use mode fit")
         return self
 
 

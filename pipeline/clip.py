@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from configs.gaps import longest_gap_s
 from configs.schema import RunSettings
 from configs.version import program_version
 from pipeline.device import device_kind
@@ -13,6 +14,7 @@ from pipeline.flow.identity import code_identity, video_identity, weights_identi
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import read_edits
 from pipeline.nodes.numbering import NumberedPeople
+from refine.prior.calibration import read_scales
 
 # Whose code the files of a node depend on, beside that of the nodes before it.
 CODE_OF_OBSERVATIONS = (
@@ -46,6 +48,8 @@ class Clip(ClipContext):
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
         prior = self.models.motion_prior_path
         motion["motion_prior"] = weights_identity(prior) if prior else ""
+        motion["sigma_scales"] = read_scales(prior) if prior else {}
+        motion["gap_max_s"] = longest_gap_s(chosen)
         motion["code"] = code_identity(*CODE_OF_MOTION)
         motion["edits"] = [asdict(edit) for edit in read_edits(self.folder)[1]]
         export = _dump(chosen, "export") | {"program": program_version(), "code": code_identity(*CODE_OF_EXPORT)}

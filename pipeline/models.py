@@ -96,7 +96,7 @@ class Models:
     def motion_prior_path(self) -> Path | None:
         """The folder of the motion prior, or None if refinement uses none."""
         refine = self._settings.refine
-        is_asked = refine.mode in ("fit", "published") and refine.prior != "none"
+        is_asked = refine.mode in ("fit", "guided", "published") and refine.prior != "none"
         return resolve_network(refine.prior) if is_asked else None
 
     def motion_prior(self) -> "MotionPrior | None":

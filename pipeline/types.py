@@ -111,6 +111,7 @@ class MotionTrack(Shaped):
     principal_px: Annotated[np.ndarray, "T", 2]  # float32
     feet: Annotated[np.ndarray, "T", 6, 3] = field(default_factory=_no_feet)  # float32: toes and heels
     hints: Annotated[np.ndarray, "T", 12, 4] = field(default_factory=_no_hints)  # float32, as in `Tracks`
+    joint_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # float32, calibrated; None: not known
 
     def __post_init__(self) -> None:
         frames = len(self.frame_index)

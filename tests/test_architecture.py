@@ -26,6 +26,7 @@ ROOMS = {  # what each room may import of its package; training, the top of both
     "refine/rows": {GEOMETRY, BODY},
     "refine/prior": {GEOMETRY, BODY, "refine.rows"},
     "refine/fit": {GEOMETRY, BODY, "refine.rows", "refine.prior"},
+    "refine/guided": {GEOMETRY, BODY, "refine.rows", "refine.prior", "refine.fit"},
     "refine/scene": {GEOMETRY, BODY, "refine.rows", "refine.prior", "refine.fit"},
     "refine/scorehmr": {GEOMETRY, BODY, "refine.rows", "refine.prior"},
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from configs.gaps import longest_gap_s
 from configs.schema import RunSettings
 from pipeline.bench.line import BenchTable, measure
 from pipeline.types import MotionTrack, Observations
@@ -59,7 +60,7 @@ def measure_refine(minutes: float, people: int, mode: str, steps: int) -> None:
     settings = RunSettings.model_validate({"refine": {"mode": mode, "steps": steps, "shape_steps": steps}})
     body, prior = load_body(), Models(settings, "cpu").motion_prior()
     # A short track first: what libraries keep once they ran is no part of what a track takes.
-    warm = assemble_track(draw_person(64, 0), body, settings.link, settings.recover)
+    warm = assemble_track(draw_person(64, 0), body, longest_gap_s(settings), settings.recover)
     list(refine_people([warm], body, settings.refine, "cpu", prior))
     count = round(minutes * 60 * RATE_HZ)
     observed = [draw_person(count, number) for number in range(people)]
@@ -67,7 +68,9 @@ def measure_refine(minutes: float, people: int, mode: str, steps: int) -> None:
     release_memory()
     before = resident_mib() - tracks_mib
     with tempfile.TemporaryDirectory() as folder:
-        joined = (assemble_track(observed.pop(), body, settings.link, settings.recover) for _ in range(people))
+        joined = (
+            assemble_track(observed.pop(), body, longest_gap_s(settings), settings.recover) for _ in range(people)
+        )
         for number, track in enumerate(refine_people(joined, body, settings.refine, "cpu", prior)):
             write_track(Path(folder) / f"{number}.npz", track)
             release_memory()

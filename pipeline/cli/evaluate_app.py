@@ -23,7 +23,10 @@ evaluate_app = typer.Typer(help="Measure a run, or compare ways to refine.", no_
 RunPath = Annotated[Path, typer.Argument(help="a run's folder")]
 Modes = Annotated[
     list[str] | None,
-    typer.Option("--refine", help="as for run; the first one given is what the others are compared with"),
+    typer.Option(
+        "--refine",
+        help="as for run, or MODE:PRIOR, as in fit:none; the first one given is what the others are compared with",
+    ),
 ]
 
 
@@ -146,15 +149,29 @@ def motions(
     preset: Preset = None,
     assignments: Assignments = None,
     refine: Modes = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="fit the scale of every mode's deviations to these people and write it to this prior"),
+    ] = None,
 ) -> None:
-    """Refine people whose keypoints were simulated and report errors of joints and acceleration, also within gaps."""
+    """Refine people whose keypoints were simulated and report errors of joints and acceleration, also within gaps.
+
+    Beside them: how many rotations lie within the 90 % intervals of `joint_sigma_rad`.
+    """
     check_is_folder(folder)  # before libraries are loaded that take seconds
+    if calibrate is not None:
+        check_is_folder(calibrate)
     settings, modes = _compared(preset, assignments, None, None, refine)
+    from pipeline.evaluation.angles import coverage_rows, write_scales
     from pipeline.evaluation.comparison import join_comparisons
     from pipeline.evaluation.studies import evaluate_motions
 
-    results = evaluate_motions(folder, limit, settings, modes)
-    _print_comparison([join_comparisons(results)], results)
+    study = evaluate_motions(folder, limit, settings, modes, is_calibrated=calibrate is None)
+    if calibrate is not None:
+        write_scales(calibrate, study.angles)
+    _print_comparison([join_comparisons(study.comparisons)], study.comparisons)
+    if calibrate is None and (rows := coverage_rows(study.angles)):
+        print_table(rows)
 
 
 def _compared(
@@ -166,11 +183,14 @@ def _compared(
 ) -> "tuple[RunSettings, list[str]]":
     """Return the settings of runs that are only measured, and the ways to refine them."""
     from configs.read import read_settings
+    from pipeline.evaluation.modes import mode_settings
 
     given = {"detect.weights": detector, "recover.model": model, "overlay.is_written": False}
-    modes: list[str | None] = [*refine] if refine else [None]
-    settings = [read_settings(preset, given | {"refine.mode": mode}, assignments or []) for mode in modes]
-    return settings[0], [each.refine.mode for each in settings]
+    settings = read_settings(preset, given, assignments or [])
+    for mode in refine or []:
+        chosen = {f"refine.{name}": value for name, value in mode_settings(mode).items()}
+        read_settings(preset, given | chosen, assignments or [])
+    return settings, refine or [settings.refine.mode]
 
 
 def _report(measured: "Iterable[Measured]") -> int:

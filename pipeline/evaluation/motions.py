@@ -28,6 +28,7 @@ class SimulatedPerson:
     name: str
     rows: Observations  # what was seen and recovered
     truth: Truth  # of one person
+    pose: np.ndarray  # (T, 24, 3) axis-angle, the truth, one row per frame
 
 
 def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[SimulatedPerson]:
@@ -86,7 +87,7 @@ def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPers
         principal_px=np.tile(clip["principal_px"].astype(np.float32), (count, 1)),
         hints=clip["hints"][seen],
     )
-    return SimulatedPerson(name, rows, truth)
+    return SimulatedPerson(name, rows, truth, clip["pose"])
 
 
 def _check(name: str, clip: dict[str, np.ndarray]) -> None:

@@ -75,7 +75,8 @@ def write_track(path: Path, track: MotionTrack) -> None:
                 f"{path}: {path.stem} has a {name} that is not finite, and was not written; "
                 "reset your refine.* settings, or check the weights of the models"
             )
-    write_npz(path, {item.name: getattr(track, item.name) for item in fields(MotionTrack)})
+    arrays = {item.name: getattr(track, item.name) for item in fields(MotionTrack)}
+    write_npz(path, {name: value for name, value in arrays.items() if value is not None})
 
 
 def read_track(path: Path) -> MotionTrack:

@@ -30,6 +30,7 @@ class MotionFile(Shaped):
     is_observed: Annotated[np.ndarray | None, "N"]  # bool
     is_refined: Annotated[np.ndarray | None, "N"]  # bool
     joint_confidence: Annotated[np.ndarray | None, "N", 24]
+    joint_sigma_rad: Annotated[np.ndarray | None, "N", 24]  # radians; None where refinement did not know it, too
     camera_k: Annotated[np.ndarray | None, "N", 3, 3]
     world_from_cam: np.ndarray | None  # (4, 4)
     original_timestamps: np.ndarray | None  # (T,) float64 seconds
@@ -63,7 +64,15 @@ class MotionFile(Shaped):
         return smpl_pose(self.poses)
 
 
-SAMPLE_KEYS = ("timestamps", "frame_index", "is_observed", "is_refined", "joint_confidence", "camera_k")
+SAMPLE_KEYS = (
+    "timestamps",
+    "frame_index",
+    "is_observed",
+    "is_refined",
+    "joint_confidence",
+    "joint_sigma_rad",
+    "camera_k",
+)
 RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
 NEEDED_KEYS = ("poses", "trans", "betas", "gender")
 TEXT_KEYS = ("gender", "body_model", "source", "version")
@@ -117,6 +126,7 @@ def read_motion(path: Path) -> MotionFile:
             is_observed=arrays.get("is_observed"),
             is_refined=arrays.get("is_refined"),
             joint_confidence=arrays.get("joint_confidence"),
+            joint_sigma_rad=arrays.get("joint_sigma_rad"),
             camera_k=arrays.get("camera_k"),
             world_from_cam=arrays.get("world_from_cam"),
             original_timestamps=arrays.get("original_timestamps"),

@@ -92,7 +92,8 @@ def amass_arrays(motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, l
 
 def extra_arrays(motion: SampledMotion, track: MotionTrack, pelvis: np.ndarray) -> dict[str, np.ndarray]:
     """Return what only this project writes: times, where they come from, confidence, camera."""
-    return {
+    sigma = {} if motion.joint_sigma_rad is None else {"joint_sigma_rad": motion.joint_sigma_rad}
+    return sigma | {
         "track_id": np.array(track.track_id, np.int64),
         "timestamps": motion.time_s,
         "frame_index": track.frame_index[motion.nearest_row].astype(np.int64),

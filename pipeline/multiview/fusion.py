@@ -13,7 +13,6 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from configs.checks import Shaped
-from configs.schema import LinkSettings
 from dpmesh.body import BodyModel
 from dpmesh.geometry.align import find_similarity
 from dpmesh.keypoints import smpl24_confidence
@@ -58,12 +57,12 @@ def sightings_of(person: Person, views: Sequence[View], rate_hz: float) -> Sight
 
 
 def track_rows(
-    seen: Sightings, views: Sequence[View], body: BodyModel, link: LinkSettings
+    seen: Sightings, views: Sequence[View], body: BodyModel, gap_max_s: float
 ) -> tuple[TrackRows, np.ndarray]:
     """Return a person's track in rig axes for the fit, with every camera's keypoints; and its frames (T,)."""
     betas = _shape(seen, views)
     pose, trans = _bodies(seen, views, body, betas)
-    filled = find_gaps(seen.frame_index, seen.time_s, link.gap_max_s)
+    filled = find_gaps(seen.frame_index, seen.time_s, gap_max_s)
     pelvis = pelvis_of(body, betas).astype(np.float32)
     source, is_observed = filled.source_row, filled.is_observed
     cameras = []
@@ -113,7 +112,7 @@ def _bodies(
     turns = np.zeros((count, 24, 3, 3))
     places, total = np.zeros((count, 3)), np.zeros(count)
     joints = seen.joints_m @ RIG_FROM_WORLD.T
-    known = np.isfinite(joints).all(axis=-1)
+    known = np.isfinite(joints).all(axis=-1) & (np.arange(17) >= 5)  # a face is not where a body model has it
     pelvis = pelvis_of(body, betas)
     for number, view in enumerate(views):
         at = np.flatnonzero(seen.rows[:, number] >= 0)
@@ -128,7 +127,7 @@ def _bodies(
         points = joint_positions(body, pose, betas, origin - pelvis, "coco17")
         weight = np.full(len(at), 1e-3)
         for row, frame in enumerate(at):
-            chosen = known[frame] & (np.arange(17) >= 5)  # a face is not where a body model has it
+            chosen = np.asarray(known)[frame]
             if chosen.sum() < ALIGNED_JOINTS_MIN:
                 continue
             source, target = points[row, chosen], joints[frame, chosen]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError, SettingsError
+from configs.gaps import longest_gap_s
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from configs.version import program_version
@@ -216,7 +217,7 @@ class _Work:
         paths = [files.motion(person.id) for person, _ in people]
         claim(paths)
         body = self.models.body()
-        rows = [track_rows(seen, self.views, body, use.link) for _, seen in people]
+        rows = [track_rows(seen, self.views, body, longest_gap_s(use)) for _, seen in people]
         fits = self._refined([track for track, _ in rows])
         for path, (person, _), (track, frames), fit in zip(paths, people, rows, fits, strict=True):
             write_track(path, _motion_track(person.id, track, frames, fit))
@@ -244,7 +245,7 @@ class _Work:
         paths = [files.track(track.track_id, layout) for track in tracks for layout in layouts]
         claim(paths)
         write = partial(
-            write_motion, body=body, rate=use.export.rate_hz, gap_max_s=use.link.gap_max_s, source=self.folder.name,
+            write_motion, body=body, rate=use.export.rate_hz, gap_max_s=longest_gap_s(use), source=self.folder.name,
             version=program_version(),
         )  # fmt: skip
         for track in tracks:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from configs.gaps import longest_gap_s
 from configs.version import program_version
 from pipeline.flow.graph import Claim
 from pipeline.flow.outputs import person_number
@@ -31,7 +32,7 @@ def export_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
                     body,
                     layout=layout,
                     rate=chosen.export.rate_hz,
-                    gap_max_s=chosen.link.gap_max_s,
+                    gap_max_s=longest_gap_s(chosen),
                     source=clip.info.path.name,
                     version=program_version(),
                 )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from configs.errors import InputError
+from configs.gaps import longest_gap_s
 from pipeline.flow.graph import Claim
 from pipeline.flow.memory import release_memory
 from pipeline.motion.library import write_track
@@ -39,7 +40,7 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     clip.progress.start("motion", len(spans))
     with clip.clock.measure("motion"):
         joined = (
-            assemble_track(rows, body, clip.settings.link, clip.settings.recover)
+            assemble_track(rows, body, longest_gap_s(clip.settings), clip.settings.recover)
             for rows in iterate_people(people, spans)
         )
         for track in refine_people(joined, body, clip.settings.refine, clip.models.device, clip.models.motion_prior()):

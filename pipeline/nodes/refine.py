@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.errors import SettingsError
-from configs.schema import LinkSettings, RecoverSettings, RefineSettings
+from configs.schema import RecoverSettings, RefineSettings
 from dpmesh.body import JOINT_SETS
 from dpmesh.geometry.fit import fit_translation
 from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.types import MotionTrack, Observations
+from refine.prior.calibration import scale_per_joint
 from refine.rows.gaps import find_gaps, interpolate_linear, interpolate_rotations
 from refine.rows.shape import shape_of_person
 from refine.rows.smooth import smooth_track
@@ -28,18 +29,19 @@ ROWS_AT_ONCE = 16_384  # rows of all people held in memory
 FITTED_AT_ONCE = 2048  # rows of one person
 
 
-def assemble_track(rows: Observations, body: Body, link: LinkSettings, recover: RecoverSettings) -> MotionTrack:
-    """Return the track of one person, with a single shape and short gaps filled.
+def assemble_track(rows: Observations, body: Body, gap_max_s: float, recover: RecoverSettings) -> MotionTrack:
+    """Return the track of one person, with a single shape and gaps filled.
 
     The translation is fitted again for this shape, so that a taller body stands farther away instead of looking larger.
 
     Args:
         rows: one person, in order of time, at least one row.
+        gap_max_s: longer gaps stay open.
     """
     confidence = rows.joint_confidence.mean(axis=1)
     betas = shape_of_person(rows.betas, confidence)
     trans = fit_translations(rows, betas, body, recover) if recover.is_camera_fitted else rows.trans
-    filled = find_gaps(rows.frame_index, rows.time_s, link.gap_max_s)
+    filled = find_gaps(rows.frame_index, rows.time_s, gap_max_s)
     # Interpolate the pelvis: the SMPL translation would swing with the rotation of the root.
     pelvis = pelvis_of(body, betas).astype(np.float32)
     is_observed = filled.is_observed
@@ -116,24 +118,50 @@ def refine_group(
     """Return the refined tracks; their observations are unchanged."""
     if settings.mode == "off" or not tracks:
         return list(tracks)
-    has_feet = settings.mode == "fit" and any(track.feet[..., 2].any() for track in tracks)
+    has_feet = settings.mode in ("fit", "guided") and any(track.feet[..., 2].any() for track in tracks)
     rows = [_rows_of(track, has_feet) for track in tracks]
     if settings.mode == "smooth":
         fits = [smooth_track(each, pelvis_of(body, each.betas), settings.smooth_cutoff_hz) for each in rows]
     elif settings.mode == "published":
         from refine.scorehmr.track import refine_published_track
 
-        if prior is None:
-            raise SettingsError("refine.mode published: needs a score model; leave refine.prior as it is, or name one")
-        fits = [refine_published_track(each, body, prior, device) for each in rows]
+        fits = [refine_published_track(each, body, _needed(prior, settings), device) for each in rows]
+    elif settings.mode == "guided":
+        from refine.guided.tracks import refine_guided_tracks
+
+        fits = refine_guided_tracks(rows, body, settings, _needed(prior, settings), device=device)
     else:
         from refine.fit.solver import refine_tracks
 
         fits = refine_tracks(rows, body, settings, prior=prior, device=device)
     return [
-        replace(track, pose=fit.pose, betas=fit.betas, trans=fit.trans, is_refined=fit.is_refined)
+        replace(
+            track,
+            pose=fit.pose,
+            betas=fit.betas,
+            trans=fit.trans,
+            is_refined=fit.is_refined,
+            joint_sigma_rad=_calibrated(fit.joint_sigma_rad, settings, prior),
+        )
         for track, fit in zip(tracks, fits, strict=True)
     ]
+
+
+def _needed(prior: "MotionPrior | None", settings: RefineSettings) -> "MotionPrior":
+    if prior is None:
+        raise SettingsError(
+            f"refine.mode {settings.mode}: needs a score model; leave refine.prior as it is, or name one"
+        )
+    return prior
+
+
+def _calibrated(
+    sigma_rad: np.ndarray | None, settings: RefineSettings, prior: "MotionPrior | None"
+) -> np.ndarray | None:
+    """Return deviations (T, 24) that hold what they say; None where no scale was ever fitted for this mode."""
+    if sigma_rad is None or prior is None or settings.mode not in prior.sigma_scales:
+        return None
+    return sigma_rad * scale_per_joint(prior.sigma_scales[settings.mode])
 
 
 def _rows_of(track: MotionTrack, has_feet: bool) -> TrackRows:
@@ -145,6 +173,7 @@ def _rows_of(track: MotionTrack, has_feet: bool) -> TrackRows:
         trans=track.trans,
         joint_confidence=track.joint_confidence,
         is_observed=track.is_observed,
+        number=track.track_id,
         views=(ViewRows(keypoints, track.focal_px, track.principal_px, hints=track.hints),),
     )
 

@@ -1,11 +1,13 @@
 """Fits the motion of all tracks of a clip to their keypoints, in batches of windows."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel
@@ -18,11 +20,51 @@ from refine.prior.network import MotionPrior
 from refine.prior.posterior_mean import with_posterior_mean
 from refine.rows.smooth import smooth_track
 from refine.rows.types import Rows, TrackFit, TrackRows
-from refine.rows.windows import Joiner, group_windows, plan_windows
+from refine.rows.windows import Joiner, Window, group_windows, plan_windows
 
 SOLVED = 2  # index of the solved motion: recovered, smoothed, solved
 TESTED_AT = 0.35  # fraction of the steps before the acceptance test; afterwards all keypoints are used
 STEP_BETA_OVER_M = 2.0  # a shape coefficient moves a body by about half a centimetre per unit
+
+
+class WindowSolver(Protocol):
+    """What finds the motions of a batch of pieces."""
+
+    def see(self, keypoints: Keypoints) -> None:
+        """Select the keypoints that the next steps use."""
+
+    def run(self, steps: int, start: int = 0, stop: int | None = None) -> None:
+        """Take the steps from `start` to `stop` of a schedule of `steps`."""
+
+    def motions(self) -> list[Rows]:
+        """Return the motion of each piece."""
+        ...
+
+    def spreads_rad(self) -> list[np.ndarray]:
+        """Return how far (T, 24) the samples of each piece lie from their mean; 0 where there is one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How the motion of a window is found."""
+
+    plan: Callable[[int, TrackRows], list[Window]]
+    solver: Callable[[Sequence[Piece], Sequence[Window], Keypoints], WindowSolver]
+    steps: int
+    batch_rows: int
+
+
+def fit_method(body: BodyModel, settings: RefineSettings, device: torch.device) -> Method:
+    """Return the method of mode `fit`: the minimum of one energy."""
+    return Method(
+        plan=lambda index, track: plan_windows(
+            index, track.time_s, settings.window_frames, settings.overlap_frames, settings.break_s
+        ),
+        solver=lambda pieces, _, keypoints: Solver(pieces, body, settings, device, keypoints, is_shape_free=False),
+        steps=settings.steps,
+        batch_rows=settings.batch_rows,
+    )
 
 
 def refine_tracks(
@@ -31,6 +73,7 @@ def refine_tracks(
     settings: RefineSettings,
     *,
     prior: MotionPrior | None = None,
+    method: Method | None = None,
     device: torch.device | str = "cpu",
 ) -> list[TrackFit]:
     """Return the motion of every track, in their order. A track's motion does not depend on the other tracks.
@@ -38,11 +81,13 @@ def refine_tracks(
     Args:
         body: on `device`.
         prior: its posterior mean replaces the recovered poses, except in the acceptance test.
+        method: None: that of mode `fit`.
 
     Raises:
         ValueError: cameras differ in number or keypoints.
     """
     device = torch.device(device)
+    method = method or fit_method(body, settings, device)
     recovered = tracks
     if prior is not None:
         tracks = with_posterior_mean(
@@ -52,18 +97,13 @@ def refine_tracks(
     starts = _with_shapes(tracks, recovered, starts, body, settings, device)
     joiners = [Joiner(start.pose, start.trans) for start in starts]
     is_refined = [np.zeros(len(track.time_s), bool) for track in tracks]
-    windows = [
-        window
-        for index, track in enumerate(tracks)
-        for window in plan_windows(
-            index, track.time_s, settings.window_frames, settings.overlap_frames, settings.break_s
-        )
-    ]
-    for group in group_windows(windows, settings.batch_rows):
+    spreads = [np.zeros(track.joint_confidence.shape, np.float32) for track in tracks]
+    windows = [window for index, track in enumerate(tracks) for window in method.plan(index, track)]
+    for group in group_windows(windows, method.batch_rows):
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
-        solver = Solver(pieces, body, settings, device, _guides(settings), is_shape_free=False)
-        tested_at = round(TESTED_AT * settings.steps) if settings.is_acceptance_test_on else settings.steps
-        solver.run(settings.steps, stop=tested_at)
+        solver = method.solver(pieces, group, _guides(settings))
+        tested_at = round(TESTED_AT * method.steps) if settings.is_acceptance_test_on else method.steps
+        solver.run(method.steps, stop=tested_at)
         # The acceptance test compares with the recovered motion, not with the posterior mean.
         pieces = [replace(piece, track=recovered[w.track]) for piece, w in zip(pieces, group, strict=True)]
         unsolved = [_unsolved(piece, body, device) for piece in pieces]
@@ -74,16 +114,19 @@ def refine_tracks(
                 count_accepted(piece, [*before, solved], body, settings, device) for piece, before, solved in steps
             ]
             solver.see("all")
-            solver.run(settings.steps, start=tested_at)
-        for window, piece, before, solved, number in zip(
-            group, pieces, unsolved, solver.motions(), accepted, strict=True
+            solver.run(method.steps, start=tested_at)
+        for window, piece, before, solved, number, spread in zip(
+            group, pieces, unsolved, solver.motions(), accepted, solver.spreads_rad(), strict=True
         ):
             rows = [*before, solved][number]
             joiners[window.track].add(window, rows.pose, rows.trans)
             is_refined[window.track][piece.rows] |= number > 0
+            spreads[window.track][piece.rows] = np.maximum(spreads[window.track][piece.rows], spread)
     return [
-        TrackFit(joiner.pose, start.betas, joiner.trans, start.is_filled, changed)
-        for joiner, start, changed in zip(joiners, starts, is_refined, strict=True)
+        TrackFit(
+            joiner.pose, start.betas, joiner.trans, start.is_filled, changed, _sigma_rad(track.pose_sigma_rad, spread)
+        )
+        for track, joiner, start, changed, spread in zip(tracks, joiners, starts, is_refined, spreads, strict=True)
     ]
 
 
@@ -139,6 +182,22 @@ class Solver:
         pose = matrix_to_axis_angle(six_to_matrix(self.x.unflatten(-1, (24, 6)))).cpu().numpy()
         parts = (np.split(values, self._ends[:-1]) for values in (pose, self.trans.cpu().numpy()))
         return [Rows(*each) for each in zip(*parts, self.betas.cpu().numpy(), strict=True)]
+
+    def spreads_rad(self) -> list[np.ndarray]:
+        """Return zeros (T, 24) for each piece: there is one solution."""
+        return [np.zeros((len(piece.rows), 24), np.float32) for piece in self._pieces]
+
+    def pull(self, poses: Tensor, weights: Tensor) -> None:
+        """Replace the poses (R, 24, 3, 3) that the first camera's recovery gives, and their weights (R, 24)."""
+        _, *others = self.evidence.poses
+        _, *other_weights = self.evidence.pose_weights
+        self.evidence = replace(self.evidence, poses=(poses, *others), pose_weights=(weights, *other_weights))
+        self._energy = MotionEnergy(self.evidence, self._body, self.settings)
+
+
+def _sigma_rad(of_prior: np.ndarray | None, spread: np.ndarray) -> np.ndarray | None:
+    """Return the standard deviation (T, 24) of rotations, not yet calibrated; None without a motion prior."""
+    return None if of_prior is None else np.hypot(of_prior, spread).astype(np.float32)
 
 
 def _with_shapes(

@@ -14,6 +14,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from configs.checks import check_shape
+from refine.prior.calibration import Scales, read_scales
 from refine.prior.conditions import BONE_NUMBERS, NUMBERS, MotionConditions
 from refine.prior.pretrained import MAKER, check_size, load_network
 from refine.prior.schedule import TIME_COUNT, make_schedule
@@ -62,6 +63,7 @@ class MotionPrior(ModelMixin, ConfigMixin):
             has_bones: whether it reads the directions of bones in 3D.
         """
         super().__init__()
+        self.sigma_scales: Scales = {}  # by mode of refinement; without one, deviations are not calibrated
         check_size("layers", layers, high=256)
         check_size("reach", reach, low=0, high=256)
         if check_size("width", width) % check_size("heads", heads):
@@ -88,7 +90,9 @@ class MotionPrior(ModelMixin, ConfigMixin):
         Raises:
             WeightsError: a file is missing or damaged, or a tensor is missing, unknown or of another shape.
         """
-        return load_network(cls, folder, MAKER)
+        network = load_network(cls, folder, MAKER)
+        network.sigma_scales = read_scales(Path(folder))
+        return network
 
     def forward(
         self, x: Tensor, time: Tensor, conditions: MotionConditions, is_conditioned: Tensor | None = None

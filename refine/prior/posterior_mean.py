@@ -34,7 +34,7 @@ def with_posterior_mean(
         break_s: windows do not span longer gaps.
         batch_rows: rows of all tracks per batch.
     """
-    steps = [_step(track.time_s) for track in tracks]
+    steps = [row_step(track.time_s) for track in tracks]
     parts = [_every(track, step, first) for track, step in zip(tracks, steps, strict=True) for first in range(step)]
     made = iter(_follow(parts, prior.to(device), break_s, batch_rows, device))
     return [_woven(track, [next(made) for _ in range(step)]) for track, step in zip(tracks, steps, strict=True)]
@@ -66,7 +66,7 @@ def _follow(
     ]
 
 
-def _step(time_s: np.ndarray) -> int:
+def row_step(time_s: np.ndarray) -> int:
     """Return the row stride whose time step is closest to the one in training."""
     if len(time_s) < 2:
         return 1
@@ -75,9 +75,11 @@ def _step(time_s: np.ndarray) -> int:
 
 def _every(track: TrackRows, step: int, first: int) -> TrackRows:
     """Return every `step`-th row of a track, from row `first` on."""
-    if step == 1:
-        return track
-    rows = slice(first, None, step)
+    return track if step == 1 else take_rows(track, slice(first, None, step))
+
+
+def take_rows(track: TrackRows, rows: slice) -> TrackRows:
+    """Return some rows of a track."""
     named = ("time_s", "pose", "trans", "joint_confidence", "is_observed")
     views = tuple(view.take(rows) for view in track.views)
     return replace(track, views=views, **{name: getattr(track, name)[rows] for name in named})

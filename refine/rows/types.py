@@ -44,6 +44,7 @@ class TrackRows(Shaped):
     is_observed: Annotated[np.ndarray, "T"]  # bool; False: interpolated
     views: tuple[ViewRows, ...]  # at least one camera
     pose_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # standard deviation; None: as in the settings
+    number: int = 0  # of the person: samples of different people get different noise
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)
@@ -74,3 +75,4 @@ class TrackFit(Shaped):
     trans: Annotated[np.ndarray, "T", 3]  # float32, metres
     is_filled: Annotated[np.ndarray, "T"]  # bool: not observed; the row comes from prior and smoothness
     is_refined: Annotated[np.ndarray, "T"]  # bool; False: refinement was rejected, the row is unchanged
+    joint_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # float32, not calibrated; None: not known

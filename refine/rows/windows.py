@@ -1,6 +1,7 @@
 """Overlapping windows over long tracks, and blending of their results."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -40,6 +41,42 @@ def plan_windows(track: int, time_s: np.ndarray, frames: int, overlap: int, brea
             start += frames - overlap
         windows.append(Window(track, max(int(first), int(last) - frames), int(last)))
     return windows
+
+
+def plan_windows_round_gaps(
+    track: int, time_s: np.ndarray, is_observed: np.ndarray, frames: int, overlap: int, break_s: float
+) -> list[Window]:
+    """Return windows of one track in order, such that gaps lie in one of them with observed rows on either side.
+
+    As `plan_windows`, but no window ends in a gap of more than `overlap // 2` rows: the next one begins `overlap` rows
+    before it, and may be longer than `frames`.
+
+    Args:
+        is_observed: (T,) bool.
+    """
+    breaks = np.flatnonzero(np.diff(time_s) > break_s) + 1
+    windows = []
+    for first, last in pairwise([0, *breaks.tolist(), len(time_s)]):
+        gaps = [(first + a, first + b) for a, b in runs_of(~is_observed[first:last]) if b - a > overlap // 2]
+        start, least = first, first
+        while start < last:
+            stop = min(last, max(start + frames, least))
+            cut = next(((a, b) for a, b in gaps if a < stop < min(last, b + overlap)), None)
+            if cut is None:
+                windows.append(Window(track, start, stop))
+                start, least = (last if stop == last else stop - overlap), first
+            elif cut[0] - start > overlap:
+                windows.append(Window(track, start, cut[0]))
+                start = cut[0] - overlap
+            else:
+                least = min(last, cut[1] + overlap)
+    return windows
+
+
+def runs_of(is_true: np.ndarray) -> list[tuple[int, int]]:
+    """Return first and last + 1 of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.r_[False, is_true, False].astype(np.int8)))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def group_windows(windows: list[Window], rows_max: int) -> list[list[Window]]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from walking_person import RATE_HZ, Walk, project, step_lengths, walk
 
-from configs.schema import LinkSettings, RecoverSettings, RefineSettings
+from configs.schema import RecoverSettings, RefineSettings
 from configs.weights import resolve
 from dpmesh.body import BodyModel, load_body
 from dpmesh.geometry.camera import ray_rotation
@@ -81,7 +81,7 @@ def motion_joints(keypoints: np.ndarray, models: _Models) -> np.ndarray:
         focal_px=focal,
         principal_px=principal,
     )
-    track = assemble_track(seen, models.body, LinkSettings(), RecoverSettings())
+    track = assemble_track(seen, models.body, 0.5, RecoverSettings())
     (track,) = refine_group([track], models.body, RefineSettings(), "cpu", models.prior)
     shape = torch.from_numpy(track.betas).expand(rows, 10)
     found: np.ndarray = models.body.joints(

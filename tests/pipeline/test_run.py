@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from configs.errors import InputError, WeightsError
 from configs.schema import RunSettings
 from configs.weights import resolve
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
+from pipeline.cli.app import app
 from pipeline.clip import Clip
 from pipeline.flow.identity import video_identity
 from pipeline.flow.inputs import find_clips
@@ -28,6 +30,8 @@ from pipeline.models import Models
 from pipeline.motion import joint_positions, read_motion
 from pipeline.motion.library import read_track
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
+from refine.prior.calibration import GROUPS, SIGMA_FILE
+from refine.prior.network import MotionPrior
 
 FRAMES, WIDTH, HEIGHT = 22, 96, 64
 
@@ -388,3 +392,34 @@ def test_pictures_that_change_are_another_video(tmp_path: Path) -> None:
     (tmp_path / "1.bmp").write_bytes(b"new")
     os.utime(tmp_path / "1.bmp", ns=(1, 1))
     assert video_identity(tmp_path) != before
+
+
+def test_guided_sampling_is_what_the_command_runs_and_its_deviations_are_in_the_motion_files(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    prior = tmp_path / "prior"
+    torch.manual_seed(0)
+    MotionPrior(width=16, layers=1, heads=2).save_pretrained(prior)
+    few = ["guided_steps=2", "guided_inner_steps=2", "shape_steps=2", "is_acceptance_test_on=false"]
+    told = CliRunner().invoke(app, [
+        *("run", str(clip_folder / "walk.mp4"), "--output", str(tmp_path / "out"), "--refine", "guided"),
+        *("--keypoints", str(clip_folder / "keypoints.json"), "--model", str(model_folder), "--no-overlay"),
+        *("--set", f"refine.prior={prior}", *(word for each in few for word in ("--set", f"refine.{each}"))),
+    ])  # fmt: skip
+    assert told.exit_code == 0, told.output
+    folder = tmp_path / "out" / "walk"
+    record = json.loads((folder / "run.json").read_text())
+    assert record["settings"]["refine"]["mode"] == "guided"
+    paths = [folder / "tracks" / "person_002.npz", folder / "motion" / "person_002.npz"]
+    first = read_motion(paths[0])
+    assert first.joint_sigma_rad is None and first.refined_fraction == 1.0
+    assert np.flatnonzero(~read_track(paths[1]).is_observed).tolist() == [9, 10]
+
+    settings = RunSettings.model_validate(record["settings"])
+    (prior / SIGMA_FILE).write_text(json.dumps({"guided": dict.fromkeys(GROUPS, 2.0)}))
+    assert run(clip_folder / "walk.mp4", tmp_path / "out", settings).is_failed is False
+    sigma = read_track(paths[1]).joint_sigma_rad
+    assert sigma is not None and sigma.min() == sigma.max() == pytest.approx(0.4)  # twice that of an untrained prior
+    found = read_motion(paths[0])
+    assert found.joint_sigma_rad is not None and found.joint_sigma_rad.shape == (len(found.poses), 24)
+    np.testing.assert_array_equal(found.poses, first.poses)

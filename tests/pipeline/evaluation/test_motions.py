@@ -8,7 +8,7 @@ from swaying_people import CLIPS, FRAMES, write_swaying_people
 from typer.testing import CliRunner
 
 from configs.errors import InputError
-from configs.schema import LinkSettings, RecoverSettings
+from configs.schema import RecoverSettings
 from dpmesh.body import BodyModel, load_body
 from pipeline.cli.app import app
 from pipeline.evaluation.motions import simulated_people
@@ -31,7 +31,7 @@ def test_a_gap_is_filled_and_measured_and_a_true_motion_has_no_error(body: BodyM
     assert len(people[0].rows.frame_index) == FRAMES - 4
     found = []
     for person in people:
-        track = assemble_track(person.rows, body, LinkSettings(), RecoverSettings())
+        track = assemble_track(person.rows, body, 0.5, RecoverSettings())
         errors = compare_with_truth(person.name, {"off": [track]}, body, person.truth).by_mode["off"]
         assert len(errors.mpjpe_mm) == FRAMES
         found.append(errors)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs.errors import SettingsError
-from configs.schema import LinkSettings, RecoverSettings, RefineSettings
+from configs.schema import RecoverSettings, RefineSettings
 from dpmesh.body import load_body
 from pipeline.evaluation.projection import project_rows
 from pipeline.motion.posing import joint_positions
@@ -117,7 +117,7 @@ def test_foot_points_of_a_file_turn_the_feet(make_track) -> None:
 
 
 SEEN = np.array([0, 1, 2, 6, 7, 8, 30])  # frames 3 to 5 are short enough to be filled, 9 to 29 are not
-LINK, RECOVER = LinkSettings(gap_max_s=0.2), RecoverSettings(keypoint_score_min=0.25)
+GAP_MAX_S, RECOVER = 0.2, RecoverSettings(keypoint_score_min=0.25)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def person(make_track) -> tuple[MotionTrack, Observations]:
 
 def test_a_person_is_seen_where_rows_are_and_short_gaps_are_filled_without_confidence(person, stick_body) -> None:
     truth, rows = person
-    found = assemble_track(rows, stick_body, LINK, RECOVER)
+    found = assemble_track(rows, stick_body, GAP_MAX_S, RECOVER)
     assert found.track_id == 7
     assert found.frame_index.tolist() == [*range(9), 30]
     assert np.flatnonzero(~found.is_observed).tolist() == [3, 4, 5] and not found.is_refined.any()
@@ -158,7 +158,7 @@ def test_a_person_is_seen_where_rows_are_and_short_gaps_are_filled_without_confi
 
 def test_the_pelvis_goes_straight_through_a_gap_and_joints_turn(person, stick_body) -> None:
     truth, rows = person
-    found = assemble_track(rows, stick_body, LINK, RECOVER)
+    found = assemble_track(rows, stick_body, GAP_MAX_S, RECOVER)
     ours, real = (joint_positions(stick_body, t.pose, t.betas, t.trans) for t in (found, truth))
     np.testing.assert_allclose(ours, real[found.frame_index], atol=2e-3)
     np.testing.assert_allclose(ours[2:7, 0], np.linspace(ours[2, 0], ours[6, 0], 5), atol=1e-5)
@@ -181,7 +181,7 @@ def test_a_taller_person_stands_farther_away(person, stick_body) -> None:
         keypoints=np.concatenate([seen, rows.keypoints[..., 2:]], axis=2),
     )
     for is_fitted, ratio in ((True, 1.1), (False, 1.0)):
-        found = assemble_track(rows, stick_body, LINK, RECOVER.model_copy(update={"is_camera_fitted": is_fitted}))
+        found = assemble_track(rows, stick_body, GAP_MAX_S, RECOVER.model_copy(update={"is_camera_fitted": is_fitted}))
         np.testing.assert_allclose(found.betas, taller, atol=1e-5)
         pelvis = stage.pelvis_of(stick_body, smaller)
         depth = (found.trans[found.is_observed] + stage.pelvis_of(stick_body, taller))[:, 2] / (rows.trans + pelvis)[

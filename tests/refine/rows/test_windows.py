@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from refine.rows.windows import Joiner, Window, group_windows, plan_windows
+from refine.rows.windows import Joiner, Window, group_windows, plan_windows, plan_windows_round_gaps
 
 
 @pytest.mark.parametrize("rows", [0, 1, 31, 32, 33, 100, 500])
@@ -50,3 +50,25 @@ def test_windows_that_differ_go_over_into_each_other_without_a_jump() -> None:
     assert np.abs(np.diff(joiner.trans, axis=0)).max() < 0.2
     assert np.abs(np.diff(joiner.pose, axis=0)).max() < 0.02
     assert joiner.trans[0, 0] == 0.0 and joiner.trans[-1, 0] == 1.0
+
+
+def test_gaps_lie_inside_one_window_with_rows_that_were_seen_on_either_side() -> None:
+    is_observed = np.ones(400, bool)
+    for gap in ((40, 50), (90, 150), (250, 320), (395, 400)):
+        is_observed[slice(*gap)] = False
+    windows = plan_windows_round_gaps(3, np.arange(400) / 30, is_observed, frames=96, overlap=16, break_s=1.0)
+    assert windows[0].start == 0 and windows[-1].stop == 400 and {window.track for window in windows} == {3}
+    for one, after in pairwise(windows):
+        assert one.start < after.start <= one.stop < after.stop
+    for first, last in ((90, 150), (250, 320)):
+        held = [window for window in windows if window.start < last and window.stop > first]
+        assert len(held) == 1 and held[0].start <= first - 8 and held[0].stop >= last + 8
+
+
+def test_windows_round_gaps_are_the_usual_ones_where_there_is_no_gap() -> None:
+    time_s = np.r_[np.arange(50), 100 + np.arange(30)] / 30
+    found = plan_windows_round_gaps(0, time_s, np.ones(80, bool), frames=40, overlap=8, break_s=1.0)
+    assert [(window.start, window.stop) for window in found] == [(0, 40), (32, 50), (50, 80)]
+    assert plan_windows_round_gaps(0, np.zeros(0), np.zeros(0, bool), 40, 8, 1.0) == []
+    nobody = plan_windows_round_gaps(0, np.arange(90) / 30, np.zeros(90, bool), frames=40, overlap=8, break_s=1.0)
+    assert [(window.start, window.stop) for window in nobody] == [(0, 90)]
