@@ -47,6 +47,8 @@ def merged_weight(base: Tensor, down: Tensor, up: Tensor, *, sign: int = 1) -> T
 
 def merge_lora(network: DPMesh) -> DPMesh:
     """Merge the LoRA layers of a network into the weights they add to, in place, and return it."""
+    if not network.settings.backbone.lora_rank:
+        return network
     unet: Any = network.backbone.unet
     layers = [(name, module) for name, module in unet.named_modules() if isinstance(module, LoraLayer)]
     for name, layer in layers:

@@ -49,7 +49,8 @@ def _own(entry: dict[str, Any], metres: float) -> Camera:
 
 def _panoptic(found: dict[str, Any]) -> tuple[str, list[Camera], list[str]]:
     """Return the HD cameras of a Panoptic capture, in metres, Z up. The file has centimetres, Y down."""
-    cameras, others = [], {}
+    cameras: list[Camera] = []
+    others: dict[str, int] = {}
     for entry in found["cameras"]:
         kind = entry.get("type", HD)
         if kind != HD:

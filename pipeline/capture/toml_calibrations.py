@@ -17,9 +17,9 @@ from pipeline.capture.units import guess_metres
 def read_tables(path: Path) -> tuple[str, list[Camera], list[str]]:
     """Return layout, cameras and notes; tables without a camera's matrix are left out."""
     found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    nested = found.get("cameras")
-    is_nested = isinstance(nested, dict)
-    tables = {name: table for name, table in (nested if is_nested else found).items() if _is_camera(table)}
+    is_nested = isinstance(found.get("cameras"), dict)
+    entries = found["cameras"] if is_nested else found
+    tables = {name: table for name, table in entries.items() if _is_camera(table)}
     notes = [f"camera {name} was left out: marked to be ignored" for name, t in tables.items() if t.get("ignore")]
     tables = {name: table for name, table in tables.items() if not table.get("ignore")}
     unposed = [name for name, table in tables.items() if not _is_posed(table)]

@@ -47,7 +47,8 @@ def _inspect_run(folder: Path) -> None:
         say(f"{folder}: stopped, the same command goes on from there; what lies there may be of the run before")
     else:
         video = record.video
-        size = f"{video.width}x{video.height} at {video.rate} frames/s"
+        size = "" if video.width is None else f"{video.width}x{video.height} at "
+        size += f"{video.rate} frames/s"
         if video.rate_source:
             size += f" (by {video.rate_source})"
         say(f"{folder}: {record.status}, {record.people} people in {record.frames} frames, {size}")

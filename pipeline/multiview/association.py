@@ -1,9 +1,9 @@
 """Who is who in all views: people are told apart in short segments of time, and segments are joined over time.
 
 Within a segment, each track of each view is a node. Two nodes of different views may be one person where the rays of
-their joints meet; two of one view never are. Nodes are joined greedily, the surest first, by the mean evidence between
-groups, so a match has to hold with every view of a group. The cost grows with the square of nodes in a segment and
-linearly with time.
+their joints meet; two that one view sees at once never are. Nodes are joined greedily, the surest first, by the mean
+evidence between groups, so a match has to hold with every view of a group. The cost grows with the square of nodes in a
+segment and linearly with time.
 """
 
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def group_nodes(views: Sequence[View], nodes: Sequence[Node], owner: dict[tuple[
     for one in range(count):
         for other in range(one + 1, count):
             if nodes[one].view == nodes[other].view:
-                found, sure = -np.inf, 1.0
+                found, sure = (-np.inf, 1.0) if _are_at_once(views, nodes[one], nodes[other]) else (0.0, 0.0)
             else:
                 found, sure = pair_evidence(views, nodes[one], nodes[other])
                 before = [owner.get((node.view, node.track_id)) for node in (nodes[one], nodes[other])]
@@ -115,6 +115,12 @@ def group_nodes(views: Sequence[View], nodes: Sequence[Node], owner: dict[tuple[
             break
         groups[pair[0]] += groups.pop(pair[1])
     return [[nodes[number] for number in group] for group in groups]
+
+
+def _are_at_once(views: Sequence[View], one: Node, other: Node) -> bool:
+    """Return whether nodes of one view share a frame; else they may be one person whose number changed."""
+    frames = views[one.view].rows.frame_index
+    return bool(np.intersect1d(frames[one.rows], frames[other.rows]).size)
 
 
 def pair_evidence(views: Sequence[View], one: Node, other: Node) -> tuple[float, float]:
@@ -173,11 +179,14 @@ def _named(
             person = owner.get((node.view, node.track_id))
             if person is not None:
                 worth[row, people.index(person)] += len(node.rows)
-    named = [-1] * len(groups)
-    for row, column in zip(*linear_sum_assignment(-worth), strict=True):
-        if worth[row, column] > 0:
-            named[row] = people[column]
-    for row in range(len(groups)):
-        if named[row] < 0:
-            named[row], known = known, known + 1
-    return list(zip(named, groups, strict=True))
+    taken = {
+        int(row): people[column]
+        for row, column in zip(*linear_sum_assignment(-worth), strict=True)
+        if worth[row, column] > 0
+    }
+    named = []
+    for row, group in enumerate(groups):
+        person = taken.get(row, known)
+        known += row not in taken
+        named.append((person, group))
+    return named

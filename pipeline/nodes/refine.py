@@ -161,7 +161,8 @@ def _calibrated(
     """Return deviations (T, 24) that hold what they say; None where no scale was ever fitted for this mode."""
     if sigma_rad is None or prior is None or settings.mode not in prior.sigma_scales:
         return None
-    return sigma_rad * scale_per_joint(prior.sigma_scales[settings.mode])
+    scales = scale_per_joint(prior.sigma_scales[settings.mode])
+    return np.asarray(sigma_rad * scales, np.float32)
 
 
 def _rows_of(track: MotionTrack, has_feet: bool) -> TrackRows:

@@ -212,7 +212,8 @@ def _hints(
     count = len(people) // frames
     keys = _Keys.draw(rng, frames)
     rows = keys.rows(count)
-    told = simulate_hints(network, body, *(part[rows] for part in keypoints), people[rows], noise, rng)
+    joints, mask = keypoints
+    told = simulate_hints(network, body, joints[rows], mask[rows], people[rows], noise, rng)
     truth = normalised_places(true_hints(people))
     error = (told[..., :3] - truth[rows]).unflatten(0, (count, -1))
     sure = told[..., 3].unflatten(0, (count, -1))
@@ -254,5 +255,5 @@ def _inputs(keypoints: np.ndarray, crops: Crops) -> tuple[Tensor, Tensor, Tensor
     joints, confidence = to_dpmesh30(keypoints)
     grid = to_crop(joints, squares[:, :2], squares[:, 2], LATENT_PX).astype(np.float32)
     given = (confidence >= CONFIDENCE_MIN) & ((grid >= 0) & (grid < LATENT_PX)).all(-1)
-    mask = (given * confidence)[..., None].astype(np.float32)
-    return tuple(torch.from_numpy(part) for part in (squares, np.where(given[..., None], grid, 0.0), mask))
+    mask = torch.from_numpy((given * confidence)[..., None].astype(np.float32))
+    return torch.from_numpy(squares), torch.from_numpy(np.where(given[..., None], grid, 0.0)), mask

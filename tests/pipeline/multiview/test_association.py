@@ -50,9 +50,10 @@ def test_people_who_cross_are_one_each_in_all_views(body: BodyModel, views_count
 def test_tracks_that_change_their_person_are_put_right(body: BodyModel) -> None:
     walkers, cameras = Walkers(body, 3, FRAMES), cameras_round(4)
     ids = [constant(1, 2, 3) for _ in cameras]
-    half = FRAMES // 2
-    ids[1][0][half:], ids[1][1][half:] = [2] * half, [1] * half  # one view swaps two people
-    ids[2][2][half:] = [9] * half  # one gives somebody a new number
+    half = FRAMES // 2 + 4  # within a segment
+    left = FRAMES - half
+    ids[1][0][FRAMES // 2 :], ids[1][1][FRAMES // 2 :] = [2] * (FRAMES // 2), [1] * (FRAMES // 2)  # two people swap
+    ids[2][2][half:] = [9] * left  # one gives somebody a new number
     ids[3][2][20:40] = [0] * 20  # one does not see somebody for a while
     views = [view_of(camera, walkers.seen_by(camera, ids[k])) for k, camera in enumerate(cameras)]
     people = associate(views, RATE_HZ)

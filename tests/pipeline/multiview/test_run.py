@@ -12,6 +12,7 @@ from configs.errors import InputError, SettingsError
 from configs.read import read_settings
 from dpmesh.body import load_body
 from pipeline.capture import find_capture
+from pipeline.cli.inspection import inspect_path
 from pipeline.evaluation.multiview import joints_of_track, measure
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.outputs import RunFolder
@@ -72,7 +73,7 @@ def write_video(path: Path, rate: int) -> None:
 
 
 def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
-    capture: Path, walkers: Walkers, tmp_path: Path
+    capture: Path, walkers: Walkers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = read_settings(None, {}, SETTINGS)
     done = run_capture(find_capture(capture), tmp_path / "out", settings)
@@ -87,6 +88,8 @@ def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
     assert min(np.linalg.norm(start - path[0]) for path in truth) < 0.15, "z up, metres, the calibration's origin"
     record = read_record(done.folder)
     assert record.status == "partial" and "is damaged" in record.problem and record.people == 2
+    inspect_path(done.folder)
+    assert f"{done.folder}: partial, 2 people in 20 frames, 30 frames/s" in capsys.readouterr().out
 
 
 def test_what_is_there_is_not_made_again_and_a_change_of_calibration_is(
