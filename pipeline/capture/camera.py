@@ -35,7 +35,6 @@ class Camera(Shaped):
     distortion: Annotated[np.ndarray, "D"] = field(default_factory=lambda: np.zeros(0))
     size_px: tuple[int, int] | None = None  # width, height that the matrix is for; None: not given
     is_fisheye: bool = False  # OpenCV's fisheye model (Kannala and Brandt), distortion k1 to k4
-    offset_s: float = 0.0  # time of its first frame, on the capture's clock
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)

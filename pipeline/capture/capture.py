@@ -8,7 +8,7 @@ from pathlib import Path
 from configs.errors import InputError
 from pipeline.capture.calibration import Calibration, read_calibration
 from pipeline.capture.camera import Camera
-from pipeline.media import probe
+from pipeline.media import VideoInfo, probe
 from pipeline.media.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 VIDEO_FOLDERS = ("", "videos", "hdVideos", "hdImgs", "images")
@@ -113,14 +113,19 @@ def is_named(video: Path, camera: str) -> bool:
     return re.search(rf"(?:^|[^a-z0-9]){re.escape(camera.lower())}$", stem.lower()) is not None
 
 
-def check_video(camera: Camera, video: Path) -> None:
-    """Raise `InputError` if a video cannot be read or has another size than its camera was calibrated for."""
+def check_video(camera: Camera, video: Path) -> VideoInfo:
+    """Return what a camera's video holds.
+
+    Raises:
+        InputError: it cannot be read, or has another size than its camera was calibrated for.
+    """
     info = probe(video)
     if camera.size_px not in (None, (info.width, info.height)):
         raise InputError(
             f"camera {camera.name}: calibrated for size {list(camera.size_px or ())}, but {video} has "
             f"{info.width}x{info.height}; give the video that was calibrated, or scale K and size"
         )
+    return info
 
 
 def _holds_images(folder: Path) -> bool:

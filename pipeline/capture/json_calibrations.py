@@ -43,7 +43,6 @@ def _own(entry: dict[str, Any], metres: float) -> Camera:
         distortion=np.array(entry.get("dist") or [], np.float64).reshape(-1),
         size_px=(int(width), int(height)) if width else None,
         is_fisheye=bool(entry.get("fisheye", False)),
-        offset_s=float(entry.get("offset_s", 0.0)),
     )
 
 

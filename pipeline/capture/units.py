@@ -20,12 +20,15 @@ def guess_metres(rotations: list[np.ndarray], translations: list[np.ndarray]) ->
     centres = np.array([-turn.T @ shift for turn, shift in zip(rotations, translations, strict=True)])
     if len(centres) < 2:
         return 1.0, "lengths were taken to be metres; one camera alone does not tell"
-    apart = float(np.linalg.norm(centres[:, None] - centres[None], axis=-1).max())
+    apart = _span(centres)
     unit = "mm" if apart > RIG_MAX else "m"
     return METRES_PER[unit], f"lengths were taken to be {unit}: the cameras are up to {apart:.4g} of them apart"
 
 
 def rig_span_m(cameras: tuple[Camera, ...]) -> float:
     """Return the largest distance between two cameras, in metres."""
-    centres = np.array([camera.centre_m for camera in cameras])
+    return _span(np.array([camera.centre_m for camera in cameras]))
+
+
+def _span(centres: np.ndarray) -> float:
     return float(np.linalg.norm(centres[:, None] - centres[None], axis=-1).max())

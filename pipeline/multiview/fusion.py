@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import torch
 from scipy.spatial.transform import Rotation
 
 from configs.checks import Shaped
 from dpmesh.body import BodyModel
 from dpmesh.geometry.align import find_similarity
+from dpmesh.geometry.rotations import nearest_rotation
 from dpmesh.keypoints import smpl24_confidence
 from pipeline.motion.posing import joint_positions, pelvis_of
 from pipeline.motion.world import WORLD_FROM_CAM
@@ -140,9 +142,6 @@ def _bodies(
         turns[at] += weight[:, None, None, None] * own
         places[at] += weight[:, None] * origin
         total[at] += weight
-    left, _, right = np.linalg.svd(turns)
-    sign = np.ones((*turns.shape[:2], 3))
-    sign[..., 2] = np.linalg.det(left @ right)
-    mean = Rotation.from_matrix(((left * sign[..., None, :]) @ right).reshape(-1, 3, 3))
-    pose = mean.as_rotvec().reshape(count, 24, 3).astype(np.float32)
+    mean = nearest_rotation(torch.from_numpy(turns)).numpy().reshape(-1, 3, 3)
+    pose = Rotation.from_matrix(mean).as_rotvec().reshape(count, 24, 3).astype(np.float32)
     return pose, (places / total[:, None] - pelvis).astype(np.float32)

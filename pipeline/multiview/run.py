@@ -26,7 +26,6 @@ from pipeline.flow.inputs import ClipInput
 from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import VideoRecord, check_owner, printable
 from pipeline.flow.store import ObservationStore
-from pipeline.media import probe
 from pipeline.models import Models, describe
 from pipeline.motion import write_motion
 from pipeline.motion.layouts import LayoutName
@@ -117,8 +116,7 @@ def _process(
     views, problems, rates = [], [], {}
     for camera in cameras:
         try:
-            check_video(camera, capture.videos[camera.name])
-            rates[camera.name] = probe(capture.videos[camera.name]).rate
+            rates[camera.name] = check_video(camera, capture.videos[camera.name]).rate
         except InputError as error:
             problems.append(str(error))
             continue
