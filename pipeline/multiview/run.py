@@ -30,20 +30,19 @@ from pipeline.models import Models, describe
 from pipeline.motion import write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import read_track, write_track
-from pipeline.motion.posing import pelvis_of
 from pipeline.multiview.association import Person, associate
 from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
 from pipeline.multiview.views import View, view_of
+from pipeline.nodes.refine import refine_rows
 from pipeline.run import ClipResult, run_found
 from pipeline.types import MotionTrack, concatenate_observations
-from refine.rows.smooth import smooth_track
 from refine.rows.types import TrackFit, TrackRows
 
 log = logging.getLogger(__name__)
 
 VIEWS = "views"
 MODES = ("off", "smooth", "fit")
-CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture")
+CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py")
 FOCAL_OF_RIG_PX = 1000.0  # rig axes are of no camera; motion files need one
 
@@ -222,18 +221,13 @@ class _Work:
         return paths
 
     def _refined(self, tracks: list[TrackRows]) -> list[TrackFit]:
-        refine, body = self.settings.refine, self.models.body()
-        if refine.mode == "smooth":
-            return [smooth_track(each, pelvis_of(body, each.betas), refine.smooth_cutoff_hz) for each in tracks]
-        if refine.mode == "off":
+        if self.settings.refine.mode == "off":
             return [
                 TrackFit(each.pose, each.betas, each.trans, ~each.is_observed, np.zeros(len(each.time_s), bool))
                 for each in tracks
             ]
-        from refine.fit.solver import refine_tracks
-
         # Without the motion prior, which is told the keypoints of one camera alone.
-        return refine_tracks(tracks, body, refine, device=self.models.device)
+        return refine_rows(tracks, self.models.body(), self.settings.refine, self.models.device)
 
     def export_motion(self, claim: Claim) -> Sequence[Path]:
         """Write a motion file per person and layout; return the files."""

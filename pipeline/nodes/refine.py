@@ -17,7 +17,7 @@ from refine.prior.calibration import scale_per_joint
 from refine.rows.gaps import find_gaps, interpolate_linear, interpolate_rotations
 from refine.rows.shape import shape_of_person
 from refine.rows.smooth import smooth_track
-from refine.rows.types import TrackRows, ViewRows
+from refine.rows.types import TrackFit, TrackRows, ViewRows
 
 if TYPE_CHECKING:
     from dpmesh.body import BodyModel
@@ -120,20 +120,7 @@ def refine_group(
         return list(tracks)
     has_feet = settings.mode in ("fit", "guided") and any(track.feet[..., 2].any() for track in tracks)
     rows = [_rows_of(track, has_feet) for track in tracks]
-    if settings.mode == "smooth":
-        fits = [smooth_track(each, pelvis_of(body, each.betas), settings.smooth_cutoff_hz) for each in rows]
-    elif settings.mode == "published":
-        from refine.scorehmr.track import refine_published_track
-
-        fits = [refine_published_track(each, body, _needed(prior, settings), device) for each in rows]
-    elif settings.mode == "guided":
-        from refine.guided.tracks import refine_guided_tracks
-
-        fits = refine_guided_tracks(rows, body, settings, _needed(prior, settings), device=device)
-    else:
-        from refine.fit.solver import refine_tracks
-
-        fits = refine_tracks(rows, body, settings, prior=prior, device=device)
+    fits = refine_rows(rows, body, settings, device, prior)
     return [
         replace(
             track,
@@ -145,6 +132,29 @@ def refine_group(
         )
         for track, fit in zip(tracks, fits, strict=True)
     ]
+
+
+def refine_rows(
+    rows: Sequence[TrackRows],
+    body: "BodyModel",
+    settings: RefineSettings,
+    device: str,
+    prior: "MotionPrior | None" = None,
+) -> list[TrackFit]:
+    """Return the motions of tracks of one camera or several, refined as `refine.mode` says; it is not "off"."""
+    if settings.mode == "smooth":
+        return [smooth_track(each, pelvis_of(body, each.betas), settings.smooth_cutoff_hz) for each in rows]
+    if settings.mode == "published":
+        from refine.scorehmr.track import refine_published_track
+
+        return [refine_published_track(each, body, _needed(prior, settings), device) for each in rows]
+    if settings.mode == "guided":
+        from refine.guided.tracks import refine_guided_tracks
+
+        return refine_guided_tracks(rows, body, settings, _needed(prior, settings), device=device)
+    from refine.fit.solver import refine_tracks
+
+    return refine_tracks(rows, body, settings, prior=prior, device=device)
 
 
 def _needed(prior: "MotionPrior | None", settings: RefineSettings) -> "MotionPrior":
