@@ -1,11 +1,9 @@
 """From a capture to one motion file per person: each view is an ordinary run, then people are associated and fitted."""
 
-import logging
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +25,20 @@ from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import VideoRecord, check_owner, printable
 from pipeline.flow.store import ObservationStore
 from pipeline.models import Models, describe
-from pipeline.motion import write_motion
-from pipeline.motion.layouts import LayoutName
-from pipeline.motion.library import read_track, write_track
+from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person, associate
 from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
 from pipeline.multiview.views import View, view_of
+from pipeline.nodes.export import write_people
 from pipeline.nodes.refine import refine_rows
 from pipeline.run import ClipResult, run_found
 from pipeline.types import MotionTrack, concatenate_observations
 from refine.rows.types import TrackFit, TrackRows
 
-log = logging.getLogger(__name__)
-
 VIEWS = "views"
 MODES = ("off", "smooth", "fit")
 CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
-CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py")
+CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
 FOCAL_OF_RIG_PX = 1000.0  # rig axes are of no camera; motion files need one
 
 
@@ -231,19 +226,7 @@ class _Work:
 
     def export_motion(self, claim: Claim) -> Sequence[Path]:
         """Write a motion file per person and layout; return the files."""
-        files, use, body = RunFolder(self.folder), self.settings, self.models.body()
-        layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if use.export.is_smplx_written else ("smplh",)
-        tracks = [read_track(path) for path in files.motions()]
-        paths = [files.track(track.track_id, layout) for track in tracks for layout in layouts]
-        claim(paths)
-        write = partial(
-            write_motion, body=body, rate=use.export.rate_hz, gap_max_s=longest_gap_s(use), source=self.folder.name,
-            version=program_version(),
-        )  # fmt: skip
-        for track in tracks:
-            for layout in layouts:
-                write(files.track(track.track_id, layout), track, layout=layout)
-        return paths
+        return write_people(RunFolder(self.folder), self.settings, self.models.body(), self.folder.name, claim)
 
 
 def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:

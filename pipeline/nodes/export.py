@@ -1,40 +1,65 @@
 """The node `export`: motion files in the layouts of AMASS."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from configs.gaps import longest_gap_s
+from configs.schema import RunSettings
 from configs.version import program_version
 from pipeline.flow.graph import Claim
-from pipeline.flow.outputs import person_number
+from pipeline.flow.outputs import RunFolder, person_number
 from pipeline.motion import write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import read_track
+from pipeline.motion.posing import Body
 from pipeline.nodes.context import ClipContext
 
 
 def export_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     """Write a motion file per person and layout; return the files."""
-    chosen, body = clip.settings, clip.models.body()
-    layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if chosen.export.is_smplx_written else ("smplh",)
-    sources = clip.files.motions()
-    paths_of = [{layout: clip.files.track(person_number(source), layout) for layout in layouts} for source in sources]
+    clip.progress.start("export", len(clip.files.motions()))
+    with clip.clock.measure("export"):
+        return write_people(
+            clip.files,
+            clip.settings,
+            clip.models.body(),
+            clip.info.path.name,
+            claim,
+            lambda count: clip.progress.advance(count, ""),
+        )
+
+
+def write_people(
+    files: RunFolder,
+    settings: RunSettings,
+    body: Body,
+    source: str,
+    claim: Claim,
+    on_person: Callable[[int], None] = lambda count: None,
+) -> Sequence[Path]:
+    """Write the motion files of everybody in a run's folder, one person at a time; return the files.
+
+    Args:
+        source: what the motion was made from, for the reader of the files.
+        on_person: called with how many people are written.
+    """
+    layouts: tuple[LayoutName, ...] = ("smplh", "smplx") if settings.export.is_smplx_written else ("smplh",)
+    sources = files.motions()
+    paths_of = [{layout: files.track(person_number(path), layout) for layout in layouts} for path in sources]
     paths = [path for each in paths_of for path in each.values()]
     claim(paths)
-    clip.progress.start("export", len(sources))
-    with clip.clock.measure("export"):
-        for count, (source, path_of) in enumerate(zip(sources, paths_of, strict=True), start=1):
-            track = read_track(source)
-            for layout in layouts:
-                write_motion(
-                    path_of[layout],
-                    track,
-                    body,
-                    layout=layout,
-                    rate=chosen.export.rate_hz,
-                    gap_max_s=longest_gap_s(chosen),
-                    source=clip.info.path.name,
-                    version=program_version(),
-                )
-            clip.progress.advance(count, "")
+    for count, (path, path_of) in enumerate(zip(sources, paths_of, strict=True), start=1):
+        track = read_track(path)
+        for layout in layouts:
+            write_motion(
+                path_of[layout],
+                track,
+                body,
+                layout=layout,
+                rate=settings.export.rate_hz,
+                gap_max_s=longest_gap_s(settings),
+                source=source,
+                version=program_version(),
+            )
+        on_person(count)
     return paths
