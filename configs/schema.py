@@ -1,94 +1,12 @@
 """Settings of a run, the single place of their defaults."""
 
-import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-RATE_MAX_HZ = 1000  # beyond it a slip of the keyboard is likelier than a camera or a motion file
-
-
-def _read_rate(value: Any) -> Any:
-    if not isinstance(value, str | int | float):
-        return value
-    power = re.search(r"e[+-]?(\d+)", str(value), re.IGNORECASE)
-    if len(str(value)) > 40 or (power and len(power[1]) > 3):  # a fraction of a billion digits takes minutes to make
-        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; use 30 or 60")
-    try:
-        return Fraction(str(value)).limit_denominator(1001)  # of 24000/1001; containers hold no long ones
-    except ZeroDivisionError as error:
-        raise ValueError("a rate cannot have a zero denominator") from error
-
-
-def _check_rate(rate: Fraction) -> Fraction:
-    if rate <= 0:
-        raise ValueError("a rate must be above 0")
-    if rate > RATE_MAX_HZ:
-        raise ValueError(f"a rate is at most {RATE_MAX_HZ} frames per second; use 30 or 60")
-    return rate
-
-
-def _read_off(value: Any) -> Any:
-    return "off" if value is False else value  # what YAML makes of the word
-
-
-def _read_second_stage(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return "off" if value is False else "auto"  # what `is_second_stage_on` said, and what YAML makes of "off"
-    return value
-
-
-def _read_people(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
-    if not isinstance(value, str):
-        return value
-    words = value.split(",")
-    if not all(word.strip().isascii() and word.strip().isdecimal() and len(word) <= 9 for word in words):
-        raise ValueError("expected person numbers, such as 1,3")
-    return tuple(int(word) for word in words)
-
-
-Rate = Annotated[
-    Fraction, BeforeValidator(_read_rate), AfterValidator(_check_rate), PlainSerializer(str, return_type=str)
-]
-
-
-def check_whole_rate(rate: Fraction) -> Fraction:
-    """Return the rate if motion files can store it; raise `ValueError` otherwise."""
-    if rate <= 0 or rate.denominator != 1:
-        raise ValueError(
-            f"rate {rate}: motion files store a whole number of frames per second, because readers truncate it "
-            "(29.97 is read as 29); use 30 or 60"
-        )
-    return rate
-
-
-WholeRate = Annotated[Rate, AfterValidator(check_whole_rate)]
-
-
-def _read_format(value: Any) -> Any:
-    return value.lower().replace("_", "").replace("-", "") if isinstance(value, str) else value  # of "BODY_25B"
-
-
-KeypointFormat = Annotated[
-    Literal[
-        "auto", "coco17", "h36m17", "openpose18", "coco18", "coco23", "body25", "body25b", "halpe26", "mediapipe33",
-        "wholebody133", "body135", "halpe136",
-    ],
-    BeforeValidator(_read_format),
-]  # fmt: skip
+from configs.setting_values import KeypointFormat, Rate, WholeRate, read_off, read_people, read_second_stage
 
 
 class Settings(BaseModel):
@@ -133,7 +51,7 @@ class DetectSettings(Settings):
     score_min: float = Field(0.1, ge=0, le=1, description="detections below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes count as the same person")
     people_max: int = Field(100, ge=1, description="maximum number of people per frame")
-    second_stage: Annotated[str, BeforeValidator(_read_second_stage)] = Field(
+    second_stage: Annotated[str, BeforeValidator(read_second_stage)] = Field(
         "auto",
         description="look at each person again, in a crop: 'auto' (BlazePose, with a detector), 'off', or the name or"
         " folder of an imported landmark network",
@@ -210,7 +128,7 @@ class LinkSettings(Settings):
     gap_max_s: float | None = Field(
         None, ge=0, description="gaps up to this length are filled; null: 0.5, as long as tracks wait if mode is guided"
     )
-    people: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_read_people)] = Field(
+    people: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(read_people)] = Field(
         None, description="write only these people, numbered as in a run without this setting; null: all"
     )
 
@@ -218,7 +136,7 @@ class LinkSettings(Settings):
 class RefineSettings(Settings):
     """How bodies become a motion. A sigma is a standard deviation: a smaller one gives more weight."""
 
-    mode: Annotated[Literal["off", "smooth", "fit", "guided", "published"], BeforeValidator(_read_off)] = Field(
+    mode: Annotated[Literal["off", "smooth", "fit", "guided", "published"], BeforeValidator(read_off)] = Field(
         "fit",
         description="'fit' optimises for keypoints and smoothness, 'guided' samples the motion prior under the same"
         " guidance, 'smooth' only smooths, 'off' changes nothing; 'published' samples as ScoreHMR does, for comparison",

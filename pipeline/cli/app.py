@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from configs.errors import SettingsError
-from configs.log import log_to_stderr
-from pipeline.cli.evaluate_app import PARTLY, evaluate_app, print_truth
-from pipeline.cli.options import Assignments, Detector, Model, Output, Preset
+from pipeline.cli.capture_commands import add_capture_commands
+from pipeline.cli.evaluate_app import evaluate_app, print_truth
+from pipeline.cli.options import Assignments, Detector, Model, Output, Preset, Verbose, configure_log
 from pipeline.cli.programs import add_programs
-from pipeline.cli.tables import note, print_table, report_result, say
+from pipeline.cli.tables import print_table, report_result, say
 from pipeline.cli.weights_app import weights_app
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ app = typer.Typer(
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 add_programs(app, evaluate_app)
-
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one line per chunk")]
 
 
 @app.command(short_help="Turn videos into motion files and an overlay.")
@@ -81,7 +79,7 @@ def run(
     """Turn videos into one motion file per person and an overlay video."""
     from configs.read import read_settings
 
-    _configure_log(verbose)
+    configure_log(verbose)
     given = {
         "detect.weights": detector,
         "detect.keypoints": keypoints,
@@ -155,7 +153,7 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Run on the bundled clip with the bundled models and print the errors against its ground truth."""
-    _configure_log(verbose)
+    configure_log(verbose)
     from configs.read import read_settings
     from pipeline.demo import DEMO_CLIP, DEMO_TRUTH
     from pipeline.flow.outputs import RunFolder
@@ -171,46 +169,7 @@ def demo(
     raise typer.Exit(code)
 
 
-@app.command(short_help="Turn several calibrated views into one motion per person.")
-def multiview(
-    folder: Annotated[Path, typer.Argument(help="a capture: the calibration and a video per camera")],
-    output: Output = Path("out"),
-    cameras: Annotated[str | None, typer.Option(help="names, such as cam01,cam02; else all with a video")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="else the one in the folder")] = None,
-    preset: Preset = None,
-    assignments: Assignments = None,
-    detector: Detector = None,
-    model: Model = None,
-    refine: Annotated[str | None, typer.Option(help="off, smooth or fit (the default)")] = None,
-    start: Annotated[float | None, typer.Option(help="first second to read")] = None,
-    end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
-    verbose: Verbose = False,
-) -> None:
-    """Turn the synchronised videos of several calibrated cameras into one motion file per person, in world metres."""
-    _configure_log(verbose)
-    from configs.read import read_settings
-
-    given = {
-        "detect.weights": detector,
-        "recover.model": model,
-        "refine.mode": refine,
-        "decode.start_s": start,
-        "decode.end_s": end,
-    }
-    settings = read_settings(preset, given, assignments or [])
-    from pipeline.capture import find_capture
-
-    capture = find_capture(folder, calibration)
-    for line in (*capture.calibration.notes, *capture.notes):
-        note(line)
-    from pipeline.multiview.run import run_capture
-
-    names = cameras.split(",") if cameras else None
-    done = run_capture(capture, output, settings, names=names, on_view=report_result)
-    if done.problem:
-        note(f"warning: {done.problem}")
-    say(f"{done.folder}  {done.person_count} people from {len(done.views)} views  {done.frame_count} frames")
-    raise typer.Exit(PARTLY if done.problem else 0)
+add_capture_commands(app, evaluate_app)
 
 
 @app.command(short_help="Correct who is who in a finished run.")
@@ -229,7 +188,7 @@ def edit(
 
     Edits add up over calls and stay for later runs of the clip. Nobody is renumbered.
     """
-    _configure_log(False)
+    configure_log(False)
     from trackers.edits import parse_edits
 
     edits = parse_edits({"swap": swap, "split": split, "merge": merge, "drop": drop})
@@ -257,7 +216,7 @@ def inspect(
     calibration: Annotated[Path | None, typer.Option(help="of the capture; else the one in its folder")] = None,
 ) -> None:
     """Show what a run, a motion file or a capture contains."""
-    _configure_log(False)
+    configure_log(False)
     from pipeline.cli.inspection import inspect_path
 
     inspect_path(path, sheet, frames, calibration)
@@ -268,16 +227,7 @@ def doctor(
     load: Annotated[bool, typer.Option("--load", help="also import every library and ask torch for the GPU")] = False,
 ) -> None:
     """Check what this machine can do, and what is missing."""
-    _configure_log(False)
+    configure_log(False)
     from pipeline.cli.doctor import examine
 
     raise typer.Exit(examine(is_loaded=load))
-
-
-def _configure_log(verbose: bool) -> None:
-    if verbose:
-        log_to_stderr(logging.DEBUG, "%(levelname)s: %(message)s")
-    else:
-        log_to_stderr()
-    for name in ("matplotlib", "PIL", "urllib3", "filelock", "fsspec", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -83,45 +83,13 @@ def capture(
 ) -> None:
     """Run the cameras of a calibrated capture, each alone, and report their errors against its 3D reference."""
     check_is_folder(folder)  # before libraries are loaded that take seconds
-    settings, modes = _compared(preset, assignments, detector, model, refine)
+    settings, modes = compared_settings(preset, assignments, detector, model, refine)
     from pipeline.evaluation.studies import evaluate_capture
 
     measured = evaluate_capture(
         folder, output, settings, modes, camera=camera, calibration=calibration, on_done=report_result
     )
     raise typer.Exit(_report(measured))
-
-
-@evaluate_app.command(short_help="Errors of several views together.")
-def multiview(
-    folder: Annotated[Path, typer.Argument(help="a capture: calibration, a video per camera, 3D reference")],
-    cameras: Annotated[str | None, typer.Option(help="names, such as cam01,cam02; else all with a video")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
-    output: Output = Path("out"),
-    preset: Preset = None,
-    assignments: Assignments = None,
-    detector: Detector = None,
-    model: Model = None,
-) -> None:
-    """Run a capture and report the errors of triangulation alone and of the fitted people, without any alignment."""
-    check_is_folder(folder)  # before libraries are loaded that take seconds
-    settings, _ = _compared(preset, assignments, detector, model, None)
-    from pipeline.capture import find_capture
-    from pipeline.evaluation.capture import REFERENCE_FILE, read_reference
-    from pipeline.evaluation.multiview import HEAD, joints_of_sightings, joints_of_track, measure
-    from pipeline.multiview.run import people_of, run_capture
-    from pipeline.results import Run
-
-    capture, reference = find_capture(folder, calibration), read_reference(folder / REFERENCE_FILE)
-    done = run_capture(
-        capture, output, settings, names=cameras.split(",") if cameras else None, on_view=report_result
-    )
-    run = Run(done.folder)
-    seen = {person.id: joints_of_sightings(seen) for person, seen in people_of(done.views, float(done.rate))}
-    fitted = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
-    rows = [(name, *measure(people, reference).row()) for name, people in (("triangulation", seen), ("people", fitted))]
-    print_table([("", *HEAD), *rows], title=f"{len(done.views)} cameras")
-    raise typer.Exit(PARTLY if done.problem else 0)
 
 
 @evaluate_app.command(short_help="Errors on rendered clips, also within gaps.")
@@ -136,7 +104,7 @@ def sequences(
 ) -> None:
     """Run rendered clips and report errors of joints, acceleration and feet, in all and within gaps."""
     check_is_folder(folder)  # before libraries are loaded that take seconds
-    settings, modes = _compared(preset, assignments, detector, model, refine)
+    settings, modes = compared_settings(preset, assignments, detector, model, refine)
     from pipeline.evaluation.studies import evaluate_sequences
 
     raise typer.Exit(_report(evaluate_sequences(folder, output, settings, modes, on_done=report_result)))
@@ -161,7 +129,7 @@ def motions(
     check_is_folder(folder)  # before libraries are loaded that take seconds
     if calibrate is not None:
         check_is_folder(calibrate)
-    settings, modes = _compared(preset, assignments, None, None, refine)
+    settings, modes = compared_settings(preset, assignments, None, None, refine)
     from pipeline.evaluation.angles import coverage_rows, write_scales
     from pipeline.evaluation.comparison import join_comparisons
     from pipeline.evaluation.studies import evaluate_motions
@@ -174,7 +142,7 @@ def motions(
         print_table(rows)
 
 
-def _compared(
+def compared_settings(
     preset: str | None,
     assignments: list[str] | None,
     detector: str | None,

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from configs.checks import Shaped
 from configs.errors import InputError
-from configs.schema import check_whole_rate
+from configs.setting_values import check_whole_rate
 from pipeline.types import MotionTrack
 
 SAMPLES_MAX = 1_000_000  # 9 hours at 30 per second; each takes some kilobytes while it is made

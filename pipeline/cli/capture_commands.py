@@ -1,0 +1,87 @@
+"""Commands for captures of several calibrated cameras. What a command does is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from configs.files import check_is_folder
+from pipeline.cli.evaluate_app import PARTLY, compared_settings
+from pipeline.cli.options import Assignments, Cameras, Detector, Model, Output, Preset, Verbose, configure_log
+from pipeline.cli.tables import note, print_table, report_result, say
+
+
+def add_capture_commands(app: typer.Typer, evaluate_app: typer.Typer) -> None:
+    """Add `multiview`, and what measures it to `evaluate`."""
+    app.command(short_help="Turn several calibrated views into one motion per person.")(multiview)
+    evaluate_app.command("multiview", short_help="Errors of several views together.")(evaluate_multiview)
+
+
+def multiview(
+    folder: Annotated[Path, typer.Argument(help="a capture: the calibration and a video per camera")],
+    output: Output = Path("out"),
+    cameras: Cameras = None,
+    calibration: Annotated[Path | None, typer.Option(help="else the one in the folder")] = None,
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
+    model: Model = None,
+    refine: Annotated[str | None, typer.Option(help="off, smooth or fit (the default)")] = None,
+    start: Annotated[float | None, typer.Option(help="first second to read")] = None,
+    end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Turn the synchronised videos of several calibrated cameras into one motion file per person, in world metres."""
+    configure_log(verbose)
+    from configs.read import read_settings
+
+    given = {
+        "detect.weights": detector,
+        "recover.model": model,
+        "refine.mode": refine,
+        "decode.start_s": start,
+        "decode.end_s": end,
+    }
+    settings = read_settings(preset, given, assignments or [])
+    from pipeline.capture import find_capture
+
+    capture = find_capture(folder, calibration)
+    for line in (*capture.calibration.notes, *capture.notes):
+        note(line)
+    from pipeline.multiview.run import run_capture
+
+    names = cameras.split(",") if cameras else None
+    done = run_capture(capture, output, settings, names=names, on_view=report_result)
+    if done.problem:
+        note(f"warning: {done.problem}")
+    say(f"{done.folder}  {done.person_count} people from {len(done.views)} views  {done.frame_count} frames")
+    raise typer.Exit(PARTLY if done.problem else 0)
+
+
+def evaluate_multiview(
+    folder: Annotated[Path, typer.Argument(help="a capture: calibration, a video per camera, 3D reference")],
+    cameras: Cameras = None,
+    calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
+    output: Output = Path("out"),
+    preset: Preset = None,
+    assignments: Assignments = None,
+    detector: Detector = None,
+    model: Model = None,
+) -> None:
+    """Run a capture and report the errors of triangulation alone and of the fitted people, without any alignment."""
+    check_is_folder(folder)  # before libraries are loaded that take seconds
+    settings, _ = compared_settings(preset, assignments, detector, model, None)
+    from pipeline.capture import find_capture
+    from pipeline.evaluation.capture import REFERENCE_FILE, read_reference
+    from pipeline.evaluation.multiview import HEAD, joints_of_sightings, joints_of_track, measure
+    from pipeline.multiview.run import people_of, run_capture
+    from pipeline.results import Run
+
+    capture, reference = find_capture(folder, calibration), read_reference(folder / REFERENCE_FILE)
+    done = run_capture(capture, output, settings, names=cameras.split(",") if cameras else None, on_view=report_result)
+    run = Run(done.folder)
+    seen = {person.id: joints_of_sightings(seen) for person, seen in people_of(done.views, float(done.rate))}
+    fitted = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
+    rows = [(name, *measure(people, reference).row()) for name, people in (("triangulation", seen), ("people", fitted))]
+    print_table([("", *HEAD), *rows], title=f"{len(done.views)} cameras")
+    raise typer.Exit(PARTLY if done.problem else 0)
