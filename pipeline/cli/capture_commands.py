@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from configs.files import check_is_folder
-from pipeline.cli.evaluate_app import PARTLY, compared_settings
+from pipeline.cli.evaluate_app import PARTLY, Modes, compared_settings
 from pipeline.cli.options import Assignments, Cameras, Detector, Model, Output, Preset, Verbose, configure_log
 from pipeline.cli.tables import note, print_table, report_result, say
 
@@ -15,6 +15,9 @@ def add_capture_commands(app: typer.Typer, evaluate_app: typer.Typer) -> None:
     """Add `multiview`, and what measures it to `evaluate`."""
     app.command(short_help="Turn several calibrated views into one motion per person.")(multiview)
     evaluate_app.command("multiview", short_help="Errors of several views together.")(evaluate_multiview)
+    evaluate_app.command("multiview-motions", short_help="The same on people with simulated keypoints.")(
+        evaluate_multiview_motions
+    )
 
 
 def multiview(
@@ -85,3 +88,23 @@ def evaluate_multiview(
     rows = [(name, *measure(people, reference).row()) for name, people in (("triangulation", seen), ("people", fitted))]
     print_table([("", *HEAD), *rows], title=f"{len(done.views)} cameras")
     raise typer.Exit(PARTLY if done.problem else 0)
+
+
+def evaluate_multiview_motions(
+    folder: Annotated[Path, typer.Argument(help="shards of `dpmesh-video data motion --cameras N`")],
+    limit: Annotated[int, typer.Option(min=1, help="people to measure")] = 64,
+    preset: Preset = None,
+    assignments: Assignments = None,
+    refine: Modes = None,
+) -> None:
+    """Refine people whose keypoints were simulated in several cameras, and report errors without any alignment.
+
+    The first line is triangulation alone, smoothed. Frames in which it does not know every joint are left out of all.
+    """
+    check_is_folder(folder)  # before libraries are loaded that take seconds
+    settings, modes = compared_settings(preset, assignments, None, None, refine)
+    from pipeline.evaluation.filmed_motions import measure_filmed_motions
+    from pipeline.evaluation.multiview import HEAD
+
+    found = measure_filmed_motions(folder, limit, settings, modes)
+    print_table([("", *HEAD), *((name, *errors.row()) for name, errors in found.items())])

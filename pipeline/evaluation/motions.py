@@ -29,10 +29,15 @@ class SimulatedPerson:
     rows: Observations  # what was seen and recovered
     truth: Truth  # of one person
     pose: np.ndarray  # (T, 24, 3) axis-angle, the truth, one row per frame
+    betas: np.ndarray  # (10,) the truth
+    time_s: np.ndarray  # (T,) of the frames
+    camera: int  # which one of the person's; 0 is the first
+    rotation: np.ndarray  # (3, 3) camera from world, Y up
+    shift_m: np.ndarray  # (3,) the world's origin in the camera
 
 
-def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[SimulatedPerson]:
-    """Yield the first `limit` clips of a folder.
+def simulated_people(folder: Path, body: Body, limit: int | None) -> Iterator[SimulatedPerson]:
+    """Yield the first `limit` clips of a folder; None: all.
 
     Raises:
         InputError: there is no shard, or one is damaged or of another layout.
@@ -44,8 +49,10 @@ def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[Simulated
     for path in paths:
         try:
             shard = read_npz(path, bytes_max=SHARD_BYTES_MAX)
-            people = [_person(f"{path.stem}[{row}]", {k: v[row] for k, v in shard.items()}, body)
-                      for row in range(min(limit - count, len(shard["pose"])))]  # fmt: skip
+            wanted = len(shard["pose"]) if limit is None else min(limit - count, len(shard["pose"]))
+            people = [
+                _person(f"{path.stem}[{row}]", {k: v[row] for k, v in shard.items()}, body) for row in range(wanted)
+            ]
         except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(
                 f"{path}: not a shard of simulated motion ({error}); delete this file and give the command that made "
@@ -53,7 +60,7 @@ def simulated_people(folder: Path, body: Body, limit: int) -> Iterator[Simulated
             ) from error
         yield from people
         count += len(people)
-        if count >= limit:
+        if limit is not None and count >= limit:
             return
 
 
@@ -87,7 +94,17 @@ def _person(name: str, clip: dict[str, np.ndarray], body: Body) -> SimulatedPers
         principal_px=np.tile(clip["principal_px"].astype(np.float32), (count, 1)),
         hints=clip["hints"][seen],
     )
-    return SimulatedPerson(name, rows, truth, clip["pose"])
+    return SimulatedPerson(
+        name=name,
+        rows=rows,
+        truth=truth,
+        pose=clip["pose"],
+        betas=clip["betas"],
+        time_s=clip["time_s"],
+        camera=int(clip["camera"]),
+        rotation=clip["rotation"].astype(np.float64),
+        shift_m=clip["shift_m"].astype(np.float64),
+    )
 
 
 def _check(name: str, clip: dict[str, np.ndarray]) -> None:

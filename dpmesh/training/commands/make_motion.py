@@ -10,7 +10,7 @@ import torch
 
 from configs.checks import join_rows
 from configs.command import OptionParser
-from configs.option_types import positive_int, whole
+from configs.option_types import fraction, positive_int, whole
 from dpmesh.body import load_body
 from dpmesh.network.model import DPMesh
 from dpmesh.training.commands.options import log_to_stderr, run_command
@@ -37,6 +37,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--count", required=True, type=positive_int, help=f"clips; rounded up to whole shards of {SHARD}"
     )
     parser.add_argument("--frames", type=positive_int, default=64, help="of each clip")
+    parser.add_argument("--cameras", type=positive_int, default=1, help="that see each person, for clips of captures")
+    parser.add_argument(
+        "--hidden", type=fraction, help="share of joints that something hides; else limbs and people now and then"
+    )
     parser.add_argument("--seed", type=whole, default=1, help="random seed")
     parser.add_argument("--split", choices=["train", "val"], default="train", help="which subjects")
     parser.add_argument("--jobs", type=positive_int, default=1, help="processes")
@@ -48,6 +52,10 @@ def run(options: argparse.Namespace) -> None:
     bank = PoseBank.read(options.poses)
     DPMesh.from_pretrained(options.weights)
     settings = {"seed": options.seed, "frames": options.frames, "split": options.split, "poses": digest(bank.pose)}
+    if options.cameras > 1:
+        settings["cameras"] = options.cameras
+    if options.hidden is not None:
+        settings["hidden"] = options.hidden
     settings["network"] = digest(*sorted(options.weights.glob("*.safetensors")))
     claim_folder(options.output, settings)
     run_jobs(functools.partial(_work, options), options.jobs)
@@ -58,16 +66,21 @@ def _work(options: argparse.Namespace, job: int, jobs: int) -> None:
     torch.set_num_threads(1)
     body, bank = load_body(None), PoseBank.read(options.poses)
     network = DPMesh.from_pretrained(options.weights).eval()
-    paths = [options.output / f"motion_{first:07d}.npz" for first in range(0, options.count, SHARD)]
+    shard = SHARD if options.cameras == 1 else BATCH  # as many people; each of them has several rows
+    paths = [options.output / f"motion_{first:07d}.npz" for first in range(0, options.count, shard)]
     noise, hint_noise = mixed_noise(OWN_NOISE), HintNoise.read()
     mine = list(range(job, len(paths), jobs))
 
     def make(k: int) -> None:
         parts: list[SimulatedMotion] = []
-        for start in range(mine[k] * SHARD, (mine[k] + 1) * SHARD, BATCH):
+        for start in range(mine[k] * shard, (mine[k] + 1) * shard, BATCH):
             rng = Rng((options.seed, 11, start))
             clips = draw_clips(bank, rng.numpy, BATCH, options.frames, options.split)
-            parts.append(see(clips, body, network, noise.draw(rng), rng, hint_noise))
+            seen = see(
+                clips, body, network, noise.draw(rng), rng, hint_noise,
+                cameras=options.cameras, hidden_share=options.hidden,
+            )  # fmt: skip
+            parts.append(seen)
         write_arrays(paths[mine[k]], join_rows(parts))
 
     fill([paths[k] for k in mine], make, f"motion {options.split}")

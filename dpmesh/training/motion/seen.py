@@ -27,12 +27,13 @@ from dpmesh.training.people.annotated import as_annotated
 from dpmesh.training.people.crops import NEIGHBOURS, Crops
 from dpmesh.training.people.population import SEEN_OF_30
 from dpmesh.training.recovery.hints import simulate_hints
-from dpmesh.training.render.layout import Views, sample_views
+from dpmesh.training.render.layout import Views, sample_views, turns
 from dpmesh.training.render.visibility import HIDDEN, OUTSIDE, VISIBLE
 
 CROP_PX = 128  # in whose pixels errors are drawn
 KEY_STEPS = (4, 8, 16, 32)  # rows from one draw of the errors to the next
 JUMP_PX = 6.0  # larger errors come and go at once
+HIDDEN_ROWS = 16  # for how long a joint is hidden where only the share of hidden ones is given
 KEYPOINTS_MIN = 4  # rows with fewer are not observed, see `recover.keypoints_min`
 SHIVER = (0.001, 0.008)  # fraction of the crop by which keypoints differ from frame to frame
 HINT_SHIVER_M = (0.003, 0.03)
@@ -56,30 +57,48 @@ class SimulatedMotion(Shaped):
     recovered_betas: Annotated[np.ndarray, "N", "T", 10]  # float32
     is_observed: Annotated[np.ndarray, "N", "T"]  # bool
     hints: Annotated[np.ndarray, "N", "T", 12, 4]  # float32, 3D joints of another source, see `dpmesh.network.hints`
+    rotation: Annotated[np.ndarray, "N", 3, 3]  # float32, camera from world (Y up)
+    shift_m: Annotated[np.ndarray, "N", 3]  # float32, the world's origin in the camera
+    camera: Annotated[np.ndarray, "N"]  # int64, from 0: rows up to the next 0 are the same people
 
 
 @torch.no_grad()
 def see(
-    clips: Clips, body: BodyModel, network: DPMesh, noise: KeypointNoise, rng: Rng, hint_noise: HintNoise | None = None
+    clips: Clips,
+    body: BodyModel,
+    network: DPMesh,
+    noise: KeypointNoise,
+    rng: Rng,
+    hint_noise: HintNoise | None = None,
+    *,
+    cameras: int = 1,
+    hidden_share: float | None = None,
 ) -> SimulatedMotion:
-    """Return clips before random cameras that stand still.
+    """Return clips before random cameras that stand still; those of a clip follow each other.
 
     Args:
         network: recovers each row from its keypoints and, where it reads them, 3D joints; without an image.
         noise: of the keypoints; drawn every few rows (one of `KEY_STEPS`), it glides from one draw to the next.
         hint_noise: of the 3D joints, drawn likewise; None gives none.
+        cameras: that see each clip.
+        hidden_share: of joints, each for `HIDDEN_ROWS` at a time; None: whole limbs and people now and then.
     """
+    if cameras > 1:
+        clips = Clips(*(np.repeat(values, cameras, axis=0) for values in (clips.pose, clips.pelvis, clips.time_s)))
     count, frames = clips.pose.shape[:2]
     views = sample_views(rng, count)
+    if cameras > 1:
+        views = _all_round(rng, views, cameras)
     pose = torch.from_numpy(clips.pose)
     root = views.camera_from_world[:, None] @ axis_angle_to_matrix(pose[:, :, 0])
     pose = torch.cat([matrix_to_axis_angle(root)[:, :, None], pose[:, :, 1:]], dim=2)
-    betas = rng.normal(1.0, count, 10).clamp(-2.5, 2.5)
+    betas = rng.normal(1.0, count // cameras, 10).clamp(-2.5, 2.5).repeat_interleave(cameras, 0)
     path = torch.from_numpy(clips.pelvis - clips.pelvis[:, frames // 2, None]) @ views.camera_from_world.mT
     zero = torch.zeros(count * frames, 3)
     joints = body.joints(pose.flatten(0, 1), betas.repeat_interleave(frames, 0), zero, joint_set="dpmesh30")
     joints = (joints - joints[:, :1]).unflatten(0, (count, frames)) + path[:, :, None]
-    crops = _crops(rng, views, joints + _place(rng, views, joints)[:, None, None])
+    place = _place(rng, views, joints)
+    crops = _crops(rng, views, joints + place[:, None, None], hidden_share)
     keypoints = _keypoints(rng, crops, noise, count, frames)
     squares, grid, mask = _inputs(keypoints, crops)
     turn = ray_rotation(squares[:, :2], crops.focal_px, crops.principal_px)
@@ -105,7 +124,19 @@ def see(
         recovered_betas=recovered_betas.reshape(count, frames, 10),
         is_observed=seen.reshape(count, frames),
         hints=(hints.numpy() * seen[:, None, None]).reshape(count, frames, HINT_COUNT, 4),
+        rotation=views.camera_from_world.numpy(),
+        shift_m=place.numpy(),
+        camera=np.arange(count) % cameras,
     )
+
+
+def _all_round(rng: Rng, views: Views, cameras: int) -> Views:
+    """Return views from all sides, each `cameras` of them that follow each other about evenly."""
+    count = len(views.focal_px)
+    sides = torch.arange(count) % cameras / cameras + rng.uniform(-0.25, 0.25, count) / cameras
+    first = rng.uniform(0.0, 1.0, count // cameras).repeat_interleave(cameras)
+    turn = turns(2.0 * torch.pi * (sides + first))
+    return replace(views, camera_from_world=views.camera_from_world @ turn)
 
 
 def _place(rng: Rng, views: Views, joints: Tensor) -> Tensor:
@@ -119,7 +150,7 @@ def _place(rng: Rng, views: Views, joints: Tensor) -> Tensor:
     return torch.cat([slope, torch.ones(count, 1)], dim=1) * depth[:, None]
 
 
-def _crops(rng: Rng, views: Views, joints: Tensor) -> Crops:
+def _crops(rng: Rng, views: Views, joints: Tensor, hidden_share: float | None) -> Crops:
     """Return a crop, without its image, for each row of joints (N, T, 30, 3)."""
     count, frames = joints.shape[:2]
     focal, principal, size = (
@@ -128,7 +159,8 @@ def _crops(rng: Rng, views: Views, joints: Tensor) -> Crops:
     points = joints.flatten(0, 1)
     pixels = focal[:, None, None] * points[..., :2] / points[..., 2:].clamp_min(0.05) + principal[:, None]
     inside = ((pixels >= 0) & (pixels < size[:, None])).all(-1) & (points[..., 2] > 0.2)
-    hidden = _hidden(rng, count, frames).flatten(0, 1)
+    hidden = _hidden(rng, count, frames) if hidden_share is None else _often_hidden(rng, count, frames, hidden_share)
+    hidden = hidden.flatten(0, 1)
     low, high = pixels[:, SEEN_OF_30].amin(1), pixels[:, SEEN_OF_30].amax(1)
     side, centre = (high - low).amax(-1) * 1.25, 0.5 * (low + high)
     rows = len(points)
@@ -168,6 +200,12 @@ def _hidden(rng: Rng, count: int, frames: int) -> Tensor:
                 joints = tuple(numpy_rng.integers(0, 30, numpy_rng.integers(1, 8)).tolist())
             hidden[row, rows, list(joints)] = True
     return hidden | rng.coin(0.06, count, 1, 30)
+
+
+def _often_hidden(rng: Rng, count: int, frames: int, share: float) -> Tensor:
+    """Return which joints (N, T, 30) something stands before, each by itself."""
+    drawn = rng.coin(share, count, -(-frames // HIDDEN_ROWS), 30)
+    return drawn.repeat_interleave(HIDDEN_ROWS, dim=1)[:, :frames]
 
 
 def _keypoints(rng: Rng, crops: Crops, noise: KeypointNoise, count: int, frames: int) -> np.ndarray:

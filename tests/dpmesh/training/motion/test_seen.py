@@ -14,7 +14,7 @@ from dpmesh.network.model import DPMesh
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.motion.clips import RATES_HZ, Clips, draw_clips
-from dpmesh.training.motion.seen import SimulatedMotion, see
+from dpmesh.training.motion.seen import HIDDEN_ROWS, SimulatedMotion, _often_hidden, see
 from dpmesh.training.noise.hints import HintNoise
 from dpmesh.training.noise.simulated import CLEAN, KeypointNoise
 
@@ -141,3 +141,24 @@ def test_the_command_needs_a_bank(tmp_path: Path, capsys: pytest.CaptureFixture[
         patch.setattr("sys.argv", argv)
         assert make_motion.main() == 1
     assert "no pose bank there" in capsys.readouterr().err
+
+
+def test_several_cameras_see_the_same_people_from_all_sides(bank: PoseBank, body: BodyModel, network: DPMesh) -> None:
+    clips, noise = clips_of(bank, 3), CLEAN
+    seen = see(clips, body, network, noise, Rng((3, 1)), cameras=2, hidden_share=0.0)
+    count = len(clips.pose)
+    assert seen.camera.tolist() == [0, 1] * count and len(seen.pose) == 2 * count
+    np.testing.assert_array_equal(seen.betas[::2], seen.betas[1::2])
+    world = [
+        (seen.pelvis_m[k::2] - seen.shift_m[k::2, None]) @ seen.rotation[k::2] for k in (0, 1)
+    ]  # the same places, however they are seen
+    np.testing.assert_allclose(world[0], world[1], atol=1e-4)
+    ahead = [seen.rotation[k::2, 2] for k in (0, 1)]
+    assert (np.abs(np.sum(ahead[0] * ahead[1], axis=1)) < 0.99).any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_as_many_joints_are_hidden_as_asked_for(share: float) -> None:
+    hidden = _often_hidden(Rng((1,)), 50, 64, share)
+    assert abs(float(hidden.float().mean()) - share) < 0.03
+    assert (hidden[:, :HIDDEN_ROWS] == hidden[:, :1]).all()
