@@ -21,13 +21,14 @@ from dpmesh.keypoints import smpl24_confidence
 from pipeline.motion.posing import joint_positions, pelvis_of
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.multiview.association import Person
-from pipeline.multiview.triangulation import triangulate
+from pipeline.multiview.triangulation import place_bodies, triangulate
 from pipeline.multiview.views import View, pinhole_keypoints
 from refine.rows.gaps import find_gaps, interpolate_linear, interpolate_rotations
 from refine.rows.shape import shape_of_person
 from refine.rows.types import TrackRows, ViewRows
 
 SCORE_MIN = 0.3
+BODY = slice(5, 17)  # of COCO-17: a face is not where a body model has it
 ALIGNED_JOINTS_MIN = 6  # triangulated joints that place a body
 POSE_SIGMA_M = 0.06  # distance from the triangulated joints at which a view's body counts 1/e
 RIG_FROM_WORLD = WORLD_FROM_CAM[:3, :3].T
@@ -48,9 +49,7 @@ def sightings_of(person: Person, views: Sequence[View], rate_hz: float) -> Sight
     """Return where the joints of a person are, frame by frame."""
     frames = np.unique(np.concatenate([views[node.view].rows.frame_index[node.rows] for node in person.nodes]))
     rows = np.stack([person.rows_of(k, frames, view.rows.frame_index) for k, view in enumerate(views)], axis=1)
-    told = [view.at(rows[:, k]) for k, view in enumerate(views)]
-    rays, weights = (np.stack(part, axis=2) for part in zip(*told, strict=True))
-    weights = np.where(weights >= SCORE_MIN, weights, 0.0)
+    rays, weights = _told(rows, views)
     cameras = [view.camera for view in views]
     count = len(frames)
     points = triangulate(cameras, rays.reshape(count * 17, -1, 2), weights.reshape(count * 17, -1))
@@ -59,17 +58,22 @@ def sightings_of(person: Person, views: Sequence[View], rate_hz: float) -> Sight
 
 
 def track_rows(
-    seen: Sightings, views: Sequence[View], body: BodyModel, gap_max_s: float
+    seen: Sightings, views: Sequence[View], body: BodyModel, gap_max_s: float, number: int
 ) -> tuple[TrackRows, np.ndarray]:
-    """Return a person's track in rig axes for the fit, with every camera's keypoints; and its frames (T,)."""
+    """Return a person's track in rig axes for the fit, with every camera's keypoints; and its frames (T,).
+
+    Args:
+        gap_max_s: longer gaps stay open.
+        number: of the person.
+    """
     betas = _shape(seen, views)
     pose, trans = _bodies(seen, views, body, betas)
     filled = find_gaps(seen.frame_index, seen.time_s, gap_max_s)
     pelvis = pelvis_of(body, betas).astype(np.float32)
     source, is_observed = filled.source_row, filled.is_observed
     cameras = []
-    for number, view in enumerate(views):
-        rows = np.where(is_observed, seen.rows[source, number], -1)
+    for place, view in enumerate(views):
+        rows = np.where(is_observed, seen.rows[source, place], -1)
         camera, count = view.camera, len(source)
         cameras.append(
             ViewRows(
@@ -78,6 +82,7 @@ def track_rows(
                 principal_px=np.tile(camera.matrix[:2, 2], (count, 1)).astype(np.float32),
                 rotation=camera.rotation @ RIG_FROM_WORLD.T,
                 shift_m=camera.translation_m,
+                hints=_hints(view, rows),
             )
         )
     sure = np.stack([smpl24_confidence(view.keypoints) for view in cameras]).max(axis=0)
@@ -89,8 +94,17 @@ def track_rows(
         joint_confidence=sure,
         is_observed=is_observed,
         views=tuple(cameras),
+        joints_m=np.where(is_observed[:, None, None], (seen.joints_m @ RIG_FROM_WORLD.T)[source], np.nan),
+        number=number,
     )
     return track, filled.frame_index
+
+
+def _hints(view: View, rows: np.ndarray) -> np.ndarray:
+    """Return the 3D joints (T, 12, 4) that a view was told; zeros for row -1, nobody."""
+    found = np.zeros((len(rows), *view.rows.hints.shape[1:]), np.float32)
+    found[rows >= 0] = view.rows.hints[rows[rows >= 0]]
+    return found
 
 
 def _shape(seen: Sightings, views: Sequence[View]) -> np.ndarray:
@@ -105,17 +119,16 @@ def _shape(seen: Sightings, views: Sequence[View]) -> np.ndarray:
 def _bodies(
     seen: Sightings, views: Sequence[View], body: BodyModel, betas: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return poses (T, 24, 3) and translations (T, 3) in rig axes: the mean of the views' bodies, placed on the joints.
+    """Return poses (T, 24, 3) and translations (T, 3) in rig axes: the mean of the views' bodies, placed on their rays.
 
-    A view's body counts by how near its joints come to the triangulated ones; where too few of those are known, bodies
-    stay where their views put them.
+    A view's body is turned as the triangulated joints are, where enough of them are known, and counts by how near its
+    joints come to them.
     """
     count = len(seen.frame_index)
     turns = np.zeros((count, 24, 3, 3))
-    places, total = np.zeros((count, 3)), np.zeros(count)
     joints = seen.joints_m @ RIG_FROM_WORLD.T
-    known = np.isfinite(joints).all(axis=-1) & (np.arange(17) >= 5)  # a face is not where a body model has it
-    pelvis = pelvis_of(body, betas)
+    known = np.isfinite(joints).all(axis=-1) & (np.arange(17) >= BODY.start)
+    nowhere = -pelvis_of(body, betas)
     for number, view in enumerate(views):
         at = np.flatnonzero(seen.rows[:, number] >= 0)
         if not len(at):
@@ -124,9 +137,8 @@ def _bodies(
         to_rig = RIG_FROM_WORLD @ camera.rotation.T
         own = Rotation.from_rotvec(rows.pose.reshape(-1, 3)).as_matrix().reshape(len(at), 24, 3, 3)
         own[:, 0] = to_rig @ own[:, 0]
-        origin = (rows.trans + pelvis_of(body, rows.betas.mean(axis=0)) - camera.translation_m) @ to_rig.T
         pose = Rotation.from_matrix(own.reshape(-1, 3, 3)).as_rotvec().reshape(len(at), 24, 3)
-        points = joint_positions(body, pose, betas, origin - pelvis, "coco17")
+        points = joint_positions(body, pose, betas, np.tile(nowhere, (len(at), 1)), "coco17")
         weight = np.full(len(at), 1e-3)
         for row, frame in enumerate(at):
             chosen = np.asarray(known)[frame]
@@ -137,11 +149,26 @@ def _bodies(
             shift = target.mean(axis=0) - turn @ source.mean(axis=0)
             left = np.linalg.norm(source @ turn.T + shift - target, axis=1).mean()
             own[row, 0] = turn @ own[row, 0]
-            origin[row] = turn @ origin[row] + shift
             weight[row] = 1e-3 + np.exp(-((left / POSE_SIGMA_M) ** 2))
         turns[at] += weight[:, None, None, None] * own
-        places[at] += weight[:, None] * origin
-        total[at] += weight
     mean = nearest_rotation(torch.from_numpy(turns)).numpy().reshape(-1, 3, 3)
     pose = Rotation.from_matrix(mean).as_rotvec().reshape(count, 24, 3).astype(np.float32)
-    return pose, (places / total[:, None] - pelvis).astype(np.float32)
+    points = joint_positions(body, pose, betas, np.tile(nowhere, (count, 1)), "coco17") @ RIG_FROM_WORLD
+    rays, weights = _told(seen.rows, views)
+    places = place_bodies([view.camera for view in views], points[:, BODY], rays[:, BODY], weights[:, BODY])
+    return pose, (_without_holes(seen.time_s, places) @ RIG_FROM_WORLD.T + nowhere).astype(np.float32)
+
+
+def _told(rows: np.ndarray, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rays (T, 17, V, 2) and weights (T, 17, V) of rows (T, V)."""
+    told = [view.at(rows[:, k]) for k, view in enumerate(views)]
+    rays, weights = (np.stack(part, axis=2) for part in zip(*told, strict=True))
+    return rays, np.where(weights >= SCORE_MIN, weights, 0.0)
+
+
+def _without_holes(time_s: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return places (T, 3) with unknown ones between those before and after; zeros where none is known."""
+    is_known = np.isfinite(places).all(axis=1)
+    if not is_known.any():
+        return np.zeros_like(places)
+    return np.stack([np.interp(time_s, time_s[is_known], axis) for axis in places[is_known].T], axis=1)

@@ -14,6 +14,7 @@ from configs.gaps import longest_gap_s
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from configs.version import program_version
+from dpmesh.body import BodyModel
 from pipeline.capture import Camera, Capture
 from pipeline.capture.capture import check_video
 from pipeline.device import choose_device
@@ -36,7 +37,7 @@ from pipeline.types import MotionTrack, concatenate_observations
 from refine.rows.types import TrackFit, TrackRows
 
 VIEWS = "views"
-MODES = ("off", "smooth", "fit")
+MODES = ("off", "smooth", "fit", "guided")
 CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
 FOCAL_OF_RIG_PX = 1000.0  # rig axes are of no camera; motion files need one
@@ -209,24 +210,27 @@ class _Work:
         paths = [files.motion(person.id) for person, _ in people]
         claim(paths)
         body = self.models.body()
-        rows = [track_rows(seen, self.views, body, longest_gap_s(use)) for _, seen in people]
-        fits = self._refined([track for track, _ in rows])
+        rows = [track_rows(seen, self.views, body, longest_gap_s(use), person.id) for person, seen in people]
+        fits = refined_rows([track for track, _ in rows], body, use, self.models)
         for path, (person, _), (track, frames), fit in zip(paths, people, rows, fits, strict=True):
             write_track(path, _motion_track(person.id, track, frames, fit))
         return paths
 
-    def _refined(self, tracks: list[TrackRows]) -> list[TrackFit]:
-        if self.settings.refine.mode == "off":
-            return [
-                TrackFit(each.pose, each.betas, each.trans, ~each.is_observed, np.zeros(len(each.time_s), bool))
-                for each in tracks
-            ]
-        # Without the motion prior, which is told the keypoints of one camera alone.
-        return refine_rows(tracks, self.models.body(), self.settings.refine, self.models.device)
-
     def export_motion(self, claim: Claim) -> Sequence[Path]:
         """Write a motion file per person and layout; return the files."""
         return write_people(RunFolder(self.folder), self.settings, self.models.body(), self.folder.name, claim)
+
+
+def refined_rows(
+    tracks: Sequence[TrackRows], body: BodyModel, settings: RunSettings, models: Models
+) -> list[TrackFit]:
+    """Return the motions of tracks of several cameras, refined as `refine.mode` says."""
+    if settings.refine.mode == "off":
+        return [
+            TrackFit(each.pose, each.betas, each.trans, ~each.is_observed, np.zeros(len(each.time_s), bool))
+            for each in tracks
+        ]
+    return refine_rows(tracks, body, settings.refine, models.device, models.motion_prior())
 
 
 def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:

@@ -12,6 +12,7 @@ from pipeline.capture import Camera
 
 PAIRS_MAX = 16  # pairs of cameras that give a first guess
 OUTLIER_M = 0.08  # distance from a ray beyond which it counts less and less (Geman and McClure)
+BODY_OUTLIER_M = 0.25  # the same of a body's joint, whose pose is not known so well
 STEPS = 6
 DEPTH_MIN_M = 0.1
 SPREAD_MIN_RAD = 0.03  # between two rays that meet in a point
@@ -61,6 +62,36 @@ def triangulate(cameras: Sequence[Camera], rays: np.ndarray, weights: np.ndarray
     is_used = given & (np.nan_to_num(distances, nan=np.inf) <= OUTLIER_M) & (depth > DEPTH_MIN_M)
     is_met = is_used.sum(axis=1) >= 2
     return Points(np.where(is_met[:, None], places, np.nan), distances, is_used & is_met[:, None])
+
+
+def place_bodies(
+    cameras: Sequence[Camera], joints_m: np.ndarray, rays: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return the shifts (T, 3) with which bodies meet the rays of all cameras; NaN where rays do not tell.
+
+    A body of known size is placed by one camera, too. Rays that pass far from their joint count less and less.
+
+    Args:
+        cameras: V of them.
+        joints_m: (T, J, 3) of bodies with some shift, world.
+        rays: (T, J, V, 2) x / z and y / z in camera axes, NaN where there is none.
+        weights: (T, J, V) 0 or more.
+    """
+    count, joints, views = rays.shape[:3]
+    given = np.isfinite(rays).all(axis=-1)
+    flat = np.where(given[..., None], rays, 0.0).reshape(count * joints, views, 2)
+    matrices, offsets = _equations(cameras, flat)
+    left = offsets - np.einsum("rvki,ri->rvk", matrices, joints_m.reshape(-1, 3))
+    per_body = (count, joints * views, 2)
+    matrices, left = matrices.reshape(*per_body, 3), left.reshape(per_body)
+    weights = np.where(given, weights, 0.0).reshape(count, -1)
+    shifts = _solve(matrices, left, weights)
+    for _ in range(STEPS):
+        apart = np.einsum("rvki,ri->rvk", matrices, shifts) - left
+        trust = (BODY_OUTLIER_M**2 / (BODY_OUTLIER_M**2 + (apart**2).sum(axis=-1))) ** 2
+        found = _solve(matrices, left, np.nan_to_num(weights * trust))
+        shifts = np.where(np.isfinite(found), found, shifts)
+    return shifts
 
 
 def _pairs(views: int) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from refine.prior.cameras import mean_of_cameras, one_camera_each
 from refine.prior.network import MotionPrior
 from refine.prior.posterior_mean import describe, row_step, take_rows
 from refine.rows.types import TrackRows
@@ -36,21 +37,23 @@ class WindowDenoiser:
         """Describe the windows.
 
         Args:
-            tracks: as recovered; `windows` are theirs.
+            tracks: as recovered, of one camera; `windows` are theirs.
         """
         self._prior = prior.to(device)
         cut = [take_rows(tracks[window.track], slice(window.start, window.stop)) for window in windows]
-        parts, rows, turns, first = [], [], [], 0
+        parts, rows, first = [], [], 0
         for track in cut:
             count = len(track.time_s)
             step = min(count, max(row_step(track.time_s), -(-count // ROWS_MAX)))
             for place in range(step):
                 parts.append(take_rows(track, slice(place, None, step)))
                 rows.append(first + np.arange(place, count, step))
-                turns.append(np.eye(3) if track.views[0].rotation is None else np.asarray(track.views[0].rotation).T)
             first += count
-        conditions = describe(parts, [Window(n, 0, len(part.time_s)) for n, part in enumerate(parts)], device)
-        track_from_camera = torch.from_numpy(np.stack(turns).astype(np.float32)).to(device)
+        whole = [Window(n, 0, len(part.time_s)) for n, part in enumerate(parts)]
+        conditions = describe(parts, whole, device)
+        turns = [part.views[0].rotation for part in parts]
+        stacked = np.stack([np.eye(3) if turn is None else np.asarray(turn).T for turn in turns])
+        track_from_camera = torch.from_numpy(stacked.astype(np.float32)).to(device)
         self._conditions = replace(conditions, camera_from_window=track_from_camera @ conditions.camera_from_window)
         self._row = torch.zeros(conditions.is_row.shape, dtype=torch.long, device=device)
         for place, mine in enumerate(rows):
@@ -98,3 +101,29 @@ class WindowDenoiser:
         rows = windows.new_empty(self.count, *windows.shape[2:])
         rows[self._row[is_row]] = windows[is_row]
         return rows
+
+
+class CameraDenoisers:
+    """A denoiser per camera, whose answers are joined by their precision; noisy rows have the axes of the first."""
+
+    def __init__(
+        self, prior: MotionPrior, tracks: Sequence[TrackRows], windows: Sequence[Window], device: torch.device
+    ) -> None:
+        """Describe the windows; the tracks have as many cameras as each other."""
+        self._cameras = [
+            WindowDenoiser(prior, list(of_camera), windows, device)
+            for of_camera in zip(*(one_camera_each(track) for track in tracks), strict=True)
+        ]
+        self.to_window, self.to_track = self._cameras[0].to_window, self._cameras[0].to_track
+
+    def __call__(self, x: Tensor, time: Tensor, scale: float) -> Clean:
+        """Return what clean rows noisy ones (R, 24, 6) come from; arguments as for `WindowDenoiser`."""
+        if len(self._cameras) == 1:
+            return self._cameras[0](x, time, scale)
+        turned = self.to_track(x)
+        found = [camera(camera.to_window(turned), time, scale) for camera in self._cameras]
+        poses, sigma = mean_of_cameras(
+            [camera.to_track(clean.poses) for camera, clean in zip(self._cameras, found, strict=True)],
+            [clean.sigma_rad for clean in found],
+        )
+        return Clean(self.to_window(poses), sigma)

@@ -24,7 +24,7 @@ from dpmesh.geometry.rotations import (
 )
 from refine.fit.evidence import SIGMA_MIN_RAD, Keypoints, Piece
 from refine.fit.solver import Solver
-from refine.guided.denoiser import Clean, WindowDenoiser
+from refine.guided.denoiser import CameraDenoisers, Clean
 from refine.guided.hypotheses import with_best_in_gaps
 from refine.prior.network import MotionPrior
 from refine.prior.schedule import make_schedule
@@ -58,7 +58,7 @@ class GuidedSolver:
         self._settings, self._count, self._pieces = settings, settings.samples, list(pieces)
         self._windows, self._body = windows, body
         self.solver = Solver(self._pieces * self._count, body, settings, device, keypoints, is_shape_free=False)
-        self._denoiser = WindowDenoiser(prior, recovered, list(windows) * self._count, device)
+        self._denoiser = CameraDenoisers(prior, recovered, list(windows) * self._count, device)
         self._kept = make_schedule().alphas_cumprod.to(device)
         is_drawn = [settings.guided_start == "noise" or sample > 0 for sample in range(self._count)]
         rows = len(self.solver.x) // self._count

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from dpmesh.body import JOINT_SETS
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, six_to_matrix
+from refine.prior.cameras import KEYPOINT_SCORE_MIN, joined_cameras, one_camera_each
 from refine.prior.conditions import MotionConditions, describe_windows
 from refine.prior.network import MotionPrior
 from refine.prior.schedule import TIME_COUNT
 from refine.rows.bones import bones_of
-from refine.rows.types import TrackRows
+from refine.rows.types import TrackRows, ViewRows
 from refine.rows.windows import Joiner, Window, plan_windows
 
 WINDOW_ROWS, OVERLAP_ROWS = 64, 24  # as trained
 RATE_HZ = 45.0  # trained on 20 to 60
-KEYPOINT_SCORE_MIN = 0.3  # lowest confidence in the training data
 COCO_OF_OPENPOSE = tuple(JOINT_SETS["openpose25"].index(name) for name in JOINT_SETS["coco17"])
 
 
@@ -34,10 +34,15 @@ def with_posterior_mean(
         break_s: windows do not span longer gaps.
         batch_rows: rows of all tracks per batch.
     """
-    steps = [row_step(track.time_s) for track in tracks]
-    parts = [_every(track, step, first) for track, step in zip(tracks, steps, strict=True) for first in range(step)]
+    cameras = [one_camera_each(track) for track in tracks]
+    seen = [each for group in cameras for each in group]
+    steps = [row_step(track.time_s) for track in seen]
+    parts = [_every(track, step, first) for track, step in zip(seen, steps, strict=True) for first in range(step)]
     made = iter(_follow(parts, prior.to(device), break_s, batch_rows, device))
-    return [_woven(track, [next(made) for _ in range(step)]) for track, step in zip(tracks, steps, strict=True)]
+    told = iter([_woven(track, [next(made) for _ in range(step)]) for track, step in zip(seen, steps, strict=True)])
+    return [
+        joined_cameras([next(told) for _ in group], track) for track, group in zip(tracks, cameras, strict=True)
+    ]
 
 
 def _follow(
@@ -57,7 +62,7 @@ def _follow(
             track = tracks[window.track]
             own = track.pose[rows]
             if track.is_observed[rows].any():  # otherwise the condition is empty
-                own = _turned(track, pose[row, : len(window)], is_back=True)
+                own = _turned(track.views[0], pose[row, : len(window)], is_back=True)
             joiners[window.track].add(window, own, np.zeros((len(window), 3), np.float32))
             sigmas[window.track][rows] = np.maximum(sigmas[window.track][rows], sigma_rad[row, : len(window)])
     return [
@@ -82,7 +87,8 @@ def take_rows(track: TrackRows, rows: slice) -> TrackRows:
     """Return some rows of a track."""
     named = ("time_s", "pose", "trans", "joint_confidence", "is_observed")
     views = tuple(view.take(rows) for view in track.views)
-    return replace(track, views=views, **{name: getattr(track, name)[rows] for name in named})
+    joints = None if track.joints_m is None else track.joints_m[rows]
+    return replace(track, views=views, joints_m=joints, **{name: getattr(track, name)[rows] for name in named})
 
 
 def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:
@@ -94,7 +100,7 @@ def _woven(track: TrackRows, parts: Sequence[TrackRows]) -> TrackRows:
 
 
 def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: torch.device) -> MotionConditions:
-    """Return the conditions of windows in the first camera; short windows are padded."""
+    """Return the conditions of windows of tracks of one camera; short windows are padded."""
     length = max(len(window) for window in windows)
 
     def stacked(values: Sequence[np.ndarray]) -> Tensor:
@@ -105,7 +111,7 @@ def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: tor
     whose = [tracks[window.track] for window in windows]
     views = [track.views[0] for track in whose]
     keypoints = stacked([_coco(view.keypoints[rows]) for view, rows in zip(views, cut, strict=True)])
-    poses = stacked([_turned(track, track.pose[rows]) for track, rows in zip(whose, cut, strict=True)])
+    poses = stacked([_turned(view, t.pose[rows]) for t, view, rows in zip(whose, views, cut, strict=True)])
     observed = stacked([track.is_observed[rows] for track, rows in zip(whose, cut, strict=True)])
     starts = stacked([track.time_s[rows] - track.time_s[rows.start] for track, rows in zip(whose, cut, strict=True)])
     lengths = torch.tensor([len(window) for window in windows], device=device)
@@ -114,7 +120,7 @@ def describe(tracks: Sequence[TrackRows], windows: Sequence[Window], device: tor
         keypoints,
         stacked([view.focal_px[rows] for view, rows in zip(views, cut, strict=True)]),
         stacked([view.principal_px[rows] for view, rows in zip(views, cut, strict=True)]),
-        stacked([bones_of(view, rows) for view, rows in zip(views, cut, strict=True)]),
+        stacked([bones_of(t, view, rows) for t, view, rows in zip(whose, views, cut, strict=True)]),
         observed > 0,
         torch.arange(length, device=device)[None] < lengths[:, None],
         starts,
@@ -126,9 +132,9 @@ def _coco(keypoints: np.ndarray) -> np.ndarray:
     return np.where(found[..., 2:] >= KEYPOINT_SCORE_MIN, found, 0.0)
 
 
-def _turned(track: TrackRows, pose: np.ndarray, *, is_back: bool = False) -> np.ndarray:
-    """Return poses (T, 24, 3) with the root rotated from the track's axes to the first camera's, or back."""
-    rotation = track.views[0].rotation
+def _turned(view: ViewRows, pose: np.ndarray, *, is_back: bool = False) -> np.ndarray:
+    """Return poses (T, 24, 3) with the root rotated from the track's axes to a camera's, or back."""
+    rotation = view.rotation
     if rotation is None:
         return pose
     turn = torch.from_numpy(np.asarray(rotation, np.float64).T if is_back else np.asarray(rotation, np.float64))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from configs.checks import Shaped
 from dpmesh.geometry.camera import ray_rotation
-from refine.rows.types import ViewRows
+from refine.rows.types import TrackRows, ViewRows
 
 HINT_NAMES = tuple(
     f"{side}_{part}"
@@ -23,6 +23,7 @@ BONES = (
     ("right_shoulder", "left_shoulder"), ("right_outer_hip", "left_outer_hip"),
 )  # fmt: skip
 STARTS, ENDS = ([HINT_NAMES.index(bone[end]) for bone in BONES] for end in (0, 1))
+LIMBS_OF_COCO = slice(5, 17)  # in the order of `HINT_NAMES`
 VISIBILITY_MIN = 0.5
 LENGTH_MIN_M = 0.02
 
@@ -61,12 +62,25 @@ def bone_directions(
     return BoneDirections(directions.astype(np.float32), np.where(is_given, visibility, 0.0).astype(np.float32))
 
 
-def bones_of(view: ViewRows, rows: slice) -> np.ndarray:
-    """Return directions and weights (T, 12, 4) of some rows of a view; weights are 0 where it has no hints."""
+def bones_of(track: TrackRows, view: ViewRows, rows: slice) -> np.ndarray:
+    """Return directions in a view's axes, and weights (T, 12, 4), of some rows of a track.
+
+    Bones between triangulated joints are those; others come from the view's hints, with weight 0 where it has none.
+    """
     if view.hints is None:
-        return np.zeros((len(view.keypoints[rows]), len(BONES), 4), np.float32)
-    camera = view.focal_px[rows], view.principal_px[rows]
-    return bone_directions(view.hints[rows], view.keypoints[rows], *camera).to_numbers()
+        found = np.zeros((len(view.keypoints[rows]), len(BONES), 4), np.float32)
+    else:
+        camera = view.focal_px[rows], view.principal_px[rows]
+        found = bone_directions(view.hints[rows], view.keypoints[rows], *camera).to_numbers()
+    if track.joints_m is None:
+        return found
+    joints = track.joints_m[rows, LIMBS_OF_COCO]
+    bones = joints[:, ENDS] - joints[:, STARTS]
+    bones = bones if view.rotation is None else bones @ view.rotation.T
+    length = np.linalg.norm(bones, axis=-1, keepdims=True)
+    is_known = length >= LENGTH_MIN_M  # False of NaN
+    told = np.concatenate([bones / np.where(is_known, length, 1.0), np.ones_like(length)], axis=-1)
+    return np.where(is_known, told, found).astype(np.float32)
 
 
 def bone_residuals(points: Tensor, directions: Tensor, outlier_rad: float) -> Tensor:

@@ -84,10 +84,22 @@ def smooth_trajectory(
     """
     pelvis_m = np.asarray(trans, np.float64) + pelvis
     if not (pelvis_m[:, 2] > 0.05).all():
-        return (smooth_values(time_s, pelvis_m, cutoff_hz, weights) - pelvis).astype(np.float32)
+        return smooth_path(time_s, trans, pelvis, cutoff_hz, weights)
     slope = smooth_values(time_s, pelvis_m[:, :2] / pelvis_m[:, 2:], cutoff_hz, weights)
     depth = np.exp(smooth_values(time_s, np.log(pelvis_m[:, 2:]), 0.5 * cutoff_hz, weights))
     return (np.concatenate([slope * depth, depth], axis=1) - pelvis).astype(np.float32)
+
+
+def smooth_path(
+    time_s: np.ndarray, trans: np.ndarray, pelvis: np.ndarray, cutoff_hz: float, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Return translations (T, 3) smoothed alike in all directions, float32: those that several cameras tell.
+
+    The arguments are those of `smooth_trajectory`.
+    """
+    return (smooth_values(time_s, np.asarray(trans, np.float64) + pelvis, cutoff_hz, weights) - pelvis).astype(
+        np.float32
+    )
 
 
 def bridge_gaps(time_s: np.ndarray, pose: np.ndarray, confidence: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
@@ -155,6 +167,7 @@ def smooth_track(track: TrackRows, pelvis: np.ndarray, cutoff_hz: float) -> Trac
         if track.pose_sigma_rad is None:  # otherwise the prior has filled the gaps
             poses = bridge_gaps(time_s[part], poses, confidence[part], is_observed[part])
         pose[own] = smooth_rotations(time_s[part], poses, cutoff_hz, weights[part])[kept]
-        trans[own] = smooth_trajectory(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
+        path = smooth_trajectory if track.views[0].shift_m is None else smooth_path
+        trans[own] = path(time_s[part], track.trans[part], pelvis, cutoff_hz, weights[part])[kept]
     is_refined = np.ones(len(time_s), bool)
     return TrackFit(pose, np.array(track.betas, np.float32), trans, ~is_observed, is_refined)

@@ -44,6 +44,7 @@ class TrackRows(Shaped):
     is_observed: Annotated[np.ndarray, "T"]  # bool; False: interpolated
     views: tuple[ViewRows, ...]  # at least one camera
     pose_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # standard deviation; None: as in the settings
+    joints_m: Annotated[np.ndarray | None, "T", 17, 3] = None  # COCO, triangulated, NaN: not known; None: one camera
     number: int = 0  # of the person: samples of different people get different noise
 
     def __post_init__(self) -> None:

@@ -50,14 +50,14 @@ def test_joints_are_triangulated_and_bodies_placed_on_them(body: BodyModel) -> N
     walkers, views = film(body, 4, pose_noise=0.0)
     seen = only(views)
     assert error_mm(seen.joints_m, walkers) < 12 and (seen.view_count[:, 5:] == 4).mean() > 0.95
-    track, frames = track_rows(seen, views, body, GAP_MAX_S)
+    track, frames = track_rows(seen, views, body, GAP_MAX_S, 1)
     assert np.array_equal(frames, np.arange(FRAMES)) and track.is_observed.all() and len(track.views) == 4
     assert error_mm(joints_of(body, track.pose, track.betas, track.trans), walkers) < 15
 
 
 def test_the_fit_meets_all_cameras_and_beats_what_was_recovered(body: BodyModel) -> None:
     walkers, views = film(body, 3, pose_noise=0.25)
-    track, _ = track_rows(only(views), views, body, GAP_MAX_S)
+    track, _ = track_rows(only(views), views, body, GAP_MAX_S, 1)
     before = error_mm(joints_of(body, track.pose, track.betas, track.trans), walkers)
     (fit,) = refine_tracks([track], body, RefineSettings(steps=80, shape_steps=30))
     after = error_mm(joints_of(body, fit.pose, fit.betas, fit.trans), walkers)
@@ -71,7 +71,7 @@ def test_gaps_are_filled_and_views_that_do_not_see_say_nothing(body: BodyModel) 
     walkers, views = film(body, 2, pose_noise=0.0, seen=[one, other])
     seen = only(views)
     assert np.isnan(seen.joints_m[:4]).all() and np.isfinite(seen.joints_m[4:, 5:]).all(axis=(1, 2)).mean() > 0.9
-    track, frames = track_rows(seen, views, body, GAP_MAX_S)
+    track, frames = track_rows(seen, views, body, GAP_MAX_S, 1)
     assert len(frames) == FRAMES and np.flatnonzero(~track.is_observed).tolist() == [8, 9, 10, 11]
     assert not track.views[1].keypoints[:4].any() and not track.views[0].keypoints[8:12].any()
     joints = joints_of(body, track.pose, track.betas, track.trans)
@@ -84,7 +84,7 @@ def test_a_camera_that_sees_nobody_changes_nothing(body: BodyModel) -> None:
     blind = view_of(cameras_round(3)[2], views[0].rows.take(slice(0, 0)))
     with_it, without = only([*views, blind]), only(views)
     assert np.array_equal(with_it.joints_m, without.joints_m, equal_nan=True)
-    track, _ = track_rows(with_it, [*views, blind], body, GAP_MAX_S)
+    track, _ = track_rows(with_it, [*views, blind], body, GAP_MAX_S, 1)
     assert not track.views[2].keypoints.any()
 
 

@@ -5,7 +5,7 @@ import pytest
 from filmed_people import cameras_round
 
 from pipeline.capture import Camera
-from pipeline.multiview.triangulation import triangulate
+from pipeline.multiview.triangulation import place_bodies, triangulate
 
 
 def rays_to(cameras: list[Camera], points: np.ndarray) -> np.ndarray:
@@ -61,3 +61,19 @@ def test_one_ray_parallel_rays_and_points_behind_give_no_point() -> None:
     behind = np.array([cameras[0].centre_m - 2 * cameras[0].forward])
     told = triangulate(cameras[:2], rays_to(cameras[:2], behind), np.ones((1, 2)))
     assert np.isnan(told.places_m).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_bodies_of_known_size_are_placed_by_one_camera_or_more(count: int) -> None:
+    cameras, points = cameras_round(count), some_points(60).reshape(5, 12, 3)
+    rays = rays_to(cameras, points.reshape(-1, 3)).reshape(5, 12, count, 2)
+    shifts = np.random.default_rng(2).normal(size=(5, 3))
+    weights = np.ones((5, 12, count))
+    weights[4] = 0.0
+    found = place_bodies(cameras, points - shifts[:, None], rays, weights)
+    np.testing.assert_allclose(found[:4], shifts[:4], atol=1e-6)
+    assert np.isnan(found[4]).all(), "nobody tells where that one is"
+    rays[:, 0] += 0.5
+    np.testing.assert_allclose(
+        place_bodies(cameras, points - shifts[:, None], rays, weights)[:4], shifts[:4], atol=0.05
+    )
