@@ -168,6 +168,9 @@ class RefineSettings(Settings):
     keypoint_sigma_m: float = Field(
         0.06, gt=0, description="standard deviation of a keypoint, at the person's distance"
     )
+    keypoint_sigma_of_several_m: float = Field(
+        0.03, gt=0, description="the same with several cameras, where each tells what the others cannot: depth"
+    )
     keypoint_outlier_m: float = Field(
         0.15, gt=0, description="residual beyond which a keypoint is treated as an outlier"
     )

@@ -147,9 +147,7 @@ def _process(
         program=program_version(),
         python=platform.python_version(),
     )
-    return CaptureResult(
-        attempt.folder, tuple(views), rate, people, frames, attempt.seconds, attempt.record.problem
-    )
+    return CaptureResult(attempt.folder, tuple(views), rate, people, frames, attempt.seconds, attempt.record.problem)
 
 
 def _view_settings(settings: RunSettings, camera: Camera) -> RunSettings:
@@ -221,16 +219,15 @@ class _Work:
         return write_people(RunFolder(self.folder), self.settings, self.models.body(), self.folder.name, claim)
 
 
-def refined_rows(
-    tracks: Sequence[TrackRows], body: BodyModel, settings: RunSettings, models: Models
-) -> list[TrackFit]:
+def refined_rows(tracks: Sequence[TrackRows], body: BodyModel, settings: RunSettings, models: Models) -> list[TrackFit]:
     """Return the motions of tracks of several cameras, refined as `refine.mode` says."""
     if settings.refine.mode == "off":
         return [
             TrackFit(each.pose, each.betas, each.trans, ~each.is_observed, np.zeros(len(each.time_s), bool))
             for each in tracks
         ]
-    return refine_rows(tracks, body, settings.refine, models.device, models.motion_prior())
+    sigma = {"keypoint_sigma_m": settings.refine.keypoint_sigma_of_several_m}
+    return refine_rows(tracks, body, settings.refine.model_copy(update=sigma), models.device, models.motion_prior())
 
 
 def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:
