@@ -52,6 +52,7 @@ BENCH = (
     Program("refine-memory", "pipeline.bench.command", "Memory of refinement.", ("refine-memory",)),
     Program("network", "pipeline.bench.network", "Speed of the recovery network."),
     Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),
+    Program("multiview", "pipeline.bench.multiview", "Several cameras beside Pose2Sim, on the same keypoints."),
 )
 EVALUATE = (
     Program("crops", "dpmesh.training.commands.evaluate_crops", "Errors of a recovery network on held-out crops."),
