@@ -33,7 +33,7 @@ from pipeline.evaluation.multiview import HEAD, WorldJoints, joints_of_sightings
 from pipeline.models import Models
 from pipeline.motion.posing import joint_positions
 from pipeline.multiview.fusion import RIG_FROM_WORLD, track_rows
-from pipeline.multiview.run import people_of, refined_rows, run_capture
+from pipeline.multiview.run import capture_settings, people_of, refined_rows, run_capture
 from pipeline.multiview.views import View, pinhole_keypoints
 
 NAMES = (
@@ -157,11 +157,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cameras", help="names, such as cam01,cam02; else all with a video")
     parser.add_argument("--detector", help="pose weights")
     parser.add_argument("--output", type=Path, default=Path("out"), help="where the views' runs lie")
-    parser.add_argument("--refine", default="fit", choices=["smooth", "fit", "guided"])
+    parser.add_argument("--refine", choices=["smooth", "fit", "guided"], help="guided, if not given")
     options = parser.parse_args(arguments)
     if not options.pose2sim.is_file():
         raise InputError(f"{options.pose2sim}: no such file; give the Python of an environment with Pose2Sim")
-    settings = read_settings(None, {"detect.weights": options.detector, "refine.mode": options.refine}, [])
+    given = {"detect.weights": options.detector, "refine.mode": options.refine}
+    settings = capture_settings(read_settings(None, given, []))
     capture = find_capture(options.capture, None)
     reference = read_reference(options.capture / REFERENCE_FILE)
     names = options.cameras.split(",") if options.cameras else None

@@ -29,7 +29,7 @@ def multiview(
     assignments: Assignments = None,
     detector: Detector = None,
     model: Model = None,
-    refine: Annotated[str | None, typer.Option(help="off, smooth or fit (the default)")] = None,
+    refine: Annotated[str | None, typer.Option(help="off, smooth, fit or guided (the default)")] = None,
     start: Annotated[float | None, typer.Option(help="first second to read")] = None,
     end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
     verbose: Verbose = False,

@@ -38,6 +38,7 @@ from refine.rows.types import TrackFit, TrackRows
 
 VIEWS = "views"
 MODES = ("off", "smooth", "fit", "guided")
+DEFAULT_MODE = "guided"  # what measures best with several cameras
 CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
 FOCAL_OF_RIG_PX = 1000.0  # rig axes are of no camera; motion files need one
@@ -70,6 +71,7 @@ def run_capture(
     A view that fails costs only itself, as long as two are left.
 
     Args:
+        settings: where they do not say `refine.mode`, it is `DEFAULT_MODE`.
         names: cameras to use; None: all with a video.
         on_view: called with the run of each view as soon as it has ended.
 
@@ -77,6 +79,7 @@ def run_capture(
         InputError: a camera is unknown, videos differ in frame rate, or fewer than two views can be used.
         SettingsError: `refine.mode` is one for single cameras.
     """
+    settings = capture_settings(settings)
     if settings.refine.mode not in MODES:
         raise SettingsError(f"refine.mode {settings.refine.mode} is for one camera; choose {', '.join(MODES)}")
     cameras = capture.cameras if names is None else capture.choose(names)
@@ -91,6 +94,13 @@ def run_capture(
         except BaseException:
             attempt.stop()
             raise
+
+
+def capture_settings(settings: RunSettings) -> RunSettings:
+    """Return the settings with the mode of refinement of captures, unless they say one."""
+    if "mode" in settings.refine.model_fields_set:
+        return settings
+    return settings.model_copy(update={"refine": settings.refine.model_copy(update={"mode": DEFAULT_MODE})})
 
 
 def _process(

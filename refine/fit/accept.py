@@ -12,6 +12,9 @@ their solution. This matters on real video: the recovery network saw the keypoin
 reproduce their errors, so any other motion has larger residuals. Poses with medium jitter are therefore smoothed
 whatever the keypoints say.
 
+With several cameras every joint is hidden in one of them at a time, and a solution is rejected only where it is
+significantly worse: the recovered poses do not know what the cameras tell together.
+
 Two steps are tested one after the other, from the original to the smoothed motion and from there to the solved one.
 Poses that only jitter are thus smoothed without following the errors of the keypoints.
 """
@@ -87,8 +90,9 @@ def count_accepted(
     for number, rows in enumerate(steps[1:], start=1):
         found = score(rows)
         is_last = number == len(steps) - 1
+        is_trusted = is_jitter_high or len(piece.track.views) > 1
         prior_ratio_max = (
-            np.inf if is_jitter_high and is_last else SOLVED_PRIOR_RATIO if accepted else SMOOTHED_PRIOR_RATIO
+            np.inf if is_trusted and is_last else SOLVED_PRIOR_RATIO if accepted else SMOOTHED_PRIOR_RATIO
         )
         is_jitter_removed = is_jitter_medium and not is_last and found.prior < SMOOTHED_PRIOR_RATIO * best.prior
         if is_jitter_removed or is_accepted(best, found, prior_ratio_max):

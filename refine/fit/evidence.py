@@ -69,19 +69,25 @@ def gather(
     )
 
 
-def held_out(time_s: np.ndarray, keypoint_count: int, view: int) -> np.ndarray:
+def held_out(time_s: np.ndarray, keypoint_count: int, view: int, views: int = 1) -> np.ndarray:
     """Return which keypoints (T, K) bool are hidden from the solver for the acceptance test.
 
-    In every interval of `HELD_OUT_S` two limb joints are held out. The choice depends on time alone, so overlapping
+    In every interval of `HELD_OUT_S` two limb joints are held out; with several cameras every limb joint, in one of
+    them, so that the others have to tell where this one sees it. The choice depends on time alone, so overlapping
     windows hold out the same ones. Points of the face and feet are never held out: they are too close to each other.
 
     Args:
-        view: number of the camera.
+        view: number of the camera, of `views`.
     """
     names = KEYPOINT_SETS[keypoint_count]
     limbs = np.array([k for k, name in enumerate(names) if name in LIMBS])
     stretch = stretches(time_s)
     found = np.zeros((len(time_s), keypoint_count), bool)
+    if views > 1:
+        for number in np.unique(stretch):
+            camera = np.random.default_rng([HELD_OUT_SEED, int(number) % 2**32]).permutation(len(limbs)) % views
+            found[np.ix_(stretch == number, limbs[camera == view])] = True
+        return found
     per_turn = len(limbs) // HELD_OUT_JOINTS
     for number in np.unique(stretch):
         turn, group = divmod(int(number), per_turn)
@@ -153,7 +159,8 @@ def _view(
     weights = [keypoint_weights(p.track, view, settings, p.rows) for p, view in zip(pieces, views, strict=True)]
     if keypoints != "all":
         held = [
-            held_out(p.track.time_s[p.rows], weight.shape[1], index) for p, weight in zip(pieces, weights, strict=True)
+            held_out(p.track.time_s[p.rows], weight.shape[1], index, len(p.track.views))
+            for p, weight in zip(pieces, weights, strict=True)
         ]
         is_wanted = [out == (keypoints == "held out") for out in held]
         weights = [np.where(wanted, weight, 0.0) for weight, wanted in zip(weights, is_wanted, strict=True)]

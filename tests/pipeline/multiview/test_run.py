@@ -21,7 +21,7 @@ from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoWriter
 from pipeline.motion import read_motion
 from pipeline.multiview import run as module
-from pipeline.multiview.run import VIEWS, run_capture
+from pipeline.multiview.run import VIEWS, capture_settings, run_capture
 from pipeline.results import Run
 from pipeline.run import ClipResult
 from pipeline.types import Chunk, Frame
@@ -122,3 +122,9 @@ def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
         run_capture(found, tmp_path / "out", settings)
     with pytest.raises(SettingsError, match=r"refine\.mode published is for one camera; choose .*guided"):
         run_capture(found, tmp_path / "out", read_settings(None, {"refine.mode": "published"}, SETTINGS))
+
+
+def test_captures_have_a_mode_of_their_own_unless_one_is_given() -> None:
+    assert capture_settings(read_settings(None, {}, [])).refine.mode == "guided"
+    assert capture_settings(read_settings(None, {"refine.mode": "fit"}, [])).refine.mode == "fit"
+    assert capture_settings(read_settings(None, {}, ["refine.mode=smooth"])).refine.mode == "smooth"

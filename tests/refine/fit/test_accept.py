@@ -131,6 +131,33 @@ def test_a_few_limbs_are_held_out_at_any_time_and_each_in_its_turn(count: int) -
     assert (held_out(times, count, 1) != out).any()
 
 
+@pytest.mark.parametrize("views", [2, 3, 5])
+def test_every_limb_is_held_out_in_one_of_several_cameras_at_a_time(views: int) -> None:
+    times = np.arange(600) / 30.0
+    out = np.stack([held_out(times, 17, view, views) for view in range(views)])
+    assert set(out.sum(0).sum(1).tolist()) == {12} and out.sum(0).max() == 1
+    assert (out.any(axis=1).sum(axis=1) == 12).all(), "each in its turn"
+    np.testing.assert_array_equal(held_out(times[200:300], 17, 1, views), out[1, 200:300])
+
+
+def test_with_several_cameras_a_solution_that_nothing_speaks_against_is_taken(
+    make_scene: Callable, watched: Callable
+) -> None:
+    """The recovered poses, which jitter little, would else be kept: their prior energy is the lowest there is."""
+    scene = make_scene(40)
+    still = Rows(scene.pose.astype(np.float32), scene.trans.astype(np.float32), scene.betas.astype(np.float32))
+    one = replace(scene.track, pose=still.pose, trans=still.trans)
+    two = replace(one, views=(one.views[0], one.views[0]))
+    moved = replace(still, pose=still.pose + np.float32(0.004) * np.sin(np.arange(40))[:, None, None])
+    verdicts = []
+    for track in (one, two):
+        piece = Piece(track, smooth_track(track, np.zeros(3), 5.0), np.arange(40))
+        verdicts.append(count_accepted(piece, [still, moved], scene.body, SETTINGS, CPU))
+    far = replace(still, trans=still.trans + np.float32(0.3))
+    assert verdicts == [0, 1]
+    assert count_accepted(piece, [still, far], scene.body, SETTINGS, CPU) == 0
+
+
 def test_keypoints_decide_where_they_tell_and_the_prior_where_they_do_not() -> None:
     def verdict(gains: list[float], prior: float) -> bool:
         return is_accepted(MotionScore(np.array(gains), 100.0), MotionScore(np.zeros(len(gains)), prior), 0.5)
