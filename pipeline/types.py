@@ -1,22 +1,25 @@
 """What travels between the stages: frames, chunks, rows of observations, one motion per person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
 
-from configs.checks import Shaped, join_rows, row_shapes
-from trackers.types import FOOT_POINTS, HINT_JOINTS, Detections, Tracks
+from configs.checks import Shaped, join_rows, row_shapes, shapes_of
+from trackers.types import Detections, Tracks
 
 
-def _no_feet() -> np.ndarray:
-    """Return foot points of nobody; rows get points that were not seen in their place."""
-    return np.zeros((0, FOOT_POINTS, 3), np.float32)
+def _nothing() -> np.ndarray:
+    """Return no rows; a noun puts zeros in their place."""
+    return np.zeros(0, np.float32)
 
 
-def _no_hints() -> np.ndarray:
-    """Return 3D joints of nobody; rows get joints that were not given in their place."""
-    return np.zeros((0, HINT_JOINTS, 4), np.float32)
+def _put_zeros(noun: Shaped, names: Sequence[str], rows: int) -> None:
+    """Give fields that were left out their shape, with points that were not seen."""
+    for name in names:
+        if not len(getattr(noun, name)):
+            object.__setattr__(noun, name, np.zeros((rows, *shapes_of(type(noun))[name][1:]), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,11 @@ class Observations(Shaped):
     joint_confidence: Annotated[np.ndarray, "R", 24]  # float32, 0 to 1
     focal_px: Annotated[np.ndarray, "R"]  # float32
     principal_px: Annotated[np.ndarray, "R", 2]  # float32
-    feet: Annotated[np.ndarray, "R", 6, 3] = field(default_factory=_no_feet)  # float32: toes and heels
-    hints: Annotated[np.ndarray, "R", 12, 4] = field(default_factory=_no_hints)  # float32, as in `Tracks`
+    feet: Annotated[np.ndarray, "R", 6, 3] = field(default_factory=_nothing)  # float32: toes and heels
+    hints: Annotated[np.ndarray, "R", 12, 4] = field(default_factory=_nothing)  # float32, as in `Tracks`
 
     def __post_init__(self) -> None:
-        rows = len(self.frame_index)
-        if not len(self.feet):
-            object.__setattr__(self, "feet", np.zeros((rows, FOOT_POINTS, 3), np.float32))
-        if not len(self.hints):
-            object.__setattr__(self, "hints", np.zeros((rows, HINT_JOINTS, 4), np.float32))
+        _put_zeros(self, ("feet", "hints"), len(self.frame_index))
         Shaped.__post_init__(self)
 
 
@@ -92,9 +91,13 @@ class Chunk:
     snapshots: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # stage name -> its state after the chunk
 
 
+OF_CAMERA = ("boxes_xyxy", "keypoints", "focal_px", "principal_px", "feet", "hints")
+"""What a track has of its camera: zeros where several cameras saw it, each with its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class MotionTrack(Shaped):
-    """The motion of one person in the camera frame of one video."""
+    """The motion of one person in the camera frame of one video, or in the rig frame of a capture."""
 
     track_id: int
     frame_index: Annotated[np.ndarray, "T"]  # int64
@@ -105,18 +108,27 @@ class MotionTrack(Shaped):
     joint_confidence: Annotated[np.ndarray, "T", 24]  # float32, 0 to 1
     is_observed: Annotated[np.ndarray, "T"]  # bool; False = filled in between
     is_refined: Annotated[np.ndarray, "T"]  # bool; False = as recovered: refinement is off or would not make it better
-    boxes_xyxy: Annotated[np.ndarray, "T", 4]  # float32
-    keypoints: Annotated[np.ndarray, "T", 17, 3]  # float32; confidence 0 in filled frames
-    focal_px: Annotated[np.ndarray, "T"]  # float32
-    principal_px: Annotated[np.ndarray, "T", 2]  # float32
-    feet: Annotated[np.ndarray, "T", 6, 3] = field(default_factory=_no_feet)  # float32: toes and heels
-    hints: Annotated[np.ndarray, "T", 12, 4] = field(default_factory=_no_hints)  # float32, as in `Tracks`
+    boxes_xyxy: Annotated[np.ndarray, "T", 4] = field(default_factory=_nothing)  # float32
+    keypoints: Annotated[np.ndarray, "T", 17, 3] = field(default_factory=_nothing)  # float32; confidence 0 if filled
+    focal_px: Annotated[np.ndarray, "T"] = field(default_factory=_nothing)  # float32
+    principal_px: Annotated[np.ndarray, "T", 2] = field(default_factory=_nothing)  # float32
+    feet: Annotated[np.ndarray, "T", 6, 3] = field(default_factory=_nothing)  # float32: toes and heels
+    hints: Annotated[np.ndarray, "T", 12, 4] = field(default_factory=_nothing)  # float32, as in `Tracks`
     joint_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # float32, calibrated; None: not known
+    seen_by: Annotated[np.ndarray, "T", "C"] = field(default_factory=_nothing)  # bool, which cameras saw the person
 
     def __post_init__(self) -> None:
-        frames = len(self.frame_index)
-        if not len(self.feet):
-            object.__setattr__(self, "feet", np.zeros((frames, FOOT_POINTS, 3), np.float32))
-        if not len(self.hints):
-            object.__setattr__(self, "hints", np.zeros((frames, HINT_JOINTS, 4), np.float32))
+        _put_zeros(self, OF_CAMERA, len(self.frame_index))
+        if not len(self.seen_by):
+            object.__setattr__(self, "seen_by", np.asarray(self.is_observed)[:, None])
         Shaped.__post_init__(self)
+
+    @property
+    def has_camera(self) -> bool:
+        """Whether it is of one camera; else its axes are those of a rig, and what is `OF_CAMERA` is left out."""
+        return bool(np.any(self.focal_px))
+
+    @property
+    def view_count(self) -> np.ndarray:
+        """How many cameras saw the person (T,) int64; 0 where the motion was filled in."""
+        return self.seen_by.sum(axis=1, dtype=np.int64)

@@ -13,7 +13,7 @@ from configs.errors import InputError, RunError
 from configs.npz_files import read_npz
 from pipeline.flow.atomic import write_npz
 from pipeline.flow.outputs import person_number
-from pipeline.types import MotionTrack
+from pipeline.types import OF_CAMERA, MotionTrack
 
 TRACK_BYTES_MAX = 2**31  # somebody who is there for ten hours at 60 frames/s
 
@@ -64,7 +64,7 @@ def _read_numbered(path: Path, number: int) -> MotionTrack:
 
 
 def write_track(path: Path, track: MotionTrack) -> None:
-    """Write the camera-frame motion of one person.
+    """Write the motion of one person in the axes of its camera or rig.
 
     Raises:
         RunError: the motion holds numbers that are not finite.
@@ -75,7 +75,8 @@ def write_track(path: Path, track: MotionTrack) -> None:
                 f"{path}: {path.stem} has a {name} that is not finite, and was not written; "
                 "reset your refine.* settings, or check the weights of the models"
             )
-    arrays = {item.name: getattr(track, item.name) for item in fields(MotionTrack)}
+    left_out = ("seen_by",) if track.has_camera else OF_CAMERA
+    arrays = {item.name: getattr(track, item.name) for item in fields(MotionTrack) if item.name not in left_out}
     write_npz(path, {name: value for name, value in arrays.items() if value is not None})
 
 

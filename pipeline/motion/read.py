@@ -31,7 +31,8 @@ class MotionFile(Shaped):
     is_refined: Annotated[np.ndarray | None, "N"]  # bool
     joint_confidence: Annotated[np.ndarray | None, "N", 24]
     joint_sigma_rad: Annotated[np.ndarray | None, "N", 24]  # radians; None where refinement did not know it, too
-    camera_k: Annotated[np.ndarray | None, "N", 3, 3]
+    camera_k: Annotated[np.ndarray | None, "N", 3, 3]  # None in a capture, too, which has several
+    view_count: Annotated[np.ndarray | None, "N"]  # int64, cameras that saw the person; None outside captures, too
     world_from_cam: np.ndarray | None  # (4, 4)
     original_timestamps: np.ndarray | None  # (T,) float64 seconds
     original_frame_index: np.ndarray | None  # (T,) int64
@@ -72,6 +73,7 @@ SAMPLE_KEYS = (
     "joint_confidence",
     "joint_sigma_rad",
     "camera_k",
+    "view_count",
 )
 RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")
 NEEDED_KEYS = ("poses", "trans", "betas", "gender")
@@ -128,6 +130,7 @@ def read_motion(path: Path) -> MotionFile:
             joint_confidence=arrays.get("joint_confidence"),
             joint_sigma_rad=arrays.get("joint_sigma_rad"),
             camera_k=arrays.get("camera_k"),
+            view_count=arrays.get("view_count"),
             world_from_cam=arrays.get("world_from_cam"),
             original_timestamps=arrays.get("original_timestamps"),
             original_frame_index=arrays.get("original_frame_index"),

@@ -91,26 +91,37 @@ def amass_arrays(motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, l
 
 
 def extra_arrays(motion: SampledMotion, track: MotionTrack, pelvis: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what only this project writes: times, where they come from, confidence, camera."""
-    sigma = {} if motion.joint_sigma_rad is None else {"joint_sigma_rad": motion.joint_sigma_rad}
-    return sigma | {
+    """Return what only this project writes: times, where they come from, confidence, the camera or how many saw it."""
+    known = _camera_arrays(motion, track) if track.has_camera else _rig_arrays(motion, track)
+    if motion.joint_sigma_rad is not None:
+        known["joint_sigma_rad"] = motion.joint_sigma_rad
+    return known | {
         "track_id": np.array(track.track_id, np.int64),
         "timestamps": motion.time_s,
         "frame_index": track.frame_index[motion.nearest_row].astype(np.int64),
         "is_observed": motion.is_observed,
         "is_refined": track.is_refined[motion.nearest_row],
         "joint_confidence": motion.joint_confidence,
-        "camera_k": camera_matrices(motion.focal_px, motion.principal_px),
         "world_from_cam": WORLD_FROM_CAM,
         "pelvis_offset": pelvis,
         "original_timestamps": track.time_s.astype(np.float64),
         "original_frame_index": track.frame_index.astype(np.int64),
         "original_is_observed": track.is_observed,
         "original_is_refined": track.is_refined,
+    }
+
+
+def _camera_arrays(motion: SampledMotion, track: MotionTrack) -> dict[str, np.ndarray]:
+    return {
+        "camera_k": camera_matrices(motion.focal_px, motion.principal_px),
         "original_boxes_xyxy": track.boxes_xyxy,
         "original_keypoints": track.keypoints,
         "original_camera_k": camera_matrices(track.focal_px, track.principal_px),
     }
+
+
+def _rig_arrays(motion: SampledMotion, track: MotionTrack) -> dict[str, np.ndarray]:
+    return {"view_count": track.view_count[motion.nearest_row], "original_view_count": track.view_count}
 
 
 def joint_arrays(motion: SampledMotion, betas: np.ndarray, body: Body) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pipeline.types import MotionTrack
+from pipeline.types import OF_CAMERA, MotionTrack
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 COCO_FROM_SMPL = (15, 15, 15, 15, 15, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8)
@@ -119,3 +119,14 @@ def make_track(stick_body: StickBody) -> MakeTrack:
         return MotionTrack(**(fields | changes))
 
     return make
+
+
+@pytest.fixture
+def of_rig() -> Callable[[MotionTrack, np.ndarray], MotionTrack]:
+    """Return what makes a track one that several cameras (T, C) saw, and thus no single one."""
+
+    def convert(track: MotionTrack, seen_by: np.ndarray) -> MotionTrack:
+        kept = {name: getattr(track, name) for name in MotionTrack.__dataclass_fields__ if name not in OF_CAMERA}
+        return MotionTrack(**kept | {"seen_by": seen_by, "is_observed": seen_by.any(axis=1)})
+
+    return convert

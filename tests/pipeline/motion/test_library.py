@@ -7,6 +7,7 @@ from configs.errors import InputError, RunError
 from configs.npz_files import read_npz
 from pipeline.flow.atomic import write_npz
 from pipeline.motion.library import MotionLibrary, TrackEntry, read_track, write_track
+from pipeline.types import OF_CAMERA
 
 
 def test_people_are_loaded_once_when_reached_and_let_go_after(make_track) -> None:
@@ -33,6 +34,15 @@ def test_a_track_comes_back_from_its_file_and_is_numbered_by_place(tmp_path: Pat
     assert found.track_id == track.track_id
     library = MotionLibrary.of_files([tmp_path / "person_001.npz", tmp_path / "person_002.npz"])
     assert [person.track_id for person in library] == [1, 2]
+
+
+def test_a_track_of_several_cameras_comes_back_without_what_is_of_one(tmp_path: Path, make_track, of_rig) -> None:
+    seen_by = np.array([[1, 0], [0, 0], [1, 1]], bool)
+    write_track(tmp_path / "person_001.npz", of_rig(make_track(np.arange(3) / 15), seen_by))
+    assert not set(OF_CAMERA) & set(np.load(tmp_path / "person_001.npz"))
+    found = read_track(tmp_path / "person_001.npz")
+    np.testing.assert_array_equal(found.seen_by, seen_by)
+    assert not found.has_camera and found.keypoints.shape == (3, 17, 3) and not found.keypoints.any()
 
 
 @pytest.mark.parametrize("name", ["pose", "trans", "betas"])

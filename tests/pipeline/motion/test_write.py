@@ -110,6 +110,21 @@ def test_extras_say_where_each_sample_comes_from(tmp_path: Path, make_track, sti
     assert motion.is_refined[::2].tolist() == refined.tolist() and 0.3 < motion.refined_fraction < 0.5
 
 
+def test_a_track_of_several_cameras_says_how_many_saw_it_and_has_no_camera(
+    tmp_path: Path, make_track, of_rig, stick_body
+) -> None:
+    track = make_track(np.arange(3) / 15)
+    rig = of_rig(track, np.array([[1, 1, 1], [0, 0, 0], [0, 1, 0]], bool))
+    assert not rig.has_camera and rig.view_count.tolist() == [3, 0, 1] and track.view_count.tolist() == [1, 1, 1]
+    for name, each in (("clip", track), ("rig", rig)):
+        write_motion(tmp_path / f"{name}.npz", each, stick_body, rate=RATE, gap_max_s=0.5)
+    motion, keys = read_motion(tmp_path / "rig.npz"), set(np.load(tmp_path / "rig.npz"))
+    assert motion.view_count.tolist()[::2] == [3, 0, 1] and motion.camera_k is None
+    of_one = {"camera_k", "original_camera_k", "original_keypoints", "original_boxes_xyxy"}
+    assert keys ^ set(np.load(tmp_path / "clip.npz")) == of_one | {"view_count", "original_view_count"}
+    assert read_motion(tmp_path / "clip.npz").view_count is None
+
+
 def test_the_same_track_gives_the_same_bytes(tmp_path: Path, make_track, stick_body) -> None:
     for name in ("a.npz", "b.npz"):
         write_motion(tmp_path / name, make_track(np.arange(30) / 25), stick_body, rate=RATE, gap_max_s=0.5)
