@@ -76,7 +76,8 @@ def write_overlay(
         together = max(1, min(FRAMES_TOGETHER, GROUP_PIXELS // (first.image.shape[0] * first.image.shape[1])))
         for group in _groups(_chained(first, source), together):
             near = tracks.between(group[0].index, group[-1].index)
-            for frame, people in zip(group, people_in(group, near, body), strict=True):
+            bodies = people_in([frame.index for frame in group], near, body)
+            for frame, people in zip(group, bodies, strict=True):
                 sink.write(painter.paint(frame.image, people), frame.time_s)
                 count += 1
     return count
@@ -145,10 +146,10 @@ class OverlayPainter:
         return panel
 
 
-def _rows_in(frames: Sequence[Frame], tracks: Sequence[MotionTrack]) -> list[list[tuple[int, int]]]:
+def _rows_in(frames: Sequence[int], tracks: Sequence[MotionTrack]) -> list[list[tuple[int, int]]]:
     """Return for every frame which (track, row of the track) has a body in it."""
     found: list[list[tuple[int, int]]] = [[] for _ in frames]
-    wanted = np.array([frame.index for frame in frames])
+    wanted = np.array(frames)
     for number, track in enumerate(tracks):
         if track.frame_index[0] > wanted[-1] or track.frame_index[-1] < wanted[0]:
             continue
@@ -158,10 +159,10 @@ def _rows_in(frames: Sequence[Frame], tracks: Sequence[MotionTrack]) -> list[lis
     return found
 
 
-def people_in(group: Sequence[Frame], tracks: Sequence[MotionTrack], body: Body) -> Iterator[PeopleInFrame]:
-    """Give the people of each frame of a group; bodies are skinned together up to `BODIES_TOGETHER`."""
+def people_in(frames: Sequence[int], tracks: Sequence[MotionTrack], body: Body) -> Iterator[PeopleInFrame]:
+    """Give the people of each frame, of numbers that rise; bodies are skinned together up to `BODIES_TOGETHER`."""
     held: list[list[tuple[int, int]]] = []
-    for row in _rows_in(group, tracks):
+    for row in _rows_in(frames, tracks):
         if held and sum(map(len, held)) + len(row) > BODIES_TOGETHER:
             yield from _skinned(held, tracks, body)
             held = []
