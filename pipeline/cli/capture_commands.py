@@ -32,6 +32,7 @@ def multiview(
     refine: Annotated[str | None, typer.Option(help="off, smooth, fit or guided (the default)")] = None,
     start: Annotated[float | None, typer.Option(help="first second to read")] = None,
     end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
+    no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no overlay videos and no mosaic")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Turn the synchronised videos of several calibrated cameras into one motion file per person, in world metres."""
@@ -44,6 +45,7 @@ def multiview(
         "refine.mode": refine,
         "decode.start_s": start,
         "decode.end_s": end,
+        "overlay.is_written": False if no_overlay else None,
     }
     settings = read_settings(preset, given, assignments or [])
     from pipeline.capture import find_capture

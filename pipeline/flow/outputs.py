@@ -16,12 +16,15 @@ log = logging.getLogger(__name__)
 
 NODES_NAME = "nodes.json"
 RUN_NAME = "run.json"
-FOLDERS = ("observations", "motion", "tracks")
+FOLDERS = ("observations", "motion", "tracks", "tables", "tables/joints")
 OVERLAY_NAME = "overlay.mp4"
+MOSAIC_NAME = "mosaic.mp4"
+VIEWS = "views"  # of a capture: the run of each camera
 # Every name that a node may make, as it stands in nodes.json; a name that is not of these is never touched.
 OWN_NAME = re.compile(
     r"motion/person_[0-9]{3,9}\.npz|tracks/person_[0-9]{3,9}(_[a-z]+)?\.npz|observations/(shard_[0-9]{6,9}|state)\.npz"
-    rf"|{re.escape(OVERLAY_NAME)}"
+    r"|tables/(people\.csv|joints/person_[0-9]{3,9}\.parquet)"
+    rf"|({VIEWS}/(?!\.\.?/)[^/\0]+/)?{re.escape(OVERLAY_NAME)}|{re.escape(MOSAIC_NAME)}"
 )
 PERSON = re.compile(r"person_([0-9]{3,9})(?:_[a-z]+)?\.npz")
 NODES_BYTES_MAX = 2**27  # 100 bytes a file: more than a million people
@@ -63,6 +66,29 @@ class RunFolder:
     def overlay(self) -> Path:
         """The bodies drawn over the frames."""
         return self.path / OVERLAY_NAME
+
+    @property
+    def mosaic(self) -> Path:
+        """The overlays of all cameras of a capture in one video."""
+        return self.path / MOSAIC_NAME
+
+    @property
+    def people_table(self) -> Path:
+        """One row per person."""
+        return self.path / "tables" / "people.csv"
+
+    def joints_table(self, motion: Path) -> Path:
+        """The table of the person whose motion a file is: one row per frame and joint."""
+        return self.path / "tables" / "joints" / f"{motion.stem}.parquet"
+
+    def view(self, camera: str) -> "RunFolder":
+        """The run of one camera of a capture."""
+        return RunFolder(self.path / VIEWS / camera)
+
+    def views(self) -> list["RunFolder"]:
+        """Return the runs of the cameras of a capture, by name."""
+        found = sorted((self.path / VIEWS).glob(f"*/{RUN_NAME}"))
+        return [RunFolder(record.parent) for record in found]
 
     def motion(self, number: int) -> Path:
         """The motion of a person in camera axes, at the frames of the video."""
@@ -134,6 +160,7 @@ def find_own(folder: Path) -> list[str]:
     for part in ("", *FOLDERS):
         if (folder / part).is_dir():
             names += [f"{part}/{item.name}" if part else item.name for item in (folder / part).iterdir()]
+    names += [f"{VIEWS}/{item.parent.name}/{item.name}" for item in (folder / VIEWS).glob(f"*/{OVERLAY_NAME}")]
     return sorted(name for name in names if is_own_name(name))
 
 
@@ -176,7 +203,8 @@ def is_run_record(path: Path) -> bool:
 
 def is_result(path: Path) -> bool:
     """Return whether a file is the overlay of a run, which is no video to run on because it lies in a folder."""
-    return path.name == OVERLAY_NAME and (path.parent / NODES_NAME).is_file() and (path.parent / RUN_NAME).is_file()
+    is_named = path.name in (OVERLAY_NAME, MOSAIC_NAME)
+    return is_named and (path.parent / NODES_NAME).is_file() and (path.parent / RUN_NAME).is_file()
 
 
 def person_number(path: Path) -> int:

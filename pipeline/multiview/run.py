@@ -22,26 +22,30 @@ from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import Claim, Graph, Node
 from pipeline.flow.identity import code_identity
 from pipeline.flow.inputs import ClipInput
-from pipeline.flow.outputs import RunFolder
+from pipeline.flow.outputs import VIEWS, RunFolder
+from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import VideoRecord, check_owner, printable
 from pipeline.flow.store import ObservationStore
+from pipeline.media import VideoInfo
 from pipeline.models import Models, describe
 from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person, associate
 from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
+from pipeline.multiview.tables import write_tables
 from pipeline.multiview.views import View, view_of
+from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
 from pipeline.nodes.refine import refine_rows
 from pipeline.run import ClipResult, run_found
 from pipeline.types import MotionTrack, concatenate_observations
 from refine.rows.types import TrackFit, TrackRows
 
-VIEWS = "views"
 MODES = ("off", "smooth", "fit", "guided")
 DEFAULT_MODE = "guided"  # what measures best with several cameras
 CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
-FOCAL_OF_RIG_PX = 1000.0  # rig axes are of no camera; motion files need one
+CODE_OF_OVERLAY = ("pipeline/overlay", "pipeline/multiview/overlay.py")
+CODE_OF_TABLES = ("pipeline/multiview/tables.py",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,13 @@ def run_capture(
 
     Raises:
         InputError: a camera is unknown, videos differ in frame rate, or fewer than two views can be used.
-        SettingsError: `refine.mode` is one for single cameras.
+        SettingsError: `refine.mode` is one for single cameras, or frames would be read smaller than they are.
     """
     settings = capture_settings(settings)
     if settings.refine.mode not in MODES:
         raise SettingsError(f"refine.mode {settings.refine.mode} is for one camera; choose {', '.join(MODES)}")
+    if (side := settings.decode.max_side_px) is not None:
+        raise SettingsError(f"decode.max_side_px {side}: a calibration holds for pixels of full size; leave it out")
     cameras = capture.cameras if names is None else capture.choose(names)
     name = capture.folder.resolve().name
     attempt = Attempt(name, output / name, settings)
@@ -118,10 +124,10 @@ def _process(
     models = Models(settings, choose_device(settings.runtime.device))
     attempt.note(models=describe(models))
     attempt.begin()
-    views, problems, rates = [], [], {}
+    views, problems, infos = [], list[str](), dict[str, VideoInfo]()
     for camera in cameras:
         try:
-            rates[camera.name] = check_video(camera, capture.videos[camera.name]).rate
+            infos[camera.name] = check_video(camera, capture.videos[camera.name])
         except InputError as error:
             problems.append(str(error))
             continue
@@ -134,17 +140,19 @@ def _process(
             continue
         rows = concatenate_observations(list(ObservationStore(RunFolder(result.folder).observations).read_shards()))
         views.append(view_of(camera, rows))
-    used = {rates[view.camera.name] for view in views}
+    used = {infos[view.camera.name].rate for view in views}
     if len(views) < 2:
         why = "; ".join(problems) or "one camera was chosen"
         raise InputError(f"{capture.folder}: fewer than two views can be used ({why}); for one camera give `run`")
     if len(used) > 1:
-        listed = ", ".join(f"{view.camera.name} {float(rates[view.camera.name]):.2f}" for view in views)
+        listed = ", ".join(f"{view.camera.name} {float(infos[view.camera.name].rate):.2f}" for view in views)
         raise InputError(f"{capture.folder}: views differ in frames per second ({listed}); convert them to one rate")
     rate = used.pop()
     attempt.note(video=VideoRecord(rate=str(rate)))
-    work = _Work(attempt.folder, views, float(rate), settings, models)
-    plan = work.graph().run()
+    with ProgressDisplay(is_shown=has_progress) as display:
+        shown = [infos[view.camera.name] for view in views]
+        work = _Work(attempt.folder, views, shown, rate, settings, models, display.listen(attempt.name))
+        plan = work.graph().run()
     people, frames = len(RunFolder(attempt.folder).motions()), max(_last_frame(view) for view in views) + 1
     attempt.finish(
         status="partial" if problems else "done",
@@ -181,15 +189,17 @@ class _Work:
 
     folder: Path
     views: Sequence[View]
-    rate_hz: float
+    infos: Sequence[VideoInfo]
+    rate: Fraction
     settings: RunSettings
     models: Models
+    progress: Progress
 
     def graph(self) -> Graph:
         chosen = self.settings
         motion: dict[str, Any] = {
             "views": [_identity(self.folder, view) for view in self.views],
-            "rate_hz": self.rate_hz,
+            "rate_hz": float(self.rate),
             "link": chosen.link.model_dump(mode="json"),
             "refine": chosen.refine.model_dump(mode="json"),
             "body": chosen.body.model_dump(mode="json"),
@@ -201,10 +211,15 @@ class _Work:
             "program": program_version(),
             "code": code_identity(*CODE_OF_EXPORT),
         }
-        return Graph(
-            self.folder,
-            [Node("motion", (), motion, self.make_motion), Node("export", ("motion",), export, self.export_motion)],
-        )
+        overlay = {"overlay": chosen.overlay.model_dump(mode="json"), "code": code_identity(*CODE_OF_OVERLAY)}
+        nodes = [
+            Node("motion", (), motion, self.make_motion),
+            Node("export", ("motion",), export, self.export_motion),
+            Node("tables", ("motion",), {"code": code_identity(*CODE_OF_TABLES)}, self.make_tables),
+        ]
+        if chosen.overlay.is_written:
+            nodes.append(Node("overlay", ("motion",), overlay, self.draw_overlay))
+        return Graph(self.folder, nodes)
 
     def make_motion(self, claim: Claim) -> Sequence[Path]:
         """Write the motion of each person in rig axes, at the frames of the videos; return the files."""
@@ -212,7 +227,7 @@ class _Work:
         use_one_thread_each()
         people = [
             (person, seen)
-            for person, seen in people_of(self.views, self.rate_hz)
+            for person, seen in people_of(self.views, float(self.rate))
             if len(seen.frame_index) >= use.link.frames_min
         ]
         paths = [files.motion(person.id) for person, _ in people]
@@ -227,6 +242,18 @@ class _Work:
     def export_motion(self, claim: Claim) -> Sequence[Path]:
         """Write a motion file per person and layout; return the files."""
         return write_people(RunFolder(self.folder), self.settings, self.models.body(), self.folder.name, claim)
+
+    def make_tables(self, claim: Claim) -> Sequence[Path]:
+        """Write the tables of people and of joints; return the files."""
+        names = [view.camera.name for view in self.views]
+        return write_tables(RunFolder(self.folder), names, self.models.body(), claim)
+
+    def draw_overlay(self, claim: Claim) -> Sequence[Path]:
+        """Write the overlay of every view and the mosaic; return the files."""
+        from pipeline.multiview.overlay import draw_views  # here: what draws takes a second to import
+
+        files, body = RunFolder(self.folder), self.models.body()
+        return draw_views(files, self.views, self.infos, self.rate, self.settings, body, self.progress, claim)
 
 
 def refined_rows(tracks: Sequence[TrackRows], body: BodyModel, settings: RunSettings, models: Models) -> list[TrackFit]:
@@ -259,8 +286,7 @@ def _identity(folder: Path, view: View) -> dict[str, Any]:
 
 
 def _motion_track(number: int, track: TrackRows, frames: np.ndarray, fit: TrackFit) -> MotionTrack:
-    """Return a track in rig axes; keypoints and boxes belong to views and are left out."""
-    count = len(frames)
+    """Return a track in rig axes; keypoints, boxes and focal lengths are those of several cameras and left out."""
     return MotionTrack(
         track_id=number,
         frame_index=frames,
@@ -271,8 +297,5 @@ def _motion_track(number: int, track: TrackRows, frames: np.ndarray, fit: TrackF
         joint_confidence=np.asarray(track.joint_confidence, np.float32),
         is_observed=track.is_observed,
         is_refined=fit.is_refined,
-        boxes_xyxy=np.zeros((count, 4), np.float32),
-        keypoints=np.zeros((count, 17, 3), np.float32),
-        focal_px=np.full(count, FOCAL_OF_RIG_PX, np.float32),
-        principal_px=np.zeros((count, 2), np.float32),
+        seen_by=np.stack([view.keypoints[..., 2].any(axis=1) for view in track.views], axis=1),
     )
