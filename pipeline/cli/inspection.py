@@ -10,13 +10,12 @@ from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import read_record
 
 
-def inspect_path(
-    path: Path, sheet: Path | None = None, frame_count: int = 12, calibration: Path | None = None
-) -> None:
+def inspect_path(path: Path, sheet: Path | None = None, frame_count: int = 12, calibration: Path | None = None) -> None:
     """Print what is in a run's folder, in a motion file or in a capture.
 
     Args:
-        sheet: where to write an image with `frame_count` frames of the run's overlay, or a plan of the capture's rig.
+        sheet: where to write an image with `frame_count` frames of the run's overlay (of a capture's run, the mosaic of
+            all its cameras), or a plan of the capture's rig.
         calibration: of the capture; None takes the one in its folder.
 
     Raises:
@@ -25,7 +24,8 @@ def inspect_path(
     if path.is_dir() and RunFolder(path).record.is_file():
         _inspect_run(path)
         if sheet is not None:
-            _write_sheet(RunFolder(path).overlay, sheet, frame_count)
+            files = RunFolder(path)
+            _write_sheet(files.mosaic if files.views() else files.overlay, sheet, frame_count)
     elif path.suffix == ".npz" and not path.is_dir():
         if sheet is not None:
             raise InputError(f"{path}: a motion file has no overlay for --sheet; give the run's folder")
@@ -57,9 +57,17 @@ def _inspect_run(folder: Path) -> None:
     for name, value in record.models.items():
         if not name.endswith("_sha256"):
             say(f"{name}: {value}")
-    rows = [_motion_row(path) for path in RunFolder(folder).tracks() if path.exists()]
+    files = RunFolder(folder)
+    if views := files.views():
+        print_table([("view", "state", "people", "frames", "problem"), *(_view_row(view) for view in views)])
+    rows = [_motion_row(path) for path in files.tracks() if path.exists()]
     if rows:
-        print_table([("file", "layout", "samples", "rate", "seconds", "observed", "refined"), *rows])
+        _print_motions(rows)
+
+
+def _view_row(view: RunFolder) -> tuple[str, ...]:
+    record = read_record(view.path)
+    return view.path.name, record.status, str(record.people), str(record.frames), record.problem
 
 
 def _write_sheet(overlay: Path, sheet: Path, frame_count: int) -> None:
@@ -69,6 +77,12 @@ def _write_sheet(overlay: Path, sheet: Path, frame_count: int) -> None:
         raise InputError(f"{overlay}: no overlay in this run; run again without --no-overlay")
     frames = write_contact_sheet(overlay, sheet, frame_count)
     say(f"{sheet}: frames {', '.join(str(frame) for frame in frames)}")
+
+
+def _print_motions(rows: list[tuple[str, ...]]) -> None:
+    head = ("file", "layout", "samples", "rate", "seconds", "observed", "refined", "views")
+    shown = len(head) if any(row[-1] for row in rows) else len(head) - 1  # motions of one camera have no views
+    print_table([row[:shown] for row in (head, *rows)])
 
 
 def _motion_row(path: Path) -> tuple[str, ...]:
@@ -86,13 +100,14 @@ def _motion_row(path: Path) -> tuple[str, ...]:
         f"{motion.rate_hz:g}",
         f"{motion.duration_s:.2f}",
         *fractions,
+        "" if motion.view_count is None else f"{motion.view_count.mean():.1f}",
     )
 
 
 def _inspect_motion(path: Path) -> None:
     from configs.npz_files import open_npz
 
-    print_table([("file", "layout", "samples", "rate", "seconds", "observed", "refined"), _motion_row(path)])
+    _print_motions([_motion_row(path)])
     try:
         with open_npz(path) as file:  # headers alone: some arrays of AMASS are pickles
             rows = [(header.name, str(header.dtype)[:40], str(header.shape)) for header in file.headers.values()]

@@ -10,13 +10,15 @@ from filmed_people import Walkers, cameras_round
 
 from configs.errors import InputError, SettingsError
 from configs.read import read_settings
+from configs.schema import RunSettings
 from dpmesh.body import load_body
 from pipeline.capture import find_capture
 from pipeline.cli.inspection import inspect_path
 from pipeline.evaluation.multiview import joints_of_track, measure
+from pipeline.flow.atomic import write_json
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.outputs import RunFolder
-from pipeline.flow.record import read_record
+from pipeline.flow.record import RunRecord, read_record
 from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoWriter
 from pipeline.motion import read_motion
@@ -51,7 +53,9 @@ def capture(tmp_path: Path, walkers: Walkers, monkeypatch: pytest.MonkeyPatch) -
         write_video(folder / f"{camera.name}.mp4", 30)
     by_name = {camera.name: camera for camera in cameras}
 
-    def play(clips: list[ClipInput], output: Path, settings: object, *, has_progress: bool, on_done: object) -> list:
+    def play(
+        clips: list[ClipInput], output: Path, settings: RunSettings, *, has_progress: bool, on_done: object
+    ) -> list:
         (clip,) = clips
         if clip.name == "cam2":
             return [ClipResult(clip.name, output / clip.name, 0, 0, 0.0, "cam2: is damaged", InputError("is damaged"))]
@@ -61,6 +65,8 @@ def capture(tmp_path: Path, walkers: Walkers, monkeypatch: pytest.MonkeyPatch) -
         frames = tuple(Frame(index, index / 30.0, image) for index in range(FRAMES))
         store = ObservationStore(RunFolder(output / clip.name).observations)
         store.commit(Journal("made"), Chunk(0, frames, observations=rows))
+        record = RunRecord(settings=settings.model_dump(mode="json"), status="done", people=2, frames=FRAMES)
+        write_json(RunFolder(output / clip.name).record, record.dump())
         return [ClipResult(clip.name, output / clip.name, 2, FRAMES, 1.0, "")]
 
     monkeypatch.setattr(module, "run_found", play)
@@ -88,13 +94,31 @@ def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
     assert min(np.linalg.norm(start - path[0]) for path in truth) < 0.15, "z up, metres, the calibration's origin"
     record = read_record(done.folder)
     assert record.status == "partial" and "is damaged" in record.problem and record.people == 2
-    inspect_path(done.folder)
-    assert f"{done.folder}: partial, 2 people in 20 frames, 30 frames/s" in capsys.readouterr().out
+    assert (motion.view_count == 2).mean() > 0.8 and motion.camera_k is None
+    assert (done.folder / "tables" / "people.csv").read_text().count("cam0 cam1") == 2
+    inspect_path(done.folder, tmp_path / "sheet.png", 1)
+    said = capsys.readouterr().out
+    assert f"{done.folder}: partial, 2 people in 20 frames, 30 frames/s" in said and "sheet.png: frames 0" in said
+    assert [line.split()[1:8:2] for line in said.splitlines() if "│ cam" in line] == [
+        ["cam0", "done", "2", "20"], ["cam1", "done", "2", "20"]
+    ]  # fmt: skip
+    assert "views" in said and (tmp_path / "sheet.png").stat().st_size > 500
 
 
-def test_what_is_there_is_not_made_again_and_a_change_of_calibration_is(
-    capture: Path, tmp_path: Path
-) -> None:
+def test_overlays_of_all_views_go_with_the_settings(capture: Path, tmp_path: Path) -> None:
+    def run(mode: str, *words: str) -> tuple[list[bool], list[str]]:
+        settings = read_settings(None, {"refine.mode": mode}, [*SETTINGS, *words])
+        files = RunFolder(run_capture(find_capture(capture), tmp_path / "out", settings).folder)
+        overlays = [files.view("cam0").overlay, files.view("cam1").overlay, files.mosaic]
+        nodes = read_record(files.path).nodes
+        return [path.is_file() for path in overlays], [name for name in nodes if nodes[name]["ran"]]
+
+    assert run("off") == ([True] * 3, ["export", "motion", "overlay", "tables"])
+    assert run("off", "overlay.max_side_px=64") == ([True] * 3, ["overlay"])
+    assert run("smooth", "overlay.is_written=false") == ([False] * 3, ["export", "motion", "tables"])
+
+
+def test_what_is_there_is_not_made_again_and_a_change_of_calibration_is(capture: Path, tmp_path: Path) -> None:
     settings = read_settings(None, {"refine.mode": "smooth"}, SETTINGS)
     done = run_capture(find_capture(capture), tmp_path / "out", settings)
     path = RunFolder(done.folder).track(1)
@@ -120,6 +144,8 @@ def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
     write_video(capture / "cam1.mp4", 25)
     with pytest.raises(InputError, match=r"differ in frames per second \(cam0 30.00, cam1 25.00\)"):
         run_capture(found, tmp_path / "out", settings)
+    with pytest.raises(SettingsError, match=r"decode\.max_side_px 640: a calibration holds for pixels of full size"):
+        run_capture(found, tmp_path / "out", read_settings(None, {"decode.max_side_px": 640}, SETTINGS))
     with pytest.raises(SettingsError, match=r"refine\.mode published is for one camera; choose .*guided"):
         run_capture(found, tmp_path / "out", read_settings(None, {"refine.mode": "published"}, SETTINGS))
 
