@@ -40,6 +40,10 @@ class Person:
     id: int
     nodes: list[Node]
 
+    def frames(self, views: Sequence[View]) -> np.ndarray:
+        """Return the frames (T,) in which any view sees them."""
+        return np.unique(np.concatenate([views[node.view].rows.frame_index[node.rows] for node in self.nodes]))
+
     def rows_of(self, view: int, frames: np.ndarray, frame_index: np.ndarray) -> np.ndarray:
         """Return the row (T,) in a view's observations for each of `frames` (T,); -1 where it did not see them."""
         found = np.full(len(frames), -1)

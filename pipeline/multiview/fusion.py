@@ -30,6 +30,7 @@ from refine.rows.types import TrackRows, ViewRows
 SCORE_MIN = 0.3
 BODY = slice(5, 17)  # of COCO-17: a face is not where a body model has it
 ALIGNED_JOINTS_MIN = 6  # triangulated joints that place a body
+FRAMES_AT_ONCE = 512  # of one person; bounds memory
 POSE_SIGMA_M = 0.06  # distance from the triangulated joints at which a view's body counts 1/e
 RIG_FROM_WORLD = WORLD_FROM_CAM[:3, :3].T
 
@@ -47,14 +48,20 @@ class Sightings(Shaped):
 
 def sightings_of(person: Person, views: Sequence[View], rate_hz: float) -> Sightings:
     """Return where the joints of a person are, frame by frame."""
-    frames = np.unique(np.concatenate([views[node.view].rows.frame_index[node.rows] for node in person.nodes]))
+    frames = person.frames(views)
     rows = np.stack([person.rows_of(k, frames, view.rows.frame_index) for k, view in enumerate(views)], axis=1)
+    parts = [_joints(rows[first : first + FRAMES_AT_ONCE], views) for first in range(0, len(frames), FRAMES_AT_ONCE)]
+    joints, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Sightings(frames, frames / rate_hz, rows, joints, counts)
+
+
+def _joints(rows: np.ndarray, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the joints (T, 17, 3) of rows (T, V) of one person, and how many rays meet there (T, 17)."""
     rays, weights = _told(rows, views)
     cameras = [view.camera for view in views]
-    count = len(frames)
+    count = len(rows)
     points = triangulate(cameras, rays.reshape(count * 17, -1, 2), weights.reshape(count * 17, -1))
-    joints, used = points.places_m.reshape(count, 17, 3), points.is_used.reshape(count, 17, -1)
-    return Sightings(frames, frames / rate_hz, rows, joints, used.sum(axis=2))
+    return points.places_m.reshape(count, 17, 3), points.is_used.reshape(count, 17, -1).sum(axis=2)
 
 
 def track_rows(
@@ -67,9 +74,12 @@ def track_rows(
         number: of the person.
     """
     betas = _shape(seen, views)
-    pose, trans = _bodies(seen, views, body, betas)
-    filled = find_gaps(seen.frame_index, seen.time_s, gap_max_s)
+    frames = range(0, len(seen.frame_index), FRAMES_AT_ONCE)
+    parts = [_bodies(seen.take(slice(first, first + FRAMES_AT_ONCE)), views, body, betas) for first in frames]
+    pose, places = (np.concatenate(part) for part in zip(*parts, strict=True))
     pelvis = pelvis_of(body, betas).astype(np.float32)
+    origin = (_without_holes(seen.time_s, places) @ RIG_FROM_WORLD.T).astype(np.float32)
+    filled = find_gaps(seen.frame_index, seen.time_s, gap_max_s)
     source, is_observed = filled.source_row, filled.is_observed
     cameras = []
     for place, view in enumerate(views):
@@ -90,7 +100,7 @@ def track_rows(
         time_s=filled.time_s,
         pose=interpolate_rotations(seen.time_s, pose, filled.time_s),
         betas=betas,
-        trans=interpolate_linear(seen.time_s, trans + pelvis, filled.time_s) - pelvis,
+        trans=interpolate_linear(seen.time_s, origin, filled.time_s) - pelvis,
         joint_confidence=sure,
         is_observed=is_observed,
         views=tuple(cameras),
@@ -119,7 +129,8 @@ def _shape(seen: Sightings, views: Sequence[View]) -> np.ndarray:
 def _bodies(
     seen: Sightings, views: Sequence[View], body: BodyModel, betas: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return poses (T, 24, 3) and translations (T, 3) in rig axes: the mean of the views' bodies, placed on their rays.
+    """Return poses (T, 24, 3) in rig axes, the mean of the views' bodies, and where their rays put the pelvis (T, 3) in
+    the world; NaN where they do not tell.
 
     A view's body is turned as the triangulated joints are, where enough of them are known, and counts by how near its
     joints come to them.
@@ -140,23 +151,23 @@ def _bodies(
         pose = Rotation.from_matrix(own.reshape(-1, 3, 3)).as_rotvec().reshape(len(at), 24, 3)
         points = joint_positions(body, pose, betas, np.tile(nowhere, (len(at), 1)), "coco17")
         weight = np.full(len(at), 1e-3)
-        for row, frame in enumerate(at):
-            chosen = np.asarray(known)[frame]
-            if chosen.sum() < ALIGNED_JOINTS_MIN:
-                continue
-            source, target = points[row, chosen], joints[frame, chosen]
-            turn = find_similarity(source[None], target[None]).rotation[0]
-            shift = target.mean(axis=0) - turn @ source.mean(axis=0)
-            left = np.linalg.norm(source @ turn.T + shift - target, axis=1).mean()
-            own[row, 0] = turn @ own[row, 0]
-            weight[row] = 1e-3 + np.exp(-((left / POSE_SIGMA_M) ** 2))
+        placed = np.flatnonzero(known[at].sum(axis=1) >= ALIGNED_JOINTS_MIN)
+        chosen = known[at[placed]]
+        source, target = points[placed], np.where(chosen[..., None], joints[at[placed]], 0.0)
+        turn = find_similarity(source, target, chosen).rotation
+        source = source @ turn.transpose(0, 2, 1)
+        share = chosen / chosen.sum(axis=1, keepdims=True)
+        shift = np.einsum("tk,tki->ti", share, target - source)
+        left = (share * np.linalg.norm(source + shift[:, None] - target, axis=-1)).sum(axis=1)
+        own[placed, 0] = turn @ own[placed, 0]
+        weight[placed] += np.exp(-((left / POSE_SIGMA_M) ** 2))
         turns[at] += weight[:, None, None, None] * own
     mean = nearest_rotation(torch.from_numpy(turns)).numpy().reshape(-1, 3, 3)
     pose = Rotation.from_matrix(mean).as_rotvec().reshape(count, 24, 3).astype(np.float32)
     points = joint_positions(body, pose, betas, np.tile(nowhere, (count, 1)), "coco17") @ RIG_FROM_WORLD
     rays, weights = _told(seen.rows, views)
     places = place_bodies([view.camera for view in views], points[:, BODY], rays[:, BODY], weights[:, BODY])
-    return pose, (_without_holes(seen.time_s, places) @ RIG_FROM_WORLD.T + nowhere).astype(np.float32)
+    return pose, places
 
 
 def _told(rows: np.ndarray, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray]:

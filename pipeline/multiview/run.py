@@ -22,6 +22,7 @@ from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import Claim, Graph, Node
 from pipeline.flow.identity import code_identity
 from pipeline.flow.inputs import ClipInput
+from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import VIEWS, RunFolder
 from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import VideoRecord, check_owner, printable
@@ -32,12 +33,12 @@ from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person, associate
 from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
 from pipeline.multiview.tables import write_tables
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.views import View, read_view
 from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
-from pipeline.nodes.refine import refine_rows
+from pipeline.nodes.refine import in_groups, refine_rows
 from pipeline.run import ClipResult, run_found
-from pipeline.types import MotionTrack, concatenate_observations
+from pipeline.types import MotionTrack
 from refine.rows.types import TrackFit, TrackRows
 
 MODES = ("off", "smooth", "fit", "guided")
@@ -138,8 +139,7 @@ def _process(
         if result.is_failed:
             problems.append(result.problem)
             continue
-        rows = concatenate_observations(list(ObservationStore(RunFolder(result.folder).observations).read_shards()))
-        views.append(view_of(camera, rows))
+        views.append(read_view(camera, ObservationStore(RunFolder(result.folder).observations), attempt.folder))
     used = {infos[view.camera.name].rate for view in views}
     if len(views) < 2:
         why = "; ".join(problems) or "one camera was chosen"
@@ -148,7 +148,7 @@ def _process(
         listed = ", ".join(f"{view.camera.name} {float(infos[view.camera.name].rate):.2f}" for view in views)
         raise InputError(f"{capture.folder}: views differ in frames per second ({listed}); convert them to one rate")
     rate = used.pop()
-    attempt.note(video=VideoRecord(rate=str(rate)))
+    attempt.note(video=VideoRecord(rate=str(rate)), cameras=[view.camera.name for view in views])
     with ProgressDisplay(is_shown=has_progress) as display:
         shown = [infos[view.camera.name] for view in views]
         work = _Work(attempt.folder, views, shown, rate, settings, models, display.listen(attempt.name))
@@ -223,20 +223,21 @@ class _Work:
 
     def make_motion(self, claim: Claim) -> Sequence[Path]:
         """Write the motion of each person in rig axes, at the frames of the videos; return the files."""
-        files, use = RunFolder(self.folder), self.settings
+        files, use, views, rate_hz = RunFolder(self.folder), self.settings, self.views, float(self.rate)
         use_one_thread_each()
-        people = [
-            (person, seen)
-            for person, seen in people_of(self.views, float(self.rate))
-            if len(seen.frame_index) >= use.link.frames_min
-        ]
-        paths = [files.motion(person.id) for person, _ in people]
+        people = [person for person in associate(views, rate_hz) if len(person.frames(views)) >= use.link.frames_min]
+        paths = [files.motion(person.id) for person in people]
         claim(paths)
         body = self.models.body()
-        rows = [track_rows(seen, self.views, body, longest_gap_s(use), person.id) for person, seen in people]
-        fits = refined_rows([track for track, _ in rows], body, use, self.models)
-        for path, (person, _), (track, frames), fit in zip(paths, people, rows, fits, strict=True):
-            write_track(path, _motion_track(person.id, track, frames, fit))
+        made = (
+            (person.id, *track_rows(sightings_of(person, views, rate_hz), views, body, longest_gap_s(use), person.id))
+            for person in people
+        )
+        for group in in_groups(made, lambda each: len(each[2])):
+            fits = refined_rows([track for _, track, _ in group], body, use, self.models)
+            for (number, track, frames), fit in zip(group, fits, strict=True):
+                write_track(files.motion(number), _motion_track(number, track, frames, fit))
+            release_memory()
         return paths
 
     def export_motion(self, claim: Claim) -> Sequence[Path]:

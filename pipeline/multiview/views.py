@@ -1,11 +1,14 @@
 """What one camera of a capture saw, with keypoints as a camera without distortion would see them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.capture import Camera
-from pipeline.types import Observations
+from pipeline.flow.scratch import rows_on_disk
+from pipeline.flow.store import ObservationStore
+from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Observations
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,32 @@ class View:
 
 def view_of(camera: Camera, rows: Observations) -> View:
     """Return a view; keypoints are undistorted here, once."""
-    seen = np.where(rows.keypoints[..., 2:] > 0, rows.keypoints[..., :2], np.nan)
+    return View(camera, rows, _rays(camera, rows.keypoints))
+
+
+def read_view(camera: Camera, store: ObservationStore, folder: Path) -> View:
+    """Return what a camera's run saw; memory does not grow with its length, as rows lie in a nameless file of `folder`.
+
+    Raises: as of `read_shards` and `rows_on_disk`.
+    """
+    state = store.read_state()
+    kinds = {
+        name: (np.dtype(OBSERVATION_DTYPES.get(name, np.float32)), shape) for name, shape in OBSERVATION_SHAPES.items()
+    }
+    parts = (
+        {name: getattr(shard, name) for name in kinds} | {"rays": _rays(camera, shard.keypoints)}
+        for shard in store.read_shards()
+    )
+    rays = (np.dtype(np.float64), (17, 2))
+    arrays = rows_on_disk(parts, kinds | {"rays": rays}, state[0].row_count if state is not None else 0, folder)
+    return View(camera, rays=arrays.pop("rays"), rows=Observations(**arrays))
+
+
+def _rays(camera: Camera, keypoints: np.ndarray) -> np.ndarray:
+    seen = np.where(keypoints[..., 2:] > 0, keypoints[..., :2], np.nan)
     ideal = camera.undistort(seen)
     inverse = np.linalg.inv(camera.matrix)
-    return View(camera, rows, ideal @ inverse[:2, :2].T + inverse[:2, 2])
+    return np.asarray(ideal @ inverse[:2, :2].T + inverse[:2, 2])
 
 
 def pinhole_keypoints(view: View, rows: np.ndarray) -> np.ndarray:

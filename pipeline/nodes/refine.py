@@ -1,9 +1,9 @@
 """Refinement: assembles one track per person, with one shape and filled gaps, and refines its motion."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 ROWS_AT_ONCE = 16_384  # rows of all people held in memory
 FITTED_AT_ONCE = 2048  # rows of one person
 
@@ -83,7 +84,8 @@ def refine_people(
 
     Few are held in memory at a time, unless scene constraints couple the people.
     """
-    refined = (track for group in _groups(tracks) for track in refine_group(group, body, settings, device, prior))
+    groups = in_groups(tracks, lambda track: len(track.time_s))
+    refined = (track for group in groups for track in refine_group(group, body, settings, device, prior))
     if settings.is_contact_on or settings.is_ground_on or settings.is_collision_on:
         return iter(refine_scene(list(refined), body, settings))
     return refined
@@ -200,15 +202,16 @@ def _with_feet(keypoints: np.ndarray, feet: np.ndarray) -> np.ndarray:
     return found
 
 
-def _groups(tracks: Iterable[MotionTrack]) -> Iterator[list[MotionTrack]]:
-    group: list[MotionTrack] = []
+def in_groups(tracks: Iterable[Item], rows_of: Callable[[Item], int]) -> Iterator[list[Item]]:
+    """Yield tracks in groups of at most `ROWS_AT_ONCE` rows, unless one alone has more."""
+    group: list[Item] = []
     rows = 0
     for track in tracks:
-        if group and rows + len(track.time_s) > ROWS_AT_ONCE:
+        if group and rows + rows_of(track) > ROWS_AT_ONCE:
             yield group
             group, rows = [], 0
         group.append(track)
-        rows += len(track.time_s)
+        rows += rows_of(track)
     if group:
         yield group
 
