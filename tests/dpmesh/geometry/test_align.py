@@ -31,6 +31,15 @@ def test_a_moved_turned_and_scaled_body_is_found_again() -> None:
     assert left_over(source, target).max() < 1e-12
 
 
+def test_weights_count_as_repeated_points_do() -> None:
+    source, target, weights = bodies(3), bodies(3, seed=1), np.tile(np.arange(14) % 3, (3, 1))
+    found, alone = find_similarity(source, target, weights), find_similarity(source, target)
+    wanted = find_similarity(*(np.repeat(points, np.arange(14) % 3, axis=1) for points in (source, target)))
+    for name in ("rotation", "scale", "shift"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), atol=1e-12)
+    assert np.abs(found.rotation - alone.rotation).max() > 0.01
+
+
 def test_a_mirror_image_is_not_reached_by_a_reflection() -> None:
     source = bodies(4)
     found = find_similarity(source, source * [-1.0, 1.0, 1.0])
