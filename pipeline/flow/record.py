@@ -64,6 +64,7 @@ class RunRecord(BaseModel):
     path: Text = ""  # of the input, in full
     cwd: Text = ""  # the folder that the command was given in; settings may name files from there
     video: VideoRecord = VideoRecord()
+    cameras: list[Text] = []  # of a capture: those whose views were used
     models: dict[str, Any] = {}  # names, and hashes of their content
     content: str = ""  # identity of the input's content
     status: Literal["running", "stopped", "done", "partial", "failed"]

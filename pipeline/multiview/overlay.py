@@ -69,7 +69,7 @@ def draw_views(
     mosaic = Mosaic([view.camera for view in views], [painter.size for painter in painters], library)
     pixels = [painter.size[0] * painter.size[1] for painter in painters]
     together = min(FRAMES_TOGETHER, max(1, HELD_BYTES // (3 * sum(pixels))))
-    progress.start("overlay", infos[0].frame_count)
+    progress.start("overlay", max(int(view.rows.frame_index.max(initial=-1)) + 1 for view in views))
     with ExitStack() as stack:
         writers = [
             stack.enter_context(VideoWriter(path, *painter.size, rate))
@@ -85,7 +85,10 @@ def draw_views(
         for group in _grouped(shots, together):
             near = library.between(group[0].index, group[-1].index)
             for shot, people in zip(group, people_in([shot.index for shot in group], near, body), strict=True):
-                images = {place: painters[place].paint(frame, people) for place, frame in shot.frames.items()}
+                images = {
+                    place: painters[place].paint(frame.image, shot.index, people)
+                    for place, frame in shot.frames.items()
+                }
                 for place, image in images.items():
                     behind.put((writers[place], image, shot.frames[place].time_s))
                 behind.put((writers[-1], mosaic.paint(shot.index, images, people), float(shot.index / rate)))
@@ -111,12 +114,12 @@ class ViewPainter:
         """Width and height of what `paint` returns."""
         return self._painter.width, self._painter.height
 
-    def paint(self, frame: Frame, people: PeopleInFrame) -> np.ndarray:
-        """Return the image (height, width, 3) uint8 of one frame, with everybody whom the rig sees."""
+    def paint(self, image: np.ndarray, frame_index: int, people: PeopleInFrame) -> np.ndarray:
+        """Return the image (height, width, 3) uint8 of one frame of the capture, with everybody whom the rig sees."""
         vertices = self._lens.bent(self._view.camera.to_camera(in_world(people.vertices))).astype(np.float32)
         focal, principal = self._lens.focal_px * self._scale.mean(), self._lens.principal_px * self._scale
         pixels = focal * vertices[..., :2] / np.maximum(vertices[..., 2:], NEAR_M) + principal
-        is_inside = ((pixels >= 0) & (pixels <= frame.image.shape[1::-1])).all(axis=-1) & (vertices[..., 2] > NEAR_M)
+        is_inside = ((pixels >= 0) & (pixels <= image.shape[1::-1])).all(axis=-1) & (vertices[..., 2] > NEAR_M)
         shown = np.flatnonzero(is_inside.any(axis=1))  # a tree of rays is not built for who is beside the picture
         bodies = replace(
             people.take(shown),
@@ -124,10 +127,10 @@ class ViewPainter:
             focal_px=np.full(len(shown), focal, np.float32),
             principal_px=np.tile(principal, (len(shown), 1)).astype(np.float32),
         )
-        image = self._painter.paint(frame.image, bodies)
+        painted = self._painter.paint(image, bodies)
         if self._settings.is_box_drawn or self._settings.is_skeleton_drawn:
-            self._draw_detected(image, self._rows_at(frame.index))
-        return image
+            self._draw_detected(painted, self._rows_at(frame_index))
+        return painted
 
     def _rows_at(self, frame_index: int) -> Observations:
         rows = self._view.rows
@@ -143,23 +146,24 @@ class ViewPainter:
 
 
 def read_together(infos: Sequence[VideoInfo], settings: RunSettings) -> Iterator[Shot]:
-    """Yield the frames of several videos by their number; one that is damaged ends before the others do."""
+    """Yield the frames of several videos that belong together; one that is damaged ends before the others do."""
     with ExitStack() as stack:
         streams = [stack.enter_context(closing(_stream(info, settings))) for info in infos]
-        heads = {place: frame for place, stream in enumerate(streams) if (frame := next(stream, None)) is not None}
+        heads = {place: head for place, stream in enumerate(streams) if (head := next(stream, None)) is not None}
         while heads:
-            index = min(frame.index for frame in heads.values())
-            frames = {place: frame for place, frame in heads.items() if frame.index == index}
+            index = min(number for number, _ in heads.values())
+            frames = {place: frame for place, (number, frame) in heads.items() if number == index}
             yield Shot(index, frames)
             for place in frames:
-                frame = next(streams[place], None)
-                if frame is None:
+                head = next(streams[place], None)
+                if head is None:
                     del heads[place]
                 else:
-                    heads[place] = frame
+                    heads[place] = head
 
 
-def _stream(info: VideoInfo, settings: RunSettings) -> Generator[Frame, None, None]:
+def _stream(info: VideoInfo, settings: RunSettings) -> Generator[tuple[int, Frame], None, None]:
+    """Yield the frames of a video, each with its number in the capture: frames of one number were taken together."""
     decode = settings.decode
     frames = read_frames(
         info,
@@ -169,7 +173,8 @@ def _stream(info: VideoInfo, settings: RunSettings) -> Generator[Frame, None, No
         on_corrupt=decode.on_corrupt,
         tell=log.debug,  # the view's own run has told
     )
-    yield from FramesUntilDamage(frames)
+    for frame in FramesUntilDamage(frames):
+        yield frame.index, frame
 
 
 def _grouped(shots: Iterable[Shot], together: int) -> Iterator[list[Shot]]:

@@ -94,6 +94,7 @@ def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
     assert min(np.linalg.norm(start - path[0]) for path in truth) < 0.15, "z up, metres, the calibration's origin"
     record = read_record(done.folder)
     assert record.status == "partial" and "is damaged" in record.problem and record.people == 2
+    assert record.cameras == ["cam0", "cam1"]
     assert (motion.view_count == 2).mean() > 0.8 and motion.camera_k is None
     assert (done.folder / "tables" / "people.csv").read_text().count("cam0 cam1") == 2
     inspect_path(done.folder, tmp_path / "sheet.png", 1)
