@@ -33,7 +33,7 @@ class DecodeSettings(Settings):
         None, description="frame rate to use instead of the input's timestamps; also for raw streams and image folders"
     )
     on_corrupt: Literal["stop", "skip"] = Field(
-        "stop", description="at a damaged frame: stop reading, or skip the frame"
+        "stop", description="at a damaged frame: stop reading, or skip the frame, and skip those filled with green, too"
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import InputError
+from configs.schema import DecodeSettings
 from pipeline.capture.calibration import Calibration, read_calibration
 from pipeline.capture.camera import Camera
 from pipeline.media import VideoInfo, probe
@@ -113,13 +114,14 @@ def is_named(video: Path, camera: str) -> bool:
     return re.search(rf"(?:^|[^a-z0-9]){re.escape(camera.lower())}$", stem.lower()) is not None
 
 
-def check_video(camera: Camera, video: Path) -> VideoInfo:
-    """Return what a camera's video holds.
+def check_video(camera: Camera, video: Path, decode: DecodeSettings | None = None) -> VideoInfo:
+    """Return what a camera's video holds, read as settings say.
 
     Raises:
         InputError: it cannot be read, or has another size than its camera was calibrated for.
     """
-    info = probe(video)
+    decode = decode if decode is not None else DecodeSettings()
+    info = probe(video, image_rate=decode.folder_rate_hz, rate=decode.rate_hz)
     if camera.size_px not in (None, (info.width, info.height)):
         raise InputError(
             f"camera {camera.name}: calibrated for size {list(camera.size_px or ())}, but {video} has "

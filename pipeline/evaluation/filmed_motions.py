@@ -27,7 +27,7 @@ from pipeline.models import Models
 from pipeline.motion.posing import joint_positions
 from pipeline.multiview.association import Node, Person
 from pipeline.multiview.fusion import RIG_FROM_WORLD, sightings_of, track_rows
-from pipeline.multiview.run import refined_rows
+from pipeline.multiview.people import refined_rows
 from pipeline.multiview.views import View, view_of
 from refine.rows.smooth import smooth_values
 

@@ -20,7 +20,7 @@ from pipeline.media import VideoInfo, VideoWriter, read_frames
 from pipeline.media.info import fit_size
 from pipeline.motion.library import MotionLibrary
 from pipeline.motion.posing import Body
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Footage, View
 from pipeline.nodes.context import FramesUntilDamage, Progress
 from pipeline.overlay import OverlayPainter, PeopleInFrame, people_in
 from pipeline.overlay.drawing import draw_boxes, draw_keypoints
@@ -48,7 +48,7 @@ class Shot:
 def draw_views(
     files: RunFolder,
     views: Sequence[View],
-    infos: Sequence[VideoInfo],
+    footage: Sequence[Footage],
     rate: Fraction,
     settings: RunSettings,
     body: Body,
@@ -59,13 +59,13 @@ def draw_views(
 
     Args:
         files: of the capture.
-        infos: what `probe` said of the videos of `views`.
+        footage: of `views`.
         rate: frames per second of the capture.
     """
     paths = [files.view(view.camera.name).overlay for view in views]
     claim([*paths, files.mosaic])
     library = MotionLibrary.of_files(files.motions())
-    painters = [ViewPainter(view, body, info, settings.overlay) for view, info in zip(views, infos, strict=True)]
+    painters = [ViewPainter(view, body, each.info, settings.overlay) for view, each in zip(views, footage, strict=True)]
     mosaic = Mosaic([view.camera for view in views], [painter.size for painter in painters], library)
     pixels = [painter.size[0] * painter.size[1] for painter in painters]
     together = min(FRAMES_TOGETHER, max(1, HELD_BYTES // (3 * sum(pixels))))
@@ -81,7 +81,7 @@ def draw_views(
                 lambda shown: shown[0].write(*shown[1:]), fit_queue(len(writers), max(pixels))
             )
         )
-        shots = stack.enter_context(closing(prefetch(read_together(infos, settings), together)))
+        shots = stack.enter_context(closing(prefetch(read_together(footage, settings.overlay), together)))
         for group in _grouped(shots, together):
             near = library.between(group[0].index, group[-1].index)
             for shot, people in zip(group, people_in([shot.index for shot in group], near, body), strict=True):
@@ -145,10 +145,10 @@ class ViewPainter:
             draw_keypoints(image, rows.keypoints * (*self._scale, 1.0), colours)
 
 
-def read_together(infos: Sequence[VideoInfo], settings: RunSettings) -> Iterator[Shot]:
+def read_together(footage: Sequence[Footage], settings: OverlaySettings) -> Iterator[Shot]:
     """Yield the frames of several videos that belong together; one that is damaged ends before the others do."""
     with ExitStack() as stack:
-        streams = [stack.enter_context(closing(_stream(info, settings))) for info in infos]
+        streams = [stack.enter_context(closing(_stream(each, settings))) for each in footage]
         heads = {place: head for place, stream in enumerate(streams) if (head := next(stream, None)) is not None}
         while heads:
             index = min(number for number, _ in heads.values())
@@ -162,19 +162,19 @@ def read_together(infos: Sequence[VideoInfo], settings: RunSettings) -> Iterator
                     heads[place] = head
 
 
-def _stream(info: VideoInfo, settings: RunSettings) -> Generator[tuple[int, Frame], None, None]:
+def _stream(footage: Footage, settings: OverlaySettings) -> Generator[tuple[int, Frame], None, None]:
     """Yield the frames of a video, each with its number in the capture: frames of one number were taken together."""
-    decode = settings.decode
+    decode = footage.decode
     frames = read_frames(
-        info,
+        footage.info,
         start_s=decode.start_s,
         end_s=decode.end_s,
-        max_side_px=settings.overlay.max_side_px,
+        max_side_px=settings.max_side_px,
         on_corrupt=decode.on_corrupt,
         tell=log.debug,  # the view's own run has told
     )
     for frame in FramesUntilDamage(frames):
-        yield frame.index, frame
+        yield footage.number_of(frame.index), frame
 
 
 def _grouped(shots: Iterable[Shot], together: int) -> Iterator[list[Shot]]:

@@ -1,7 +1,7 @@
 """From a capture to one motion file per person: each view is an ordinary run, then people are associated and fitted."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError, SettingsError
-from configs.gaps import longest_gap_s
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from configs.version import program_version
-from dpmesh.body import BodyModel
 from pipeline.capture import Camera, Capture
 from pipeline.capture.capture import check_video
+from pipeline.capture.panoptic import frame_numbers
+from pipeline.capture.spans import FrameSpan, decode_span
 from pipeline.device import choose_device
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import Claim, Graph, Node
 from pipeline.flow.identity import code_identity
 from pipeline.flow.inputs import ClipInput
-from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import VIEWS, RunFolder
 from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import VideoRecord, check_owner, printable
@@ -31,15 +30,13 @@ from pipeline.media import VideoInfo
 from pipeline.models import Models, describe
 from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person, associate
-from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
+from pipeline.multiview.fusion import Sightings, sightings_of
+from pipeline.multiview.people import fitted, lasting
 from pipeline.multiview.tables import write_tables
-from pipeline.multiview.views import View, read_view
+from pipeline.multiview.views import Footage, View, read_view
 from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
-from pipeline.nodes.refine import in_groups, refine_rows
 from pipeline.run import ClipResult, run_found
-from pipeline.types import MotionTrack
-from refine.rows.types import TrackFit, TrackRows
 
 MODES = ("off", "smooth", "fit", "guided")
 DEFAULT_MODE = "guided"  # what measures best with several cameras
@@ -59,7 +56,9 @@ class CaptureResult:
     person_count: int
     frame_count: int
     seconds: float
-    problem: str  # which views could not be used, and why; empty: all were
+    problem: str  # which views could not be used or in part, and why; empty: all were
+    find_people: Callable[[], Sequence[tuple[Person, Sightings]]]
+    """Everybody with their triangulated joints."""
 
 
 def run_capture(
@@ -68,6 +67,7 @@ def run_capture(
     settings: RunSettings,
     *,
     names: Sequence[str] | None = None,
+    span: FrameSpan | None = None,
     has_progress: bool = True,
     on_view: Callable[[ClipResult], None] = lambda result: None,
 ) -> CaptureResult:
@@ -78,6 +78,7 @@ def run_capture(
     Args:
         settings: where they do not say `refine.mode`, it is `DEFAULT_MODE`.
         names: cameras to use; None: all with a video.
+        span: frames to use; None: those that `settings.decode` names.
         on_view: called with the run of each view as soon as it has ended.
 
     Raises:
@@ -94,7 +95,7 @@ def run_capture(
     attempt = Attempt(name, output / name, settings)
     with attempt.lock:
         try:
-            return _process(capture, cameras, attempt, settings, has_progress, on_view)
+            return _process(capture, cameras, attempt, settings, span, has_progress, on_view)
         except Exception as error:
             attempt.fail(error)
             raise
@@ -115,6 +116,7 @@ def _process(
     cameras: Sequence[Camera],
     attempt: Attempt,
     settings: RunSettings,
+    span: FrameSpan | None,
     has_progress: bool,
     on_view: Callable[[ClipResult], None],
 ) -> CaptureResult:
@@ -125,35 +127,39 @@ def _process(
     models = Models(settings, choose_device(settings.runtime.device))
     attempt.note(models=describe(models))
     attempt.begin()
-    views, problems, infos = [], list[str](), dict[str, VideoInfo]()
+    views, problems, footage, frames = [], list[str](), dict[str, Footage](), 0
     for camera in cameras:
         try:
-            infos[camera.name] = check_video(camera, capture.videos[camera.name])
+            info = check_video(camera, capture.videos[camera.name], settings.decode)
+            numbers = frame_numbers(capture, camera.name)
+            chosen = view_settings(settings, camera, span, info, numbers)
         except InputError as error:
             problems.append(str(error))
             continue
         clip = ClipInput(capture.videos[camera.name], camera.name)
-        (result,) = run_found(
-            [clip], attempt.folder / VIEWS, _view_settings(settings, camera), has_progress=has_progress, on_done=on_view
-        )
+        (result,) = run_found([clip], attempt.folder / VIEWS, chosen, has_progress=has_progress, on_done=on_view)
         if result.is_failed:
             problems.append(result.problem)
             continue
-        views.append(read_view(camera, ObservationStore(RunFolder(result.folder).observations), attempt.folder))
-    used = {infos[view.camera.name].rate for view in views}
+        if result.problem:
+            problems.append(f"{camera.name}: {result.problem}")
+        footage[camera.name], frames = Footage(info, chosen.decode, numbers), max(frames, result.frame_count)
+        store = ObservationStore(RunFolder(result.folder).observations)
+        views.append(read_view(camera, store, attempt.folder, numbers))
+    used = {each.info.rate for each in footage.values()}
     if len(views) < 2:
         why = "; ".join(problems) or "one camera was chosen"
         raise InputError(f"{capture.folder}: fewer than two views can be used ({why}); for one camera give `run`")
     if len(used) > 1:
-        listed = ", ".join(f"{view.camera.name} {float(infos[view.camera.name].rate):.2f}" for view in views)
+        listed = ", ".join(f"{view.camera.name} {float(footage[view.camera.name].info.rate):.2f}" for view in views)
         raise InputError(f"{capture.folder}: views differ in frames per second ({listed}); convert them to one rate")
     rate = used.pop()
     attempt.note(video=VideoRecord(rate=str(rate)), cameras=[view.camera.name for view in views])
     with ProgressDisplay(is_shown=has_progress) as display:
-        shown = [infos[view.camera.name] for view in views]
+        shown = list(footage.values())
         work = _Work(attempt.folder, views, shown, rate, settings, models, display.listen(attempt.name))
         plan = work.graph().run()
-    people, frames = len(RunFolder(attempt.folder).motions()), max(_last_frame(view) for view in views) + 1
+    people = len(RunFolder(attempt.folder).motions())
     attempt.finish(
         status="partial" if problems else "done",
         problem="; ".join(problems),
@@ -165,22 +171,37 @@ def _process(
         program=program_version(),
         python=platform.python_version(),
     )
-    return CaptureResult(attempt.folder, tuple(views), rate, people, frames, attempt.seconds, attempt.record.problem)
-
-
-def _view_settings(settings: RunSettings, camera: Camera) -> RunSettings:
-    """Return the settings of one view: its focal length is known, and only its observations are wanted."""
-    return settings.model_copy(
-        update={
-            "recover": settings.recover.model_copy(update={"focal_px": camera.focal_px}),
-            "refine": settings.refine.model_copy(update={"mode": "off"}),
-            "overlay": settings.overlay.model_copy(update={"is_written": False}),
-        }
+    return CaptureResult(
+        attempt.folder, tuple(views), rate, people, frames, attempt.seconds, attempt.record.problem, work.find_people
     )
 
 
-def _last_frame(view: View) -> int:
-    return int(view.rows.frame_index.max(initial=-1))
+def view_settings(
+    settings: RunSettings,
+    camera: Camera,
+    span: FrameSpan | None,
+    info: VideoInfo,
+    numbers: np.ndarray | None,
+    *,
+    mode: str = "off",
+) -> RunSettings:
+    """Return the settings of one view: its focal length is known, and no overlay is wanted.
+
+    Args:
+        mode: how its motion is refined; of a view of several, only the observations are wanted.
+        numbers: of the video's frames, where they are not 0, 1, 2 and so on.
+
+    Raises:
+        InputError: the video has none of the frames.
+    """
+    return settings.model_copy(
+        update={
+            "decode": settings.decode if span is None else decode_span(settings.decode, span, info, numbers),
+            "recover": settings.recover.model_copy(update={"focal_px": camera.focal_px}),
+            "refine": settings.refine.model_copy(update={"mode": mode}),
+            "overlay": settings.overlay.model_copy(update={"is_written": False}),
+        }
+    )
 
 
 @dataclass(slots=True)
@@ -189,11 +210,26 @@ class _Work:
 
     folder: Path
     views: Sequence[View]
-    infos: Sequence[VideoInfo]
+    footage: Sequence[Footage]
     rate: Fraction
     settings: RunSettings
     models: Models
     progress: Progress
+    _people: list[Person] | None = None
+
+    def people(self) -> list[Person]:
+        """Return everybody; who is who is found once."""
+        if self._people is None:
+            self._people = associate(self.views, float(self.rate))
+        return self._people
+
+    def sightings(self, people: Sequence[Person]) -> Iterator[tuple[Person, Sightings]]:
+        """Yield people with their joints."""
+        return ((person, sightings_of(person, self.views, float(self.rate))) for person in people)
+
+    def find_people(self) -> list[tuple[Person, Sightings]]:
+        """Return everybody with their joints."""
+        return list(self.sightings(self.people()))
 
     def graph(self) -> Graph:
         chosen = self.settings
@@ -223,21 +259,13 @@ class _Work:
 
     def make_motion(self, claim: Claim) -> Sequence[Path]:
         """Write the motion of each person in rig axes, at the frames of the videos; return the files."""
-        files, use, views, rate_hz = RunFolder(self.folder), self.settings, self.views, float(self.rate)
         use_one_thread_each()
-        people = [person for person in associate(views, rate_hz) if len(person.frames(views)) >= use.link.frames_min]
-        paths = [files.motion(person.id) for person in people]
+        people = lasting(self.people(), self.views, self.settings)
+        paths = [RunFolder(self.folder).motion(person.id) for person in people]
         claim(paths)
-        body = self.models.body()
-        made = (
-            (person.id, *track_rows(sightings_of(person, views, rate_hz), views, body, longest_gap_s(use), person.id))
-            for person in people
-        )
-        for group in in_groups(made, lambda each: len(each[2])):
-            fits = refined_rows([track for _, track, _ in group], body, use, self.models)
-            for (number, track, frames), fit in zip(group, fits, strict=True):
-                write_track(files.motion(number), _motion_track(number, track, frames, fit))
-            release_memory()
+        tracks = fitted(self.sightings(people), self.views, self.settings, self.models)
+        for path, track in zip(paths, tracks, strict=True):
+            write_track(path, track)
         return paths
 
     def export_motion(self, claim: Claim) -> Sequence[Path]:
@@ -254,23 +282,7 @@ class _Work:
         from pipeline.multiview.overlay import draw_views  # here: what draws takes a second to import
 
         files, body = RunFolder(self.folder), self.models.body()
-        return draw_views(files, self.views, self.infos, self.rate, self.settings, body, self.progress, claim)
-
-
-def refined_rows(tracks: Sequence[TrackRows], body: BodyModel, settings: RunSettings, models: Models) -> list[TrackFit]:
-    """Return the motions of tracks of several cameras, refined as `refine.mode` says."""
-    if settings.refine.mode == "off":
-        return [
-            TrackFit(each.pose, each.betas, each.trans, ~each.is_observed, np.zeros(len(each.time_s), bool))
-            for each in tracks
-        ]
-    sigma = {"keypoint_sigma_m": settings.refine.keypoint_sigma_of_several_m}
-    return refine_rows(tracks, body, settings.refine.model_copy(update=sigma), models.device, models.motion_prior())
-
-
-def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:
-    """Return the people of a capture, each with their joints."""
-    return [(person, sightings_of(person, views, rate_hz)) for person in associate(views, rate_hz)]
+        return draw_views(files, self.views, self.footage, self.rate, self.settings, body, self.progress, claim)
 
 
 def _identity(folder: Path, view: View) -> dict[str, Any]:
@@ -284,19 +296,3 @@ def _identity(folder: Path, view: View) -> dict[str, Any]:
         "calibration": [value.tolist() for value in numbers],
         "is_fisheye": camera.is_fisheye,
     }
-
-
-def _motion_track(number: int, track: TrackRows, frames: np.ndarray, fit: TrackFit) -> MotionTrack:
-    """Return a track in rig axes; keypoints, boxes and focal lengths are those of several cameras and left out."""
-    return MotionTrack(
-        track_id=number,
-        frame_index=frames,
-        time_s=track.time_s,
-        pose=fit.pose,
-        betas=fit.betas,
-        trans=fit.trans,
-        joint_confidence=np.asarray(track.joint_confidence, np.float32),
-        is_observed=track.is_observed,
-        is_refined=fit.is_refined,
-        seen_by=np.stack([view.keypoints[..., 2].any(axis=1) for view in track.views], axis=1),
-    )

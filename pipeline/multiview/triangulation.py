@@ -64,9 +64,7 @@ def triangulate(cameras: Sequence[Camera], rays: np.ndarray, weights: np.ndarray
     return Points(np.where(is_met[:, None], places, np.nan), distances, is_used & is_met[:, None])
 
 
-def place_bodies(
-    cameras: Sequence[Camera], joints_m: np.ndarray, rays: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def place_bodies(cameras: Sequence[Camera], joints_m: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the shifts (T, 3) with which bodies meet the rays of all cameras; NaN where rays do not tell.
 
     A body of known size is placed by one camera, too. Rays that pass far from their joint count less and less.

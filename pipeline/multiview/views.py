@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from configs.schema import DecodeSettings
 from pipeline.capture import Camera
 from pipeline.flow.scratch import rows_on_disk
 from pipeline.flow.store import ObservationStore
+from pipeline.media import VideoInfo
 from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Observations
 
 
@@ -33,8 +35,25 @@ def view_of(camera: Camera, rows: Observations) -> View:
     return View(camera, rows, _rays(camera, rows.keypoints))
 
 
-def read_view(camera: Camera, store: ObservationStore, folder: Path) -> View:
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """The video of a camera, and what of it is read."""
+
+    info: VideoInfo
+    decode: DecodeSettings
+    numbers: np.ndarray | None = None
+    """(F,) which frame of the capture each of the video is; None: the same."""
+
+    def number_of(self, frame: int) -> int:
+        """Return which frame of the capture one of the video is."""
+        return frame if self.numbers is None else int(self.numbers[frame])
+
+
+def read_view(camera: Camera, store: ObservationStore, folder: Path, numbers: np.ndarray | None = None) -> View:
     """Return what a camera's run saw; memory does not grow with its length, as rows lie in a nameless file of `folder`.
+
+    Args:
+        numbers: as of `Footage`.
 
     Raises: as of `read_shards` and `rows_on_disk`.
     """
@@ -47,6 +66,8 @@ def read_view(camera: Camera, store: ObservationStore, folder: Path) -> View:
         for shard in store.read_shards()
     )
     rays = (np.dtype(np.float64), (17, 2))
+    if numbers is not None:
+        parts = (part | {"frame_index": numbers[part["frame_index"]]} for part in parts)
     arrays = rows_on_disk(parts, kinds | {"rays": rays}, state[0].row_count if state is not None else 0, folder)
     return View(camera, rays=arrays.pop("rays"), rows=Observations(**arrays))
 

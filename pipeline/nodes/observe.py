@@ -13,6 +13,7 @@ from pipeline.flow.line import chunk_frames, run_line
 from pipeline.flow.memory import release_memory
 from pipeline.flow.prefetch import prefetch
 from pipeline.flow.store import Journal, ObservationStore
+from pipeline.media.green import WithoutGreen
 from pipeline.media.images import plan_images
 from pipeline.nodes.context import ClipContext, FramesUntilDamage
 
@@ -62,7 +63,9 @@ def _run_line(
         RecoverStage(models.recovery, chosen.recover, clip.focal_px()),
     ]
     source = FramesUntilDamage(clip.read(journal))
-    with closing(prefetch(iter(source), clip.ahead_frames)) as frames:
+    whole = WithoutGreen(source)
+    wanted = whole if chosen.decode.on_corrupt == "skip" else source
+    with closing(prefetch(iter(wanted), clip.ahead_frames)) as frames:
         chunks = chunk_frames(frames, clip.chunk_frames, journal.shard_count)
         with closing(run_line(chunks, stages, clip.clock, snapshots)) as done:
             latest: dict[str, Any] = snapshots or {}
@@ -80,7 +83,7 @@ def _run_line(
         raise InputError(f"{clip.info.path}: was changed while it was read; run it again when it is complete")
     if (frame_count := clip.whole_count(journal)) is not None:
         models.warn_of_frames_beyond(frame_count)
-    problems = [problem for problem in (source.warning, models.finder_problem) if problem]
+    problems = [problem for problem in (source.warning, whole.warning, models.finder_problem) if problem]
     journal = replace(journal, is_complete=True, warning="; ".join(problems))
     store.write_state(journal, latest)
     return journal

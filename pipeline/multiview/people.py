@@ -1,0 +1,67 @@
+"""The people of a capture: whom its views saw, and the motion of each in rig axes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from configs.gaps import longest_gap_s
+from configs.schema import RunSettings
+from dpmesh.body import BodyModel
+from pipeline.flow.memory import release_memory
+from pipeline.models import Models
+from pipeline.multiview.association import Person, associate
+from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
+from pipeline.multiview.views import View
+from pipeline.nodes.refine import in_groups, refine_rows
+from pipeline.types import MotionTrack
+from refine.rows.types import TrackFit, TrackRows
+
+
+def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:
+    """Return the people of a capture, each with their joints."""
+    return [(person, sightings_of(person, views, rate_hz)) for person in associate(views, rate_hz)]
+
+
+def lasting(people: Iterable[Person], views: Sequence[View], settings: RunSettings) -> list[Person]:
+    """Return the people who are seen in frames enough for a motion."""
+    return [person for person in people if len(person.frames(views)) >= settings.link.frames_min]
+
+
+def fitted(
+    people: Iterable[tuple[Person, Sightings]], views: Sequence[View], settings: RunSettings, models: Models
+) -> Iterator[MotionTrack]:
+    """Yield the motion of people in rig axes, at the frames of the videos; few are held in memory at a time."""
+    body, gap_max_s = models.body(), longest_gap_s(settings)
+    made = ((person.id, *track_rows(seen, views, body, gap_max_s, person.id)) for person, seen in people)
+    for group in in_groups(made, lambda each: len(each[2])):
+        fits = refined_rows([track for _, track, _ in group], body, settings, models)
+        for (number, track, frames), fit in zip(group, fits, strict=True):
+            yield _motion_track(number, track, frames, fit)
+        release_memory()
+
+
+def refined_rows(tracks: Sequence[TrackRows], body: BodyModel, settings: RunSettings, models: Models) -> list[TrackFit]:
+    """Return the motions of tracks of several cameras, refined as `refine.mode` says."""
+    if settings.refine.mode == "off":
+        return [
+            TrackFit(each.pose, each.betas, each.trans, ~each.is_observed, np.zeros(len(each.time_s), bool))
+            for each in tracks
+        ]
+    sigma = {"keypoint_sigma_m": settings.refine.keypoint_sigma_of_several_m}
+    return refine_rows(tracks, body, settings.refine.model_copy(update=sigma), models.device, models.motion_prior())
+
+
+def _motion_track(number: int, track: TrackRows, frames: np.ndarray, fit: TrackFit) -> MotionTrack:
+    """Return a track in rig axes; keypoints, boxes and focal lengths are those of several cameras and left out."""
+    return MotionTrack(
+        track_id=number,
+        frame_index=frames,
+        time_s=track.time_s,
+        pose=fit.pose,
+        betas=fit.betas,
+        trans=fit.trans,
+        joint_confidence=np.asarray(track.joint_confidence, np.float32),
+        is_observed=track.is_observed,
+        is_refined=fit.is_refined,
+        seen_by=np.stack([view.keypoints[..., 2].any(axis=1) for view in track.views], axis=1),
+    )
