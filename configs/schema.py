@@ -33,7 +33,10 @@ class DecodeSettings(Settings):
         None, description="frame rate to use instead of the input's timestamps; also for raw streams and image folders"
     )
     on_corrupt: Literal["stop", "skip"] = Field(
-        "stop", description="at a damaged frame: stop reading, or skip the frame, and skip those filled with green, too"
+        "stop", description="at a damaged frame: stop reading, or skip the frame"
+    )
+    is_green_skipped: bool = Field(
+        False, description="skip frames of which a tenth or more is the green of missing data; they are counted"
     )
 
 

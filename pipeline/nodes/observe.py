@@ -64,7 +64,7 @@ def _run_line(
     ]
     source = FramesUntilDamage(clip.read(journal))
     whole = WithoutGreen(source)
-    wanted = whole if chosen.decode.on_corrupt == "skip" else source
+    wanted = whole if chosen.decode.is_green_skipped else source
     with closing(prefetch(iter(wanted), clip.ahead_frames)) as frames:
         chunks = chunk_frames(frames, clip.chunk_frames, journal.shard_count)
         with closing(run_line(chunks, stages, clip.clock, snapshots)) as done:
