@@ -29,8 +29,7 @@ from configs.checks import Shaped
 from configs.errors import InputError
 from configs.json_files import read_json
 from configs.skeletons import COCO_NAMES
-from pipeline.capture.calibration import Calibration
-from pipeline.capture.capture import Capture
+from pipeline.capture.capture import Capture, find_capture, find_videos
 from pipeline.capture.spans import image_numbers
 from pipeline.capture.units import Y_DOWN_TO_Z_UP
 
@@ -50,6 +49,11 @@ CONFIDENCE_MIN = 0.1  # above it a joint is valid: so do CRMH's and VoxelPose's 
 BYTES_MAX = 2**24
 NAMES_SHOWN = 5
 CALIBRATION_LAYOUT = "Panoptic"
+OTHER_VIDEOS = ("vgaVideos", "vgaImgs", "kinectVideos", "kinectImgs", "kinect_shared_depth")
+NOT_HD = (
+    "frames of VGA and Kinect cameras have another rate and other numbers than those of HD cameras and of the "
+    "annotations, and a table of times would be needed"
+)
 _FILE = re.compile(r"body3DScene_(\d{8})\.json")
 FRAMES_MAX = 2**21  # 19 hours; a file of a higher number is none of a video
 _CAMERA = re.compile(r"(\d\d)_(\d\d)")
@@ -210,13 +214,23 @@ def coco17_reference(people: People) -> np.ndarray:
     return reference
 
 
-def check_sequence(calibration: Calibration, folder: Path) -> None:
-    """Raise `InputError` unless a calibration is Panoptic's."""
+def find_sequence(folder: Path) -> Capture:
+    """Return a sequence as a capture of its HD cameras, any of them.
+
+    Raises:
+        InputError: it is no sequence of Panoptic, or no HD camera has a video.
+    """
+    others = [name for name in OTHER_VIDEOS if (folder / name).is_dir()]
+    if others and not find_videos(folder):
+        raise InputError(f"{folder}: has {', '.join(others)} alone: {NOT_HD}; download hdVideos/")
+    capture = find_capture(folder)
+    calibration = capture.calibration
     if calibration.layout != CALIBRATION_LAYOUT:
         raise InputError(
             f"{calibration.path}: a calibration of layout {calibration.layout}; a Panoptic sequence has "
             f"calibration_{folder.name}.json; for any other rig: dpmesh-video multiview {folder}"
         )
+    return capture
 
 
 def frame_numbers(capture: Capture, camera: str) -> np.ndarray | None:
@@ -246,9 +260,6 @@ def hd_names(text: str) -> list[str]:
             raise InputError(f"--cameras: {word!r} is no camera of Panoptic; name them 00_00 to 00_30, or 0 to 30")
         if parts[1] != "00":
             kind = "a Kinect" if parts[1] == "50" else "a VGA camera"
-            raise InputError(
-                f"--cameras: {name} is {kind}: its frames have another rate and other numbers than those of HD cameras "
-                "and of the annotations, and a table of times would be needed; choose HD cameras, 00_00 to 00_30"
-            )
+            raise InputError(f"--cameras: {name} is {kind}: {NOT_HD}; choose HD cameras, 00_00 to 00_30")
         names.append(name)
     return names

@@ -1,23 +1,30 @@
 """Commands for captures of several calibrated cameras. What a command does is imported when it runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from configs.files import check_is_folder
 from pipeline.cli.evaluate_app import PARTLY, Modes, compared_settings
 from pipeline.cli.options import Assignments, Cameras, Detector, Model, Output, Preset, Verbose, configure_log
+from pipeline.cli.panoptic_commands import add_panoptic_commands
 from pipeline.cli.tables import note, print_table, report_result, say
+
+if TYPE_CHECKING:
+    from configs.schema import RunSettings
+    from pipeline.capture import Capture
+    from pipeline.capture.spans import FrameSpan
 
 
 def add_capture_commands(app: typer.Typer, evaluate_app: typer.Typer) -> None:
-    """Add `multiview`, and what measures it to `evaluate`."""
+    """Add `multiview` and `panoptic`, and what measures them to `evaluate`."""
     app.command(short_help="Turn several calibrated views into one motion per person.")(multiview)
     evaluate_app.command("multiview", short_help="Errors of several views together.")(evaluate_multiview)
     evaluate_app.command("multiview-motions", short_help="The same on people with simulated keypoints.")(
         evaluate_multiview_motions
     )
+    add_panoptic_commands(app, evaluate_app)
 
 
 def multiview(
@@ -53,10 +60,20 @@ def multiview(
     capture = find_capture(folder, calibration)
     for line in (*capture.calibration.notes, *capture.notes):
         note(line)
+    process(capture, output, settings, cameras.split(",") if cameras else None)
+
+
+def process(
+    capture: "Capture",
+    output: Path,
+    settings: "RunSettings",
+    names: list[str] | None,
+    span: "FrameSpan | None" = None,
+) -> NoReturn:
+    """Process a capture, say what came out, and end."""
     from pipeline.multiview.run import run_capture
 
-    names = cameras.split(",") if cameras else None
-    done = run_capture(capture, output, settings, names=names, on_view=report_result)
+    done = run_capture(capture, output, settings, names=names, span=span, on_view=report_result)
     if done.problem:
         note(f"warning: {done.problem}")
     say(f"{done.folder}  {done.person_count} people from {len(done.views)} views  {done.frame_count} frames")

@@ -13,14 +13,14 @@ Y_UP_FROM_FILE = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 def write_sequence_calibration(folder: Path, cameras: Sequence[Camera]) -> None:
-    """Write `calibration_SEQ.json`: centimetres, y down, with a VGA and a Kinect camera."""
+    """Write `calibration_SEQ.json`: cameras 00_00 and so on, a VGA and a Kinect one; centimetres, y down."""
     entries = [
         {
-            **{"name": c.name, "type": "hd", "resolution": list(c.size_px or ()), "panel": 0, "node": int(c.name[3:])},
+            **{"name": f"00_{node:02d}", "type": "hd", "resolution": list(c.size_px or ()), "panel": 0, "node": node},
             **{"K": c.matrix.tolist(), "distCoef": c.distortion.tolist(), "R": (c.rotation @ Y_UP_FROM_FILE).tolist()},
             "t": (100 * c.translation_m)[:, None].tolist(),
         }
-        for c in cameras
+        for node, c in enumerate(cameras)
     ]
     others = [entries[0] | {"name": "01_01", "type": "vga"}, entries[0] | {"name": "50_01", "type": "kinect-color"}]
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panoptic_files import annotation, standing, write_annotation
+from filmed_people import cameras_round
+from panoptic_files import annotation, standing, write_annotation, write_sequence_calibration
 
 from configs.errors import InputError
 from pipeline.capture import read_calibration
@@ -14,6 +15,8 @@ from pipeline.capture.panoptic import (
     JOINTS,
     coco17_reference,
     find_annotations,
+    find_sequence,
+    frame_numbers,
     hd_names,
     needed_annotations,
     read_bodies,
@@ -108,12 +111,29 @@ def test_a_sequence_without_annotations_says_what_to_do(tmp_path: Path) -> None:
 
 def test_hd_cameras_are_named_and_others_refused_with_the_reason() -> None:
     assert hd_names("00_16,30, 3") == ["00_16", "00_30", "00_03"]
-    with pytest.raises(InputError, match=r"01_10 is a VGA camera: its frames have another rate"):
+    with pytest.raises(InputError, match=r"01_10 is a VGA camera: frames of VGA and Kinect cameras have another rate"):
         hd_names("00_16,01_10")
     with pytest.raises(InputError, match="50_04 is a Kinect"):
         hd_names("50_04")
     with pytest.raises(InputError, match="'cam1' is no camera of Panoptic"):
         hd_names("cam1")
+
+
+def test_a_folder_with_vga_videos_alone_is_refused_with_the_reason(tmp_path: Path) -> None:
+    write_sequence_calibration(tmp_path, cameras_round(2))
+    (tmp_path / "vgaVideos").mkdir()
+    with pytest.raises(InputError, match=r"has vgaVideos alone: frames of VGA .* download hdVideos/"):
+        find_sequence(tmp_path)
+    (tmp_path / "hdVideos").mkdir()
+    (tmp_path / "hdVideos/hd_00_01.mp4").touch()
+    capture = find_sequence(tmp_path)
+    assert capture.videos == {"00_01": tmp_path / "hdVideos/hd_00_01.mp4"} and capture.missing == ("00_00",)
+    assert frame_numbers(capture, "00_01") is None, "a video counts from 0"
+    (tmp_path / f"calibration_{tmp_path.name}.json").write_text(
+        json.dumps({"cameras": [{"name": "00_01", "K": np.eye(3).tolist(), "R": np.eye(3).tolist(), "t": [0, 0, 1]}]})
+    )
+    with pytest.raises(InputError, match="a calibration of layout own"):
+        find_sequence(tmp_path)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs data/multiview/cmu_panoptic_format")
