@@ -83,6 +83,9 @@ def process(
 def evaluate_multiview(
     folder: Annotated[Path, typer.Argument(help="a capture: calibration, a video per camera, 3D reference")],
     cameras: Cameras = None,
+    counts: Annotated[
+        str | None, typer.Option(help="also fit subsets of so many cameras, such as 1,2,4; their mean is printed")
+    ] = None,
     calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
     output: Output = Path("out"),
     preset: Preset = None,
@@ -90,23 +93,28 @@ def evaluate_multiview(
     detector: Detector = None,
     model: Model = None,
 ) -> None:
-    """Run a capture and report the errors of triangulation alone and of the fitted people, without any alignment."""
+    """Run a capture and report errors without any alignment: of each view alone, of their consensus, of triangulation
+    alone and of the fitted people.
+    """
     check_is_folder(folder)  # before libraries are loaded that take seconds
     settings, _ = compared_settings(preset, assignments, detector, model, None)
-    from pipeline.capture import find_capture
-    from pipeline.evaluation.capture import REFERENCE_FILE, read_reference
-    from pipeline.evaluation.multiview import HEAD, joints_of_sightings, joints_of_track, measure
-    from pipeline.multiview.run import people_of, run_capture
-    from pipeline.results import Run
+    from pipeline.evaluation.camera_counts import evaluate_views, parse_counts
+    from pipeline.evaluation.multiview import HEAD
 
-    capture, reference = find_capture(folder, calibration), read_reference(folder / REFERENCE_FILE)
-    done = run_capture(capture, output, settings, names=cameras.split(",") if cameras else None, on_view=report_result)
-    run = Run(done.folder)
-    seen = {person.id: joints_of_sightings(seen) for person, seen in people_of(done.views, float(done.rate))}
-    fitted = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
-    rows = [(name, *measure(people, reference).row()) for name, people in (("triangulation", seen), ("people", fitted))]
-    print_table([("", *HEAD), *rows], title=f"{len(done.views)} cameras")
-    raise typer.Exit(PARTLY if done.problem else 0)
+    study = evaluate_views(
+        folder,
+        output,
+        settings,
+        names=cameras.split(",") if cameras else None,
+        calibration=calibration,
+        counts=parse_counts(counts) if counts else (),
+        on_view=report_result,
+    )
+    for title, errors in study.tables:
+        print_table([("", *HEAD), *((name, *each.row()) for name, each in errors.items())], title=title)
+    if study.problem:
+        note(f"warning: {study.problem}")
+    raise typer.Exit(PARTLY if study.problem else 0)
 
 
 def evaluate_multiview_motions(

@@ -1,11 +1,12 @@
 """Runs on the cameras of a calibrated capture against its 3D reference.
 
-A capture (`pipeline.capture`) is a folder with a calibration and one video per camera, named after it. Its reference,
-`reference_3d_coco17.npz`, holds `kp3d_smooth` (or `kp3d_raw`) (people, frames, 17, 3) in world metres, COCO order, NaN
-where unknown; its frame t is frame t of every video.
+A capture (`pipeline.capture`) is a folder with a calibration and one video per camera, named after it. Its reference is
+the annotations of a Panoptic sequence, or `reference_3d_coco17.npz`, which holds `kp3d_smooth` (or `kp3d_raw`)
+(people, frames, 17, 3) in world metres, COCO order, NaN where unknown; its frame t is frame t of every video.
 """
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ import numpy as np
 from configs.checks import check_shape
 from configs.errors import InputError
 from configs.npz_files import read_npz
-from pipeline.capture import Camera
+from pipeline.capture import Camera, Capture
+from pipeline.capture.panoptic import coco17_reference, find_annotations, frame_numbers
 from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.projection import joint_boxes, project_rows
+from pipeline.flow.outputs import RunFolder
+from pipeline.flow.record import read_record
+from pipeline.flow.store import ObservationStore
 from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack
 
@@ -47,6 +52,35 @@ def read_reference(path: Path) -> np.ndarray:
             f"{path}: the reference holds nothing to compare: no frame has all joints from shoulders to ankles"
         )
     return joints
+
+
+def find_reference(folder: Path) -> tuple[np.ndarray, str]:
+    """Return a capture's reference joints (P, T, 17, 3), of its own file or of Panoptic's, and what was left out.
+
+    Raises:
+        InputError: there is neither, or it is damaged.
+    """
+    annotations = find_annotations(folder)
+    if annotations is None or (folder / REFERENCE_FILE).exists():
+        return read_reference(folder / REFERENCE_FILE), ""
+    joints = coco17_reference(annotations.read())
+    if not known_frames(joints).any():
+        raise InputError(f"{annotations.folder}: holds nothing to compare: no frame has all joints from shoulders on")
+    return joints, annotations.problem
+
+
+def frames_read(capture: Capture, place: Path, camera: str) -> np.ndarray:
+    """Return the frames (F,) of a view that were read, as the reference counts them.
+
+    Args:
+        place: where the runs of the views lie, each in a folder of its camera's name.
+    """
+    state = ObservationStore(RunFolder(place / camera).observations).read_state()
+    if state is None:
+        return np.zeros(0, np.int64)
+    first = round(state[0].first_time_s * float(Fraction(read_record(place / camera).video.rate)))
+    numbers, count = frame_numbers(capture, camera), state[0].next_frame or 0
+    return np.arange(first, count) if numbers is None else numbers[first:count]
 
 
 def known_frames(joints_m: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,10 @@ from pipeline.capture.capture import check_video
 from pipeline.capture.panoptic import Annotations, find_sequence, frame_numbers, needed_annotations
 from pipeline.capture.spans import FrameSpan
 from pipeline.evaluation import voxelpose
+from pipeline.evaluation.capture import frames_read
 from pipeline.evaluation.projection import project_rows
 from pipeline.evaluation.table3 import JOINT_SET, READINGS, Errors, ImagePeople, annotated_joints, join_errors
 from pipeline.flow.inputs import ClipInput
-from pipeline.flow.outputs import RunFolder
-from pipeline.flow.record import read_record
-from pipeline.flow.store import ObservationStore
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.multiview.run import VIEWS, run_capture, view_settings
@@ -131,7 +128,7 @@ def evaluate_together(
         raise InputError(f"{folder}: fewer than two cameras of {', '.join(names)} have a video; give --cameras")
     done = run_capture(capture, output, settings, names=there, span=span, on_view=on_done)
     run = Run(done.folder)
-    read = np.concatenate([_frames_read(capture, done.folder / VIEWS, view.camera.name) for view in done.views])
+    read = np.concatenate([frames_read(capture, done.folder / VIEWS, view.camera.name) for view in done.views])
     frames = _chosen(annotations.frames[::every], read, span)
     people = annotations.read(frames)
     true, known, rows = voxelpose.protocol_people(people)
@@ -171,7 +168,7 @@ def _images_of(
     if result.is_failed:
         raise InputError(result.problem)
     run = result.open()
-    read = _frames_read(capture, place, name)
+    read = frames_read(capture, place, name)
     read = read[~np.isin(read, GREEN.get((sequence, name), ()))]
     frames = spread(_chosen(annotations.frames, read, span), images)
     people = annotations.read(frames)
@@ -197,16 +194,6 @@ def _chosen(annotated: np.ndarray, read: np.ndarray, span: FrameSpan | None) -> 
     """Return the annotated frames that were read and lie in the span."""
     frames = annotated[np.isin(annotated, read)]
     return frames if span is None else frames[span.holds(frames)]
-
-
-def _frames_read(capture: Capture, place: Path, camera: str) -> np.ndarray:
-    """Return the frames of a view's video from where to where it was read."""
-    state = ObservationStore(RunFolder(place / camera).observations).read_state()
-    if state is None:
-        return np.zeros(0, np.int64)
-    first = round(state[0].first_time_s * float(Fraction(read_record(place / camera).video.rate)))
-    numbers, count = frame_numbers(capture, camera), state[0].next_frame or 0
-    return np.arange(first, count) if numbers is None else numbers[first:count]
 
 
 def _bodies_by_frame(

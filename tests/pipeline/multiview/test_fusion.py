@@ -6,7 +6,7 @@ from filmed_people import Walkers, cameras_round
 
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel, load_body
-from pipeline.evaluation.multiview import WorldJoints, joints_of_sightings, measure
+from pipeline.evaluation.multiview import joints_of_sightings, measure
 from pipeline.motion.posing import joint_positions
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.multiview.association import associate
@@ -96,23 +96,6 @@ def test_pinhole_keypoints_lie_where_a_camera_without_distortion_sees_them(body:
     wanted = view.camera.focal_px * seen[:, :2] / seen[:, 2:] + view.camera.matrix[:2, 2]
     assert np.abs(found[0, :, :2] - wanted).max() < 12 and not found[1].any()
     assert np.abs(view.rows.keypoints[3, :, :2] - wanted).max() > 1
-
-
-def test_errors_by_hand() -> None:
-    reference = np.random.default_rng(0).normal(size=(2, 3, 17, 3))
-    reference[1] += (3.0, 0, 0)
-    reference[1, 2, 9] = np.nan  # does not count
-    frames = np.arange(3)
-    shifted = WorldJoints(frames, reference[0] + (0.03, 0.0, 0.04))
-    swapped = WorldJoints(frames[:2], reference[1, :2])
-    errors = measure({7: shifted, 8: swapped}, reference)
-    assert (errors.wanted, errors.found, errors.switches) == (5, 5, 0)
-    np.testing.assert_allclose([errors.mpjpe_mm, errors.root_mm, errors.pa_mm], [30.0, 0.0, 0.0], atol=1e-6)
-    turned = WorldJoints(frames, np.stack([reference[0, 0], reference[0, 1], reference[1, 2] + 9.0]))
-    late = WorldJoints(frames[2:], reference[0, 2:])
-    errors = measure({1: turned, 2: late}, reference)
-    assert (errors.found, errors.switches) == (3, 1)
-    assert measure({}, reference).row() == ("0.0%", "-", "-", "-", "0")
 
 
 def test_triangulated_joints_are_measured_where_all_are_known(body: BodyModel) -> None:

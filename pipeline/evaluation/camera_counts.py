@@ -1,0 +1,150 @@
+"""A capture against its 3D reference: all cameras together, and subsets of them, associated and fitted anew."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from pathlib import Path
+
+import numpy as np
+
+from configs.errors import SettingsError
+from configs.schema import RunSettings
+from pipeline.capture import Camera, find_capture
+from pipeline.device import choose_device
+from pipeline.evaluation.capture import find_reference, frames_read
+from pipeline.evaluation.multiview import (
+    WorldErrors,
+    WorldJoints,
+    errors_at,
+    joints_of_sightings,
+    joints_of_track,
+    match,
+    mean_errors,
+    measure,
+)
+from pipeline.evaluation.single_views import alone, in_consensus
+from pipeline.models import Models
+from pipeline.motion.posing import Body
+from pipeline.multiview.association import Person
+from pipeline.multiview.fusion import Sightings
+from pipeline.multiview.run import VIEWS, fitted, lasting, people_of, run_capture
+from pipeline.multiview.views import View
+from pipeline.results import Run
+from pipeline.run import ClipResult
+
+SUBSETS_MAX = 6  # of as many cameras that are all measured; where there are more, subsets spread round the rig
+
+
+@dataclass(frozen=True, slots=True)
+class ViewStudy:
+    """Errors of a capture."""
+
+    tables: list[tuple[str, dict[str, WorldErrors]]]  # a title, and errors by method
+    problem: str  # what was left out; empty: nothing
+
+
+def parse_counts(text: str) -> list[int]:
+    """Return the numbers in a text such as 1,2,4; `SettingsError` if it is none."""
+    if re.fullmatch(r"[1-9]\d?(,[1-9]\d?)*", text) is None:
+        raise SettingsError(f"--counts {text!r}: give numbers of cameras, such as 1,2,4")
+    return [int(word) for word in text.split(",")]
+
+
+def evaluate_views(
+    folder: Path,
+    output: Path,
+    settings: RunSettings,
+    *,
+    names: Sequence[str] | None = None,
+    calibration: Path | None = None,
+    counts: Sequence[int] = (),
+    on_view: Callable[[ClipResult], None] = lambda result: None,
+) -> ViewStudy:
+    """Run a capture and return its errors, at the frames of the reference that a view read.
+
+    Args:
+        names: cameras to use; None: all with a video.
+        counts: of how many cameras subsets are measured, too.
+
+    Raises:
+        InputError: the folder is no capture, has no reference, or fewer than two views can be used.
+        SettingsError: there are fewer views than `counts` ask for.
+    """
+    capture, (reference, left_out) = find_capture(folder, calibration), find_reference(folder)
+    done = run_capture(capture, output, settings, names=names, on_view=on_view)
+    views, run = done.views, Run(done.folder)
+    if any(count > len(views) for count in counts):
+        raise SettingsError(f"--counts {max(counts)}: only {len(views)} views can be used; give at most that number")
+    read = [frames_read(capture, done.folder / VIEWS, view.camera.name) for view in views]
+    reference[:, ~np.isin(np.arange(reference.shape[1]), np.concatenate(read))] = np.nan
+    ours = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
+    tables = [(_cameras(len(views)), errors_by_method(done.find_people(), ours, views, run.body, reference))]
+    models = Models(settings, choose_device(settings.runtime.device))
+    for count in counts:
+        subsets, errors = errors_of_count(views, count, float(done.rate), settings, models, reference)
+        tables.append((f"{_cameras(count)}, mean of {subsets} subsets", errors))
+    problems = [problem for problem in (done.problem, left_out) if problem]
+    return ViewStudy(tables, "; ".join(problems))
+
+
+def _cameras(count: int) -> str:
+    return "1 camera" if count == 1 else f"{count} cameras"
+
+
+def errors_by_method(
+    people: Sequence[tuple[Person, Sightings]],
+    ours: Mapping[int, WorldJoints],
+    views: Sequence[View],
+    body: Body,
+    reference_m: np.ndarray,
+) -> dict[str, WorldErrors]:
+    """Return the errors of views alone, in consensus and triangulated, and of ours.
+
+    Ours tells who of the reference somebody is for views alone and in consensus, whose bodies may stand anywhere.
+    """
+    matches = match(ours, reference_m)
+
+    def mean_of(estimates: list[dict[int, WorldJoints]]) -> WorldErrors:
+        return mean_errors([errors_at(matches, one, reference_m) for one in estimates])
+
+    return {
+        "each view alone, mean": mean_of(alone(people, views, body)),
+        "consensus of poses, uncalibrated": mean_of(in_consensus(people, views, body)),
+        "triangulation": measure({person.id: joints_of_sightings(seen) for person, seen in people}, reference_m),
+        "people": measure(ours, reference_m),
+    }
+
+
+def errors_of_count(
+    views: Sequence[View],
+    count: int,
+    rate_hz: float,
+    settings: RunSettings,
+    models: Models,
+    reference_m: np.ndarray,
+) -> tuple[int, dict[str, WorldErrors]]:
+    """Return how many subsets of `count` views were measured, and the mean of their errors by method."""
+    subsets = camera_subsets([view.camera for view in views], count)
+    body = models.body()
+    found = []
+    for subset in subsets:
+        chosen = [views[number] for number in subset]
+        people = people_of(chosen, rate_hz)
+        tracks = fitted(lasting(people, settings), chosen, settings, models)
+        ours = {track.track_id: joints_of_track(track, body) for track in tracks}
+        found.append(errors_by_method(people, ours, chosen, body, reference_m))
+    return len(subsets), {name: mean_errors([one[name] for one in found]) for name in found[0]}
+
+
+def camera_subsets(cameras: Sequence[Camera], count: int) -> list[tuple[int, ...]]:
+    """Return subsets of `count` cameras: all, or those spread evenly round the rig, each turned by one camera."""
+    if comb(len(cameras), count) <= SUBSETS_MAX:
+        return list(combinations(range(len(cameras)), count))
+    centres = np.array([camera.centre_m for camera in cameras])
+    apart = centres - centres.mean(axis=0)
+    order = np.argsort(np.arctan2(apart[:, 1], apart[:, 0]), kind="stable")
+    steps = np.arange(count) * len(cameras) // count
+    turned = [tuple(sorted(order[(steps + turn) % len(cameras)].tolist())) for turn in range(len(cameras))]
+    return sorted(set(turned))[:SUBSETS_MAX]
