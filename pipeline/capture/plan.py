@@ -13,16 +13,24 @@ MARGIN_PX = 70
 LOOK_SHARE = 0.15  # of the drawing that a line of sight is long
 GRID_M = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 INK, PALE, ZERO, SEEN, UNSEEN = (30, 32, 40), (222, 224, 230), (150, 152, 160), (24, 98, 178), (170, 172, 180)
+PERSON = (206, 84, 40)
 
 
-def write_rig_picture(path: Path, cameras: Sequence[Camera], with_video: frozenset[str]) -> None:
+def write_rig_picture(
+    path: Path, cameras: Sequence[Camera], with_video: frozenset[str], bones_m: np.ndarray | None = None
+) -> None:
     """Draw the rig into an image, cameras without a video in grey.
 
     Both views share a scale, which a grid and its label give.
+
+    Args:
+        bones_m: (B, 2, 3) ends of the bones of people, in the world; they are drawn, too.
     """
+    bones = np.zeros((0, 2, 3)) if bones_m is None else bones_m
     centres = np.array([camera.centre_m for camera in cameras])
     looks = np.array([camera.forward for camera in cameras])
-    low, high = centres.min(axis=0), centres.max(axis=0)
+    shown = np.concatenate([centres, bones.reshape(-1, 3)])
+    low, high = shown.min(axis=0), shown.max(axis=0)
     low[2] = min(low[2], 0.0)
     middle, side = 0.5 * (low + high), max(float((high - low).max()), 0.5)
     px_per_m = (PANEL_PX - 2 * MARGIN_PX) / side
@@ -42,6 +50,8 @@ def write_rig_picture(path: Path, cameras: Sequence[Camera], with_video: frozens
                 x, y = left + half + at, half - at
                 grid_line = (x, 0, x, PANEL_PX) if is_vertical else (left, y, left + PANEL_PX, y)
                 draw.line(grid_line, fill=PALE if line else ZERO)
+        for (x, y), end in (zero + (bones - middle)[..., along] * (px_per_m, -px_per_m)).tolist():
+            draw.line((x, y, *end), fill=PERSON, width=3)
         draw.text((left + 12, 10), f"{title}, one square is {grid:g} m", fill=INK, font=font)
         for camera, (x, y), end in zip(cameras, spots.tolist(), ends.tolist(), strict=True):
             colour = SEEN if camera.name in with_video else UNSEEN

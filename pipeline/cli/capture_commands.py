@@ -71,6 +71,7 @@ def process(
     span: "FrameSpan | None" = None,
 ) -> NoReturn:
     """Process a capture, say what came out, and end."""
+    capture.choose(names or [])  # before libraries are loaded that take seconds
     from pipeline.multiview.run import run_capture
 
     done = run_capture(capture, output, settings, names=names, span=span, on_view=report_result)

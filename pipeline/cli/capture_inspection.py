@@ -4,6 +4,8 @@ from pathlib import Path
 
 from configs.errors import InputError
 from pipeline.capture import Camera, find_capture, read_calibration
+from pipeline.capture.panoptic import CALIBRATION_LAYOUT
+from pipeline.capture.panoptic_check import check_annotations
 from pipeline.capture.plan import write_rig_picture
 from pipeline.capture.units import rig_span_m
 from pipeline.cli.tables import print_table, say
@@ -31,15 +33,20 @@ def inspect_capture(folder: Path, calibration: Path | None, sheet: Path | None) 
     span = f"up to {rig_span_m(rig.cameras):.2f} m apart" if len(rig.cameras) > 1 else "one camera alone"
     say(f"{rig.path}: {rig.layout} calibration, {len(rig.cameras)} cameras, {span}")
     head = ("camera", "at x, y, z m", "focal px", "size", "video")
-    print_table([head, *(_row(camera, videos.get(camera.name)) for camera in rig.cameras)])
-    for note in notes:
+    rows = [head, *(_row(camera, videos.get(camera.name)) for camera in rig.cameras)]
+    annotated = check_annotations(folder, rig.cameras) if rig.layout == CALIBRATION_LAYOUT else None
+    if annotated is not None and annotated.shares:
+        shares = ("joints in it", *(f"{annotated.shares[camera.name]:.0%}" for camera in rig.cameras))
+        rows = [(*row, share) for row, share in zip(rows, shares, strict=True)]
+    print_table(rows)
+    for note in (*notes, *(annotated.lines if annotated is not None else ())):
         say(note)
     if problem:
         say(f"problem: {problem}")
     elif len(videos) < len(rig.cameras):
         say(f"{len(videos)} of {len(rig.cameras)} cameras have a video")
     if sheet is not None:
-        write_rig_picture(sheet, rig.cameras, frozenset(videos))
+        write_rig_picture(sheet, rig.cameras, frozenset(videos), annotated.bones_m if annotated is not None else None)
         say(f"{sheet}: the rig from above and from the side")
 
 
