@@ -11,6 +11,7 @@ from configs.errors import SettingsError
 from pipeline.cli.capture_commands import add_capture_commands
 from pipeline.cli.evaluate_app import evaluate_app, print_truth
 from pipeline.cli.options import Assignments, Detector, Model, Output, Preset, Verbose, configure_log
+from pipeline.cli.panoptic_commands import add_panoptic_commands
 from pipeline.cli.programs import add_programs
 from pipeline.cli.tables import print_table, report_result, say
 from pipeline.cli.weights_app import weights_app
@@ -170,6 +171,7 @@ def demo(
 
 
 add_capture_commands(app, evaluate_app)
+add_panoptic_commands(app, evaluate_app)
 
 
 @app.command(short_help="Correct who is who in a finished run.")

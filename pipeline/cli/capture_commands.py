@@ -8,7 +8,6 @@ import typer
 from configs.files import check_is_folder
 from pipeline.cli.evaluate_app import PARTLY, Modes, compared_settings
 from pipeline.cli.options import Assignments, Cameras, Detector, Model, Output, Preset, Verbose, configure_log
-from pipeline.cli.panoptic_commands import add_panoptic_commands
 from pipeline.cli.tables import note, print_table, report_result, say
 
 if TYPE_CHECKING:
@@ -18,13 +17,12 @@ if TYPE_CHECKING:
 
 
 def add_capture_commands(app: typer.Typer, evaluate_app: typer.Typer) -> None:
-    """Add `multiview` and `panoptic`, and what measures them to `evaluate`."""
+    """Add `multiview`, and what measures it to `evaluate`."""
     app.command(short_help="Turn several calibrated views into one motion per person.")(multiview)
     evaluate_app.command("multiview", short_help="Errors of several views together.")(evaluate_multiview)
     evaluate_app.command("multiview-motions", short_help="The same on people with simulated keypoints.")(
         evaluate_multiview_motions
     )
-    add_panoptic_commands(app, evaluate_app)
 
 
 def multiview(

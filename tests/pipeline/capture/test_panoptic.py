@@ -1,7 +1,6 @@
 """Annotations of Panoptic sequences: layouts, units, what is missing, damaged or named wrongly."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from pipeline.capture.panoptic import (
     read_bodies,
 )
 
-REAL = Path(os.environ.get("DPMESH_TEST_DATA", "../shared")) / "data/multiview/cmu_panoptic_format/160906_band1"
 NOSE, HEAD, CENTRE = JOINTS.index("nose"), JOINTS.index("head_top"), JOINTS.index("body_centre")
 
 
@@ -136,16 +134,18 @@ def test_a_folder_with_vga_videos_alone_is_refused_with_the_reason(tmp_path: Pat
         find_sequence(tmp_path)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="needs data/multiview/cmu_panoptic_format")
-def test_people_of_a_real_sequence_lie_within_the_pictures_and_their_joints_are_what_we_take_them_for() -> None:
-    found = needed_annotations(REAL)
+def test_people_of_a_real_sequence_lie_within_the_pictures_and_their_joints_are_what_we_take_them_for(
+    test_data: Path,
+) -> None:
+    folder = test_data / "data/multiview/cmu_panoptic_format/160906_band1"
+    found = needed_annotations(folder)
     assert found.summary == "hdPose3d_stage1_coco19: 2 annotated frames (joints19), 168 to 169, 0 gaps"
     people = found.read()
     assert people.person_id.tolist() == [0, 1, 2, 0, 1, 2]
     points = people.joints_m[people.is_valid]
     assert -0.05 < points[:, 2].min() < 0.3 and 0.9 < points[:, 2].max() < 1.5, "they sit, z up, metres"
     shares = {}
-    for camera in read_calibration(REAL).cameras:
+    for camera in read_calibration(folder).cameras:
         pixels = camera.project(points)
         shares[camera.name] = ((pixels >= 0) & (pixels <= np.array(camera.size_px) - 1)).all(axis=1).mean()
     assert len(shares) == 31 and min(shares.values()) > 0.65 and np.mean(list(shares.values())) > 0.85
