@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
+from filmed_people import SIZE, Walkers, cameras_round
+from panoptic_files import write_sequence_calibration
+from PIL import Image
 
 from configs.errors import InputError, SettingsError
 from configs.read import read_settings
 from configs.schema import RunSettings
 from dpmesh.body import load_body
 from pipeline.capture import find_capture
+from pipeline.capture.spans import FrameSpan
 from pipeline.cli.inspection import inspect_path
 from pipeline.evaluation.multiview import joints_of_track, measure
 from pipeline.flow.atomic import write_json
@@ -133,6 +136,38 @@ def test_what_is_there_is_not_made_again_and_a_change_of_calibration_is(capture:
     run_capture(find_capture(capture), tmp_path / "out", settings)
     assert read_record(done.folder).nodes["motion"]["ran"] and path.read_bytes() != before[0]
     assert (done.folder / VIEWS / "cam0" / "observations").is_dir()
+
+
+def test_images_of_a_part_of_a_sequence_give_motion_at_their_numbers(
+    tmp_path: Path, walkers: Walkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cameras, asked = tmp_path / "160906_x", cameras_round(2), []
+    write_sequence_calibration(folder, cameras)
+    for node in range(2):
+        images = folder / f"hdImgs/00_{node:02d}"
+        images.mkdir(parents=True)
+        for number in range(168, 168 + FRAMES):
+            Image.new("L", SIZE).save(images / f"{images.name}_{number:08d}.jpg")
+
+    def play(clips: list[ClipInput], output: Path, settings: RunSettings, **_: object) -> list:
+        (clip,) = clips
+        asked.append(settings.decode)
+        rows = walkers.seen_by(cameras[int(clip.name[3:])], [[who + 1] * FRAMES for who in range(2)])
+        image = np.zeros((2, 2, 3), np.uint8)
+        frames = tuple(Frame(index, index / 30.0, image) for index in range(FRAMES))
+        ObservationStore(RunFolder(output / clip.name).observations).commit(
+            Journal("made"), Chunk(0, frames, observations=rows)
+        )
+        return [ClipResult(clip.name, output / clip.name, 2, FRAMES, 1.0, "")]
+
+    monkeypatch.setattr(module, "run_found", play)
+    settings = read_settings(None, {"refine.mode": "off", "decode.folder_rate_hz": "30000/1001"}, SETTINGS)
+    done = run_capture(find_capture(folder), tmp_path / "out", settings, span=FrameSpan(170, 200))
+    assert done.person_count == 2 and done.rate == Fraction(30000, 1001)
+    rate = 30000 / 1001
+    assert [(decode.start_s, decode.end_s) for decode in asked] == [(pytest.approx(1.5 / rate), None)] * 2
+    for track in Run(done.folder).tracks():
+        assert track.frame_index.tolist() == list(range(168, 168 + FRAMES)), "what was played, by its numbers"
 
 
 def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
