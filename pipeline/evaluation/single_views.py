@@ -30,8 +30,8 @@ def in_consensus(
 ) -> list[dict[int, WorldJoints]]:
     """Return the same with the pose of each body pulled all the way to the mean of the views' poses.
 
-    This is what ScoreHMR's guidance by several uncalibrated views pulls towards (arXiv 2403.09623, section 4.3): all
-    rotations but the root's are shared; shape, root and place stay each view's own.
+    That mean is what ScoreHMR's guidance by several uncalibrated views pulls towards (arXiv 2403.09623): of all
+    rotations but the root's. Its evaluation also averages shapes; here, shape, root and place stay each view's own.
     """
     return _estimates(people, views, body, has_shared_pose=True)
 

@@ -83,3 +83,7 @@ def test_the_rig_is_drawn(tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(tmp_path / "rig.png"))
     assert pixels.shape == (720, 1440, 3)
     assert (pixels == (24, 98, 178)).all(axis=-1).any() and (pixels == (170, 172, 180)).all(axis=-1).any()
+    bones = np.array([[[0.4, 0.0, 0.0], [0.4, 0.0, 1.7]]])
+    write_rig_picture(tmp_path / "people.png", cameras, frozenset(), bones)
+    drawn = (np.asarray(Image.open(tmp_path / "people.png")) == (206, 84, 40)).all(axis=-1)
+    assert drawn[:, 720:].sum() > 20 * drawn[:, :720].sum() > 0, "upright: a point from above, a line from the side"
