@@ -1,6 +1,6 @@
 """Runs on sequences of CMU Panoptic against their annotations: cameras each alone, or several together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,9 +136,8 @@ def evaluate_together(
     problems = [f"no video of {', '.join(lacking)}"] if lacking else []
     problems += [problem for problem in (done.problem, annotations.problem) if problem]
     measured = []
-    for frame in frames:
-        here = people.frame_index[rows] == frame
-        joints, scores = found[int(frame)]
+    for frame, here in _rows_of(people.frame_index[rows], frames):
+        joints, scores = found[frame]
         measured.append(voxelpose.FramePeople(true[here], known[here], joints, scores))
     return SequenceFrames(folder.resolve().name, len(done.views), measured, "; ".join(problems))
 
@@ -176,9 +175,8 @@ def _images_of(
     pixels, joints = camera.project(joints), camera.to_camera(joints)
     found = _bodies_by_frame(run, frames, numbers)
     measured = []
-    for frame in frames:
-        here = people.frame_index == frame
-        body, body_px = found[int(frame)]
+    for frame, here in _rows_of(people.frame_index, frames):
+        body, body_px = found[frame]
         measured.append(ImagePeople(joints[here], known[here], pixels[here], body, body_px, (info.width, info.height)))
     return measured
 
@@ -230,5 +228,13 @@ def _by_frame(
     frames: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]], none: tuple[np.ndarray, np.ndarray]
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     index = np.concatenate([np.zeros(0, np.int64), *(part[0] for part in parts)])
-    first, second = (np.concatenate([none[k], *(part[k + 1] for part in parts)]) for k in range(2))
-    return {int(frame): (first[index == frame], second[index == frame]) for frame in frames}
+    order = np.argsort(index, kind="stable")
+    first, second = (np.concatenate([none[k], *(part[k + 1] for part in parts)])[order] for k in range(2))
+    return {frame: (first[rows], second[rows]) for frame, rows in _rows_of(index[order], frames)}
+
+
+def _rows_of(index: np.ndarray, frames: np.ndarray) -> Iterator[tuple[int, slice]]:
+    """Yield each frame with its rows in a rising index."""
+    starts, ends = np.searchsorted(index, frames).tolist(), np.searchsorted(index, frames, "right").tolist()
+    for frame, start, end in zip(frames.tolist(), starts, ends, strict=True):
+        yield frame, slice(start, end)
