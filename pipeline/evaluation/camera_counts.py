@@ -29,7 +29,8 @@ from pipeline.models import Models
 from pipeline.motion.posing import Body
 from pipeline.multiview.association import Person
 from pipeline.multiview.fusion import Sightings
-from pipeline.multiview.run import VIEWS, fitted, lasting, people_of, run_capture
+from pipeline.multiview.people import fitted, people_of
+from pipeline.multiview.run import VIEWS, capture_settings, run_capture
 from pipeline.multiview.views import View
 from pipeline.results import Run
 from pipeline.run import ClipResult
@@ -81,6 +82,7 @@ def evaluate_views(
     reference[:, ~np.isin(np.arange(reference.shape[1]), np.concatenate(read))] = np.nan
     ours = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
     tables = [(_cameras(len(views)), errors_by_method(done.find_people(), ours, views, run.body, reference))]
+    settings = capture_settings(settings)
     models = Models(settings, choose_device(settings.runtime.device))
     for count in counts:
         subsets, errors = errors_of_count(views, count, float(done.rate), settings, models, reference)
@@ -132,7 +134,8 @@ def errors_of_count(
     for subset in subsets:
         chosen = [views[number] for number in subset]
         people = people_of(chosen, rate_hz)
-        tracks = fitted(lasting(people, settings), chosen, settings, models)
+        lasting = [each for each in people if len(each[1].frame_index) >= settings.link.frames_min]
+        tracks = fitted(lasting, chosen, settings, models)
         ours = {track.track_id: joints_of_track(track, body) for track in tracks}
         found.append(errors_by_method(people, ours, chosen, body, reference_m))
     return len(subsets), {name: mean_errors([one[name] for one in found]) for name in found[0]}

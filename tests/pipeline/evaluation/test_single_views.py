@@ -7,7 +7,7 @@ from filmed_people import Walkers, cameras_round
 from dpmesh.body import BodyModel, load_body
 from pipeline.evaluation.multiview import errors_at, match, mean_errors
 from pipeline.evaluation.single_views import alone, in_consensus
-from pipeline.multiview.run import people_of
+from pipeline.multiview.people import people_of
 from pipeline.multiview.views import View, view_of
 
 FRAMES = 10

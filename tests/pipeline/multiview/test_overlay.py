@@ -15,7 +15,7 @@ from pipeline.flow.outputs import RunFolder
 from pipeline.media import RandomFrames, VideoWriter, probe, read_frames
 from pipeline.motion.library import write_track
 from pipeline.multiview.overlay import draw_views, read_together
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.views import Footage, View, view_of
 from pipeline.overlay.palette import identity_colours
 from pipeline.types import MotionTrack
 
@@ -74,10 +74,13 @@ def draw(
         motion = walkers.pose[who], walkers.betas[who], walkers.trans[who]
         sure = np.ones((FRAMES, 24), np.float32)
         write_track(path, MotionTrack(number, np.arange(FRAMES), np.arange(FRAMES) / 30, *motion, sure, seen, seen))
-    infos = [probe(film(folder / f"{c.name}.mp4", n)) for c, n in zip(cameras, frames, strict=True)]
     settings = read_settings(None, {}, ["overlay.opacity=1", *words])
+    infos = [probe(film(folder / f"{c.name}.mp4", n)) for c, n in zip(cameras, frames, strict=True)]
+    footage = [Footage(info, settings.decode) for info in infos]
     claimed: list[Path] = []
-    made = draw_views(files, views_of(walkers, cameras), infos, RATE, settings, walkers.body, Silent(), claimed.extend)
+    made = draw_views(
+        files, views_of(walkers, cameras), footage, RATE, settings, walkers.body, Silent(), claimed.extend
+    )
     assert set(made) <= set(claimed)
     return files, list(made)
 
@@ -141,6 +144,15 @@ def test_what_a_camera_detected_is_drawn_if_asked(tmp_path: Path, walkers: Walke
 
 def test_frames_of_one_number_come_together(tmp_path: Path) -> None:
     infos = [probe(film(tmp_path / f"{k}.mp4", frames)) for k, frames in enumerate((3, 5))]
-    shots = list(read_together(infos, read_settings(None, {"decode.start_s": 0.03}, [])))
+    settings = read_settings(None, {"decode.start_s": 0.03}, [])
+    shots = list(read_together([Footage(info, settings.decode) for info in infos], settings.overlay))
     assert [(shot.index, sorted(shot.frames)) for shot in shots] == [(1, [0, 1]), (2, [0, 1]), (3, [1]), (4, [1])]
     assert all(frame.index == shot.index for shot in shots for frame in shot.frames.values())
+
+
+def test_images_of_a_part_of_a_sequence_come_by_their_own_numbers(tmp_path: Path) -> None:
+    infos = [probe(film(tmp_path / f"{k}.mp4", 3)) for k in range(2)]
+    settings = read_settings(None, {}, [])
+    late = Footage(infos[1], settings.decode, np.array([1, 2, 4]))
+    shots = list(read_together([Footage(infos[0], settings.decode), late], settings.overlay))
+    assert [(shot.index, sorted(shot.frames)) for shot in shots] == [(0, [0]), (1, [0, 1]), (2, [0, 1]), (4, [1])]
