@@ -11,6 +11,7 @@ from torch import Tensor
 
 from configs.checks import Shaped
 from dpmesh.training.engine.rng import Rng
+from dpmesh.training.render.lens import distort
 
 VIDEO_SIZES = ((1920, 1080), (1280, 720), (640, 480), (854, 480), (1080, 1920), (720, 1280), (1000, 1000), (640, 360))
 _NEAREST_M = 0.9
@@ -26,6 +27,7 @@ class Views(Shaped):
     focal_px: Annotated[Tensor, "N"]
     principal_px: Annotated[Tensor, "N", 2]
     camera_from_world: Annotated[Tensor, "N", 3, 3]
+    distortion: Annotated[Tensor | None, "N", 5] = None  # as in `lens`; None for lenses without any
 
     @property
     def up(self) -> Tensor:
@@ -38,11 +40,12 @@ class Views(Shaped):
 
     def project(self, points: Tensor) -> Tensor:
         """Return pixels (N, ..., 2) of points (N, ..., 3) in camera axes; NaN for what lies behind the camera."""
-        return _project(points, self.focal_px, self.principal_px)
+        return _project(points, self.focal_px, self.principal_px, self.distortion)
 
     def project_rows(self, points: Tensor, image_index: Tensor) -> Tensor:
         """Return pixels (R, ..., 2) of points (R, ..., 3), row r seen by camera `image_index[r]`."""
-        return _project(points, self.focal_px[image_index], self.principal_px[image_index])
+        lens = None if self.distortion is None else self.distortion[image_index]
+        return _project(points, self.focal_px[image_index], self.principal_px[image_index], lens)
 
     def contains(self, pixels: Tensor) -> Tensor:
         """Return which pixels (N, ..., 2) lie inside their image (N, ...) bool; NaN does not."""
@@ -50,10 +53,13 @@ class Views(Shaped):
         return ((pixels >= 0) & (pixels < size)).all(-1)
 
 
-def _project(points: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
+def _project(points: Tensor, focal_px: Tensor, principal_px: Tensor, lens: Tensor | None) -> Tensor:
     inner = [1] * (points.ndim - 2)
     depth = torch.where(points[..., 2:] > 0.05, points[..., 2:], torch.nan)
-    return points[..., :2] / depth * focal_px.view(-1, *inner, 1) + principal_px.view(-1, *inner, 2)
+    slopes = points[..., :2] / depth
+    if lens is not None:
+        slopes = distort(slopes, lens)
+    return slopes * focal_px.view(-1, *inner, 1) + principal_px.view(-1, *inner, 2)
 
 
 def tilted_cameras(pitch_rad: Tensor, roll_rad: Tensor) -> Tensor:

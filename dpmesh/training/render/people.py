@@ -53,8 +53,8 @@ class PeopleRenderer:
         normals = vertex_normals(cast.vertices, faces)
         cloth = torch.addcmul(cast.vertices, normals, cast.outfits.thickness[..., None])
         scale = SUPERSAMPLE
-        focal, principal = cast.views.focal_px[cast.image_index], cast.views.principal_px[cast.image_index]
-        screen = project(cloth, focal * scale, principal * scale)
+        views = cast.views.take(cast.image_index)
+        screen = project(cloth, views.focal_px * scale, views.principal_px * scale, views.distortion)
         rows, candidates = _CPU_PASS if self.device.type == "cpu" else _GPU_PASS
         fragments = find_fragments(
             screen, faces, width * scale, height * scale, rows_at_once=rows, candidates_at_once=candidates

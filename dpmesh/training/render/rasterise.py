@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dpmesh.training.render.lens import distort
+
 NEAR_M = 0.05
 _INDEX_BITS = 32
 
@@ -87,16 +89,20 @@ class Surface:
         return out.view(self.layers, high, wide, -1)
 
 
-def project(points: Tensor, focal_px: Tensor, principal_px: Tensor) -> Tensor:
+def project(points: Tensor, focal_px: Tensor, principal_px: Tensor, distortion: Tensor | None = None) -> Tensor:
     """Return pixel x, y and inverse depth (R, V, 3) of points (R, V, 3) in camera axes, metres.
 
     Args:
         points: (R, V, 3), x right, y down, z forward.
         focal_px: (R,) focal length.
         principal_px: (R, 2) principal point; pixel centres lie at half-integers.
+        distortion: (R, 5) as in `lens`; edges stay straight, as faces are small.
     """
     inverse = 1.0 / points[..., 2:].clamp_min(NEAR_M / 2)
-    xy = points[..., :2] * inverse * focal_px[:, None, None] + principal_px[:, None]
+    xy = points[..., :2] * inverse
+    if distortion is not None:
+        xy = distort(xy, distortion)
+    xy = xy * focal_px[:, None, None] + principal_px[:, None]
     return torch.cat([xy, inverse], dim=-1)
 
 
