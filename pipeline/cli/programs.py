@@ -37,6 +37,9 @@ DATA = (
     Program("crops", "dpmesh.training.commands.make_crops", "Render crops of people."),
     Program("motion", "dpmesh.training.commands.make_motion", "Simulate moving people and their keypoints."),
     Program("sequences", "dpmesh.training.commands.make_sequences", "Render held-out clips with ground truth."),
+    Program(
+        "capture", "dpmesh.training.commands.make_capture", "Render a capture of several cameras, with its truth."
+    ),
     Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "Render the bundled clip and its ground truth."),
     Program(
         "keypoint-errors", "dpmesh.training.commands.measure_detector", "Measure the errors of a detector's keypoints."

@@ -21,7 +21,8 @@ from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.mocap.bank import PoseBank
-from dpmesh.training.mocap.demo_motion import Motion, Role, keep_on_floor, lay_out
+from dpmesh.training.mocap.demo_motion import Role, lay_out
+from dpmesh.training.people.grounding import rest_pelvis, stand_on_floor
 from dpmesh.training.people.population import renderer_of
 from dpmesh.training.render.backgrounds import read_background
 from dpmesh.training.render.clothing import dress
@@ -68,27 +69,13 @@ def stage_actors(
     actors = []
     for motion in motions:
         betas = rng.normal(0, 0.9, 10).clip(-2, 2).astype(np.float32)
-        rest = body.rest_joints(torch.from_numpy(betas[None]))[0, 0].numpy()
-        grounded = keep_on_floor(motion, _lowest(body, motion, betas, rest), float(RATE))
+        grounded = stand_on_floor(body, motion, betas, float(RATE))
         pose = grounded.pose.copy()
         root = Rotation.from_matrix(from_world) * Rotation.from_rotvec(pose[:, 0])
         pose[:, 0] = root.as_rotvec()
         pelvis = (grounded.pelvis - camera_at) @ from_world.T
-        actors.append(Actor(pose, (pelvis - rest).astype(np.float32), betas))
+        actors.append(Actor(pose, (pelvis - rest_pelvis(body, betas)).astype(np.float32), betas))
     return actors
-
-
-@torch.no_grad()
-def _lowest(body: BodyModel, motion: Motion, betas: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Return the height of the lowest vertex in each frame (T,)."""
-    heights = []
-    for first in range(0, len(motion.pose), 25):
-        part = slice(first, first + 25)
-        pose = torch.from_numpy(motion.pose[part])
-        trans = torch.from_numpy((motion.pelvis[part] - rest).astype(np.float32))
-        shape = torch.from_numpy(betas).expand(len(pose), 10)
-        heights.append(body.vertices(pose, shape, trans)[..., 1].amin(1).numpy())
-    return np.concatenate(heights)
 
 
 def write_video(path: Path, images: Iterable[np.ndarray], rate: Fraction, crf: int) -> None:
@@ -97,8 +84,10 @@ def write_video(path: Path, images: Iterable[np.ndarray], rate: Fraction, crf: i
     def encode(draft: Path) -> None:
         with av.open(str(draft), "w", format="mp4", options={"movflags": "faststart"}) as file:
             stream = file.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "slow"})
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            stream.pix_fmt = "yuv420p"
             for image in images:
+                if not stream.codec_context.is_open:
+                    stream.height, stream.width = image.shape[:2]
                 file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             file.mux(stream.encode())
 

@@ -1,0 +1,1 @@
+"""Rendered captures: people in a room full of calibrated cameras, in the layout of CMU Panoptic."""
