@@ -53,7 +53,7 @@ def film(
     view, people = camera.view(), len(actors)
     back = torch.from_numpy(background).float()
     turn, centre = view.camera_from_world[0], torch.from_numpy(camera.centre_m).float()
-    floor = turn @ (torch.tensor([0.0, 0.0, 0.0]) - centre)
+    floor = -turn @ centre  # a point of it
     for first in range(0, len(time_s), _FRAMES_AT_ONCE):
         moments = time_s[first : first + _FRAMES_AT_ONCE]
         count = len(moments)
@@ -77,24 +77,19 @@ def film(
 
 def vertices_at(body: BodyModel, actors: list[Actor], time_s: np.ndarray) -> Tensor:
     """Return the people in the room (T, N, V, 3), metres, at moments (T,)."""
-    found = []
-    for actor in actors:
-        motion = actor.at(time_s)
-        trans = torch.from_numpy(motion.pelvis - rest_pelvis(body, actor.betas))
-        betas = torch.from_numpy(actor.betas).expand(len(time_s), 10)
-        found.append(body.vertices(torch.from_numpy(motion.pose), betas, trans))
-    return torch.stack(found, dim=1)
+    return torch.stack([body.vertices(*_posed(body, actor, time_s)) for actor in actors], dim=1)
 
 
 def joints_at(body: BodyModel, actors: list[Actor], time_s: np.ndarray, joint_set: str) -> np.ndarray:
     """Return joints (N, T, J, 3) of the people in the room, metres, at moments (T,)."""
-    found = []
-    for actor in actors:
-        motion = actor.at(time_s)
-        trans = torch.from_numpy(motion.pelvis - rest_pelvis(body, actor.betas))
-        betas = torch.from_numpy(actor.betas).expand(len(time_s), 10)
-        found.append(body.joints(torch.from_numpy(motion.pose), betas, trans, joint_set=joint_set).numpy())
-    return np.stack(found)
+    found = [body.joints(*_posed(body, actor, time_s), joint_set=joint_set) for actor in actors]
+    return torch.stack(found).numpy()
+
+
+def _posed(body: BodyModel, actor: Actor, time_s: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    motion = actor.at(time_s)
+    trans = torch.from_numpy(motion.pelvis - rest_pelvis(body, actor.betas))
+    return torch.from_numpy(motion.pose), torch.from_numpy(actor.betas).expand(len(time_s), 10), trans
 
 
 def _is_outside(world: Tensor) -> Tensor:
