@@ -35,13 +35,15 @@ def joints15(coco: np.ndarray, head_top: np.ndarray) -> np.ndarray:
 
 
 def _middle(coco: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
-    return coco[..., pair, :].mean(axis=-2, keepdims=True)
+    middle: np.ndarray = coco[..., pair, :].mean(axis=-2, keepdims=True)
+    return middle
 
 
 def is_inside(coco: np.ndarray) -> np.ndarray:
     """Return whether (...) people with joints (..., 17, 3) are in the room."""
     hips = _middle(coco, _CENTRE)[..., 0, :]
-    return np.hypot(hips[..., 0], hips[..., 2]) < INSIDE_M
+    inside: np.ndarray = np.hypot(hips[..., 0], hips[..., 2]) < INSIDE_M
+    return inside
 
 
 def write_poses(folder: Path, name: str, joints: np.ndarray, shown: np.ndarray, rate: Fraction) -> None:

@@ -53,7 +53,8 @@ class DomeCamera(Shaped):
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """Return points (..., 3) of the room in camera axes."""
-        return (points - self.centre_m) @ self.camera_from_room.T
+        seen: np.ndarray = (points - self.centre_m) @ self.camera_from_room.T
+        return seen
 
 
 def dome_cameras(rng: np.random.Generator, size_px: tuple[int, int]) -> list[DomeCamera]:
@@ -137,4 +138,5 @@ def _looking_at(centre: np.ndarray, aim: np.ndarray, roll_rad: float) -> np.ndar
     right = np.cross(forward, [0.0, 1.0, 0.0])
     right /= np.linalg.norm(right)
     level = np.stack([right, np.cross(forward, right), forward])
-    return Rotation.from_rotvec([0.0, 0.0, roll_rad]).as_matrix() @ level
+    rolled: np.ndarray = Rotation.from_rotvec([0.0, 0.0, roll_rad]).as_matrix() @ level
+    return rolled

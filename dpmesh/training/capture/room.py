@@ -46,7 +46,8 @@ def _distance_to_wall(centre: np.ndarray, rays: np.ndarray) -> np.ndarray:
     flat, start = rays[..., [0, 2]], centre[[0, 2]]
     square = np.maximum((flat**2).sum(-1), 1e-12)
     along = flat @ start
-    return (np.sqrt(along**2 + square * (WALL_M**2 - start @ start)) - along) / square
+    way: np.ndarray = (np.sqrt(along**2 + square * (WALL_M**2 - start @ start)) - along) / square
+    return way
 
 
 def _mirrored(place: np.ndarray) -> np.ndarray:
