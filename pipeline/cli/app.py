@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from configs.errors import SettingsError
-from pipeline.cli.capture_commands import add_capture_commands, evaluate_multiview
+from pipeline.cli.capture_commands import add_capture_commands, demo_of_views
 from pipeline.cli.evaluate_app import evaluate_app, print_truth
 from pipeline.cli.options import Assignments, Detector, Model, Output, Preset, Verbose, configure_log
 from pipeline.cli.panoptic_commands import add_panoptic_commands
@@ -157,9 +157,7 @@ def demo(
     """Run on the bundled clip with the bundled models and print the errors against its ground truth."""
     configure_log(verbose)
     if multiview:
-        from pipeline.demo import DEMO_CAPTURE
-
-        evaluate_multiview(DEMO_CAPTURE, output=output, detector="bundled")
+        raise typer.Exit(demo_of_views(output))
     from configs.read import read_settings
     from pipeline.demo import DEMO_CLIP, DEMO_TRUTH
     from pipeline.flow.outputs import RunFolder

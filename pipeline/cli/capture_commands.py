@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from configs.schema import RunSettings
     from pipeline.capture import Capture
     from pipeline.capture.spans import FrameSpan
+    from pipeline.evaluation.camera_counts import ViewStudy
 
 
 def add_capture_commands(app: typer.Typer, evaluate_app: typer.Typer) -> None:
@@ -98,7 +99,6 @@ def evaluate_multiview(
     check_is_folder(folder)  # before libraries are loaded that take seconds
     settings, _ = compared_settings(preset, assignments, detector, model, None)
     from pipeline.evaluation.camera_counts import evaluate_views, parse_counts
-    from pipeline.evaluation.multiview import HEAD
 
     study = evaluate_views(
         folder,
@@ -109,11 +109,34 @@ def evaluate_multiview(
         counts=parse_counts(counts) if counts else (),
         on_view=report_result,
     )
+    raise typer.Exit(_print_study(study))
+
+
+def demo_of_views(output: Path) -> int:
+    """Run the bundled capture, print its errors against the truth and what was written; return the exit code."""
+    from configs.read import read_settings
+    from pipeline.demo import DEMO_CAPTURE
+    from pipeline.evaluation.camera_counts import evaluate_views
+    from pipeline.flow.outputs import RunFolder
+
+    settings = read_settings(None, {"detect.weights": "bundled"}, [])
+    code = _print_study(evaluate_views(DEMO_CAPTURE, output, settings, on_view=report_result))
+    files = RunFolder(output / DEMO_CAPTURE.name)
+    for path in files.tracks():
+        say(f"motion   {path}")
+    say(f"overlay  {files.mosaic}")
+    return code
+
+
+def _print_study(study: "ViewStudy") -> int:
+    """Print the errors of a capture; return the exit code."""
+    from pipeline.evaluation.multiview import HEAD
+
     for title, errors in study.tables:
         print_table([("", *HEAD), *((name, *each.row()) for name, each in errors.items())], title=title)
     if study.problem:
         note(f"warning: {study.problem}")
-    raise typer.Exit(PARTLY if study.problem else 0)
+    return PARTLY if study.problem else 0
 
 
 def evaluate_multiview_motions(
