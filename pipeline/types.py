@@ -131,4 +131,4 @@ class MotionTrack(Shaped):
     @property
     def view_count(self) -> np.ndarray:
         """How many cameras saw the person (T,) int64; 0 where the motion was filled in."""
-        return self.seen_by.sum(axis=1, dtype=np.int64)
+        return np.asarray(self.seen_by.sum(axis=1), np.int64)
