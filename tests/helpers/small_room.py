@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,11 +48,13 @@ def furnish(folder: Path, frames: int = FRAMES) -> None:
     network.save_pretrained(folder / "model")
 
 
-def run_whole(folder: Path) -> Outcome:
+def run_whole(
+    folder: Path, arguments: Sequence[str] = ARGUMENTS, furnish_it: Callable[[Path], None] = furnish
+) -> Outcome:
     """Furnish a folder and run its clip without a stop; what the run makes is in `whole` then."""
-    furnish(folder)
+    furnish_it(folder)
     preload()
-    outcome = run_forked(ARGUMENTS, folder)
+    outcome = run_forked(arguments, folder)
     assert outcome.code == 0, outcome
     shutil.move(folder / "out", folder / "whole")
     return outcome
