@@ -162,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.pose2sim.is_file():
         raise InputError(f"{options.pose2sim}: no such file; give the Python of an environment with Pose2Sim")
-    given = {"detect.weights": options.detector, "refine.mode": options.refine}
+    given = {"detect.weights": options.detector, "refine.mode": options.refine, "overlay.is_written": False}
     settings = capture_settings(read_settings(None, given, []))
     capture = find_capture(options.capture, None)
     reference = read_reference(options.capture / REFERENCE_FILE)
