@@ -33,13 +33,17 @@ def cameras_round(count: int, radius_m: float = 4.0) -> list[Camera]:
 
 
 class Walkers:
-    """People who cross a room on straight paths, arms swinging."""
+    """People who cross a room on straight paths, arms swinging.
 
-    def __init__(self, body: BodyModel, count: int, frames: int, seed: int = 0) -> None:
+    Args:
+        later_frames: how much later everything is that a frame shows: so late did a camera start.
+    """
+
+    def __init__(self, body: BodyModel, count: int, frames: int, seed: int = 0, later_frames: float = 0.0) -> None:
         rng = np.random.default_rng(seed)
         self.body, self.frames = body, frames
         self.betas = rng.normal(0.0, 0.5, (count, 10)).astype(np.float32)
-        time = np.linspace(-1.0, 1.0, frames)
+        time = np.linspace(-1.0, 1.0, frames) + 2.0 * later_frames / (frames - 1)
         self.pose = np.zeros((count, frames, 24, 3), np.float32)
         self.trans = np.zeros((count, frames, 3), np.float32)  # rig axes: x right, y down, z forward
         for who in range(count):
