@@ -124,6 +124,16 @@ class RecoverSettings(Settings):
     )
 
 
+class CaptureSettings(Settings):
+    """Captures of several cameras."""
+
+    sync: Annotated[str, BeforeValidator(read_off)] = Field(
+        "auto",
+        description="offsets of the cameras' clocks: 'auto' finds them from the people, 'off' takes them to be 0, or a"
+        " JSON file of them",
+    )
+
+
 class LinkSettings(Settings):
     """How observations become one track per person."""
 
@@ -269,6 +279,7 @@ class RunSettings(Settings):
     track: TrackSettings = TrackSettings()
     body: BodySettings = BodySettings()
     recover: RecoverSettings = RecoverSettings()
+    capture: CaptureSettings = CaptureSettings()
     link: LinkSettings = LinkSettings()
     refine: RefineSettings = RefineSettings()
     export: ExportSettings = ExportSettings()
