@@ -36,6 +36,7 @@ def multiview(
     detector: Detector = None,
     model: Model = None,
     refine: Annotated[str | None, typer.Option(help="off, smooth, fit or guided (the default)")] = None,
+    sync: Annotated[str | None, typer.Option(help="auto (the default), off, or a JSON file of offsets")] = None,
     start: Annotated[float | None, typer.Option(help="first second to read")] = None,
     end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no overlay videos and no mosaic")] = False,
@@ -49,6 +50,7 @@ def multiview(
         "detect.weights": detector,
         "recover.model": model,
         "refine.mode": refine,
+        "capture.sync": sync,
         "decode.start_s": start,
         "decode.end_s": end,
         "overlay.is_written": False if no_overlay else None,
@@ -74,8 +76,10 @@ def process(
     from pipeline.multiview.run import run_capture
 
     done = run_capture(capture, output, settings, names=names, span=span, on_view=report_result)
-    if done.problem:
-        note(f"warning: {done.problem}")
+    for line in done.timing.lines:
+        note(line)
+    for line in (*done.fit.problems, *filter(None, [done.problem])):
+        note(f"warning: {line}")
     say(f"{done.folder}  {done.person_count} people from {len(done.views)} views  {done.frame_count} frames")
     raise typer.Exit(PARTLY if done.problem else 0)
 

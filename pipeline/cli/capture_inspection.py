@@ -9,7 +9,10 @@ from pipeline.capture.panoptic_check import check_annotations
 from pipeline.capture.plan import write_rig_picture
 from pipeline.capture.units import rig_span_m
 from pipeline.cli.tables import print_table, say
+from pipeline.flow.capture_record import CaptureRecord, FitRecord
 from pipeline.media import probe
+
+PAIRS_SHOWN = 15
 
 
 def inspect_capture(folder: Path, calibration: Path | None, sheet: Path | None) -> None:
@@ -66,3 +69,25 @@ def _video(camera: Camera, video: Path) -> str:
     if camera.size_px not in (None, (info.width, info.height)):
         said += f", {info.width}x{info.height}: not the calibrated size"
     return said
+
+
+def print_rig_fit(capture: CaptureRecord) -> None:
+    """Print what a run found of its cameras: their clocks, and how far lines of sight of a joint miss each other."""
+    rows = [
+        (name, _number(clock.offset_frames, "+.2f"), _number(fit.error_px, ".1f"), _number(fit.turned_deg, ".1f"))
+        for name, clock in capture.clocks.items()
+        for fit in (capture.fits.get(name, FitRecord()),)
+    ]
+    print_table([("camera", "offset, frames", "error px", "turned by degrees"), *rows])
+    pairs = sorted(capture.pairs, key=lambda pair: (pair.error_px is None, -(pair.error_px or 0.0)))
+    shown = [(" and ".join(pair.cameras), _number(pair.error_px, ".1f")) for pair in pairs[:PAIRS_SHOWN]]
+    more = f", the worst {PAIRS_SHOWN} of {len(pairs)}" if len(pairs) > PAIRS_SHOWN else ""
+    print_table([(f"pair{more}", "error px"), *shown])
+    for name, clock in capture.clocks.items():
+        say(f"camera {name}: {clock.said}")
+    for problem in capture.problems:
+        say(f"problem: {problem}")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from configs.errors import InputError
 from pipeline.capture.calibration import has_calibration
-from pipeline.cli.capture_inspection import inspect_capture
+from pipeline.cli.capture_inspection import inspect_capture, print_rig_fit
 from pipeline.cli.tables import print_table, say
 from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import read_record
@@ -60,6 +60,8 @@ def _inspect_run(folder: Path) -> None:
     files = RunFolder(folder)
     if views := files.views():
         print_table([("view", "state", "people", "frames", "problem"), *(_view_row(view) for view in views)])
+    if record.capture.clocks:
+        print_rig_fit(record.capture)
     rows = [_motion_row(path) for path in files.tracks() if path.exists()]
     if rows:
         _print_motions(rows)

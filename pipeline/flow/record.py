@@ -11,6 +11,7 @@ from configs.errors import InputError, RunError
 from configs.json_files import read_json
 from configs.renamed import rename_settings
 from configs.schema import RunSettings
+from pipeline.flow.capture_record import CaptureRecord
 from pipeline.flow.identity import video_identity
 from pipeline.flow.outputs import RunFolder
 
@@ -72,6 +73,7 @@ class RunRecord(BaseModel):
     frames: int = 0
     rows: int = 0  # people, summed over the frames
     people: int = 0
+    capture: CaptureRecord = CaptureRecord()  # where there are several cameras
     nodes: dict[str, Any] = {}
     seconds: dict[str, Any] = {}  # time that each stage took
     program: str = ""

@@ -173,8 +173,12 @@ def _stream(footage: Footage, settings: OverlaySettings) -> Generator[tuple[int,
         on_corrupt=decode.on_corrupt,
         tell=log.debug,  # the view's own run has told
     )
+    last = -1
     for frame in FramesUntilDamage(frames):
-        yield footage.number_of(frame.index), frame
+        number = footage.number_of(frame)
+        if number > last:  # what came before the clock's 0 belongs to no frame of the capture
+            last = number
+            yield number, frame
 
 
 def _grouped(shots: Iterable[Shot], together: int) -> Iterator[list[Shot]]:

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,11 @@ from pipeline.media import VideoInfo
 from pipeline.models import Models, describe
 from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person, associate
+from pipeline.multiview.calibration_check import RigFit, check_calibration
 from pipeline.multiview.fusion import Sightings, sightings_of
 from pipeline.multiview.people import fitted, lasting
 from pipeline.multiview.tables import write_tables
+from pipeline.multiview.timing import Timing, check_offsets, time_cameras
 from pipeline.multiview.views import Footage, View, read_view
 from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
@@ -59,6 +61,8 @@ class CaptureResult:
     problem: str  # which views could not be used or in part, and why; empty: all were
     find_people: Callable[[], Sequence[tuple[Person, Sightings]]]
     """Everybody with their triangulated joints."""
+    timing: Timing
+    fit: RigFit
 
 
 def run_capture(
@@ -82,7 +86,7 @@ def run_capture(
         on_view: called with the run of each view as soon as it has ended.
 
     Raises:
-        InputError: a camera is unknown, videos differ in frame rate, or fewer than two views can be used.
+        InputError: a camera is unknown, fewer than two views can be used, or `capture.sync` is a file of another form.
         SettingsError: `refine.mode` is one for single cameras, or frames would be read smaller than they are.
     """
     settings = capture_settings(settings)
@@ -91,6 +95,7 @@ def run_capture(
     if (side := settings.decode.max_side_px) is not None:
         raise SettingsError(f"decode.max_side_px {side}: a calibration holds for pixels of full size; leave it out")
     cameras = capture.cameras if names is None else capture.choose(names)
+    check_offsets(settings.capture.sync, cameras)
     name = capture.folder.resolve().name
     attempt = Attempt(name, output / name, settings)
     with attempt.lock:
@@ -145,19 +150,26 @@ def _process(
             problems.append(f"{camera.name}: {result.problem}")
         footage[camera.name], frames = Footage(info, chosen.decode, numbers), max(frames, result.frame_count)
         store = ObservationStore(RunFolder(result.folder).observations)
-        views.append(read_view(camera, store, attempt.folder, numbers))
-    used = {each.info.rate for each in footage.values()}
+        views.append(read_view(camera, store, attempt.folder, footage[camera.name]))
     if len(views) < 2:
         why = "; ".join(problems) or "one camera was chosen"
         raise InputError(f"{capture.folder}: fewer than two views can be used ({why}); for one camera give `run`")
-    if len(used) > 1:
-        listed = ", ".join(f"{view.camera.name} {float(footage[view.camera.name].info.rate):.2f}" for view in views)
-        raise InputError(f"{capture.folder}: views differ in frames per second ({listed}); convert them to one rate")
-    rate = used.pop()
-    attempt.note(video=VideoRecord(rate=str(rate)), cameras=[view.camera.name for view in views])
+    rate = max(each.info.rate for each in footage.values())
+    timing = time_cameras(views, [float(each.info.rate) for each in footage.values()], settings.capture.sync)
+    views = timing.place(views)
+    fit = check_calibration(views)
+    attempt.note(
+        video=VideoRecord(rate=str(rate)),
+        cameras=[view.camera.name for view in views],
+        capture=fit.record(timing.records()),
+    )
     with ProgressDisplay(is_shown=has_progress) as display:
-        shown = list(footage.values())
-        work = _Work(attempt.folder, views, shown, rate, settings, models, display.listen(attempt.name))
+        listen = display.listen(attempt.name)
+        shown = [
+            replace(each, offset_s=clock.offset_s, rate_hz=float(rate))
+            for each, clock in zip(footage.values(), timing.cameras, strict=True)
+        ]
+        work = _Work(attempt.folder, views, shown, rate, settings, models, listen)
         plan = work.graph().run()
     people = len(RunFolder(attempt.folder).motions())
     attempt.finish(
@@ -172,7 +184,16 @@ def _process(
         python=platform.python_version(),
     )
     return CaptureResult(
-        attempt.folder, tuple(views), rate, people, frames, attempt.seconds, attempt.record.problem, work.find_people
+        folder=attempt.folder,
+        views=tuple(views),
+        rate=rate,
+        person_count=people,
+        frame_count=frames,
+        seconds=attempt.seconds,
+        problem=attempt.record.problem,
+        find_people=work.find_people,
+        timing=timing,
+        fit=fit,
     )
 
 
@@ -236,6 +257,7 @@ class _Work:
         motion: dict[str, Any] = {
             "views": [_identity(self.folder, view) for view in self.views],
             "rate_hz": float(self.rate),
+            "offsets_s": [each.offset_s for each in self.footage],
             "link": chosen.link.model_dump(mode="json"),
             "refine": chosen.refine.model_dump(mode="json"),
             "body": chosen.body.model_dump(mode="json"),

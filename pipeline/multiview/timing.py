@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from configs.errors import InputError
 from configs.json_files import read_json
 from pipeline.capture import Camera
@@ -40,10 +42,14 @@ class Timing:
 
     def place(self, views: Sequence[View]) -> list[View]:
         """Return what cameras, in the same order, saw at the frames of the common clock."""
-        return [
-            view_of(view.camera, on_common_clock(view.rows, each.offset_s, self.rate_hz))
-            for view, each in zip(views, self.cameras, strict=True)
-        ]
+        return [self._placed(view, each.offset_s) for view, each in zip(views, self.cameras, strict=True)]
+
+    def _placed(self, view: View, offset_s: float) -> View:
+        rows = view.rows
+        is_there = (rows.frame_index == np.rint(rows.time_s * self.rate_hz)).all()
+        if is_there and not offset_s:
+            return view  # as it lies on disk
+        return view_of(view.camera, on_common_clock(rows, offset_s, self.rate_hz))
 
     @property
     def lines(self) -> list[str]:

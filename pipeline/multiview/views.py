@@ -10,7 +10,7 @@ from pipeline.capture import Camera
 from pipeline.flow.scratch import rows_on_disk
 from pipeline.flow.store import ObservationStore
 from pipeline.media import VideoInfo
-from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Observations
+from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Frame, Observations
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +37,24 @@ def view_of(camera: Camera, rows: Observations) -> View:
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """The video of a camera, and what of it is read."""
+    """The video of a camera, what of it is read, and its clock."""
 
     info: VideoInfo
     decode: DecodeSettings
     numbers: np.ndarray | None = None
-    """(F,) which frame of the capture each of the video is; None: the same."""
+    """(F,) which frame of the sequence each of the video is, where images have numbers of their own."""
+    offset_s: float = 0.0
+    rate_hz: float | None = None  # of the common clock; None: the video's own
 
-    def number_of(self, frame: int) -> int:
-        """Return which frame of the capture one of the video is."""
-        return frame if self.numbers is None else int(self.numbers[frame])
+    def number_of(self, frame: Frame) -> int:
+        """Return at which frame of the common clock one of the video was taken, the nearest one."""
+        own_hz = float(self.info.rate)
+        time_s = frame.time_s if self.numbers is None else float(self.numbers[frame.index]) / own_hz
+        return round((time_s - self.offset_s) * (self.rate_hz or own_hz))
 
 
-def read_view(camera: Camera, store: ObservationStore, folder: Path, numbers: np.ndarray | None = None) -> View:
+def read_view(camera: Camera, store: ObservationStore, folder: Path, footage: Footage) -> View:
     """Return what a camera's run saw; memory does not grow with its length, as rows lie in a nameless file of `folder`.
-
-    Args:
-        numbers: as of `Footage`.
 
     Raises: as of `read_shards` and `rows_on_disk`.
     """
@@ -66,10 +67,27 @@ def read_view(camera: Camera, store: ObservationStore, folder: Path, numbers: np
         for shard in store.read_shards()
     )
     rays = (np.dtype(np.float64), (17, 2))
-    if numbers is not None:
-        parts = (part | {"frame_index": numbers[part["frame_index"]]} for part in parts)
+    if (numbers := footage.numbers) is not None:
+        parts = (_numbered(part, numbers, float(footage.info.rate)) for part in parts)
+    rays = (np.dtype(np.float64), (17, 2))
+    if footage.numbers is not None:
+        numbers = footage.numbers
+        parts = (
+            part
+            | {
+                "frame_index": numbers[part["frame_index"]],
+                "time_s": footage.times_s(part["frame_index"], part["time_s"]),
+            }
+            for part in parts
+        )
     arrays = rows_on_disk(parts, kinds | {"rays": rays}, state[0].row_count if state is not None else 0, folder)
     return View(camera, rays=arrays.pop("rays"), rows=Observations(**arrays))
+
+
+def _numbered(part: dict[str, np.ndarray], numbers: np.ndarray, rate_hz: float) -> dict[str, np.ndarray]:
+    """Return rows by the numbers and times that frames have in their sequence."""
+    frames = numbers[part["frame_index"]]
+    return part | {"frame_index": frames, "time_s": frames / rate_hz}
 
 
 def _rays(camera: Camera, keypoints: np.ndarray) -> np.ndarray:

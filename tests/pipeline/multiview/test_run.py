@@ -168,6 +168,37 @@ def test_images_of_a_part_of_a_sequence_give_motion_at_their_numbers(
     assert [(decode.start_s, decode.end_s) for decode in asked] == [(pytest.approx(1.5 / rate), None)] * 2
     for track in Run(done.folder).tracks():
         assert track.frame_index.tolist() == list(range(168, 168 + FRAMES)), "what was played, by its numbers"
+def test_offsets_of_a_file_move_people_and_make_the_motion_anew(
+    capture: Path, walkers: Walkers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    off = read_settings(None, {"refine.mode": "off", "capture.sync": "off"}, SETTINGS)
+    before = run_capture(find_capture(capture), tmp_path / "out", off)
+    assert [view.rows.frame_index.max() for view in before.views] == [FRAMES - 1] * 2
+    told = tmp_path / "sync.json"
+    told.write_text('{"cam0": {"frames": 4}, "cam1": {"frames": 4}}')
+    given = read_settings(None, {"refine.mode": "off", "capture.sync": str(told)}, SETTINGS)
+    done = run_capture(find_capture(capture), tmp_path / "out", given)
+    record = read_record(done.folder)
+    assert record.nodes["motion"]["ran"] and done.frame_count == FRAMES - 4
+    run = Run(done.folder)
+    people = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
+    errors = measure(people, np.stack([walkers.joints(0), walkers.joints(1)])[:, 4:])
+    assert errors.found == 2 * (FRAMES - 4) and errors.mpjpe_mm < 60
+    assert record.capture.clocks["cam0"].offset_frames == pytest.approx(4.0)
+    (pair,) = record.capture.pairs
+    assert pair.cameras == ("cam0", "cam1") and pair.error_px is not None and pair.error_px < 3
+    inspect_path(done.folder)
+    said = capsys.readouterr().out
+    assert "+4.00" in said and "cam0 and cam1" in said and "camera cam0: +4.00 frames (+0.1333 s), as told" in said
+
+
+def test_videos_of_different_rates_are_brought_together(capture: Path, tmp_path: Path) -> None:
+    write_video(capture / "cam1.mp4", 15)  # its rows lie at 30 frames a second
+    done = run_capture(
+        find_capture(capture), tmp_path / "out", read_settings(None, {"refine.mode": "off"}, SETTINGS)
+    )
+    assert done.rate == 30 and done.person_count == 2
+    assert all("cannot be told" in line for line in done.timing.lines), "less than a second tells no offset"
 
 
 def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
@@ -177,11 +208,10 @@ def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
     assert read_record(tmp_path / "out" / "take").status == "failed"
     with pytest.raises(InputError, match="camera 'x': the calibration does not know it"):
         run_capture(found, tmp_path / "out", settings, names=["cam0", "x"])
-    write_video(capture / "cam1.mp4", 25)
-    with pytest.raises(InputError, match=r"differ in frames per second \(cam0 30.00, cam1 25.00\)"):
-        run_capture(found, tmp_path / "out", settings)
     with pytest.raises(SettingsError, match=r"decode\.max_side_px 640: a calibration holds for pixels of full size"):
         run_capture(found, tmp_path / "out", read_settings(None, {"decode.max_side_px": 640}, SETTINGS))
+    with pytest.raises(InputError, match=r"nowhere\.json"):
+        run_capture(found, tmp_path / "out", read_settings(None, {"capture.sync": "nowhere.json"}, SETTINGS))
     with pytest.raises(SettingsError, match=r"refine\.mode published is for one camera; choose .*guided"):
         run_capture(found, tmp_path / "out", read_settings(None, {"refine.mode": "published"}, SETTINGS))
 
