@@ -153,7 +153,9 @@ def pair_evidence(views: Sequence[View], one: Node, other: Node) -> tuple[float,
     return float(np.median(np.maximum(found, EVIDENCE_MIN))), float(min(seen.sum(), 3))
 
 
-def ray_distances(first: View, second: View, rows: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ray_distances(
+    first: View, second: View, rows: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return how far (T, 17) the rays of each joint pass each other, in metres, and whether before both cameras.
 
     NaN where a view does not see the joint, or the rays are nearly parallel and meet anywhere.
@@ -170,7 +172,9 @@ def ray_distances(first: View, second: View, rows: np.ndarray, others: np.ndarra
     return distance, (along_one > 0) & (along_other > 0)
 
 
-def _named(groups: Sequence[list[Node]], owner: dict[tuple[int, int], int], known: int) -> list[tuple[int, list[Node]]]:
+def _named(
+    groups: Sequence[list[Node]], owner: dict[tuple[int, int], int], known: int
+) -> list[tuple[int, list[Node]]]:
     """Return each group with the number of its person: those of the segment before by their tracks, else new ones."""
     people = sorted(set(owner.values()))
     worth = np.zeros((len(groups), len(people)))
