@@ -69,17 +69,6 @@ def read_view(camera: Camera, store: ObservationStore, folder: Path, footage: Fo
     rays = (np.dtype(np.float64), (17, 2))
     if (numbers := footage.numbers) is not None:
         parts = (_numbered(part, numbers, float(footage.info.rate)) for part in parts)
-    rays = (np.dtype(np.float64), (17, 2))
-    if footage.numbers is not None:
-        numbers = footage.numbers
-        parts = (
-            part
-            | {
-                "frame_index": numbers[part["frame_index"]],
-                "time_s": footage.times_s(part["frame_index"], part["time_s"]),
-            }
-            for part in parts
-        )
     arrays = rows_on_disk(parts, kinds | {"rays": rays}, state[0].row_count if state is not None else 0, folder)
     return View(camera, rays=arrays.pop("rays"), rows=Observations(**arrays))
 

@@ -156,3 +156,14 @@ def test_images_of_a_part_of_a_sequence_come_by_their_own_numbers(tmp_path: Path
     late = Footage(infos[1], settings.decode, np.array([1, 2, 4]))
     shots = list(read_together([Footage(infos[0], settings.decode), late], settings.overlay))
     assert [(shot.index, sorted(shot.frames)) for shot in shots] == [(0, [0]), (1, [0, 1]), (2, [0, 1]), (4, [1])]
+
+
+def test_frames_of_a_late_camera_come_when_they_were_taken(tmp_path: Path) -> None:
+    infos = [probe(film(tmp_path / f"{k}.mp4", 4)) for k in range(2)]
+    settings, rate_hz = read_settings(None, {}, []), float(RATE)
+    late = Footage(infos[1], settings.decode, offset_s=2.4 / rate_hz, rate_hz=rate_hz)
+    shots = list(read_together([Footage(infos[0], settings.decode), late], settings.overlay))
+    shown = {shot.index: {place: frame.index for place, frame in shot.frames.items()} for shot in shots}
+    assert shown == {0: {0: 0, 1: 2}, 1: {0: 1, 1: 3}, 2: {0: 2}, 3: {0: 3}}, (
+        "what came before the clock's 0 is left out"
+    )
