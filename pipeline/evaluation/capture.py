@@ -6,7 +6,6 @@ the annotations of a Panoptic sequence, or `reference_3d_coco17.npz`, which hold
 """
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from pipeline.evaluation.comparison import Comparison, Reference, compare_runs
 from pipeline.evaluation.motion_errors import JointChoice
 from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.flow.outputs import RunFolder
-from pipeline.flow.record import read_record
 from pipeline.flow.store import ObservationStore
 from pipeline.motion.posing import Body
 from pipeline.types import MotionTrack
@@ -78,8 +76,9 @@ def frames_read(capture: Capture, place: Path, camera: str) -> np.ndarray:
     state = ObservationStore(RunFolder(place / camera).observations).read_state()
     if state is None:
         return np.zeros(0, np.int64)
-    first = round(state[0].first_time_s * float(Fraction(read_record(place / camera).video.rate)))
-    numbers, count = frame_numbers(capture, camera), state[0].next_frame or 0
+    journal, numbers = state[0], frame_numbers(capture, camera)
+    count = journal.next_frame or 0
+    first = round(journal.first_time_s / journal.last_time_s * (count - 1)) if journal.last_time_s > 0 else 0
     return np.arange(first, count) if numbers is None else numbers[first:count]
 
 

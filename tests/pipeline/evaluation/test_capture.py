@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from panoptic_files import standing, write_annotation
 from scipy.spatial.transform import Rotation
 
 from configs.errors import InputError
 from pipeline.capture import Camera, find_capture
 from pipeline.capture.capture import check_video
-from pipeline.evaluation.capture import REFERENCE_FILE, compare_with_capture, read_reference
+from pipeline.evaluation.capture import REFERENCE_FILE, compare_with_capture, find_reference, read_reference
 from pipeline.evaluation.comparison import comparison_rows
 from pipeline.flow.atomic import write_npz
 from pipeline.media import VideoWriter
@@ -42,6 +43,20 @@ def folder(tmp_path: Path, track: MotionTrack, stick_body) -> Path:
 def read(folder: Path) -> tuple[Camera, np.ndarray]:
     """Return the camera with a video, and the reference."""
     return find_capture(folder).cameras[0], read_reference(folder / REFERENCE_FILE)
+
+
+def test_annotations_of_panoptic_are_a_reference_unless_there_is_a_file_of_its_own(tmp_path: Path) -> None:
+    write_annotation(tmp_path, 169, {2: standing()})
+    joints, problem = find_reference(tmp_path)
+    assert joints.shape == (1, 170, 17, 3) and not problem and np.isfinite(joints[0, 169]).all()
+    write_annotation(tmp_path, 170, {}).write_text("")
+    assert "1 annotation files left out" in find_reference(tmp_path)[1]
+    write_npz(tmp_path / REFERENCE_FILE, {"kp3d_raw": np.zeros((1, 3, 17, 3))})
+    assert find_reference(tmp_path)[0].shape == (1, 3, 17, 3)
+    empty = tmp_path / "empty"
+    write_annotation(empty, 3, {})
+    with pytest.raises(InputError, match="holds nothing to compare"):
+        find_reference(empty)
 
 
 def test_a_run_that_shows_the_reference_has_no_error(folder: Path, track: MotionTrack, stick_body) -> None:

@@ -17,8 +17,10 @@ from dpmesh.body import load_body
 from pipeline.capture import find_capture
 from pipeline.capture.spans import FrameSpan
 from pipeline.cli.inspection import inspect_path
+from pipeline.evaluation.camera_counts import evaluate_views
+from pipeline.evaluation.capture import REFERENCE_FILE
 from pipeline.evaluation.multiview import joints_of_track, measure
-from pipeline.flow.atomic import write_json
+from pipeline.flow.atomic import write_json, write_npz
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import RunRecord, read_record
@@ -26,6 +28,7 @@ from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoWriter
 from pipeline.motion import read_motion
 from pipeline.multiview import run as module
+from pipeline.multiview.association import associate
 from pipeline.multiview.run import VIEWS, capture_settings, run_capture
 from pipeline.results import Run
 from pipeline.run import ClipResult
@@ -136,6 +139,25 @@ def test_what_is_there_is_not_made_again_and_a_change_of_calibration_is(capture:
     run_capture(find_capture(capture), tmp_path / "out", settings)
     assert read_record(done.folder).nodes["motion"]["ran"] and path.read_bytes() != before[0]
     assert (done.folder / VIEWS / "cam0" / "observations").is_dir()
+
+
+def test_errors_by_number_of_cameras_with_one_association_for_each(
+    capture: Path, walkers: Walkers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = np.stack([walkers.joints(0), walkers.joints(1), walkers.joints(0) + 9.0])  # the third is never found
+    late = np.concatenate([truth, truth[:, -5:]], axis=1)  # frames that no view read do not count
+    write_npz(capture / REFERENCE_FILE, {"kp3d_smooth": late})
+    calls = []
+    monkeypatch.setattr(module, "associate", lambda views, rate: calls.append(len(views)) or associate(views, rate))
+    settings = read_settings(None, {"refine.mode": "smooth"}, SETTINGS)
+    study = evaluate_views(capture, tmp_path / "out", settings, names=["cam0", "cam1"], counts=[1])
+    assert study.problem == "" and calls == [2, 1, 1]
+    (title, both), (single_title, single) = study.tables
+    assert (title, single_title) == ("2 cameras", "1 camera, mean of 2 subsets")
+    assert both["people"].wanted == 3 * FRAMES and both["people"].found == 2 * FRAMES
+    assert both["triangulation"].mpjpe_mm < 20 and single["triangulation"].found == 0
+    with pytest.raises(SettingsError, match="--counts 3: only 2 views can be used"):
+        evaluate_views(capture, tmp_path / "out", settings, names=["cam0", "cam1"], counts=[3])
 
 
 def test_images_of_a_part_of_a_sequence_give_motion_at_their_numbers(
