@@ -189,7 +189,7 @@ def read_bodies(path: Path, layout: str) -> list[tuple[int, np.ndarray]]:
 def _body(path: Path, body: Any, layout: str) -> tuple[int, np.ndarray]:
     names = LAYOUTS[layout]
     try:
-        number, values = int(body["id"]), np.array(body[layout], np.float64).reshape(len(names), 4)
+        number, values = int(np.int32(body["id"])), np.array(body[layout], np.float64).reshape(len(names), 4)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: a body without id or without {len(names)} x 4 numbers in {layout!r} "

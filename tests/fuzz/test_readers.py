@@ -156,6 +156,20 @@ def test_calibrations(reads: Callable[..., None], room: Path, tmp_path: Path) ->
     check()
 
 
+def test_annotations_of_panoptic(reads: Callable[..., None]) -> None:
+    from pipeline.capture.panoptic import needed_annotations
+
+    body = {"id": 0, "joints19": [1.0, -90.0, 3.0, 0.5] * 19}
+
+    @many
+    @given(bad_json({"version": 0.7, "univTime": 1.0, "bodies": [body, body | {"id": 1}]}))
+    def check(data: bytes) -> None:
+        name = "hdPose3d_stage1_coco19/body3DScene_00000168.json"
+        reads(name, data, lambda path: needed_annotations(path.parents[1]).read())
+
+    check()
+
+
 @pytest.mark.parametrize("name", ["state.npz", "shard_000000.npz"])
 def test_observations(reads: Callable[..., None], room: Path, tmp_path: Path, name: str) -> None:
     from pipeline.flow.store import ObservationStore
