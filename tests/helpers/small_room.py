@@ -54,7 +54,7 @@ def run_whole(
     """Furnish a folder and run its clip without a stop; what the run makes is in `whole` then."""
     furnish_it(folder)
     preload()
-    outcome = run_forked(arguments, folder)
+    outcome = run_forked(arguments, folder, seconds_max=300.0)
     assert outcome.code == 0, outcome
     shutil.move(folder / "out", folder / "whole")
     return outcome

@@ -19,6 +19,7 @@ from small_room import ARGUMENTS, digests, furnish, run_whole
 from pipeline.flow.outputs import read_entries
 
 pytestmark = pytest.mark.slow
+SECONDS_MAX = 300.0  # of one run; on a busy machine one takes a minute
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def kill_when(arguments: tuple[str, ...], folder: Path, is_time: Callable[[], bo
         os.setpgid(0, 0)
         code = 1
         try:
-            code = run_forked(arguments, folder).code
+            code = run_forked(arguments, folder, seconds_max=SECONDS_MAX).code
         finally:
             os._exit(code)
     while True:
@@ -136,7 +137,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(kind: Kind, room: Path) 
             killed[name] += 1
             node = unfinished(room / "out" / kind.name)
             nodes[node] = nodes.get(node, 0) + 1
-        outcome = run_forked(kind.arguments, room)
+        outcome = run_forked(kind.arguments, room, seconds_max=SECONDS_MAX)
         assert outcome.code == 0, f"after a kill in {name}: {outcome}"
         assert digests(room / "out") == whole, f"after a kill in {name}"
     print(f"killed at signs of: {killed}; within nodes: {nodes}")
