@@ -11,6 +11,7 @@ from pipeline.flow.memory import release_memory
 from pipeline.models import Models
 from pipeline.multiview.association import Person, associate
 from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
+from pipeline.multiview.reassignment import reassign
 from pipeline.multiview.views import View
 from pipeline.nodes.refine import in_groups, refine_rows
 from pipeline.types import MotionTrack
@@ -19,7 +20,8 @@ from refine.rows.types import TrackFit, TrackRows
 
 def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:
     """Return the people of a capture, each with their joints."""
-    return [(person, sightings_of(person, views, rate_hz)) for person in associate(views, rate_hz)]
+    people = reassign(views, associate(views, rate_hz), rate_hz)
+    return [(person, sightings_of(person, views, rate_hz)) for person in people]
 
 
 def lasting(people: Iterable[Person], views: Sequence[View], settings: RunSettings) -> list[Person]:

@@ -33,6 +33,7 @@ from pipeline.multiview.association import Person, associate
 from pipeline.multiview.calibration_check import RigFit, check_calibration
 from pipeline.multiview.fusion import Sightings, sightings_of
 from pipeline.multiview.people import fitted, lasting
+from pipeline.multiview.reassignment import reassign
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
 from pipeline.multiview.views import Footage, View, read_view
@@ -241,7 +242,7 @@ class _Work:
     def people(self) -> list[Person]:
         """Return everybody; who is who is found once."""
         if self._people is None:
-            self._people = associate(self.views, float(self.rate))
+            self._people = reassign(self.views, associate(self.views, float(self.rate)), float(self.rate))
         return self._people
 
     def sightings(self, people: Sequence[Person]) -> Iterator[tuple[Person, Sightings]]:

@@ -27,6 +27,7 @@ from pipeline.flow.record import RunRecord, read_record
 from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoWriter
 from pipeline.motion import read_motion
+from pipeline.multiview import people as people_module
 from pipeline.multiview import run as module
 from pipeline.multiview.association import associate
 from pipeline.multiview.run import VIEWS, capture_settings, run_capture
@@ -148,7 +149,8 @@ def test_errors_by_number_of_cameras_with_one_association_for_each(
     late = np.concatenate([truth, truth[:, -5:]], axis=1)  # frames that no view read do not count
     write_npz(capture / REFERENCE_FILE, {"kp3d_smooth": late})
     calls = []
-    monkeypatch.setattr(module, "associate", lambda views, rate: calls.append(len(views)) or associate(views, rate))
+    for place in (module, people_module):
+        monkeypatch.setattr(place, "associate", lambda views, rate: calls.append(len(views)) or associate(views, rate))
     settings = read_settings(None, {"refine.mode": "smooth"}, SETTINGS)
     study = evaluate_views(capture, tmp_path / "out", settings, names=["cam0", "cam1"], counts=[1])
     assert study.problem == "" and calls == [2, 1, 1]
