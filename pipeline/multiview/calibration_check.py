@@ -14,7 +14,7 @@ from pipeline.flow.capture_record import CaptureRecord, ClockRecord, FitRecord, 
 from pipeline.multiview.lag_search import choose_pairs
 from pipeline.multiview.meeting import match_tracks, miss_of
 from pipeline.multiview.rig_fit import Rig, equations_of, windows_for
-from pipeline.multiview.sight_lines import lines_of
+from pipeline.multiview.sight_lines import lines_of_all
 from pipeline.multiview.views import View
 
 GATES_RAD = (0.4, 0.25, 0.12, 0.12, 0.12, 0.12)  # of matches, as turns are found
@@ -87,7 +87,7 @@ def check_calibration(views: Sequence[View]) -> RigFit:
     names = [camera.name for camera in cameras]
     pairs = choose_pairs(len(cameras))
     still = np.tile(np.eye(3), (len(cameras), 1, 1))
-    rig = Rig(cameras, tuple(lines_of(view) for view in views), np.zeros(len(cameras)), still)
+    rig = Rig(cameras, lines_of_all(views), np.zeros(len(cameras)), still)
     if sum(bool(each) for each in rig.tracks) < 2:
         return RigFit(
             (), tuple(CameraFit(name, np.nan, np.nan) for name in names), "fewer than two cameras see anybody"

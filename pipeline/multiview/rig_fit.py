@@ -17,7 +17,7 @@ from pipeline.multiview.meeting import MATCH_RAD, match_tracks, meet
 from pipeline.multiview.sight_lines import BODY, Lines
 
 WINDOW_S = 2.0  # in which people are matched, and in which an error of a joint may stay the same
-WINDOWS_MIN, WINDOWS_MAX, WINDOWS_OF_PAIRS = 4, 15, 300
+WINDOWS_MIN, WINDOWS_MAX, WINDOWS_OF_PAIRS = 6, 15, 300
 BLOCK_S = 0.25  # errors within a block of time may be one error
 SAMPLES_MIN = 8  # of a joint in a window
 OUTLIER = 3.0  # standard deviations from which a sample counts less and less

@@ -1,5 +1,6 @@
 """Lines of sight over time: where the joints of each track lie from its camera, at any instant, and how they turn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from pipeline.multiview.views import View
 
 BODY = tuple(range(5, 17))  # of COCO-17; a face is not seen from behind
 SCORE_MIN = 0.3
+SPAN_S, BIN_S = 90.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,20 @@ class Lines(Shaped):
         return np.where(place.is_given[:, None, None], found, np.nan)
 
 
-def lines_of(view: View) -> dict[int, Lines]:
-    """Return the lines of sight of each track of a view; none where it has a single frame."""
+def lines_of_all(views: Sequence[View]) -> tuple[dict[int, Lines], ...]:
+    """Return the lines of sight of each track of each view, in the `SPAN_S` of a long capture that show most people."""
+    times = np.concatenate([view.rows.time_s for view in views])
+    start = 0.0
+    if len(times) and float(times.max()) > SPAN_S:
+        shown = np.bincount((times // BIN_S).astype(np.int64))
+        start = BIN_S * float(np.convolve(shown, np.ones(round(SPAN_S / BIN_S)), mode="valid").argmax())
+    return tuple(lines_of(view, start, start + SPAN_S) for view in views)
+
+
+def lines_of(view: View, start_s: float, end_s: float) -> dict[int, Lines]:
+    """Return the lines of sight of each track of a view in a part of its video; none where it has a single frame."""
+    first, stop = np.searchsorted(view.rows.time_s, (start_s, end_s))
+    view = View(view.camera, view.rows.take(slice(first, stop)), view.rays[first:stop])
     rows = view.rows
     step = usual_step_s(rows.time_s)
     if not step:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.multiview.lag_search import choose_pairs, join_lags, search_lag
 from pipeline.multiview.rig_fit import UNKNOWNS, Rig, equations_of
-from pipeline.multiview.sight_lines import lines_of
+from pipeline.multiview.sight_lines import lines_of_all
 from pipeline.multiview.views import View
 
 STEPS = 10
@@ -18,6 +18,7 @@ STEP_MAX_S, STEP_MAX_RAD = 0.1, 0.05
 DONE_S = 1e-4
 LIKENESS_MIN = 0.3  # of two estimates of how fast joints move; noise has 0
 REACHES = (1.0, 4.0)  # for people who move fast, and slowly
+BLOCKS_OVER = 2  # of time, more than cameras
 FIT_MIN = 0.25  # of a camera's best pair: less is what people who are not the same have by chance
 
 
@@ -37,6 +38,7 @@ class Fine:
     offsets_s: np.ndarray  # (V,)
     covariance: np.ndarray  # (V, V)
     likeness: np.ndarray  # (V,) as of `Equations`
+    block_count: int  # of time
 
     @property
     def doubt(self) -> float:
@@ -51,7 +53,7 @@ def find_lags(views: Sequence[View]) -> list[Lag]:
     They are relative to the camera in the middle, so that most cameras of a rig with one late camera keep their times.
     """
     count = len(views)
-    cameras, tracks = tuple(view.camera for view in views), tuple(lines_of(view) for view in views)
+    cameras, tracks = tuple(view.camera for view in views), lines_of_all(views)
     curves = {}
     for one, other in choose_pairs(count):
         curve = search_lag((cameras[one], cameras[other]), (tracks[one], tracks[other]))
@@ -67,9 +69,12 @@ def find_lags(views: Sequence[View]) -> list[Lag]:
         fits[[one, other]] = np.maximum(fits[[one, other]], found)
     still = Rig(cameras, tracks, offsets, np.tile(np.eye(3), (count, 1, 1)))
     fine = min((_fit(still, list(curves), reach) for reach in REACHES), key=lambda fit: fit.doubt)
+    is_short = fine.block_count < count + BLOCKS_OVER  # their scatter would not tell how sure offsets are
     faults = [
         "it sees nobody whom others see"
         if rough[camera] is None or fits[camera] < FIT_MIN
+        else "people are seen for too short a time"
+        if is_short
         else "nobody moves enough"
         if fine.likeness[camera] < LIKENESS_MIN
         else ""
@@ -88,7 +93,7 @@ def _fit(rig: Rig, pairs: Sequence[tuple[int, int]], reach: float) -> Fine:
         rig = rig.moved(step)
         if np.abs(step[:, 0]).max() < DONE_S:
             break
-    return Fine(rig.offsets_s, covariance[::UNKNOWNS, ::UNKNOWNS], equations.likeness)
+    return Fine(rig.offsets_s, covariance[::UNKNOWNS, ::UNKNOWNS], equations.likeness, len(equations.scores))
 
 
 def _about_the_middle(offsets: np.ndarray, covariance: np.ndarray, faults: Sequence[str]) -> list[Lag]:

@@ -64,6 +64,11 @@ def test_where_nobody_moves_nothing_is_told(body: BodyModel) -> None:
     assert all(np.isinf(lag.sigma_s) and lag.offset_s == 0 and "moves" in lag.why for lag in find_lags(views))
 
 
+def test_a_moment_tells_nothing(body: BodyModel) -> None:
+    views = [view_of(view.camera, view.rows.take(view.rows.frame_index < 25)) for view in film(body, 2, [0.0] * 3)]
+    assert all(np.isinf(lag.sigma_s) and "too short" in lag.why for lag in find_lags(views))
+
+
 def test_a_camera_that_sees_nobody_is_left_out_and_the_others_are_told(body: BodyModel) -> None:
     views = film(body, 2, [0.0, -7.0, 0.0])
     blind = view_of(cameras_round(4)[3], no_observations())
