@@ -22,7 +22,7 @@ from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import Claim, Graph, Node
 from pipeline.flow.identity import code_identity
 from pipeline.flow.inputs import ClipInput
-from pipeline.flow.outputs import VIEWS, RunFolder
+from pipeline.flow.outputs import VIEWS, RunFolder, check_folder
 from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import VideoRecord, check_owner, printable
 from pipeline.flow.store import ObservationStore
@@ -128,6 +128,7 @@ def _process(
 ) -> CaptureResult:
     path = capture.folder.resolve()
     attempt.note(input=printable(path.name), path=printable(path), cwd=printable(Path.cwd()))
+    check_folder(attempt.folder, capture.calibration.path)
     check_owner(attempt.folder, path)
     attempt.is_owner = True
     models = Models(settings, choose_device(settings.runtime.device))

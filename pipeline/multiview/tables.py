@@ -51,7 +51,7 @@ PEOPLE = {
 
 def person_row(track: MotionTrack, cameras: Sequence[str], body: Body) -> tuple[int | float | str, ...]:
     """Return the row of `PEOPLE` of one person; the mean of views is over frames that were not filled in."""
-    saw = [cameras[place] for place in np.flatnonzero(track.seen_by.sum(axis=0))]
+    saw = [cameras[place] for place in np.flatnonzero(track.seen_by.sum(axis=0)).tolist()]
     seconds = float(track.time_s[-1] - track.time_s[0])
     rest = vertex_positions(body, np.zeros((1, 24, 3)), track.betas, np.zeros((1, 3)))[0]
     return (

@@ -10,7 +10,7 @@ from filmed_people import SIZE, Walkers, cameras_round
 from panoptic_files import write_sequence_calibration
 from PIL import Image
 
-from configs.errors import InputError, SettingsError
+from configs.errors import InputError, RunError, SettingsError
 from configs.read import read_settings
 from configs.schema import RunSettings
 from dpmesh.body import load_body
@@ -102,7 +102,7 @@ def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
     record = read_record(done.folder)
     assert record.status == "partial" and "is damaged" in record.problem and record.people == 2
     assert record.cameras == ["cam0", "cam1"]
-    assert (motion.view_count == 2).mean() > 0.8 and motion.camera_k is None
+    assert motion.view_count is not None and (motion.view_count == 2).mean() > 0.8 and motion.camera_k is None
     assert (done.folder / "tables" / "people.csv").read_text().count("cam0 cam1") == 2
     inspect_path(done.folder, tmp_path / "sheet.png", 1)
     said = capsys.readouterr().out
@@ -214,6 +214,15 @@ def test_offsets_of_a_file_move_people_and_make_the_motion_anew(
     inspect_path(done.folder)
     said = capsys.readouterr().out
     assert "+4.00" in said and "cam0 and cam1" in said and "camera cam0: +4.00 frames (+0.1333 s), as told" in said
+
+
+def test_links_in_the_folder_of_a_capture_are_refused(capture: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "take").mkdir(parents=True)
+    (tmp_path / "out" / "take" / "tracks").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="tracks: is a link"):
+        run_capture(find_capture(capture), tmp_path / "out", read_settings(None, {}, SETTINGS))
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_videos_of_different_rates_are_brought_together(capture: Path, tmp_path: Path) -> None:
