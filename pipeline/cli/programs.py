@@ -55,6 +55,7 @@ BENCH = (
     Program("refine-memory", "pipeline.bench.command", "Memory of refinement.", ("refine-memory",)),
     Program("network", "pipeline.bench.network", "Speed of the recovery network."),
     Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),
+    Program("rig", "pipeline.bench.rig", "What more cameras and more people of a capture cost."),
     Program("multiview", "pipeline.bench.multiview", "Several cameras beside Pose2Sim, on the same keypoints."),
 )
 EVALUATE = (

@@ -21,6 +21,7 @@ EVIDENCE_MIN = -4.0  # of one pair: far apart is no more impossible than that
 SAME_TRACKS_BONUS = 0.5  # evidence for tracks that were one person in the segment before
 JOINTS_MIN = 4  # both views have to see so many joints in a frame
 FRAMES_MAX = 12  # of a segment that are compared
+SPREAD_MIN = 0.05  # sine of the angle between two lines of sight that meet somewhere
 LOST_SEGMENTS = 5  # without anybody seeing a person, until they are somebody new
 
 
@@ -92,89 +93,113 @@ def group_nodes(views: Sequence[View], nodes: Sequence[Node], owner: dict[tuple[
     Args:
         owner: whom a view's track was part of in the segment before.
     """
-    count = len(nodes)
-    evidence, weight = np.zeros((count, count)), np.zeros((count, count))
-    for one in range(count):
-        for other in range(one + 1, count):
-            if nodes[one].view == nodes[other].view:
-                found, sure = (-np.inf, 1.0) if _are_at_once(views, nodes[one], nodes[other]) else (0.0, 0.0)
-            else:
-                found, sure = pair_evidence(views, nodes[one], nodes[other])
-                before = [owner.get((node.view, node.track_id)) for node in (nodes[one], nodes[other])]
-                if sure and before[0] is not None and before[0] == before[1]:
-                    found += SAME_TRACKS_BONUS
-            evidence[one, other] = evidence[other, one] = found
-            weight[one, other] = weight[other, one] = sure
-    groups = [[number] for number in range(count)]
+    evidence, weight = pair_evidence(views, nodes)
+    before = np.array([owner.get((node.view, node.track_id), -1) for node in nodes])
+    is_same = (before[:, None] == before) & (before >= 0)
+    evidence = np.where(is_same & (weight > 0), evidence + SAME_TRACKS_BONUS, evidence)
+    # Sums over the pairs between two groups; a pair that cannot be is -inf in every sum.
+    total = np.where(weight > 0, evidence * weight, 0.0)
+    groups = {number: [number] for number in range(len(nodes))}
+    upper = np.triu(np.ones_like(weight, bool), 1)
     while len(groups) > 1:
-        best, pair = 0.0, None
-        for one in range(len(groups)):
-            for other in range(one + 1, len(groups)):
-                between = np.ix_(groups[one], groups[other])
-                total = weight[between].sum()
-                mean = (evidence[between] * weight[between]).sum() / total if total else -np.inf
-                if mean > best:
-                    best, pair = mean, (one, other)
-        if pair is None:
+        mean = np.where(upper & (weight > 0), total / np.where(weight > 0, weight, 1.0), -np.inf)
+        one, other = np.unravel_index(int(mean.argmax()), mean.shape)
+        if mean[one, other] <= 0.0:
             break
-        groups[pair[0]] += groups.pop(pair[1])
-    return [[nodes[number] for number in group] for group in groups]
+        for sums in (total, weight):
+            sums[one] += sums[other]
+            sums[:, one] += sums[:, other]
+            sums[other] = sums[:, other] = 0.0
+        groups[int(one)] += groups.pop(int(other))
+    return [[nodes[number] for number in group] for group in groups.values()]
 
 
-def _are_at_once(views: Sequence[View], one: Node, other: Node) -> bool:
-    """Return whether nodes of one view share a frame; else they may be one person whose number changed."""
-    frames = views[one.view].rows.frame_index
-    return bool(np.intersect1d(frames[one.rows], frames[other.rows]).size)
+def pair_evidence(views: Sequence[View], nodes: Sequence[Node]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the evidence (N, N) that two nodes are one person, 1 for rays that meet, and how much it counts (N, N).
 
-
-def pair_evidence(views: Sequence[View], one: Node, other: Node) -> tuple[float, float]:
-    """Return the evidence that nodes of two views are one person, 1 for rays that meet, and how much it counts.
+    Two nodes of one view that share a frame cannot be (-inf); others of one view may be a person whose number changed.
 
     Source: squared distance over squared scale, as a Gaussian's logarithm; the median over frames.
     """
-    first, second = views[one.view], views[other.view]
-    frames, mine, yours = np.intersect1d(
-        first.rows.frame_index[one.rows], second.rows.frame_index[other.rows], return_indices=True
-    )
-    if not len(frames):
-        return 0.0, 0.0
-    step = -(-len(frames) // FRAMES_MAX)
-    rows = one.rows[mine[::step]], other.rows[yours[::step]]
-    confidence = first.rows.keypoints[rows[0], :, 2] * second.rows.keypoints[rows[1], :, 2]
-    distance, is_ahead = ray_distances(first, second, rows[0], rows[1])
-    confidence = np.where(np.isfinite(distance), confidence, 0.0)
-    seen = (confidence > 0).sum(axis=1) >= JOINTS_MIN
-    if not seen.any():
-        return 0.0, 0.0
-    total = confidence[seen].sum(axis=1)
-    mean = (np.nan_to_num(distance[seen]) * confidence[seen]).sum(axis=1) / total
-    ahead = (is_ahead[seen] * confidence[seen]).sum(axis=1) / total
-    found = np.where(ahead > 0.5, 1.0 - (mean / MEET_M) ** 2, EVIDENCE_MIN)
-    return float(np.median(np.maximum(found, EVIDENCE_MIN))), float(min(seen.sum(), 3))
+    count = len(nodes)
+    every = np.unique(np.concatenate([views[node.view].rows.frame_index[node.rows] for node in nodes]))
+    step = -(-len(every) // FRAMES_MAX)
+    lines, sure, is_there = _lines_of(views, nodes, every)
+    lines, sure = lines[:, ::step], sure[:, ::step]
+    centres = np.array([views[node.view].camera.centre_m for node in nodes])
+    view = np.array([node.view for node in nodes])
+    is_at_once = (view[:, None] == view) & (is_there.astype(int) @ is_there.T.astype(int) > 0)
+    evidence, weight = np.where(is_at_once, -np.inf, 0.0), is_at_once.astype(float)
+    for one in range(count - 1):
+        others = one + 1 + np.flatnonzero(view[one + 1 :] != view[one])
+        if not len(others):
+            continue
+        found, told = _evidence_with(
+            lines[one], lines[others], sure[one] * sure[others], centres[others] - centres[one]
+        )
+        evidence[one, others] = evidence[others, one] = found
+        weight[one, others] = weight[others, one] = told
+    return evidence, weight
 
 
-def ray_distances(
-    first: View, second: View, rows: np.ndarray, others: np.ndarray
+def _lines_of(views: Sequence[View], nodes: Sequence[Node], frames: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return lines of sight (N, T, 17, 3) in the world, their confidence (N, T, 17), and who is there (N, T)."""
+    shape = len(nodes), len(frames), 17
+    lines, sure, is_there = np.zeros((*shape, 3)), np.zeros(shape), np.zeros(shape[:2], bool)
+    for number, node in enumerate(nodes):
+        view = views[node.view]
+        at = np.searchsorted(frames, view.rows.frame_index[node.rows])
+        toward = directions(view.camera, view.rays[node.rows])
+        known = np.isfinite(toward).all(axis=-1)
+        lines[number, at] = np.where(known[..., None], toward, 0.0)
+        sure[number, at] = np.where(known, view.rows.keypoints[node.rows, :, 2], 0.0)
+        is_there[number, at] = True
+    return lines, sure, is_there
+
+
+def _evidence_with(
+    line: np.ndarray, others: np.ndarray, sure: np.ndarray, apart_m: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far (T, 17) the rays of each joint pass each other, in metres, and whether before both cameras.
+    """Return the evidence (M,) that one node is each of M others, and how much it counts (M,).
 
-    NaN where a view does not see the joint, or the rays are nearly parallel and meet anywhere.
+    Args:
+        line: (T, 17, 3) lines of sight; others: (M, T, 17, 3).
+        sure: (M, T, 17) the product of both confidences.
+        apart_m: (M, 3) from its camera to theirs.
     """
-    one, other = directions(first.camera, first.rays[rows]), directions(second.camera, second.rays[others])
-    apart = second.camera.centre_m - first.camera.centre_m
-    normal = np.cross(one, other)
-    size = np.linalg.norm(normal, axis=-1)
-    is_spread = size > 0.05
-    safe = np.where(is_spread, size, 1.0)
-    distance = np.where(is_spread, np.abs(normal @ apart) / safe, np.nan)
-    along_one = np.einsum("tki,tki->tk", np.cross(apart, other), normal) / safe**2
-    along_other = np.einsum("tki,tki->tk", np.cross(apart, one), normal) / safe**2
+    distance, is_ahead = line_distances(line, others, apart_m[:, None, None])
+    sure = np.where(np.isfinite(distance), sure, 0.0)
+    seen = (sure > 0).sum(axis=-1) >= JOINTS_MIN
+    total = np.where(seen, sure.sum(axis=-1), 1.0)
+    mean = (np.nan_to_num(distance) * sure).sum(axis=-1) / total
+    ahead = (is_ahead * sure).sum(axis=-1) / total
+    found = np.where(ahead > 0.5, np.maximum(1.0 - (mean / MEET_M) ** 2, EVIDENCE_MIN), EVIDENCE_MIN)
+    told = np.minimum(seen.sum(axis=-1), 3).astype(float)
+    ordered = np.sort(np.where(seen, found, np.inf), axis=-1)  # those that are not seen come last
+    last = np.maximum(seen.sum(axis=-1) - 1, 0)
+    middles = (np.take_along_axis(ordered, index[:, None], axis=-1)[:, 0] for index in (last // 2, (last + 1) // 2))
+    return np.where(told > 0, 0.5 * sum(middles), 0.0), told
+
+
+def line_distances(line: np.ndarray, others: np.ndarray, apart_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far lines of sight (..., 3) pass each other, in metres, and whether before both cameras.
+
+    NaN where they are nearly parallel and meet anywhere.
+
+    Args:
+        apart_m: (..., 3) from the first camera to the other.
+    """
+    normal = np.cross(line, others)
+    squared = (normal**2).sum(axis=-1)
+    is_spread = squared > SPREAD_MIN**2
+    safe = np.where(is_spread, squared, 1.0)
+    distance = np.where(is_spread, np.abs((normal * apart_m).sum(axis=-1)) / np.sqrt(safe), np.nan)
+    along_one = (np.cross(apart_m, others) * normal).sum(axis=-1)
+    along_other = (np.cross(apart_m, line) * normal).sum(axis=-1)
     return distance, (along_one > 0) & (along_other > 0)
 
 
-def _named(
-    groups: Sequence[list[Node]], owner: dict[tuple[int, int], int], known: int
-) -> list[tuple[int, list[Node]]]:
+def _named(groups: Sequence[list[Node]], owner: dict[tuple[int, int], int], known: int) -> list[tuple[int, list[Node]]]:
     """Return each group with the number of its person: those of the segment before by their tracks, else new ones."""
     people = sorted(set(owner.values()))
     worth = np.zeros((len(groups), len(people)))

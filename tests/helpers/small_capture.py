@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import SIZE, Walkers, cameras_round
 from small_room import furnish
 
 from configs.schema import RunSettings
 from dpmesh.body import load_body
+from pipeline.bench.filmed_people import SIZE, Walkers, cameras_round
 from pipeline.capture import Camera
 
 FRAMES, CAMERAS, PEOPLE, SHRINK = 6, 2, 2, 8

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from configs.errors import RunError
 from dpmesh.body import load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.bench.multiview import NAMES, read_trc, run_peer, write_project
 from pipeline.multiview.views import View, view_of
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import cameras_round
 from panoptic_files import annotation, standing, write_annotation, write_sequence_calibration
 
 from configs.errors import InputError
+from pipeline.bench.filmed_people import cameras_round
 from pipeline.capture import read_calibration
 from pipeline.capture.panoptic import (
     JOINTS,

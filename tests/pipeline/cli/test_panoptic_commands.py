@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import cameras_round
 from panoptic_files import standing, write_annotation, write_sequence_calibration
 from real_command import ended, start
 
+from pipeline.bench.filmed_people import cameras_round
 from pipeline.cli.entry import execute
 from pipeline.cli.panoptic_commands import table3_rows
 from pipeline.demo import DEMO_CLIP

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from configs.errors import SettingsError
 from configs.read import read_settings
 from dpmesh.body import load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.evaluation.camera_counts import camera_subsets, errors_of_count, parse_counts
 from pipeline.models import Models
 from pipeline.multiview.views import view_of

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from dpmesh.body import BodyModel, load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.evaluation.multiview import errors_at, match, mean_errors
 from pipeline.evaluation.single_views import alone, in_consensus
 from pipeline.multiview.people import people_of

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from dpmesh.body import BodyModel, load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.capture import Camera
 from pipeline.multiview.calibration_check import RigFit, check_calibration
 from pipeline.multiview.timing import time_cameras

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 from scipy.spatial.transform import Rotation
 
 from dpmesh.body import load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.multiview.clock import on_common_clock
 from pipeline.types import OBSERVATION_SHAPES, Observations
 

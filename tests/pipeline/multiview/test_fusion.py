@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from configs.schema import RefineSettings
 from dpmesh.body import BodyModel, load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.evaluation.multiview import joints_of_sightings, measure
 from pipeline.motion.posing import joint_positions
 from pipeline.motion.world import WORLD_FROM_CAM

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import SIZE, Walkers, cameras_round
 
 from configs.read import read_settings
 from dpmesh.body import BodyModel, load_body
+from pipeline.bench.filmed_people import SIZE, Walkers, cameras_round
 from pipeline.capture import Camera
 from pipeline.flow.outputs import RunFolder
 from pipeline.media import RandomFrames, VideoWriter, probe, read_frames

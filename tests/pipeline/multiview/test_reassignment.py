@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from dpmesh.body import BodyModel, load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.multiview.association import Node, Person, associate
 from pipeline.multiview.reassignment import reassign
 from pipeline.multiview.views import View, view_of

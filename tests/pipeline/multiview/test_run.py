@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import SIZE, Walkers, cameras_round
 from panoptic_files import write_sequence_calibration
 from PIL import Image
 
@@ -14,6 +13,7 @@ from configs.errors import InputError, RunError, SettingsError
 from configs.read import read_settings
 from configs.schema import RunSettings
 from dpmesh.body import load_body
+from pipeline.bench.filmed_people import SIZE, Walkers, cameras_round
 from pipeline.capture import find_capture
 from pipeline.capture.spans import FrameSpan
 from pipeline.cli.inspection import inspect_path

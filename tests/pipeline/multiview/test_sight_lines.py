@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from dpmesh.body import load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.multiview.sight_lines import BODY, SPAN_S, lines_of_all
 from pipeline.multiview.views import View, view_of
 

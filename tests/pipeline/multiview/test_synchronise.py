@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from configs.npz_files import read_npz
 from dpmesh.body import BodyModel, load_body
 from dpmesh.keypoints import smpl24_confidence
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.capture import read_calibration
 from pipeline.multiview.clock import on_common_clock
 from pipeline.multiview.synchronise import find_lags

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_people import Walkers, cameras_round
 
 from configs.errors import InputError
 from dpmesh.body import load_body
+from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.multiview import timing as module
 from pipeline.multiview.synchronise import Lag
 from pipeline.multiview.timing import check_offsets, read_offsets, time_cameras

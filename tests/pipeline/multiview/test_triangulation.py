@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from filmed_people import cameras_round
 
+from pipeline.bench.filmed_people import cameras_round
 from pipeline.capture import Camera
 from pipeline.multiview.triangulation import place_bodies, triangulate
 

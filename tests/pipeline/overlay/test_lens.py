@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from filmed_people import FOCAL_PX, SIZE, cameras_round
 
+from pipeline.bench.filmed_people import FOCAL_PX, SIZE, cameras_round
 from pipeline.capture import Camera
 from pipeline.overlay.lens import Lens
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from filmed_people import cameras_round
 from scipy.ndimage import center_of_mass
 
+from pipeline.bench.filmed_people import cameras_round
 from pipeline.overlay.mosaic import HEIGHT_MAX, WIDTH_MAX, Mosaic, ViewFromAbove, plan_grid
 from pipeline.overlay.palette import identity_colours
 from pipeline.overlay.side import BACKGROUND
