@@ -14,14 +14,16 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from configs.checks import Shaped
+from configs.skeletons import MIRRORED_17
 from dpmesh.body import BodyModel
 from dpmesh.geometry.align import find_similarity
 from dpmesh.geometry.rotations import nearest_rotation
 from dpmesh.keypoints import smpl24_confidence
+from pipeline.capture import Camera
 from pipeline.motion.posing import joint_positions, pelvis_of
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.multiview.association import Person
-from pipeline.multiview.triangulation import place_bodies, triangulate
+from pipeline.multiview.triangulation import place_bodies, ray_distances, triangulate
 from pipeline.multiview.views import View, pinhole_keypoints
 from refine.rows.gaps import find_gaps, interpolate_linear, interpolate_rotations
 from refine.rows.shape import shape_of_person
@@ -32,6 +34,9 @@ BODY = slice(5, 17)  # of COCO-17: a face is not where a body model has it
 ALIGNED_JOINTS_MIN = 6  # triangulated joints that place a body
 FRAMES_AT_ONCE = 512  # of one person; bounds memory
 POSE_SIGMA_M = 0.06  # distance from the triangulated joints at which a view's body counts 1/e
+MIRROR_MIN_M = 0.1  # root mean square distance of joints below which a view is not suspected
+MIRROR_GAIN = 0.3  # of the squared distance that is left with left and right exchanged
+MIRROR_FAR_M = 0.5  # distances count as no more than that
 RIG_FROM_WORLD = WORLD_FROM_CAM[:3, :3].T
 
 
@@ -44,6 +49,7 @@ class Sightings(Shaped):
     rows: Annotated[np.ndarray, "T", "V"]  # int64, row of each view's observations; -1: not seen
     joints_m: Annotated[np.ndarray, "T", 17, 3]  # float64, triangulated, world; NaN where fewer than two views tell
     view_count: Annotated[np.ndarray, "T", 17]  # int64, rays that meet there
+    is_mirrored: Annotated[np.ndarray, "T", "V"]  # bool, which views take left for right
 
 
 def sightings_of(person: Person, views: Sequence[View], rate_hz: float) -> Sightings:
@@ -51,17 +57,50 @@ def sightings_of(person: Person, views: Sequence[View], rate_hz: float) -> Sight
     frames = person.frames(views)
     rows = np.stack([person.rows_of(k, frames, view.rows.frame_index) for k, view in enumerate(views)], axis=1)
     parts = [_joints(rows[first : first + FRAMES_AT_ONCE], views) for first in range(0, len(frames), FRAMES_AT_ONCE)]
-    joints, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Sightings(frames, frames / rate_hz, rows, joints, counts)
+    joints, counts, mirrored = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Sightings(frames, frames / rate_hz, rows, joints, counts, mirrored)
 
 
-def _joints(rows: np.ndarray, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the joints (T, 17, 3) of rows (T, V) of one person, and how many rays meet there (T, 17)."""
-    rays, weights = _told(rows, views)
+def _joints(rows: np.ndarray, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the joints (T, 17, 3) of rows (T, V) of one person, how many rays meet there (T, 17), and which views were
+    mirrored for that (T, V).
+    """
+    rays, weights = _told(rows, views, np.zeros(rows.shape, bool))
     cameras = [view.camera for view in views]
-    count = len(rows)
+    joints, counts = _met(cameras, rays, weights)
+    mirrored = _takes_left_for_right(cameras, joints, rays, weights)
+    changed = np.flatnonzero(mirrored.any(axis=1))
+    if len(changed):
+        told = _told(rows[changed], views, mirrored[changed])
+        joints[changed], counts[changed] = _met(cameras, *told)
+    return joints, counts, mirrored
+
+
+def _met(cameras: Sequence[Camera], rays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where rays (T, 17, V, 2) meet (T, 17, 3), and how many do (T, 17)."""
+    count = len(rays)
     points = triangulate(cameras, rays.reshape(count * 17, -1, 2), weights.reshape(count * 17, -1))
     return points.places_m.reshape(count, 17, 3), points.is_used.reshape(count, 17, -1).sum(axis=2)
+
+
+def _takes_left_for_right(
+    cameras: Sequence[Camera], joints: np.ndarray, rays: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return which views (T, V) would meet the joints (T, 17, 3) far better with left and right exchanged.
+
+    Of two views neither can be told to be wrong, so three have to see somebody.
+    """
+    costs = []
+    for order in (list(range(17)), list(MIRRORED_17)):
+        seen, sure = rays[:, order][:, BODY], weights[:, order][:, BODY]
+        beside = ray_distances(cameras, joints[:, BODY], seen)
+        told = np.where(np.isfinite(beside), sure, 0.0)
+        is_enough = (told > 0).sum(axis=1) >= ALIGNED_JOINTS_MIN
+        near = np.minimum(np.nan_to_num(beside), MIRROR_FAR_M)
+        mean = (near**2 * told).sum(axis=1) / np.maximum(told.sum(axis=1), 1e-9)
+        costs.append(np.where(is_enough, mean, np.nan))
+    is_crowd = ((weights > 0).any(axis=1).sum(axis=1) >= 3)[:, None]
+    return is_crowd & (costs[0] > MIRROR_MIN_M**2) & (costs[1] < MIRROR_GAIN * costs[0])
 
 
 def track_rows(
@@ -85,14 +124,15 @@ def track_rows(
     for place, view in enumerate(views):
         rows = np.where(is_observed, seen.rows[source, place], -1)
         camera, count = view.camera, len(source)
+        is_mirrored = seen.is_mirrored[source, place]
         cameras.append(
             ViewRows(
-                keypoints=pinhole_keypoints(view, rows),
+                keypoints=_as_it_is(pinhole_keypoints(view, rows), is_mirrored),
                 focal_px=np.full(count, camera.focal_px, np.float32),
                 principal_px=np.tile(camera.matrix[:2, 2], (count, 1)).astype(np.float32),
                 rotation=camera.rotation @ RIG_FROM_WORLD.T,
                 shift_m=camera.translation_m,
-                hints=_hints(view, rows),
+                hints=_hints(view, np.where(is_mirrored, -1, rows)),
             )
         )
     sure = np.stack([smpl24_confidence(view.keypoints) for view in cameras]).max(axis=0)
@@ -108,6 +148,12 @@ def track_rows(
         number=number,
     )
     return track, filled.frame_index
+
+
+def _as_it_is(points: np.ndarray, is_mirrored: np.ndarray) -> np.ndarray:
+    """Return points (T, 17, ...) with left and right exchanged where a view took one for the other (T,)."""
+    chosen = is_mirrored.reshape(-1, *[1] * (points.ndim - 1))
+    return np.where(chosen, points[:, list(MIRRORED_17)], points)
 
 
 def _hints(view: View, rows: np.ndarray) -> np.ndarray:
@@ -165,14 +211,14 @@ def _bodies(
     mean = nearest_rotation(torch.from_numpy(turns)).numpy().reshape(-1, 3, 3)
     pose = Rotation.from_matrix(mean).as_rotvec().reshape(count, 24, 3).astype(np.float32)
     points = joint_positions(body, pose, betas, np.tile(nowhere, (count, 1)), "coco17") @ RIG_FROM_WORLD
-    rays, weights = _told(seen.rows, views)
+    rays, weights = _told(seen.rows, views, seen.is_mirrored)
     places = place_bodies([view.camera for view in views], points[:, BODY], rays[:, BODY], weights[:, BODY])
     return pose, places
 
 
-def _told(rows: np.ndarray, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rays (T, 17, V, 2) and weights (T, 17, V) of rows (T, V)."""
-    told = [view.at(rows[:, k]) for k, view in enumerate(views)]
+def _told(rows: np.ndarray, views: Sequence[View], is_mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rays (T, 17, V, 2) and weights (T, 17, V) of rows (T, V), left and right as they are."""
+    told = [[_as_it_is(values, is_mirrored[:, k]) for values in view.at(rows[:, k])] for k, view in enumerate(views)]
     rays, weights = (np.stack(part, axis=2) for part in zip(*told, strict=True))
     return rays, np.where(weights >= SCORE_MIN, weights, 0.0)
 

@@ -92,6 +92,17 @@ def place_bodies(cameras: Sequence[Camera], joints_m: np.ndarray, rays: np.ndarr
     return shifts
 
 
+def ray_distances(cameras: Sequence[Camera], places_m: np.ndarray, rays: np.ndarray) -> np.ndarray:
+    """Return how far points (..., 3) lie beside rays (..., V, 2), across the ray (..., V), in metres.
+
+    Infinite behind a camera, NaN where a point or a ray is not known.
+    """
+    shape = rays.shape[:-1]
+    beside, _ = _distances(cameras, places_m.reshape(-1, 3), rays.reshape(-1, *rays.shape[-2:]))
+    is_known = np.isfinite(places_m).all(axis=-1)[..., None] & np.isfinite(rays).all(axis=-1)
+    return np.where(is_known, beside.reshape(shape), np.nan)
+
+
 def _pairs(views: int) -> list[tuple[int, int]]:
     """Return pairs of cameras, at most `PAIRS_MAX`, spread over all."""
     every = list(combinations(range(views), 2))

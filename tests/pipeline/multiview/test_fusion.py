@@ -1,9 +1,12 @@
 """Bodies of several views become one motion, nearer to the truth than any view's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from configs.schema import RefineSettings
+from configs.skeletons import MIRRORED_17
 from dpmesh.body import BodyModel, load_body
 from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.evaluation.multiview import joints_of_sightings, measure
@@ -102,3 +105,20 @@ def test_triangulated_joints_are_measured_where_all_are_known(body: BodyModel) -
     walkers, views = film(body, 3, pose_noise=0.0)
     errors = measure({1: joints_of_sightings(only(views))}, walkers.joints(0)[None])
     assert errors.wanted == FRAMES and errors.found > 0.9 * FRAMES and errors.mpjpe_mm < 12
+
+
+def test_a_view_that_takes_left_for_right_is_put_right(body: BodyModel) -> None:
+    walkers, views = film(body, 4, pose_noise=0.0)
+    wrong = views[1].rows.keypoints.copy()
+    wrong[5:10] = wrong[5:10][:, list(MIRRORED_17)]
+    views[1] = view_of(views[1].camera, replace(views[1].rows, keypoints=wrong))
+    seen = only(views)
+    assert seen.is_mirrored[5:10, 1].all() and seen.is_mirrored.sum() == 5
+    assert error_mm(seen.joints_m, walkers) < 12
+    track, _ = track_rows(seen, views, body, GAP_MAX_S, 1)
+    apart = np.abs(
+        track.views[1].keypoints[..., :2] - pinhole_keypoints(film(body, 4, 0.0)[1][1], np.arange(FRAMES))[..., :2]
+    )
+    assert apart[:, 5:].max() < 0.01
+    two = only([views[0], views[1]])
+    assert not two.is_mirrored.any(), "of two views neither can be told to be wrong"
