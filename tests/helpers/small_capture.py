@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,13 +63,13 @@ def keypoints_from_files() -> Iterator[None]:
     """Let views take the keypoints of their files, not a detector's, in this process and those forked from it."""
     from pipeline.multiview import run
 
-    settings_of = run._view_settings
+    settings_of = run.view_settings
 
-    def with_file(settings: RunSettings, camera: Camera) -> RunSettings:
-        chosen = settings_of(settings, camera)
+    def with_file(settings: RunSettings, camera: Camera, *more: Any, **named: Any) -> RunSettings:
+        chosen = settings_of(settings, camera, *more, **named)
         detect = chosen.detect.model_copy(update={"keypoints": Path(f"{camera.name}.json")})
         return chosen.model_copy(update={"detect": detect})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_view_settings", with_file)
+        patch.setattr(run, "view_settings", with_file)
         yield
