@@ -95,13 +95,14 @@ class Walkers:
                 if ids[who][frame]:
                     columns.append((frame, ids[who][frame], pixels[frame], pose[frame], self.betas[who], trans[frame]))
         columns.sort(key=lambda column: column[:2])
-        frame, track, pixels, pose, betas, trans = (np.array(values) for values in zip(*columns, strict=True))
-        shown = np.isfinite(pixels).all(axis=-1)
+        seen = [np.array(values) for values in zip(*columns, strict=True)]
+        frames, track, pixels, pose, betas, trans = seen
+        shown = np.asarray(np.isfinite(pixels).all(axis=-1))
         keypoints = np.concatenate([np.where(shown[..., None], pixels, 0), 0.9 * shown[..., None]], axis=-1)
-        count = len(frame)
+        count = len(frames)
         return Observations(
-            frame_index=frame.astype(np.int64),
-            time_s=frame / 30.0,
+            frame_index=frames.astype(np.int64),
+            time_s=frames / 30.0,
             track_id=track.astype(np.int64),
             boxes_xyxy=np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1).astype(np.float32),
             scores=np.full(count, 0.9, np.float32),

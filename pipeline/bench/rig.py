@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_one_thread_each()
     body = load_body(None)
     time_rig(body, 2, 1)  # what is loaded and made once
-    rows = [("cameras", "people", "who is who s", "triangulation s", "fusion s", "frames/s", "people found")]
+    rows: list[tuple[str, ...]] = [
+        ("cameras", "people", "who is who s", "triangulation s", "fusion s", "frames/s", "people found")
+    ]
     for cameras in options.cameras:
         for people in options.people:
             *seconds, found = time_rig(body, cameras, people)
