@@ -26,6 +26,7 @@ from configs.read import read_settings
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from pipeline.capture import find_capture
+from pipeline.cli.evaluate_app import PARTLY
 from pipeline.cli.tables import note, print_table, report_result
 from pipeline.device import choose_device
 from pipeline.evaluation.capture import REFERENCE_FILE, read_reference
@@ -179,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         rows.append((name, *measure(people, reference).row(), f"{seconds:.2f}", f"{frames / seconds:.1f}"))
     print_table([("", *HEAD, "seconds", "frames/s"), *rows], title=f"{len(done.views)} cameras, {frames} frames")
-    return 0
+    return PARTLY if done.problem else 0
 
 
 def _ours(

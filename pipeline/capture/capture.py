@@ -50,7 +50,7 @@ class Capture:
             if name not in by_name:
                 known = "it has no video" if name in self.missing else "the calibration does not know it"
                 raise InputError(f"{self.folder}: camera {name!r}: {known}; choose from {', '.join(by_name)}")
-        return tuple(by_name[name] for name in names)
+        return tuple(by_name[name] for name in dict.fromkeys(names))
 
 
 def find_capture(folder: Path, calibration: Path | None = None) -> Capture:

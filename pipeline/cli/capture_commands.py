@@ -58,10 +58,8 @@ def multiview(
     settings = read_settings(preset, given, assignments or [])
     from pipeline.capture import find_capture
 
-    capture = find_capture(folder, calibration)
-    for line in (*capture.calibration.notes, *capture.notes):
-        note(line)
-    process(capture, output, settings, cameras.split(",") if cameras else None)
+    names = [name.strip() for name in cameras.split(",")] if cameras else None
+    process(find_capture(folder, calibration), output, settings, names)
 
 
 def process(
@@ -73,6 +71,12 @@ def process(
 ) -> NoReturn:
     """Process a capture, say what came out, and end."""
     capture.choose(names or [])  # before libraries are loaded that take seconds
+    for line in (*capture.calibration.notes, *capture.notes):
+        note(line)
+    if capture.missing and names is None:
+        note(f"cameras without a video: {', '.join(capture.missing)}")
+    for video in capture.unmatched:
+        note(f"{video.name} belongs to no camera")
     from pipeline.multiview.run import run_capture
 
     done = run_capture(capture, output, settings, names=names, span=span, on_view=report_result)
@@ -138,6 +142,8 @@ def _print_study(study: "ViewStudy") -> int:
 
     for title, errors in study.tables:
         print_table([("", *HEAD), *((name, *each.row()) for name, each in errors.items())], title=title)
+    for line in study.notes:
+        note(line)
     if study.problem:
         note(f"warning: {study.problem}")
     return PARTLY if study.problem else 0

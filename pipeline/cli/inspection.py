@@ -1,5 +1,6 @@
 """`dpmesh-video inspect`: what is in a run, a motion file or a capture."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from configs.errors import InputError
@@ -59,7 +60,8 @@ def _inspect_run(folder: Path) -> None:
             say(f"{name}: {value}")
     files = RunFolder(folder)
     if views := files.views():
-        print_table([("view", "state", "people", "frames", "problem"), *(_view_row(view) for view in views)])
+        rows = [_view_row(view, record.cameras) for view in views]
+        print_table([("view", "state", "people", "frames", "problem"), *rows])
     if record.capture.clocks:
         print_rig_fit(record.capture)
     rows = [_motion_row(path) for path in files.tracks() if path.exists()]
@@ -67,9 +69,10 @@ def _inspect_run(folder: Path) -> None:
         _print_motions(rows)
 
 
-def _view_row(view: RunFolder) -> tuple[str, ...]:
+def _view_row(view: RunFolder, used: Sequence[str]) -> tuple[str, ...]:
     record = read_record(view.path)
-    return view.path.name, record.status, str(record.people), str(record.frames), record.problem
+    problem = record.problem if view.path.name in used else record.problem or "of an earlier run"
+    return view.path.name, record.status, str(record.people), str(record.frames), problem
 
 
 def _write_sheet(overlay: Path, sheet: Path, frame_count: int) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Found = TypeVar("Found", SequenceErrors, SequenceFrames)
 
 RATE = "30000/1001"  # of the HD cameras; images carry none
-SEQUENCE_SETTINGS = {"decode.folder_rate_hz": RATE, "decode.is_green_skipped": True}
+# Its cameras are triggered together, so a clock that differs would be an error of the estimate.
+SEQUENCE_SETTINGS = {"decode.folder_rate_hz": RATE, "decode.is_green_skipped": True, "capture.sync": "off"}
 VOXELPOSE = "voxelpose"
 READING_NAMES = {
     "crmh": "CRMH: over 17 joints, nearest body",
@@ -46,7 +47,7 @@ def panoptic(
     assignments: Assignments = None,
     detector: Detector = None,
     model: Model = None,
-    refine: Annotated[str | None, typer.Option(help="off, smooth or fit (the default)")] = None,
+    refine: Annotated[str | None, typer.Option(help="off, smooth, fit or guided (the default)")] = None,
     verbose: Verbose = False,
 ) -> None:
     """Turn a sequence of CMU Panoptic into one motion file per person, in world metres, z up.

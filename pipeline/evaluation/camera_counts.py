@@ -44,6 +44,7 @@ class ViewStudy:
 
     tables: list[tuple[str, dict[str, WorldErrors]]]  # a title, and errors by method
     problem: str  # what was left out; empty: nothing
+    notes: tuple[str, ...] = ()  # what else the user ought to know
 
 
 def parse_counts(text: str) -> list[int]:
@@ -73,22 +74,25 @@ def evaluate_views(
         InputError: the folder is no capture, has no reference, or fewer than two views can be used.
         SettingsError: there are fewer views than `counts` ask for.
     """
+    if "sync" not in settings.capture.model_fields_set:  # a reference counts frames as the videos do
+        settings = settings.model_copy(update={"capture": settings.capture.model_copy(update={"sync": "off"})})
     capture, (reference, left_out) = find_capture(folder, calibration), find_reference(folder)
+    chosen = capture.cameras if names is None else capture.choose(names)
+    if any(count > len(chosen) for count in counts):
+        raise SettingsError(f"--counts {max(counts)}: only {len(chosen)} cameras are there; give at most that number")
     done = run_capture(capture, output, settings, names=names, on_view=on_view)
     views, run = done.views, Run(done.folder)
-    if any(count > len(views) for count in counts):
-        raise SettingsError(f"--counts {max(counts)}: only {len(views)} views can be used; give at most that number")
     read = [frames_read(capture, done.folder / VIEWS, view.camera.name) for view in views]
     reference[:, ~np.isin(np.arange(reference.shape[1]), np.concatenate(read))] = np.nan
     ours = {track.track_id: joints_of_track(track, run.body) for track in run.tracks()}
     tables = [(_cameras(len(views)), errors_by_method(done.find_people(), ours, views, run.body, reference))]
     settings = capture_settings(settings)
     models = Models(settings, choose_device(settings.runtime.device))
-    for count in counts:
+    for count in (count for count in counts if count <= len(views)):
         subsets, errors = errors_of_count(views, count, float(done.rate), settings, models, reference)
         tables.append((f"{_cameras(count)}, mean of {subsets} subsets", errors))
     problems = [problem for problem in (done.problem, left_out) if problem]
-    return ViewStudy(tables, "; ".join(problems))
+    return ViewStudy(tables, "; ".join(problems), (*capture.notes, *done.timing.lines, *done.fit.problems))
 
 
 def _cameras(count: int) -> str:

@@ -98,7 +98,7 @@ def measure_filmed_motions(
     device = choose_device(settings.runtime.device)
     body = Models(settings, device).body()
     settings = with_gaps(settings, modes)
-    tracks, triangulated, truth, frames = [], [], [], []
+    tracks, triangulated, truth = [], [], []
     for number, person in enumerate(filmed_people(folder, body, limit), start=1):
         nodes = [Node(k, 1, np.arange(len(view.rows.frame_index))) for k, view in enumerate(person.views)]
         nodes = [node for node in nodes if len(node.rows)]
@@ -109,7 +109,8 @@ def measure_filmed_motions(
         tracks.append(track)
         triangulated.append(_filled(seen.time_s, seen.joints_m, track.time_s, settings.refine.smooth_cutoff_hz))
         truth.append(person.joints_m[at])
-        frames.append(len(at))
+    if not tracks:
+        raise InputError(f"{folder}: nobody was seen in the first {limit} people; give a higher --limit")
     every = np.concatenate(triangulated)
     is_known = np.isfinite(every[:, BODY_JOINTS]).all(axis=(1, 2))
     reference = np.where(is_known[:, None, None], np.concatenate(truth), np.nan)[None]

@@ -173,7 +173,7 @@ def check_folder(folder: Path, source: Path) -> None:
     Raises:
         RunError: it leads elsewhere through a link, holds files that no run made, or has the input in it.
     """
-    for item in (folder, *(folder / part for part in FOLDERS)):
+    for item in (folder, *(folder / part for part in (*FOLDERS, VIEWS))):
         if item.is_symlink():
             raise RunError(f"{item}: is a link, and a run writes only in its own folder; give another --output")
         if item.exists() and not item.is_dir():

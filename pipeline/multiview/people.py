@@ -25,8 +25,13 @@ def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sight
 
 
 def lasting(people: Iterable[Person], views: Sequence[View], settings: RunSettings) -> list[Person]:
-    """Return the people who are seen in frames enough for a motion."""
-    return [person for person in people if len(person.frames(views)) >= settings.link.frames_min]
+    """Return the people who are seen in frames enough for a motion, and asked for."""
+    wanted = settings.link.people
+    return [
+        person
+        for person in people
+        if len(person.frames(views)) >= settings.link.frames_min and (wanted is None or person.id in wanted)
+    ]
 
 
 def fitted(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.errors import InputError, SettingsError
+from configs.errors import InputError, RunError, SettingsError
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from configs.version import program_version
@@ -20,7 +20,7 @@ from pipeline.capture.spans import FrameSpan, decode_span
 from pipeline.device import choose_device
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import Claim, Graph, Node
-from pipeline.flow.identity import code_identity
+from pipeline.flow.identity import code_identity, weights_identity
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.outputs import VIEWS, RunFolder, check_folder
 from pipeline.flow.progress import ProgressDisplay
@@ -42,6 +42,7 @@ from pipeline.nodes.export import write_people
 from pipeline.run import ClipResult, run_found
 
 MODES = ("off", "smooth", "fit", "guided")
+SCENE = {"is_contact_on", "is_ground_on", "is_collision_on"}
 DEFAULT_MODE = "guided"  # what measures best with several cameras
 CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
@@ -93,9 +94,13 @@ def run_capture(
     settings = capture_settings(settings)
     if settings.refine.mode not in MODES:
         raise SettingsError(f"refine.mode {settings.refine.mode} is for one camera; choose {', '.join(MODES)}")
+    if SCENE & {name for name, value in settings.refine if value is True}:
+        raise SettingsError("scene constraints (refine.is_contact_on and the like) are for one camera; leave them out")
     if (side := settings.decode.max_side_px) is not None:
         raise SettingsError(f"decode.max_side_px {side}: a calibration holds for pixels of full size; leave it out")
     cameras = capture.cameras if names is None else capture.choose(names)
+    if not cameras:
+        raise InputError(f"{capture.folder}: no camera is chosen; leave --cameras out for all")
     check_offsets(settings.capture.sync, cameras)
     name = capture.folder.resolve().name
     attempt = Attempt(name, output / name, settings)
@@ -129,10 +134,14 @@ def _process(
     path = capture.folder.resolve()
     attempt.note(input=printable(path.name), path=printable(path), cwd=printable(Path.cwd()))
     check_folder(attempt.folder, capture.calibration.path)
+    if attempt.folder.resolve() == path:
+        raise RunError(f"{path}: results would go into the capture itself; give another --output")
     check_owner(attempt.folder, path)
     attempt.is_owner = True
     models = Models(settings, choose_device(settings.runtime.device))
     attempt.note(models=describe(models))
+    if models.motion_prior_path is not None:
+        models.check_motion_prior()  # before hours of work
     attempt.begin()
     views, problems, footage, frames = [], list[str](), dict[str, Footage](), 0
     for camera in cameras:
@@ -255,13 +264,14 @@ class _Work:
         return list(self.sightings(self.people()))
 
     def graph(self) -> Graph:
-        chosen = self.settings
+        chosen, prior = self.settings, self.models.motion_prior_path
         motion: dict[str, Any] = {
             "views": [_identity(self.folder, view) for view in self.views],
             "rate_hz": float(self.rate),
             "offsets_s": [each.offset_s for each in self.footage],
             "link": chosen.link.model_dump(mode="json"),
             "refine": chosen.refine.model_dump(mode="json"),
+            "motion_prior": weights_identity(prior) if prior else "",
             "body": chosen.body.model_dump(mode="json"),
             "models": self.models.identities,
             "code": code_identity(*CODE_OF_MOTION),

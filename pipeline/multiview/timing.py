@@ -119,8 +119,8 @@ def check_offsets(sync: str, cameras: Sequence[Camera]) -> None:
     Raises:
         InputError: as of `time_cameras`.
     """
-    if sync not in ("auto", "off"):
-        read_offsets(Path(sync), {camera.name: 1.0 for camera in cameras})
+    if sync not in ("auto", "off") and not read_offsets(Path(sync), {camera.name: 1.0 for camera in cameras}):
+        raise InputError(f"{sync}: names none of the cameras ({', '.join(camera.name for camera in cameras)})")
 
 
 def read_offsets(path: Path, rates_hz: Mapping[str, float]) -> dict[str, float]:
@@ -136,8 +136,6 @@ def read_offsets(path: Path, rates_hz: Mapping[str, float]) -> dict[str, float]:
     form = 'give {"CAMERA": {"frames": 7}} or {"CAMERA": {"seconds": 0.25}}'
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path}: not a table of offsets; {form}")
-    if not found.keys() & rates_hz.keys():
-        raise InputError(f"{path}: names none of the cameras ({', '.join(rates_hz)}) but {', '.join(list(found)[:8])}")
     offsets = {}
     for camera, value in found.items():
         unit, number = next(iter(value.items())) if isinstance(value, dict) and len(value) == 1 else ("", None)

@@ -188,7 +188,7 @@ class Solver:
         return [np.zeros((len(piece.rows), 24), np.float32) for piece in self._pieces]
 
     def pull(self, poses: Tensor, weights: Tensor) -> None:
-        """Replace the poses (R, 24, 3, 3) that the first camera's recovery gives, and their weights (R, 24)."""
+        """Replace the track's own poses (R, 24, 3, 3), and their weights (R, 24)."""
         _, *others = self.evidence.poses
         _, *other_weights = self.evidence.pose_weights
         self.evidence = replace(self.evidence, poses=(poses, *others), pose_weights=(weights, *other_weights))

@@ -42,6 +42,7 @@ from dpmesh.training.capture.room import paint_room
 from dpmesh.training.commands.make_demo_clip import daylight, write_video
 from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Rng
+from dpmesh.training.engine.shards import claim_folder, digest
 from dpmesh.training.mocap.bank import PoseBank
 from dpmesh.training.people.population import renderer_of
 from dpmesh.training.render.backgrounds import read_background
@@ -71,6 +72,8 @@ def make_capture(options: argparse.Namespace) -> None:
     actors = stage_people(rng, body, bank, options.people, span_s, door_bearing(dome), options.cast == "open")
     renderer = renderer_of(body, "cpu")
     outfits = dress(Rng((options.seed,)), renderer.surface, len(actors))
+    told = {name: str(value) for name, value in vars(options).items() if name not in ("output", "poses", "cameras")}
+    claim_folder(options.output, told | {"poses": digest(bank.pose)})
     videos = options.output / "hdVideos"
     videos.mkdir(parents=True, exist_ok=True)
     calibration = calibration_of(dome, {key: math.radians(angle) for key, angle in options.turned.items()})
@@ -111,7 +114,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--offset",
         type=_per_camera,
         default={},
-        help="frames by which cameras are late: 00_03=0.4,00_06=-7",
+        help="frames by which what cameras show is ahead: 00_03=0.4,00_06=-7",
     )
     parser.add_argument("--blind", type=_names, default=(), help="cameras that film nothing but black")
     parser.add_argument(

@@ -158,7 +158,7 @@ def test_errors_by_number_of_cameras_with_one_association_for_each(
     assert (title, single_title) == ("2 cameras", "1 camera, mean of 2 subsets")
     assert both["people"].wanted == 3 * FRAMES and both["people"].found == 2 * FRAMES
     assert both["triangulation"].mpjpe_mm < 20 and single["triangulation"].found == 0
-    with pytest.raises(SettingsError, match="--counts 3: only 2 views can be used"):
+    with pytest.raises(SettingsError, match="--counts 3: only 2 cameras are there"):
         evaluate_views(capture, tmp_path / "out", settings, names=["cam0", "cam1"], counts=[3])
 
 
@@ -192,6 +192,8 @@ def test_images_of_a_part_of_a_sequence_give_motion_at_their_numbers(
     assert [(decode.start_s, decode.end_s) for decode in asked] == [(pytest.approx(1.5 / rate), None)] * 2
     for track in Run(done.folder).tracks():
         assert track.frame_index.tolist() == list(range(168, 168 + FRAMES)), "what was played, by its numbers"
+
+
 def test_offsets_of_a_file_move_people_and_make_the_motion_anew(
     capture: Path, walkers: Walkers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,11 +227,24 @@ def test_links_in_the_folder_of_a_capture_are_refused(capture: Path, tmp_path: P
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_only_people_who_are_asked_for_are_written_and_another_prior_makes_motion_anew(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*words: str) -> tuple[int, bool]:
+        settings = read_settings(
+            None, {"refine.mode": "fit"}, [*SETTINGS, "refine.steps=2", "refine.shape_steps=2", *words]
+        )
+        done = run_capture(find_capture(capture), tmp_path / "out", settings, names=["cam0", "cam1", "cam0"])
+        return done.person_count, read_record(done.folder).nodes["motion"]["ran"]
+
+    assert [run("link.people=2"), run(), run()] == [(1, True), (2, True), (2, False)]
+    monkeypatch.setattr(module, "weights_identity", lambda path: "trained on")
+    assert run() == (2, True)
+
+
 def test_videos_of_different_rates_are_brought_together(capture: Path, tmp_path: Path) -> None:
     write_video(capture / "cam1.mp4", 15)  # its rows lie at 30 frames a second
-    done = run_capture(
-        find_capture(capture), tmp_path / "out", read_settings(None, {"refine.mode": "off"}, SETTINGS)
-    )
+    done = run_capture(find_capture(capture), tmp_path / "out", read_settings(None, {"refine.mode": "off"}, SETTINGS))
     assert done.rate == 30 and done.person_count == 2
     assert all("cannot be told" in line for line in done.timing.lines), "less than a second tells no offset"
 
@@ -243,6 +258,10 @@ def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
         run_capture(found, tmp_path / "out", settings, names=["cam0", "x"])
     with pytest.raises(SettingsError, match=r"decode\.max_side_px 640: a calibration holds for pixels of full size"):
         run_capture(found, tmp_path / "out", read_settings(None, {"decode.max_side_px": 640}, SETTINGS))
+    with pytest.raises(SettingsError, match=r"scene constraints .* are for one camera"):
+        run_capture(found, tmp_path / "out", read_settings(None, {"refine.is_ground_on": True}, SETTINGS))
+    with pytest.raises(RunError, match="results would go into the capture itself"):
+        run_capture(found, capture.parent, settings)
     with pytest.raises(InputError, match=r"nowhere\.json"):
         run_capture(found, tmp_path / "out", read_settings(None, {"capture.sync": "nowhere.json"}, SETTINGS))
     with pytest.raises(SettingsError, match=r"refine\.mode published is for one camera; choose .*guided"):
