@@ -26,7 +26,8 @@ def reassign(views: Sequence[View], people: Sequence[Person], rate_hz: float) ->
     """Return the people with rows moved to whom they belong; who has none left is gone."""
     if not people:
         return []
-    frames = 1 + max(int(view.rows.frame_index.max(initial=-1)) for view in views)
+    every = np.concatenate([view.rows.frame_index for view in views])
+    frames = np.arange(every.min(), every.max() + 1)
     places = np.stack([_torso(person, views, frames, rate_hz) for person in people])
     rows_of: list[list[np.ndarray]] = [[] for _ in people]
     same = _same(places, [sum(len(node.rows) for node in person.nodes) for person in people])
@@ -36,7 +37,7 @@ def reassign(views: Sequence[View], people: Sequence[Person], rate_hz: float) ->
             places[who] = np.nan
     for number, view in enumerate(views):
         owner = _owners(people, number, len(view.rows.frame_index))
-        owner = _matched(view, np.where(owner >= 0, same[owner], -1), places)
+        owner = _matched(view, np.where(owner >= 0, same[owner], -1), places, int(frames[0]))
         for who in range(len(people)):
             rows_of[who].append(np.flatnonzero(owner == who))
     found: list[Person] = []
@@ -80,11 +81,10 @@ def _owners(people: Sequence[Person], view: int, count: int) -> np.ndarray:
     return owner
 
 
-def _torso(person: Person, views: Sequence[View], frames: int, rate_hz: float) -> np.ndarray:
-    """Return where a torso (frames, 4, 3) is, in metres; NaN where fewer than two views tell within a moment."""
-    every = np.arange(frames)
-    rows = np.stack([person.rows_of(k, every, view.rows.frame_index) for k, view in enumerate(views)], axis=1)
-    starts = range(0, frames, FRAMES_AT_ONCE)
+def _torso(person: Person, views: Sequence[View], frames: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Return where a torso (T, 4, 3) is at frames (T,), in metres; NaN where fewer than two views tell in a moment."""
+    rows = np.stack([person.rows_of(k, frames, view.rows.frame_index) for k, view in enumerate(views)], axis=1)
+    starts = range(0, len(frames), FRAMES_AT_ONCE)
     points = np.concatenate([_points(rows[first : first + FRAMES_AT_ONCE], views) for first in starts])
     reach = max(1, round(MOMENT_S * rate_hz))
     padded = np.pad(points, ((reach, reach), (0, 0), (0, 0)), constant_values=np.nan)
@@ -114,25 +114,27 @@ def _median(windows: np.ndarray) -> np.ndarray:
     return np.where(known, np.nanmedian(np.where(known[..., None], middles, 0.0), axis=-1), np.nan)
 
 
-def _matched(view: View, owner: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _matched(view: View, owner: np.ndarray, places: np.ndarray, first: int) -> np.ndarray:
     """Return the new owners (R,) of a view's rows; -1 for a row whose owner was given a better one.
 
     Args:
         owner: (R,) as they are.
-        places: (P, frames, 4, 3) where everybody's torso is.
+        places: (P, frames, 4, 3) where everybody's torso is, from the frame `first` on.
     """
     frame = view.rows.frame_index
     starts = np.flatnonzero(np.diff(frame, prepend=-1))
     cuts = [*starts[::FRAMES_AT_ONCE], len(frame)]  # between frames, so that those of one frame stay together
-    blocks = [np.arange(first, stop) for first, stop in pairwise(cuts)]
-    return np.concatenate([np.zeros(0, owner.dtype), *(_matched_rows(view, rows, owner, places) for rows in blocks)])
+    blocks = [np.arange(low, high) for low, high in pairwise(cuts)]
+    return np.concatenate(
+        [np.zeros(0, owner.dtype), *(_matched_rows(view, rows, owner, places, first) for rows in blocks)]
+    )
 
 
-def _matched_rows(view: View, rows: np.ndarray, owner: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _matched_rows(view: View, rows: np.ndarray, owner: np.ndarray, places: np.ndarray, first: int) -> np.ndarray:
     """Return the new owners of some rows of a view, the rows of whole frames; the others are those of `_matched`."""
     frame, sure, owner = view.rows.frame_index[rows], view.rows.keypoints[rows][:, TORSO, 2], owner[rows]
     ahead = directions(view.camera, view.rays[rows][:, TORSO])
-    toward = places[:, frame] - view.camera.centre_m
+    toward = places[:, frame - first] - view.camera.centre_m
     beside = np.linalg.norm(np.cross(toward, ahead), axis=-1)
     weight = np.where(np.isfinite(beside) & ((toward * ahead).sum(axis=-1) > 0), sure, 0.0)
     total = weight.sum(axis=-1)
