@@ -138,8 +138,15 @@ def single_file(source: DPMesh) -> dict[str, Tensor]:
     return state | {name: torch.ones(3) for name in extra}
 
 
-@pytest.mark.parametrize("is_split", [True, False])
-@pytest.mark.parametrize("wrapper", [None, "state_dict"])
+@pytest.mark.parametrize(
+    ("wrapper", "is_split"),
+    [
+        (None, False),
+        ("state_dict", True),
+        pytest.param(None, True, marks=pytest.mark.slow),
+        pytest.param("state_dict", False, marks=pytest.mark.slow),
+    ],
+)
 def test_the_original_single_files_fill_the_same_parts(tmp_path: Path, is_split: bool, wrapper: str | None) -> None:
     source = shaken(network())
     state = single_file(source)
