@@ -229,6 +229,11 @@ class RefineSettings(Settings):
             raise ValueError(f"mode {self.mode} needs a motion prior and prior is none; name one, or use mode fit")
         return self
 
+    @property
+    def has_scene_constraints(self) -> bool:
+        """Whether people of a scene are moved together, which holds for one camera."""
+        return self.is_contact_on or self.is_ground_on or self.is_collision_on
+
 
 class ExportSettings(Settings):
     """The motion files that are written per person."""

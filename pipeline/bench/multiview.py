@@ -27,6 +27,7 @@ from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from pipeline.capture import find_capture
 from pipeline.cli.evaluate_app import PARTLY
+from pipeline.cli.options import camera_names
 from pipeline.cli.tables import note, print_table, report_result
 from pipeline.device import choose_device
 from pipeline.evaluation.capture import REFERENCE_FILE, read_reference
@@ -167,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = capture_settings(read_settings(None, given, []))
     capture = find_capture(options.capture, None)
     reference = read_reference(options.capture / REFERENCE_FILE)
-    names = options.cameras.split(",") if options.cameras else None
+    names = camera_names(options.cameras)
     done = run_capture(capture, options.output, settings, names=names, on_view=report_result)
     if done.problem:
         note(f"warning: {done.problem}")

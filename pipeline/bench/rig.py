@@ -13,9 +13,8 @@ from configs.threads import use_one_thread_each
 from dpmesh.body import BodyModel, load_body
 from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.cli.tables import print_table
-from pipeline.multiview.association import associate
 from pipeline.multiview.fusion import sightings_of, track_rows
-from pipeline.multiview.reassignment import reassign
+from pipeline.multiview.people import who_is_who
 from pipeline.multiview.views import view_of
 
 RATE_HZ, FRAMES = 30.0, 30
@@ -28,7 +27,7 @@ def time_rig(body: BodyModel, cameras: int, people: int) -> tuple[float, ...]:
     ids = [[who + 1] * FRAMES for who in range(people)]
     views = [view_of(camera, walkers.seen_by(camera, ids, noise_px=2.0)) for camera in cameras_round(cameras, ROOM_M)]
     clock = [time.perf_counter()]
-    found = reassign(views, associate(views, RATE_HZ), RATE_HZ)
+    found = who_is_who(views, RATE_HZ)
     clock.append(time.perf_counter())
     seen = [sightings_of(person, views, RATE_HZ) for person in found]
     clock.append(time.perf_counter())

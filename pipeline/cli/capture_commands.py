@@ -7,7 +7,17 @@ import typer
 
 from configs.files import check_is_folder
 from pipeline.cli.evaluate_app import PARTLY, Modes, compared_settings
-from pipeline.cli.options import Assignments, Cameras, Detector, Model, Output, Preset, Verbose, configure_log
+from pipeline.cli.options import (
+    Assignments,
+    Cameras,
+    Detector,
+    Model,
+    Output,
+    Preset,
+    Verbose,
+    camera_names,
+    configure_log,
+)
 from pipeline.cli.tables import note, print_table, report_result, say
 
 if TYPE_CHECKING:
@@ -58,8 +68,7 @@ def multiview(
     settings = read_settings(preset, given, assignments or [])
     from pipeline.capture import find_capture
 
-    names = [name.strip() for name in cameras.split(",")] if cameras else None
-    process(find_capture(folder, calibration), output, settings, names)
+    process(find_capture(folder, calibration), output, settings, camera_names(cameras))
 
 
 def process(
@@ -112,7 +121,7 @@ def evaluate_multiview(
         folder,
         output,
         settings,
-        names=cameras.split(",") if cameras else None,
+        names=camera_names(cameras),
         calibration=calibration,
         counts=parse_counts(counts) if counts else (),
         on_view=report_result,

@@ -17,6 +17,11 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="also log one lin
 Cameras = Annotated[str | None, typer.Option(help="names, such as cam01,cam02; else all with a video")]
 
 
+def camera_names(text: str | None) -> list[str] | None:
+    """Return the names in the option `Cameras`; None: not given."""
+    return [name.strip() for name in text.split(",")] if text else None
+
+
 def configure_log(verbose: bool) -> None:
     """Log to stderr; of libraries only warnings."""
     if verbose:

@@ -18,10 +18,19 @@ from pipeline.types import MotionTrack
 from refine.rows.types import TrackFit, TrackRows
 
 
+def who_is_who(views: Sequence[View], rate_hz: float) -> list[Person]:
+    """Return the people of a capture."""
+    return reassign(views, associate(views, rate_hz), rate_hz)
+
+
+def with_joints(people: Iterable[Person], views: Sequence[View], rate_hz: float) -> Iterator[tuple[Person, Sightings]]:
+    """Yield people with their joints."""
+    return ((person, sightings_of(person, views, rate_hz)) for person in people)
+
+
 def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sightings]]:
     """Return the people of a capture, each with their joints."""
-    people = reassign(views, associate(views, rate_hz), rate_hz)
-    return [(person, sightings_of(person, views, rate_hz)) for person in people]
+    return list(with_joints(who_is_who(views, rate_hz), views, rate_hz))
 
 
 def lasting(people: Iterable[Person], views: Sequence[View], settings: RunSettings) -> list[Person]:

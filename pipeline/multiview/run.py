@@ -1,7 +1,7 @@
 """From a capture to one motion file per person: each view is an ordinary run, then people are associated and fitted."""
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -29,11 +29,10 @@ from pipeline.flow.store import ObservationStore
 from pipeline.media import VideoInfo
 from pipeline.models import Models, describe
 from pipeline.motion.library import write_track
-from pipeline.multiview.association import Person, associate
+from pipeline.multiview.association import Person
 from pipeline.multiview.calibration_check import RigFit, check_calibration
-from pipeline.multiview.fusion import Sightings, sightings_of
-from pipeline.multiview.people import fitted, lasting
-from pipeline.multiview.reassignment import reassign
+from pipeline.multiview.fusion import Sightings
+from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
 from pipeline.multiview.views import Footage, View, read_view
@@ -42,7 +41,6 @@ from pipeline.nodes.export import write_people
 from pipeline.run import ClipResult, run_found
 
 MODES = ("off", "smooth", "fit", "guided")
-SCENE = {"is_contact_on", "is_ground_on", "is_collision_on"}
 DEFAULT_MODE = "guided"  # what measures best with several cameras
 CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
@@ -94,7 +92,7 @@ def run_capture(
     settings = capture_settings(settings)
     if settings.refine.mode not in MODES:
         raise SettingsError(f"refine.mode {settings.refine.mode} is for one camera; choose {', '.join(MODES)}")
-    if SCENE & {name for name, value in settings.refine if value is True}:
+    if settings.refine.has_scene_constraints:
         raise SettingsError("scene constraints (refine.is_contact_on and the like) are for one camera; leave them out")
     if (side := settings.decode.max_side_px) is not None:
         raise SettingsError(f"decode.max_side_px {side}: a calibration holds for pixels of full size; leave it out")
@@ -252,16 +250,12 @@ class _Work:
     def people(self) -> list[Person]:
         """Return everybody; who is who is found once."""
         if self._people is None:
-            self._people = reassign(self.views, associate(self.views, float(self.rate)), float(self.rate))
+            self._people = who_is_who(self.views, float(self.rate))
         return self._people
-
-    def sightings(self, people: Sequence[Person]) -> Iterator[tuple[Person, Sightings]]:
-        """Yield people with their joints."""
-        return ((person, sightings_of(person, self.views, float(self.rate))) for person in people)
 
     def find_people(self) -> list[tuple[Person, Sightings]]:
         """Return everybody with their joints."""
-        return list(self.sightings(self.people()))
+        return list(with_joints(self.people(), self.views, float(self.rate)))
 
     def graph(self) -> Graph:
         chosen, prior = self.settings, self.models.motion_prior_path
@@ -297,7 +291,8 @@ class _Work:
         people = lasting(self.people(), self.views, self.settings)
         paths = [RunFolder(self.folder).motion(person.id) for person in people]
         claim(paths)
-        tracks = fitted(self.sightings(people), self.views, self.settings, self.models)
+        seen = with_joints(people, self.views, float(self.rate))
+        tracks = fitted(seen, self.views, self.settings, self.models)
         for path, track in zip(paths, tracks, strict=True):
             write_track(path, track)
         return paths

@@ -86,7 +86,7 @@ def refine_people(
     """
     groups = in_groups(tracks, lambda track: len(track.time_s))
     refined = (track for group in groups for track in refine_group(group, body, settings, device, prior))
-    if settings.is_contact_on or settings.is_ground_on or settings.is_collision_on:
+    if settings.has_scene_constraints:
         return iter(refine_scene(list(refined), body, settings))
     return refined
 

@@ -149,8 +149,9 @@ def test_errors_by_number_of_cameras_with_one_association_for_each(
     late = np.concatenate([truth, truth[:, -5:]], axis=1)  # frames that no view read do not count
     write_npz(capture / REFERENCE_FILE, {"kp3d_smooth": late})
     calls = []
-    for place in (module, people_module):
-        monkeypatch.setattr(place, "associate", lambda views, rate: calls.append(len(views)) or associate(views, rate))
+    monkeypatch.setattr(
+        people_module, "associate", lambda views, rate: calls.append(len(views)) or associate(views, rate)
+    )
     settings = read_settings(None, {"refine.mode": "smooth"}, SETTINGS)
     study = evaluate_views(capture, tmp_path / "out", settings, names=["cam0", "cam1"], counts=[1])
     assert study.problem == "" and calls == [2, 1, 1]
