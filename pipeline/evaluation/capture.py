@@ -68,7 +68,7 @@ def find_reference(folder: Path) -> tuple[np.ndarray, str]:
 
 
 def frames_read(capture: Capture, place: Path, camera: str) -> np.ndarray:
-    """Return the frames (F,) of a view that were read, as the reference counts them.
+    """Return the frames (F,) of a view that were read, as the reference counts them; none without a picture.
 
     Args:
         place: where the runs of the views lie, each in a folder of its camera's name.
@@ -79,7 +79,8 @@ def frames_read(capture: Capture, place: Path, camera: str) -> np.ndarray:
     journal, numbers = state[0], frame_numbers(capture, camera)
     count = journal.next_frame or 0
     first = round(journal.first_time_s / journal.last_time_s * (count - 1)) if journal.last_time_s > 0 else 0
-    return np.arange(first, count) if numbers is None else numbers[first:count]
+    read = np.setdiff1d(np.arange(first, count), journal.left_out)
+    return read if numbers is None else numbers[read]
 
 
 def known_frames(joints_m: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ JOURNAL_TYPES: dict[str, tuple[type, ...]] = {
     "last_time_s": (float, int),
     "is_complete": (bool,),
     "warning": (str,),
+    "left_out": (list,),
 }
 
 
@@ -50,6 +51,7 @@ class Journal:
     last_time_s: float = 0.0
     is_complete: bool = False
     warning: str = ""  # why the video ended early, if it did
+    left_out: list[int] = field(default_factory=list)  # frames without a picture, in order
 
 
 def _journal_of(found: Any) -> Journal:
@@ -58,6 +60,8 @@ def _journal_of(found: Any) -> Journal:
         value, kinds = getattr(journal, item.name), JOURNAL_TYPES[item.name]
         if type(value) not in kinds or (type(value) is int and value < 0):
             raise ValueError(f"{item.name} of the journal is {str(value)[:20]}")
+    if not all(type(index) is int and index >= 0 for index in journal.left_out):
+        raise ValueError(f"left_out of the journal is {str(journal.left_out)[:20]}")
     return journal
 
 
@@ -151,8 +155,12 @@ class ObservationStore:
         """Return the files that a journal counts, and the state."""
         return [*(self._shard_path(number) for number in range(journal.shard_count)), self._state_path]
 
-    def commit(self, journal: Journal, chunk: Chunk) -> Journal:
-        """Write a chunk's rows, then the state that counts them; return the new journal."""
+    def commit(self, journal: Journal, chunk: Chunk, left_out: Sequence[int] = ()) -> Journal:
+        """Write a chunk's rows, then the state that counts them; return the new journal.
+
+        Args:
+            left_out: indices of frames that were left out so far; those behind the chunk are not counted yet.
+        """
         rows = chunk.observations if chunk.observations is not None else no_observations()
         write_npz(self._shard_path(journal.shard_count), {f.name: getattr(rows, f.name) for f in fields(Observations)})
         first, last = chunk.frames[0], chunk.frames[-1]
@@ -164,6 +172,7 @@ class ObservationStore:
             row_count=journal.row_count + len(rows.frame_index),
             first_time_s=journal.first_time_s if journal.shard_count else first.time_s,
             last_time_s=last.time_s,
+            left_out=[index for index in left_out if index <= last.index],
         )
         self.write_state(done, chunk.snapshots)
         return done

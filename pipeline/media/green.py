@@ -1,6 +1,6 @@
 """Frames that a decoder or recorder filled with green, its zeros in YUV, where it had no picture."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -21,11 +21,15 @@ def is_green(image: np.ndarray) -> bool:
 
 
 class WithoutGreen:
-    """The frames of a video without green ones; `warning` names those that were left out."""
+    """The frames of a video without green ones; `warning` names those that were left out.
 
-    def __init__(self, frames: Iterable[Frame]) -> None:
+    Args:
+        left_out: indices of green frames before these.
+    """
+
+    def __init__(self, frames: Iterable[Frame], left_out: Sequence[int] = ()) -> None:
         self._frames = frames
-        self.left_out: list[int] = []
+        self.left_out = list(left_out)
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:

@@ -63,7 +63,7 @@ def _run_line(
         RecoverStage(models.recovery, chosen.recover, clip.focal_px()),
     ]
     source = FramesUntilDamage(clip.read(journal))
-    whole = WithoutGreen(source)
+    whole = WithoutGreen(source, journal.left_out)
     wanted = whole if chosen.decode.is_green_skipped else source
     with closing(prefetch(iter(wanted), clip.ahead_frames)) as frames:
         chunks = chunk_frames(frames, clip.chunk_frames, journal.shard_count)
@@ -71,7 +71,7 @@ def _run_line(
             latest: dict[str, Any] = snapshots or {}
             for chunk in done:
                 with clip.clock.measure("write"):
-                    journal = store.commit(journal, chunk)
+                    journal = store.commit(journal, chunk, whole.left_out)
                 latest = chunk.snapshots
                 release_memory()
                 people = len(chunk.tracks[-1].track_ids) if chunk.tracks else 0
@@ -84,6 +84,6 @@ def _run_line(
     if (frame_count := clip.whole_count(journal)) is not None:
         models.warn_of_frames_beyond(frame_count)
     problems = [problem for problem in (source.warning, whole.warning, models.finder_problem) if problem]
-    journal = replace(journal, is_complete=True, warning="; ".join(problems))
+    journal = replace(journal, is_complete=True, warning="; ".join(problems), left_out=whole.left_out)
     store.write_state(journal, latest)
     return journal

@@ -10,9 +10,16 @@ from scipy.spatial.transform import Rotation
 from configs.errors import InputError
 from pipeline.capture import Camera, find_capture
 from pipeline.capture.capture import check_video
-from pipeline.evaluation.capture import REFERENCE_FILE, compare_with_capture, find_reference, read_reference
+from pipeline.evaluation.capture import (
+    REFERENCE_FILE,
+    compare_with_capture,
+    find_reference,
+    frames_read,
+    read_reference,
+)
 from pipeline.evaluation.comparison import comparison_rows
 from pipeline.flow.atomic import write_npz
+from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoWriter
 from pipeline.motion.posing import joint_positions
 from pipeline.types import MotionTrack
@@ -20,6 +27,13 @@ from pipeline.types import MotionTrack
 TIMES = np.arange(20) / 30
 TURN = Rotation.from_euler("xyz", [0.3, -0.6, 0.2]).as_matrix()
 SHIFT = np.array([0.4, -0.2, 1.0])
+
+
+def test_frames_without_a_picture_were_not_read(tmp_path: Path, folder: Path) -> None:
+    store = ObservationStore(tmp_path / "runs" / "cam01" / "observations")
+    journal = Journal("a", next_frame=6, first_time_s=0.0, last_time_s=0.2, left_out=[1, 4])
+    store.write_state(journal, {})
+    assert frames_read(find_capture(folder), tmp_path / "runs", "cam01").tolist() == [0, 2, 3, 5]
 
 
 @pytest.fixture

@@ -59,6 +59,17 @@ def test_a_shard_without_a_state_does_not_count(tmp_path: Path) -> None:
     assert sum(len(shard.frame_index) for shard in store.read_shards()) == 1
 
 
+def test_frames_without_a_picture_are_counted_up_to_the_end_of_the_last_shard(tmp_path: Path) -> None:
+    store = ObservationStore(tmp_path / "o")
+    journal = store.commit(Journal("abc"), make_chunk(0, make_rows([0])), [1, 2, 4, 9])  # 4 and 9 are behind its frames
+    assert journal.left_out == [1, 2]
+    state = store.read_state()
+    assert state is not None and state[0] == journal
+    write_npz(store.folder / "state.npz", {"journal": np.asarray('{"fingerprint": "of an earlier version"}')})
+    state = store.read_state()
+    assert state is not None and state[0].left_out == []
+
+
 def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
@@ -140,6 +151,9 @@ def test_clearing_that_was_stopped_is_gone_on_with(tmp_path: Path, monkeypatch: 
         '{"fingerprint": "a", "last_time_s": NaN}',
         '{"fingerprint": 3}',
         '{"fingerprint": "a", "colour": 3}',
+        '{"fingerprint": "a", "left_out": 3}',
+        '{"fingerprint": "a", "left_out": [-1]}',
+        '{"fingerprint": "a", "left_out": ["3"]}',
     ],
 )
 def test_a_journal_of_anything_else_is_refused(tmp_path: Path, text: str) -> None:

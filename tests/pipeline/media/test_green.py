@@ -34,3 +34,4 @@ def test_green_frames_are_left_out_named_and_counted() -> None:
     assert [frame.index for frame in frames] == [index for index in range(30) if index % 3 != 1]
     assert frames.warning == "10 green frames left out: 1, 4, 7, 10, 13, 16, 19, 22 and 2 more"
     assert WithoutGreen([]).warning == ""
+    assert WithoutGreen([], [3, 5]).warning == "2 green frames left out: 3, 5", "those before a restart are named too"
