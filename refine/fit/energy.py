@@ -45,8 +45,8 @@ class Evidence:
     window: Tensor  # (R,) int64, non-decreasing
     person: Tensor  # (R,) int64, whose shape a row has
     time_s: Tensor  # (R,) float32, from the window's start
-    poses: tuple[Tensor, ...]  # (R, 24, 3, 3) each, regressed from one view or all
-    pose_weights: tuple[Tensor, ...]  # (R, 24) each, over the squared standard deviation
+    pose: Tensor  # (R, 24, 3, 3) recovered, or of the motion prior
+    pose_weights: Tensor  # (R, 24) over the squared standard deviation
     trans: Tensor  # (R, 3)
     trans_weights: Tensor  # (R,) over the squared standard deviation in metres
     betas: Tensor  # (P, 10)
@@ -127,10 +127,8 @@ class MotionEnergy:
         total = (evidence.trans_weights * (trans - evidence.trans).square().sum(-1)).sum()
         total = total + ((betas - evidence.betas) / settings.shape_sigma).square().sum()
         total = total + (betas / SHAPE_SPREAD).square().sum()
-        for pose, weights in zip(evidence.poses, evidence.pose_weights, strict=True):
-            # Half the squared distance of two rotations' matrices is their squared angle, to fourth order.
-            total = total + (0.5 * weights * (matrices - pose).square().sum(dim=(-2, -1))).sum()
-        return total
+        # Half the squared distance of two rotations' matrices is their squared angle, to fourth order.
+        return total + (0.5 * evidence.pose_weights * (matrices - evidence.pose).square().sum(dim=(-2, -1))).sum()
 
     def _of_view(self, points: Tensor, view: ViewEvidence) -> Tensor:
         settings = self._settings

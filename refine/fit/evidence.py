@@ -49,23 +49,17 @@ def gather(
     counts = {len(piece.track.views) for piece in pieces}
     if len(counts) > 1:
         raise ValueError(f"views: tracks that are solved together need the same number of cameras, got {counts}")
-    poses, weights = [], []
-    for view in range(counts.pop()):
-        seen = [_pose_of_view(piece, view, settings) for piece in pieces]
-        if view and not any(piece.track.views[view].pose is not None for piece in pieces):
-            continue
-        poses.append(axis_angle_to_matrix(_stack([pose for pose, _ in seen], device)))
-        weights.append(_stack([weight for _, weight in seen], device))
+    recovered = [_recovered(piece, settings) for piece in pieces]
     return Evidence(
         window=torch.from_numpy(windows).to(device),
         person=torch.from_numpy(persons).to(device),
         time_s=_stack(time, device),
-        poses=tuple(poses),
-        pose_weights=tuple(weights),
+        pose=axis_angle_to_matrix(_stack([pose for pose, _ in recovered], device)),
+        pose_weights=_stack([weights for _, weights in recovered], device),
         trans=trans,
         trans_weights=_stack([trans_weights], device),
         betas=_stack([piece.start.betas[None] for piece in pieces], device),
-        views=tuple(_view(pieces, view, settings, device, keypoints) for view in range(len(pieces[0].track.views))),
+        views=tuple(_view(pieces, view, settings, device, keypoints) for view in range(counts.pop())),
     )
 
 
@@ -125,28 +119,16 @@ def keypoint_weights(
     return np.where(is_used, confidence**3, 0.0)
 
 
-def _pose_of_view(piece: Piece, view: int, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
+def _recovered(piece: Piece, settings: RefineSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pose (T, 24, 3) that pulls each row, and its weights (T, 24)."""
     track, rows = piece.track, piece.rows
-    confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
-    weights = confidence / settings.pose_sigma_rad**2
-    pose = track.views[view].pose
-    if track.pose_sigma_rad is not None and view == 0:
+    if track.pose_sigma_rad is not None:
         sigma = np.maximum(track.pose_sigma_rad[rows], SIGMA_MIN_RAD)
         return track.pose[rows], settings.prior_weight / sigma**2
-    if pose is None:
-        is_first = view == 0
-        own = np.where(_filled(track, rows)[..., None], piece.start.pose[rows], track.pose[rows])
-        return own, np.where(_filled(track, rows), _gap_weight(settings), weights) * is_first
-    weights = np.where(_filled(track, rows), _gap_weight(settings) * (view == 0), weights)
-    return np.where(_filled(track, rows)[..., None], piece.start.pose[rows], pose[rows]), weights
-
-
-def _filled(track: TrackRows, rows: np.ndarray) -> np.ndarray:
-    return ~track.is_observed[rows][:, None]
-
-
-def _gap_weight(settings: RefineSettings) -> float:
-    return 1.0 / settings.gap_sigma_rad**2
+    confidence = CONFIDENCE_FLOOR + (1.0 - CONFIDENCE_FLOOR) * np.clip(track.joint_confidence[rows], 0.0, 1.0)
+    is_filled = ~track.is_observed[rows][:, None]
+    weights = np.where(is_filled, 1.0 / settings.gap_sigma_rad**2, confidence / settings.pose_sigma_rad**2)
+    return np.where(is_filled[..., None], piece.start.pose[rows], track.pose[rows]), weights
 
 
 def _view(

@@ -189,9 +189,7 @@ class Solver:
 
     def pull(self, poses: Tensor, weights: Tensor) -> None:
         """Replace the track's own poses (R, 24, 3, 3), and their weights (R, 24)."""
-        _, *others = self.evidence.poses
-        _, *other_weights = self.evidence.pose_weights
-        self.evidence = replace(self.evidence, poses=(poses, *others), pose_weights=(weights, *other_weights))
+        self.evidence = replace(self.evidence, pose=poses, pose_weights=weights)
         self._energy = MotionEnergy(self.evidence, self._body, self.settings)
 
 

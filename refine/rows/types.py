@@ -24,7 +24,6 @@ class ViewRows(Shaped):
     rotation: Annotated[np.ndarray | None, 3, 3] = None  # None: the identity
     shift_m: Annotated[np.ndarray | None, 3] = None  # None: zero
     hints: Annotated[np.ndarray | None, "T", 12, 4] = None  # 3D joints as in `trackers.types.Tracks`; None: not given
-    pose: Annotated[np.ndarray | None, "T", 24, 3] = None  # regressed from this view, in the track's axes; None: none
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)

@@ -55,7 +55,7 @@ def test_recovered_rotations_count_as_their_joints_were_seen_and_filled_ones_les
     track = replace(track, joint_confidence=confidence)
     piece = piece_of(track, np.arange(6))
     found = gather([piece], SETTINGS, CPU)
-    (pose,), (weights,) = found.poses, found.pose_weights
+    pose, weights = found.pose, found.pose_weights
     seen = (0.1 + 0.9 * confidence[0]) / SETTINGS.pose_sigma_rad**2
     for row in range(6):
         is_filled = row in (2, 3)
@@ -70,7 +70,7 @@ def test_rotations_of_a_prior_count_as_sure_as_it_is_but_not_surer_than_it_can_b
     sigma = np.stack([np.full(24, 0.05), np.full(24, 0.5)]).astype(np.float32)
     found = gather([piece_of(replace(track, pose_sigma_rad=sigma), np.arange(2))], SETTINGS, CPU)
     np.testing.assert_allclose(
-        found.pose_weights[0][:, 0], SETTINGS.prior_weight / np.array([0.2, 0.5]) ** 2, rtol=1e-5
+        found.pose_weights[:, 0], SETTINGS.prior_weight / np.array([0.2, 0.5]) ** 2, rtol=1e-5
     )
 
 
@@ -101,7 +101,7 @@ def test_tracks_of_different_numbers_of_cameras_are_not_solved_together(make_sce
     with pytest.raises(ValueError, match="need the same number of cameras"):
         gather([piece_of(one, np.arange(3)), piece_of(two, np.arange(3))], SETTINGS, CPU)
     both = gather([piece_of(two, np.arange(3))], SETTINGS, CPU)
-    assert len(both.views) == 2 and len(both.poses) == 1  # one recovery counts once, whatever the number of cameras
+    assert len(both.views) == 2 and both.pose.shape == (3, 24, 3, 3)  # recovered once, however many cameras
 
 
 def test_guiding_and_held_out_keypoints_are_all_and_share_none(make_scene: Callable) -> None:
