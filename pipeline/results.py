@@ -13,6 +13,7 @@ from pipeline.flow.outputs import RunFolder, person_number
 from pipeline.flow.record import RunRecord, VideoRecord, read_finished
 from pipeline.motion.posing import joint_positions, vertex_positions
 from pipeline.motion.read import MotionFile, read_motion
+from pipeline.motion.scene import Scene, read_scene
 from pipeline.types import MotionTrack
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ class Run:
         """Everybody of whom there is a motion file."""
         found = {person_number(path): path for path in reversed(self.files.tracks())}  # SMPL-H before SMPL-X
         return tuple(Person(number, found[number]) for number in sorted(found))
+
+    @cached_property
+    def scene(self) -> Scene | None:
+        """Where the ground is and how the camera stands over it; None in captures and in runs of earlier versions."""
+        return read_scene(self.files.scene)
 
     def __iter__(self) -> Iterator[Person]:
         return iter(self.people)

@@ -115,6 +115,7 @@ class MotionTrack(Shaped):
     feet: Annotated[np.ndarray, "T", 6, 3] = field(default_factory=_nothing)  # float32: toes and heels
     hints: Annotated[np.ndarray, "T", 12, 4] = field(default_factory=_nothing)  # float32, as in `Tracks`
     joint_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # float32, calibrated; None: not known
+    ground_cov_m2: Annotated[np.ndarray | None, "T", 2, 2] = None  # float32, of the pelvis, world x y; None: not known
     seen_by: Annotated[np.ndarray, "T", "C"] = field(default_factory=_nothing)  # bool, which cameras saw the person
 
     def __post_init__(self) -> None:

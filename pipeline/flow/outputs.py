@@ -18,12 +18,14 @@ NODES_NAME = "nodes.json"
 RUN_NAME = "run.json"
 FOLDERS = ("observations", "motion", "tracks", "tables", "tables/joints")
 OVERLAY_NAME = "overlay.mp4"
+SCENE_NAME = "scene.json"
 MOSAIC_NAME = "mosaic.mp4"
 VIEWS = "views"  # of a capture: the run of each camera
 # Every name that a node may make, as it stands in nodes.json; a name that is not of these is never touched.
 OWN_NAME = re.compile(
     r"motion/person_[0-9]{3,9}\.npz|tracks/person_[0-9]{3,9}(_[a-z]+)?\.npz|observations/(shard_[0-9]{6,9}|state)\.npz"
     r"|tables/(people\.csv|joints/person_[0-9]{3,9}\.parquet)"
+    rf"|{re.escape(SCENE_NAME)}"
     rf"|({VIEWS}/(?!\.\.?/)[^/\0]+/)?{re.escape(OVERLAY_NAME)}|{re.escape(MOSAIC_NAME)}"
 )
 PERSON = re.compile(r"person_([0-9]{3,9})(?:_[a-z]+)?\.npz")
@@ -61,6 +63,11 @@ class RunFolder:
     def observations(self) -> Path:
         """The folder of what was seen in each frame."""
         return self.path / "observations"
+
+    @property
+    def scene(self) -> Path:
+        """Where the ground is and how the camera stands over it; a capture has none."""
+        return self.path / SCENE_NAME
 
     @property
     def overlay(self) -> Path:

@@ -31,6 +31,7 @@ class MotionFile(Shaped):
     is_refined: Annotated[np.ndarray | None, "N"]  # bool
     joint_confidence: Annotated[np.ndarray | None, "N", 24]
     joint_sigma_rad: Annotated[np.ndarray | None, "N", 24]  # radians; None where refinement did not know it, too
+    ground_cov_m2: Annotated[np.ndarray | None, "N", 2, 2]  # of the pelvis in world x and y; None where not measured
     camera_k: Annotated[np.ndarray | None, "N", 3, 3]  # None in a capture, too, which has several
     view_count: Annotated[np.ndarray | None, "N"]  # int64, cameras that saw the person; None outside captures, too
     world_from_cam: np.ndarray | None  # (4, 4)
@@ -72,6 +73,7 @@ SAMPLE_KEYS = (
     "is_refined",
     "joint_confidence",
     "joint_sigma_rad",
+    "ground_cov_m2",
     "camera_k",
     "view_count",
 )
@@ -129,6 +131,7 @@ def read_motion(path: Path) -> MotionFile:
             is_refined=arrays.get("is_refined"),
             joint_confidence=arrays.get("joint_confidence"),
             joint_sigma_rad=arrays.get("joint_sigma_rad"),
+            ground_cov_m2=arrays.get("ground_cov_m2"),
             camera_k=arrays.get("camera_k"),
             view_count=arrays.get("view_count"),
             world_from_cam=arrays.get("world_from_cam"),

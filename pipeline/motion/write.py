@@ -26,6 +26,7 @@ def write_motion(
     layout: LayoutName = "smplh",
     rate: Fraction | None,
     gap_max_s: float,
+    world_from_cam: np.ndarray = WORLD_FROM_CAM,
     source: str = "",
     version: str = "",
 ) -> None:
@@ -34,6 +35,7 @@ def write_motion(
     Args:
         rate: whole samples per second; None keeps the frames of the track, and the file then carries their mean rate.
         gap_max_s: samples inside a longer gap between two frames count as filled, not as observed.
+        world_from_cam: (4, 4) to the world of the file, of the axes of the track.
         source: what the motion was made from, for the reader of the file.
         version: version of the program.
 
@@ -45,9 +47,9 @@ def write_motion(
         raise SettingsError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
     pelvis = pelvis_of(body, track.betas)
     motion = resample(track, pelvis, rate, gap_max_s)
-    arrays = amass_arrays(motion, track.betas, pelvis, LAYOUTS[layout])
-    arrays |= extra_arrays(motion, track, pelvis)
-    arrays |= joint_arrays(motion, track.betas, body)
+    arrays = amass_arrays(motion, track.betas, pelvis, LAYOUTS[layout], world_from_cam)
+    arrays |= extra_arrays(motion, track, pelvis, world_from_cam)
+    arrays |= joint_arrays(motion, track.betas, body, world_from_cam)
     arrays |= {
         "gender": np.array(body.structure.gender),
         "body_model": np.array(body.structure.name),
@@ -58,13 +60,15 @@ def write_motion(
     write_npz(path, arrays)
 
 
-def amass_arrays(motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+def amass_arrays(
+    motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, layout: Layout, world_from_cam: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return the arrays that readers of AMASS look for, in the upright world frame.
 
     Source: the files of amass.is.tue.mpg.de; in the SMPL-X layout jaw and eyes come before the hands, as in github.com/
     vchoutas/smplx (smplx/joint_names.py).
     """
-    root, trans = move_root(motion.pose[:, 0], motion.trans, pelvis, WORLD_FROM_CAM)
+    root, trans = move_root(motion.pose[:, 0], motion.trans, pelvis, world_from_cam)
     samples = len(root)
     pose = np.concatenate([root[:, None], motion.pose[:, 1:]], axis=1)
     poses = full_poses(pose, layout)
@@ -90,11 +94,15 @@ def amass_arrays(motion: SampledMotion, betas: np.ndarray, pelvis: np.ndarray, l
     }
 
 
-def extra_arrays(motion: SampledMotion, track: MotionTrack, pelvis: np.ndarray) -> dict[str, np.ndarray]:
+def extra_arrays(
+    motion: SampledMotion, track: MotionTrack, pelvis: np.ndarray, world_from_cam: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return what only this project writes: times, where they come from, confidence, the camera or how many saw it."""
     known = _camera_arrays(motion, track) if track.has_camera else _rig_arrays(motion, track)
     if motion.joint_sigma_rad is not None:
         known["joint_sigma_rad"] = motion.joint_sigma_rad
+    if motion.ground_cov_m2 is not None:
+        known["ground_cov_m2"] = motion.ground_cov_m2
     return known | {
         "track_id": np.array(track.track_id, np.int64),
         "timestamps": motion.time_s,
@@ -102,7 +110,7 @@ def extra_arrays(motion: SampledMotion, track: MotionTrack, pelvis: np.ndarray) 
         "is_observed": motion.is_observed,
         "is_refined": track.is_refined[motion.nearest_row],
         "joint_confidence": motion.joint_confidence,
-        "world_from_cam": WORLD_FROM_CAM,
+        "world_from_cam": world_from_cam,
         "pelvis_offset": pelvis,
         "original_timestamps": track.time_s.astype(np.float64),
         "original_frame_index": track.frame_index.astype(np.int64),
@@ -124,8 +132,10 @@ def _rig_arrays(motion: SampledMotion, track: MotionTrack) -> dict[str, np.ndarr
     return {"view_count": track.view_count[motion.nearest_row], "original_view_count": track.view_count}
 
 
-def joint_arrays(motion: SampledMotion, betas: np.ndarray, body: Body) -> dict[str, np.ndarray]:
+def joint_arrays(
+    motion: SampledMotion, betas: np.ndarray, body: Body, world_from_cam: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return the joints in metres, in the upright world frame: readers without the body model cannot work them out."""
     joints = joint_positions(body, motion.pose, betas, motion.trans).astype(np.float64)
-    world = joints @ WORLD_FROM_CAM[:3, :3].T + WORLD_FROM_CAM[:3, 3]
+    world = joints @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
     return {"joints_world": world.astype(np.float32), "joint_names": np.array(SMPL24)}

@@ -12,6 +12,8 @@ from pipeline.motion import write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import read_track
 from pipeline.motion.posing import Body
+from pipeline.motion.scene import read_scene
+from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.nodes.context import ClipContext
 
 
@@ -48,6 +50,8 @@ def write_people(
     paths_of = [{layout: files.track(person_number(path), layout) for layout in layouts} for path in sources]
     paths = [path for each in paths_of for path in each.values()]
     claim(paths)
+    scene = read_scene(files.scene)
+    world_from_cam = WORLD_FROM_CAM if scene is None else scene.world_from_cam
     for count, (path, path_of) in enumerate(zip(sources, paths_of, strict=True), start=1):
         track = read_track(path)
         for layout in layouts:
@@ -58,6 +62,7 @@ def write_people(
                 layout=layout,
                 rate=settings.export.rate_hz,
                 gap_max_s=longest_gap_s(settings),
+                world_from_cam=world_from_cam,
                 source=source,
                 version=program_version(),
             )

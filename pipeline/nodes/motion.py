@@ -9,6 +9,7 @@ from configs.gaps import longest_gap_s
 from pipeline.flow.graph import Claim
 from pipeline.flow.memory import release_memory
 from pipeline.motion.library import write_track
+from pipeline.motion.scene import FocalSource, level_scene, write_scene
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import edited_people
 from pipeline.nodes.group import iterate_people
@@ -35,8 +36,9 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
             log.warning("%s: link.people: there is no person %s", clip.folder.name, missing)
         spans = [span for span in spans if span.track_id in chosen]
     path_of = {span.track_id: clip.files.motion(span.track_id) for span in spans}
-    claim(list(path_of.values()))
+    claim([*path_of.values(), clip.files.scene])
     body, count = clip.models.body(), 0
+    focal_px: float | None = None
     clip.progress.start("motion", len(spans))
     with clip.clock.measure("motion"):
         joined = (
@@ -45,7 +47,10 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
         )
         for track in refine_people(joined, body, clip.settings.refine, clip.models.device, clip.models.motion_prior()):
             write_track(path_of[track.track_id], track)
+            focal_px = focal_px or float(track.focal_px[0])
             count += 1
             clip.progress.advance(count, "")
+        source: FocalSource = "diagonal" if clip.focal_px() is None else "given"
+        write_scene(clip.files.scene, level_scene(focal_px, source, "the camera is taken as level"))
         release_memory()
-    return list(path_of.values())
+    return [*path_of.values(), clip.files.scene]
