@@ -109,7 +109,9 @@ class Run:
     @cached_property
     def people(self) -> tuple[Person, ...]:
         """Everybody of whom there is a motion file."""
-        found = {person_number(path): path for path in reversed(self.files.tracks())}  # SMPL-H before SMPL-X
+        found = {
+            person_number(path): path for path in reversed(self.files.tracks())
+        }  # of older runs, SMPL-H before SMPL-X
         return tuple(Person(number, found[number]) for number in sorted(found))
 
     @cached_property

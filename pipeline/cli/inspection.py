@@ -64,7 +64,8 @@ def _inspect_run(folder: Path) -> None:
         print_table([("view", "state", "people", "frames", "problem"), *rows])
     if record.capture.clocks:
         print_rig_fit(record.capture)
-    rows = [_motion_row(path) for path in files.tracks() if path.exists()]
+    motions = [*files.tracks(), *files.tracks("smplx")]
+    rows = [_motion_row(path) for path in motions if path.exists()]
     if rows:
         _print_motions(rows)
 

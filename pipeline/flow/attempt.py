@@ -13,7 +13,7 @@ from configs.lock import locked
 from configs.schema import RunSettings
 from configs.version import program_version
 from pipeline.flow.atomic import overwrite_json, write_bytes, write_json
-from pipeline.flow.outputs import RunFolder
+from pipeline.flow.outputs import RunFolder, describe_files
 from pipeline.flow.record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Attempt:
 
     def finish(self, **fields: Any) -> None:
         """Say how the run ended."""
-        self.note(**fields)
+        self.note(**fields, files=describe_files(self.folder))
         write_json(self.files.record, self.record.dump())
         if _is_our_log(self.files.error_log):
             self.files.error_log.unlink()

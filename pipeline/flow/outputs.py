@@ -16,14 +16,17 @@ log = logging.getLogger(__name__)
 
 NODES_NAME = "nodes.json"
 RUN_NAME = "run.json"
-FOLDERS = ("observations", "motion", "tracks", "tables", "tables/joints")
+FOLDERS = ("observations", "motion", "tracks", "tracks_x", "tables", "tables/joints", "export")
 OVERLAY_NAME = "overlay.mp4"
 SCENE_NAME = "scene.json"
 MOSAIC_NAME = "mosaic.mp4"
+QUALITY_NAME = "quality.json"
+TRACKS_OF = {"smplh": "tracks", "smplx": "tracks_x"}  # by layout; readers skip folders with `smpl` in their name
 VIEWS = "views"  # of a capture: the run of each camera
 # Every name that a node may make, as it stands in nodes.json; a name that is not of these is never touched.
 OWN_NAME = re.compile(
     r"motion/person_[0-9]{3,9}\.npz|tracks/person_[0-9]{3,9}(_[a-z]+)?\.npz|observations/(shard_[0-9]{6,9}|state)\.npz"
+    r"|tracks_x/person_[0-9]{3,9}\.npz|export/[a-z0-9]{1,16}/(people|person_[0-9]{3,9})\.[a-z0-9]{1,16}|quality\.json"
     r"|tables/(people\.csv|joints/person_[0-9]{3,9}\.parquet)"
     rf"|{re.escape(SCENE_NAME)}"
     rf"|({VIEWS}/(?!\.\.?/)[^/\0]+/)?{re.escape(OVERLAY_NAME)}|{re.escape(MOSAIC_NAME)}"
@@ -101,17 +104,33 @@ class RunFolder:
         """The motion of a person in camera axes, at the frames of the video."""
         return self.path / "motion" / f"person_{number:03d}.npz"
 
+    @property
+    def quality(self) -> Path:
+        """How good each track is, in numbers."""
+        return self.path / QUALITY_NAME
+
     def track(self, number: int, layout: str = "smplh") -> Path:
-        """The motion file of a person: AMASS layout, world axes, constant rate."""
-        return self.path / "tracks" / f"person_{number:03d}{'' if layout == 'smplh' else f'_{layout}'}.npz"
+        """The motion file of a person: AMASS layout, world axes, constant rate.
+
+        Each layout has a folder: programs that walk a folder take every file in it for one of the layout they want.
+        """
+        return self.path / TRACKS_OF[layout] / f"person_{number:03d}.npz"
+
+    def exported(self, form: str, suffix: str, number: int | None = None) -> Path:
+        """A file in another format: of one person, or of all people."""
+        name = "people" if number is None else f"person_{number:03d}"
+        return self.path / "export" / form / f"{name}.{suffix}"
 
     def motions(self) -> list[Path]:
         """Return the files of `motion` that the run made, in order of people; see `person_files`."""
         return person_files(self.path, "motion")
 
-    def tracks(self) -> list[Path]:
-        """Return the files of `track` that the run made, in order of people; see `person_files`."""
-        return person_files(self.path, "tracks")
+    def tracks(self, layout: str = "smplh") -> list[Path]:
+        """Return the files of `track` that the run made, in order of people; see `person_files`.
+
+        Older versions wrote the SMPL-X layout beside the other, as `person_001_smplx.npz`.
+        """
+        return person_files(self.path, TRACKS_OF[layout])
 
 
 @dataclass(slots=True)
@@ -167,8 +186,27 @@ def find_own(folder: Path) -> list[str]:
     for part in ("", *FOLDERS):
         if (folder / part).is_dir():
             names += [f"{part}/{item.name}" if part else item.name for item in (folder / part).iterdir()]
+    names += [f"export/{item.parent.name}/{item.name}" for item in (folder / "export").glob("*/*")]
     names += [f"{VIEWS}/{item.parent.name}/{item.name}" for item in (folder / VIEWS).glob(f"*/{OVERLAY_NAME}")]
     return sorted(name for name in names if is_own_name(name))
+
+
+FORMATS = {  # of the files in a folder, as `run.json` says them; in export/ and tables/ it is the suffix
+    "observations": "dpmesh observations",
+    "motion": "dpmesh motion",
+    "tracks": "AMASS SMPL-H",
+    "tracks_x": "AMASS SMPL-X",
+}
+
+
+def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return format, bytes and sha256 of every file that a finished run left, by name."""
+    described = {}
+    for node, entry in (read_entries(folder) or {}).items():
+        for name, size in entry.files.items() if node != ADOPTED else ():
+            form = FORMATS.get(name.partition("/")[0], name.rpartition(".")[2])
+            described[name] = {"format": form, "bytes": size, "sha256": entry.hashes.get(name, "")}
+    return described
 
 
 def check_folder(folder: Path, source: Path) -> None:
@@ -180,7 +218,8 @@ def check_folder(folder: Path, source: Path) -> None:
     Raises:
         RunError: it leads elsewhere through a link, holds files that no run made, or has the input in it.
     """
-    for item in (folder, *(folder / part for part in (*FOLDERS, VIEWS))):
+    links = (item for item in (folder / "export").glob("*") if item.is_symlink())
+    for item in (folder, *(folder / part for part in (*FOLDERS, VIEWS)), *links):
         if item.is_symlink():
             raise RunError(f"{item}: is a link, and a run writes only in its own folder; give another --output")
         if item.exists() and not item.is_dir():
@@ -215,7 +254,7 @@ def is_result(path: Path) -> bool:
 
 
 def person_number(path: Path) -> int:
-    """Return the number of the person that a file of `motion/` or `tracks/` is of.
+    """Return the number of the person that a file of `motion/`, `tracks/` or `tracks_x/` is of.
 
     Raises:
         ValueError: it is not named as a run names them.
@@ -230,7 +269,7 @@ def person_files(folder: Path, part: str) -> list[Path]:
     """Return the files of people that the run in a folder made, in order of people.
 
     Args:
-        part: "motion" or "tracks". What else lies there, also under a like name, is not the run's.
+        part: "motion", "tracks" or "tracks_x". What else lies there, also under a like name, is not the run's.
 
     A file that somebody took away is still named.
     """
@@ -243,9 +282,9 @@ def person_files(folder: Path, part: str) -> list[Path]:
 
 
 def read_hash(path: Path) -> str:
-    """Return 32 hexadecimal digits of a file's content."""
+    """Return the sha256 of a file's content, as hexadecimal digits."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove(folder: Path, entry: Entry, names: Iterable[str]) -> None:
@@ -273,4 +312,4 @@ def _is_changed(path: Path, size: int | None, content: str | None) -> bool:
         return True
     if size is not None and path.stat().st_size != size:
         return True
-    return content is not None and read_hash(path) != content
+    return content is not None and not read_hash(path).startswith(content)  # older versions kept half of the digits

@@ -75,6 +75,7 @@ class RunRecord(BaseModel):
     people: int = 0
     capture: CaptureRecord = CaptureRecord()  # where there are several cameras
     nodes: dict[str, Any] = {}
+    files: dict[str, dict[str, Any]] = {}  # what the run left: format, bytes and sha256 by name
     seconds: dict[str, Any] = {}  # time that each stage took
     program: str = ""
     python: str = ""

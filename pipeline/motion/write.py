@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.errors import SettingsError
+from configs.errors import RunError, SettingsError
+from configs.npz_files import read_npz
 from configs.skeletons import SMPL24
 from pipeline.flow.atomic import write_npz
 from pipeline.motion.layouts import LAYOUTS, Layout, LayoutName, full_poses
 from pipeline.motion.posing import Body, joint_positions, pelvis_of
+from pipeline.motion.read import MOTION_BYTES_MAX
 from pipeline.motion.resample import SampledMotion, resample
 from pipeline.motion.world import WORLD_FROM_CAM, camera_matrices, move_root
 from pipeline.types import MotionTrack
@@ -41,6 +43,7 @@ def write_motion(
 
     Raises:
         SettingsError: the layout is unknown.
+        RunError: what was read back is not what was written.
         ValueError: as of `resample`.
     """
     if layout not in LAYOUTS:
@@ -58,6 +61,15 @@ def write_motion(
         "format_version": np.array(FORMAT_VERSION, np.int64),
     }
     write_npz(path, arrays)
+    _check_written(path, arrays)
+
+
+def _check_written(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Read a motion file back; a file that differs from what was to be written does not count as a result."""
+    found = read_npz(path, bytes_max=MOTION_BYTES_MAX)
+    wrong = [name for name, array in arrays.items() if name not in found or found[name].tobytes() != array.tobytes()]
+    if wrong:
+        raise RunError(f"{path}: {', '.join(wrong)} read back otherwise than written; check the disk and run again")
 
 
 def amass_arrays(

@@ -1,4 +1,4 @@
-"""The node `export`: motion files in the layouts of AMASS."""
+"""The node `export`: motion files in the layouts of AMASS, and how good each is."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +12,14 @@ from pipeline.motion import write_motion
 from pipeline.motion.layouts import LayoutName
 from pipeline.motion.library import read_track
 from pipeline.motion.posing import Body
+from pipeline.motion.quality import measure_quality, write_quality
 from pipeline.motion.scene import read_scene
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.nodes.context import ClipContext
 
 
 def export_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
-    """Write a motion file per person and layout; return the files."""
+    """Write a motion file per person and layout, and the quality of all; return the files."""
     clip.progress.start("export", len(clip.files.motions()))
     with clip.clock.measure("export"):
         return write_people(
@@ -49,7 +50,8 @@ def write_people(
     sources = files.motions()
     paths_of = [{layout: files.track(person_number(path), layout) for layout in layouts} for path in sources]
     paths = [path for each in paths_of for path in each.values()]
-    claim(paths)
+    claim([*paths, files.quality])
+    found = []
     scene = read_scene(files.scene)
     world_from_cam = WORLD_FROM_CAM if scene is None else scene.world_from_cam
     for count, (path, path_of) in enumerate(zip(sources, paths_of, strict=True), start=1):
@@ -66,5 +68,7 @@ def write_people(
                 source=source,
                 version=program_version(),
             )
+        found.append(measure_quality(path_of["smplh"], track, body))
         on_person(count)
-    return paths
+    write_quality(files.quality, found)
+    return [*paths, files.quality]

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -5,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from configs.errors import RunError
-from pipeline.flow.outputs import RunFolder, check_folder, is_own_name, person_files, person_number
+from pipeline.flow.outputs import (
+    Entry,
+    RunFolder,
+    check_folder,
+    describe_files,
+    is_own_name,
+    person_files,
+    person_number,
+    read_hash,
+    remove,
+)
 
 RECORD = json.dumps({"status": "done", "settings": {}})
 
@@ -80,7 +91,14 @@ def test_a_video_is_not_overwritten_by_its_own_overlay(tmp_path: Path) -> None:
     [
         ("motion/person_001.npz", True),
         ("motion/person_1000.npz", True),
-        ("tracks/person_012_smplx.npz", True),
+        ("tracks/person_012_smplx.npz", True),  # of older versions
+        ("tracks_x/person_012.npz", True),
+        ("tracks_x/person_012_smplx.npz", False),
+        ("export/glb/people.glb", True),
+        ("export/bvh/person_012.bvh", True),
+        ("export/../people.glb", False),
+        ("export/glb/notes.glb", False),
+        ("quality.json", True),
         ("observations/shard_000000.npz", True),
         ("overlay.mp4", True),
         ("mosaic.mp4", True),
@@ -127,5 +145,27 @@ def test_a_pipe_is_no_record(tmp_path: Path) -> None:
 
 def test_names_tell_person_and_layout_apart(tmp_path: Path) -> None:
     files = RunFolder(tmp_path)
-    assert (files.track(1).name, files.track(12, "smplx").name) == ("person_001.npz", "person_012_smplx.npz")
+    names = [files.track(1), files.track(12, "smplx"), files.exported("glb", "glb"), files.exported("bvh", "bvh", 2)]
+    assert [path.relative_to(tmp_path).as_posix() for path in names] == [
+        *("tracks/person_001.npz", "tracks_x/person_012.npz", "export/glb/people.glb", "export/bvh/person_002.bvh"),
+    ]
     assert person_number(files.motion(4711)) == 4711
+
+
+def test_files_of_a_run_are_described_with_format_and_hash(tmp_path: Path) -> None:
+    write(tmp_path, "motion/person_001.npz", "tracks/person_001.npz", "tracks_x/person_001.npz", "tables/people.csv")
+    names = ["motion/person_001.npz", "tracks/person_001.npz", "tracks_x/person_001.npz", "tables/people.csv"]
+    digest = read_hash(tmp_path / names[0])
+    entry = {"fingerprint": "a", "files": dict.fromkeys(names, 4), "hashes": dict.fromkeys(names, digest)}
+    write(tmp_path, "nodes.json", text=json.dumps({"export": entry}))
+    found = describe_files(tmp_path)
+    assert [found[name]["format"] for name in names] == ["dpmesh motion", "AMASS SMPL-H", "AMASS SMPL-X", "csv"]
+    assert found[names[1]] == {"format": "AMASS SMPL-H", "bytes": 4, "sha256": hashlib.sha256(b"mine").hexdigest()}
+
+
+def test_a_file_of_an_older_run_in_its_older_place_is_cleared(tmp_path: Path) -> None:
+    name = "tracks/person_001_smplx.npz"
+    write(tmp_path, name)
+    short = hashlib.sha256(b"mine").hexdigest()[:32]  # older versions kept half of the digits
+    remove(tmp_path, Entry(files={name: 4}, hashes={name: short}), [name])
+    assert not (tmp_path / name).exists()

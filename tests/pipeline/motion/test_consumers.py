@@ -28,7 +28,7 @@ def wanted(make_track, stick_body) -> np.ndarray:
 def files(tmp_path: Path, make_track, stick_body) -> dict[str, Path]:
     """The same motion in both layouts at 30 Hz, in the folders that dataset readers walk."""
     folder = tmp_path / "CMU" / "clip"
-    paths = {"smplh": folder / "person_001.npz", "smplx": folder / "person_001_smplx.npz"}
+    paths = {"smplh": folder / "person_001.npz", "smplx": tmp_path / "CMU_x" / "clip" / "person_001.npz"}
     for layout, path in paths.items():
         write_motion(
             path, make_track(np.arange(FRAMES) / 30), stick_body, layout=layout, rate=Fraction(30), gap_max_s=0.5
