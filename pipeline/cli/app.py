@@ -218,13 +218,16 @@ def inspect(
         Path | None, typer.Option(help="also write an image: frames of the overlay, or a plan of the capture's rig")
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="how many frames the image shows")] = 12,
+    tracks: Annotated[
+        Path | None, typer.Option(help="also write an image with one row of crops per person: who is whom over time")
+    ] = None,
     calibration: Annotated[Path | None, typer.Option(help="of the capture; else the one in its folder")] = None,
 ) -> None:
     """Show what a run, a motion file or a capture contains."""
     configure_log(False)
     from pipeline.cli.inspection import inspect_path
 
-    inspect_path(path, sheet, frames, calibration)
+    inspect_path(path, sheet, frames, calibration, tracks)
 
 
 @app.command(short_help="Check what this machine can do.")

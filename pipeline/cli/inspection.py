@@ -8,25 +8,36 @@ from pipeline.capture.calibration import has_calibration
 from pipeline.cli.capture_inspection import inspect_capture, print_rig_fit
 from pipeline.cli.tables import print_table, say
 from pipeline.flow.outputs import RunFolder
-from pipeline.flow.record import read_record
+from pipeline.flow.record import read_finished, read_record
 
 
-def inspect_path(path: Path, sheet: Path | None = None, frame_count: int = 12, calibration: Path | None = None) -> None:
+def inspect_path(
+    path: Path,
+    sheet: Path | None = None,
+    frame_count: int = 12,
+    calibration: Path | None = None,
+    people_sheet: Path | None = None,
+) -> None:
     """Print what is in a run's folder, in a motion file or in a capture.
 
     Args:
         sheet: where to write an image with `frame_count` frames of the run's overlay (of a capture's run, the mosaic of
             all its cameras), or a plan of the capture's rig.
         calibration: of the capture; None takes the one in its folder.
+        people_sheet: where to write an image with a row of `frame_count` crops per person of a run.
 
     Raises:
-        InputError: the path is none of them, or damaged, or an image is asked for and there is no overlay.
+        InputError: the path is none of them, or damaged, or an image is asked for and there is no overlay or no video.
     """
+    if people_sheet is not None and not RunFolder(path).record.is_file():
+        raise InputError(f"{path}: --tracks shows the people of a run; give the run's folder, as out/clip")
     if path.is_dir() and RunFolder(path).record.is_file():
         _inspect_run(path)
         if sheet is not None:
             files = RunFolder(path)
             _write_sheet(files.mosaic if files.views() else files.overlay, sheet, frame_count)
+        if people_sheet is not None:
+            _write_people_sheet(path, people_sheet, frame_count)
     elif path.suffix == ".npz" and not path.is_dir():
         if sheet is not None:
             raise InputError(f"{path}: a motion file has no overlay for --sheet; give the run's folder")
@@ -83,6 +94,23 @@ def _write_sheet(overlay: Path, sheet: Path, frame_count: int) -> None:
         raise InputError(f"{overlay}: no overlay in this run; run again without --no-overlay")
     frames = write_contact_sheet(overlay, sheet, frame_count)
     say(f"{sheet}: frames {', '.join(str(frame) for frame in frames)}")
+
+
+def _write_people_sheet(folder: Path, sheet: Path, crop_count: int) -> None:
+    from pipeline.media import probe
+    from pipeline.overlay.people_sheet import write_people_sheet
+
+    record, files = read_finished(folder), RunFolder(folder)
+    if files.views():
+        views = ", ".join(str(view.path) for view in files.views()[:2])
+        raise InputError(f"{folder}: is of several cameras; give the run of one of them: {views}")
+    video = Path(record.path)
+    if not video.exists():
+        raise InputError(f"{video}: the video of this run is not there any more; put it back, or run it where it is")
+    decode = record.run_settings(folder).decode
+    info = probe(video, image_rate=decode.folder_rate_hz, rate=decode.rate_hz)
+    shown = write_people_sheet(files.motions(), info, sheet, crop_count, decode.max_side_px)
+    say(f"{sheet}: {len(shown)} people, {max(len(frames) for _, frames in shown)} crops each")
 
 
 def _print_motions(rows: list[tuple[str, ...]]) -> None:

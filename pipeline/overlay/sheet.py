@@ -24,8 +24,7 @@ def write_contact_sheet(video: Path, sheet_path: Path, count: int) -> list[int]:
         InputError: the video cannot be read, the image would be too large, or its folder is a file.
         OSError: the image cannot be written; nothing of it is left.
     """
-    if sheet_path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{sheet_path}: not an image file name; end it in .png or .jpg")
+    check_sheet_name(sheet_path)
     with RandomFrames(video) as frames:
         chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)).tolist()
         images = [frame.image for frame in frames.many(chosen)]
@@ -39,11 +38,34 @@ def write_contact_sheet(video: Path, sheet_path: Path, count: int) -> list[int]:
         cv2.putText(tile, str(number), (8, size[1] - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 2)
         top, left = index // columns * size[1], index % columns * size[0]
         sheet[top : top + size[1], left : left + size[0]] = tile
-    is_encoded, data = cv2.imencode(sheet_path.suffix.lower(), sheet[..., ::-1])
+    write_sheet(sheet, sheet_path, f"{len(sheet)} rows are too many for this format; give fewer --frames")
+    return chosen
+
+
+def check_sheet_name(sheet_path: Path) -> None:
+    """Raise `InputError` unless the name ends as an image's does."""
+    if sheet_path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{sheet_path}: not an image file name; end it in .png or .jpg")
+
+
+def write_sheet(sheet: np.ndarray, sheet_path: Path, too_large: str) -> None:
+    """Write an image (H, W, 3) uint8 RGB in the format that its name says.
+
+    Args:
+        too_large: what to say where the format cannot hold it.
+
+    Raises:
+        InputError: it cannot, the name is of no image, or its folder is a file.
+        OSError: the image cannot be written; nothing of it is left.
+    """
+    check_sheet_name(sheet_path)
+    try:
+        is_encoded, data = cv2.imencode(sheet_path.suffix.lower(), sheet[..., ::-1])
+    except cv2.error:
+        is_encoded = False
     if not is_encoded:
-        raise InputError(f"{sheet_path}: {len(sheet)} rows are too many for this format; give fewer --frames")
+        raise InputError(f"{sheet_path}: {too_large}")
     try:
         write_bytes(sheet_path, data.tobytes())
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{sheet_path}: its folder is a file; choose another path") from error
-    return chosen

@@ -109,6 +109,8 @@ def test_every_command_says_0_or_1_as_it_went(room: Path, tmp_path: Path) -> Non
         ("inspect out/clip", 0),
         ("inspect out/clip --sheet sheet.png", 0),
         ("inspect out/clip --sheet file/sheet.png", 1),
+        ("inspect out/clip --tracks people.png", 0),
+        ("inspect clip.mp4 --tracks people.png", 1),
         ("inspect file", 1),
         ("evaluate reprojection out/clip", 0),
         ("evaluate reprojection out", 1),
