@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from configs.setting_values import KeypointFormat, Rate, WholeRate, read_off, read_people, read_second_stage
+from configs.setting_values import (
+    KeypointFormat,
+    Rate,
+    WholeRate,
+    read_off,
+    read_on_off,
+    read_people,
+    read_second_stage,
+)
 
 
 class Settings(BaseModel):
@@ -66,6 +74,19 @@ class DetectSettings(Settings):
         None, description="flip test: also run the detector on the mirrored frame; null: with Ultralytics weights"
     )
     batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
+
+
+class AppearanceSettings(Settings):
+    """What people look like, for telling them apart."""
+
+    reid: Annotated[str, BeforeValidator(read_off)] = Field(
+        "parts",
+        description="'parts' (colours of head, trunk, thighs and shins), 'off', or a re-identification network: an"
+        " .onnx file or its folder",
+    )
+    rate_hz: float | None = Field(
+        None, gt=0, le=240, description="looks per second; null: 10 with 'parts', 2 with a network"
+    )
 
 
 class TrackSettings(Settings):
@@ -281,6 +302,7 @@ class RunSettings(Settings):
 
     decode: DecodeSettings = DecodeSettings()
     detect: DetectSettings = DetectSettings()
+    appearance: AppearanceSettings = AppearanceSettings()
     track: TrackSettings = TrackSettings()
     body: BodySettings = BodySettings()
     recover: RecoverSettings = RecoverSettings()

@@ -34,6 +34,11 @@ def read_off(value: Any) -> Any:
     return "off" if value is False else value  # what YAML makes of the word
 
 
+def read_on_off(value: Any) -> Any:
+    """Return the word, on or off, where YAML made a truth value of it."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
 def read_second_stage(value: Any) -> Any:
     """Return a choice of `detect.second_stage`, also from older settings."""
     if value is None or isinstance(value, bool):

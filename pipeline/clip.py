@@ -43,7 +43,7 @@ class Clip(ClipContext):
             "dtype": self.models.dtype,
             "device": device_kind(self.models.device),
             "chunk_frames": self.chunk_frames,
-            **_dump(chosen, "decode", "detect", "track", "recover", "body"),
+            **_dump(chosen, "decode", "detect", "appearance", "track", "recover", "body"),
         }
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
         prior = self.models.motion_prior_path

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dpmesh.body import BodyModel
     from dpmesh.recovery.recover import BodyRecovery
     from refine.prior.network import MotionPrior
+    from trackers.appearance.measure import LooksMeter
     from trackers.detector import PeopleFinder
     from trackers.second_stage import SecondStage
 
@@ -80,9 +81,19 @@ class Models:
         return {
             "detector": detector,
             "recovery": weights_identity(self.recovery_path) + (weights_identity(prior) if prior else ""),
+            "reid": self._reid_identity(),
             "second_stage": weights_identity(second) + weights_identity(ERRORS_PATH) if second else "",
             "body": weights_identity(self.body_path if self.body_path else resolve("open-body")),
         }
+
+    def _reid_identity(self) -> str:
+        from trackers.appearance.network import find_network, network_files
+
+        reid = self._settings.appearance.reid
+        if reid in ("off", "parts"):
+            return ""
+        path = Path(reid).expanduser()
+        return files_identity(network_files(path), find_network(path).parent)
 
     @cached_property
     def second_stage_path(self) -> Path | None:
@@ -91,6 +102,11 @@ class Models:
         if wanted == "off" or (wanted == "auto" and self.detector_weights is None):
             return None
         return resolve_network(LANDMARKS_NAME if wanted == "auto" else wanted)
+
+    @property
+    def reid_name(self) -> str:
+        """Return what tells people apart by their looks: 'parts', 'off', or the file's name."""
+        return Path(self._settings.appearance.reid).name
 
     @cached_property
     def motion_prior_path(self) -> Path | None:
@@ -118,6 +134,14 @@ class Models:
         entry = find_entry(self._settings.refine.prior)
         if entry is None or entry.kind != "bundled":
             self.motion_prior()
+
+    def looks_meter(self) -> "LooksMeter":
+        """Return what measures people's looks; there is one where `appearance.reid` is not off."""
+        from trackers.appearance.network import ReidNetwork
+        from trackers.appearance.parts import PartColours
+
+        reid = self._settings.appearance.reid
+        return PartColours() if reid == "parts" else ReidNetwork(Path(reid).expanduser())
 
     def second_stage(self) -> "SecondStage | None":
         """Return the second stage of keypoint estimation, or None if it is off."""
@@ -229,6 +253,7 @@ def describe(models: Models) -> dict[str, str]:
     return {
         "detector": found.path.name if found else "keypoint file",
         "detector_reason": found.reason if found else "precomputed keypoints",
+        "reid": models.reid_name,
         "second_stage": models.second_stage_path.name if models.second_stage_path else "off",
         "recovery": models.recovery_path.name,
         "body": models.body_path.name if models.body_path else "open body",

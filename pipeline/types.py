@@ -80,6 +80,20 @@ def concatenate_observations(parts: list[Observations]) -> Observations:
 
 
 @dataclass(frozen=True, slots=True)
+class Looks(Shaped):
+    """What people looked like, one row per person and frame in which they were looked at, ordered by frame."""
+
+    frame_index: Annotated[np.ndarray, "A"]  # int64
+    track_id: Annotated[np.ndarray, "A"]  # int64
+    vectors: Annotated[np.ndarray, "A", "D"]  # float16; NaN where a part of the person was not seen
+
+
+def no_looks() -> Looks:
+    """Return the looks of nobody."""
+    return Looks(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.float16))
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive frames on their way through the pipeline. Each stage fills its own field."""
 
@@ -88,7 +102,19 @@ class Chunk:
     detections: tuple[Detections, ...] | None = None  # one per frame; None = not there yet
     tracks: tuple[Tracks, ...] | None = None
     observations: Observations | None = None
+    cut_frames: tuple[int, ...] = ()  # at which a new shot begins
     snapshots: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # stage name -> its state after the chunk
+
+
+def looks_of(chunk: Chunk) -> Looks:
+    """Return the looks of everybody in a chunk who has an identity and was looked at."""
+    parts = []
+    for frame, tracks in zip(chunk.frames, chunk.tracks or (), strict=chunk.tracks is not None):
+        if tracks.appearance is not None:
+            rows = np.flatnonzero(np.isfinite(tracks.appearance).any(axis=1))
+            vectors = tracks.appearance[rows].astype(np.float16)
+            parts.append(Looks(np.full(len(rows), frame.index, np.int64), tracks.track_ids[rows], vectors))
+    return join_rows(parts) if parts else no_looks()
 
 
 OF_CAMERA = ("boxes_xyxy", "keypoints", "focal_px", "principal_px", "feet", "hints")

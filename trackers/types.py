@@ -24,6 +24,7 @@ class Detections(Shaped):
     track_ids: Annotated[np.ndarray | None, "N"] = None  # int64, identities of a file; None = the tracker gives them
     hints: Annotated[np.ndarray | None, "N", 12, 4] = None  # float32, see `Tracks`
     is_side_disputed: Annotated[np.ndarray | None, "N", 17] = None  # bool, sides are open; None = no two estimates
+    appearance: Annotated[np.ndarray | None, "N", "D"] = None  # float32, looks; NaN: not measured; None = of nobody
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
@@ -41,6 +42,7 @@ class Tracks(Shaped):
     # float32, where `HINT_JOINTS` are in 3D: metres from mid-hip along the person's viewing ray (x right, y down,
     # z away from the viewer), visibility 0 to 1; None = not looked for
     hints: Annotated[np.ndarray | None, "N", 12, 4] = None
+    appearance: Annotated[np.ndarray | None, "N", "D"] = None  # float32, as in `Detections`
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -81,6 +83,7 @@ def identified(detections: Detections, track_ids: np.ndarray) -> Tracks:
         detections.keypoints,
         detections.feet,
         detections.hints,
+        detections.appearance,
     )
 
 

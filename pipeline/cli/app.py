@@ -55,6 +55,10 @@ def run(
     ] = False,
     body: Annotated[str | None, typer.Option(help="'open', or a SMPL .pkl or .npz, or a folder of them")] = None,
     model: Model = None,
+    reid: Annotated[
+        str | None,
+        typer.Option(help="what tells people apart by their looks: parts (colours), off, or an .onnx of a network"),
+    ] = None,
     refine: Annotated[
         str | None, typer.Option(help="off, smooth, fit (the default) or published: what is done to the motion")
     ] = None,
@@ -88,6 +92,7 @@ def run(
         "track.is_id_kept": True if keep_ids else None,
         "body.source": body,
         "recover.model": model,
+        "appearance.reid": reid,
         "link.people": people,
         "refine.mode": refine,
         "recover.focal_px": focal,

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from configs.checks import check_numbers
+from configs.checks import check_numbers, check_shape
 from configs.errors import InputError, RunError
 from configs.json_files import parse_json
 from configs.npz_files import read_npz
 from pipeline.flow.atomic import write_npz
 from pipeline.flow.outputs import remove_part
-from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Chunk, Observations, no_observations
+from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Chunk, Looks, Observations, looks_of, no_observations
 
 STATE_NAME = "state.npz"
 DIGEST = "sha256"  # of what else the state file holds: stages take their arrays over as they are
+LOOKS, CUTS = "looks.", "cut_frames"  # in a shard, beside its rows
 CLEARED = ""  # fingerprint of what is being deleted
 SHARD = re.compile(r"shard_([0-9]{6,9})\.npz(?:\.part)?")
 
@@ -30,6 +31,9 @@ JOURNAL_TYPES: dict[str, tuple[type, ...]] = {
     "next_frame": (int, type(None)),
     "frame_count": (int,),
     "row_count": (int,),
+    "detection_count": (int,),
+    "tracked_count": (int,),
+    "most_in_frame": (int,),
     "first_time_s": (float, int),
     "last_time_s": (float, int),
     "is_complete": (bool,),
@@ -46,7 +50,10 @@ class Journal:
     shard_count: int = 0
     next_frame: int | None = None  # index of the first frame that is not in a shard; None = none was read yet
     frame_count: int = 0
-    row_count: int = 0
+    row_count: int = 0  # people, summed over the frames, of whom a body was recovered
+    detection_count: int = 0  # people detected, summed over the frames
+    tracked_count: int = 0  # of these, the ones that were given an identity
+    most_in_frame: int = 0  # people detected in one frame at most
     first_time_s: float = 0.0
     last_time_s: float = 0.0
     is_complete: bool = False
@@ -162,14 +169,21 @@ class ObservationStore:
             left_out: indices of frames that were left out so far; those behind the chunk are not counted yet.
         """
         rows = chunk.observations if chunk.observations is not None else no_observations()
-        write_npz(self._shard_path(journal.shard_count), {f.name: getattr(rows, f.name) for f in fields(Observations)})
+        looks = looks_of(chunk)
+        arrays = {f.name: getattr(rows, f.name) for f in fields(Observations)}
+        arrays |= {f"{LOOKS}{f.name}": getattr(looks, f.name) for f in fields(Looks)}
+        write_npz(self._shard_path(journal.shard_count), arrays | {CUTS: np.array(chunk.cut_frames, np.int64)})
         first, last = chunk.frames[0], chunk.frames[-1]
+        detected = [len(people) for people in chunk.detections or ()]
         done = Journal(
             fingerprint=journal.fingerprint,
             shard_count=journal.shard_count + 1,
             next_frame=last.index + 1,
             frame_count=journal.frame_count + len(chunk.frames),
             row_count=journal.row_count + len(rows.frame_index),
+            detection_count=journal.detection_count + sum(detected),
+            tracked_count=journal.tracked_count + sum(len(people) for people in chunk.tracks or ()),
+            most_in_frame=max([journal.most_in_frame, *detected]),
             first_time_s=journal.first_time_s if journal.shard_count else first.time_s,
             last_time_s=last.time_s,
             left_out=[index for index in left_out if index <= last.index],
@@ -203,6 +217,23 @@ class ObservationStore:
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error
             yield rows
+
+    def read_evidence(self) -> Iterator[tuple[Looks, np.ndarray]]:
+        """Yield of every committed shard what people looked like, and the frames (C,) at which a new shot begins.
+
+        Raises:
+            RunError: a committed shard is missing or unreadable.
+        """
+        state = self.read_state()
+        for number in range(state[0].shard_count if state is not None else 0):
+            path = self._shard_path(number)
+            try:
+                arrays = read_npz(path, (CUTS, *(f"{LOOKS}{item.name}" for item in fields(Looks))))
+                looks = Looks(**{item.name: arrays[f"{LOOKS}{item.name}"] for item in fields(Looks)})
+                check_shape(CUTS, arrays[CUTS], ("C",))
+            except (OSError, ValueError, KeyError) as error:
+                raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error
+            yield looks, arrays[CUTS]
 
     def _shard_path(self, number: int) -> Path:
         return self.folder / f"shard_{number:06d}.npz"

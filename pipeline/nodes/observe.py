@@ -46,7 +46,8 @@ def observe(clip: ClipContext, fingerprint: str, identity: str) -> Sequence[Path
 def _run_line(
     clip: ClipContext, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None, identity: str
 ) -> Journal:
-    from pipeline.stages.detect import DetectStage  # here: a run that is only planned needs none of their libraries
+    from pipeline.stages.appearance import AppearanceStage  # here: a run that is only planned needs no such library
+    from pipeline.stages.detect import DetectStage
     from pipeline.stages.recover import RecoverStage
     from pipeline.stages.track import TrackStage
 
@@ -57,8 +58,10 @@ def _run_line(
             "keypoints of a file are in the pixels of the video; leave the setting out"
         )
     image_names = [file.name for file in plan_images(clip.info.path).files] if clip.info.kind == "images" else []
+    look = AppearanceStage(models.looks_meter, chosen.appearance.rate_hz)
     stages = [
         DetectStage(partial(models.people_finder, image_names), models.second_stage),
+        *([] if chosen.appearance.reid == "off" else [look]),
         TrackStage(chosen.track),
         RecoverStage(models.recovery, chosen.recover, clip.focal_px()),
     ]

@@ -31,7 +31,7 @@ class TrackStage(Stage):
         Raises:
             InputError: a frame has more people than can be tracked.
         """
-        found = []
+        found, cuts = [], []
         for frame, detections in zip(chunk.frames, chunk.detections or (), strict=True):
             if len(detections) > PEOPLE_MAX:
                 raise InputError(
@@ -40,8 +40,9 @@ class TrackStage(Stage):
                 )
             if self._cuts is not None and self._cuts.update(frame.image):
                 self._tracker.end_all()
+                cuts.append(frame.index)
             found.append(self._tracker.update(detections, frame.time_s, frame.index))
-        return replace(chunk, tracks=tuple(found))
+        return replace(chunk, tracks=tuple(found), cut_frames=tuple(cuts))
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return the state of the tracker and of the cut detector."""
