@@ -2,10 +2,11 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from configs.analytics_schema import AnalyticsSettings
 from configs.setting_values import (
     KeypointFormat,
     Rate,
@@ -15,19 +16,7 @@ from configs.setting_values import (
     read_people,
     read_second_stage,
 )
-
-
-class Settings(BaseModel):
-    """A frozen group of settings. Unknown keys and non-finite numbers are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _text_can_name_a_file(cls, value: Any) -> Any:
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("a name cannot contain a NUL character")
-        return value
+from configs.settings_base import Settings
 
 
 class DecodeSettings(Settings):
@@ -311,6 +300,7 @@ class RunSettings(Settings):
     refine: RefineSettings = RefineSettings()
     export: ExportSettings = ExportSettings()
     overlay: OverlaySettings = OverlaySettings()
+    analytics: AnalyticsSettings = AnalyticsSettings()
     runtime: RuntimeSettings = RuntimeSettings()
 
     @model_validator(mode="after")

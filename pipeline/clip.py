@@ -61,6 +61,10 @@ class Clip(ClipContext):
         ]
         if chosen.overlay.is_written:
             nodes.append(Node("overlay", ("motion",), overlay, self._draw_overlay))
+        if chosen.analytics.is_written:
+            from pipeline.nodes.analyze import analytics_inputs
+
+            nodes.append(Node("analyze", ("motion",), analytics_inputs(chosen.analytics), self._analyze))
         return Graph(self.folder, nodes)
 
     def plan(self) -> list[PlannedNode]:
@@ -96,6 +100,11 @@ class Clip(ClipContext):
         from pipeline.nodes.overlay import draw_overlay
 
         return draw_overlay(self, claim)
+
+    def _analyze(self, claim: Claim) -> Sequence[Path]:
+        from pipeline.nodes.analyze import analyze_clip
+
+        return analyze_clip(self, claim)
 
     def has_found_somebody(self) -> bool:
         """Return whether there are people in the observations, whoever of them is written."""

@@ -140,6 +140,7 @@ ACROSS = {
     "dpmesh/training/render/test_scene_parts.py": "what a scene is made of",
     "dpmesh/training/test_prior_stages.py": "autoencoder, diffusion prior and recovery, one from the other",
     "dpmesh/weights/test_full_size_import.py": "an import at the released widths",
+    "pipeline/analytics/test_pedpy.py": "the measures beside those of PedPy",
     "pipeline/cli/test_startup.py": "commands that compute nothing load no heavy library",
     "pipeline/cli/test_processes.py": "commands as processes: signals, pipes, exit codes",
     "pipeline/media/test_nasty_inputs.py": "facts of odd and broken videos",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from configs.errors import SettingsError
+from pipeline.cli.analytics_commands import add_analytics_commands
 from pipeline.cli.capture_commands import add_capture_commands, demo_of_views
 from pipeline.cli.evaluate_app import evaluate_app, print_truth
 from pipeline.cli.options import Assignments, Detector, Model, Output, Preset, Verbose, configure_log
@@ -77,6 +78,7 @@ def run(
     no_overlay: Annotated[
         bool, typer.Option("--no-overlay", help="write no overlay video; an existing one is removed")
     ] = False,
+    analyze: Annotated[bool, typer.Option("--analyze", help="also measure density, speed, flow, groups")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="print what would be done and stop")] = False,
     settings: Annotated[bool, typer.Option("--settings", help="print all settings with their values and stop")] = False,
     verbose: Verbose = False,
@@ -100,6 +102,7 @@ def run(
         "decode.end_s": end,
         "runtime.device": device,
         "export.is_smplx_written": True if smplx else None,
+        "analytics.is_written": True if analyze else None,
         "overlay.is_side_view_on": True if side_view else None,
         "overlay.is_written": False if no_overlay else None,
     }
@@ -180,6 +183,7 @@ def demo(
 
 add_capture_commands(app, evaluate_app)
 add_panoptic_commands(app, evaluate_app)
+add_analytics_commands(app)
 
 
 @app.command(short_help="Correct who is who in a finished run.")

@@ -95,8 +95,11 @@ class Graph:
             planned[node.name] = PlannedNode(node.name, fingerprint, not reason, reason or "up to date")
         return list(planned.values())
 
-    def run(self) -> list[PlannedNode]:
+    def run(self, *, keeps_others: bool = False) -> list[PlannedNode]:
         """Run what is not up to date; return the plan that was carried out.
+
+        Args:
+            keeps_others: whether files of nodes that are not of this graph stay: these are only added.
 
         Raises:
             RunError: a node would overwrite a file that no run made.
@@ -118,7 +121,7 @@ class Graph:
             entry.hashes = {name: read_hash(path) for name, path in zip(names, files, strict=True)}
             entry.fingerprint = planned.fingerprint
             self._write()
-        if not all(planned.is_current for planned in plan):
+        if not keeps_others and not all(planned.is_current for planned in plan):
             self._forget(self.record.keys() - by_name.keys() - {ADOPTED})
             self._tell_adopted()
         return plan

@@ -23,12 +23,21 @@ MOSAIC_NAME = "mosaic.mp4"
 QUALITY_NAME = "quality.json"
 TRACKS_OF = {"smplh": "tracks", "smplx": "tracks_x"}  # by layout; readers skip folders with `smpl` in their name
 VIEWS = "views"  # of a capture: the run of each camera
+ANALYTICS_TABLES = dict.fromkeys(("positions", "map"), "parquet") | dict.fromkeys(
+    (
+        *("series", "zone_series", "directions", "fundamental", "crossings", "line_counts", "line_flow", "visits"),
+        *("zones", "contacts", "distances", "gazes", "groups", "activities", "persons"),
+    ),
+    "csv",
+)  # of `pipeline.analytics`, with their suffixes
 # Every name that a node may make, as it stands in nodes.json; a name that is not of these is never touched.
 OWN_NAME = re.compile(
     r"motion/person_[0-9]{3,9}\.npz|tracks/person_[0-9]{3,9}(_[a-z]+)?\.npz|observations/(shard_[0-9]{6,9}|state)\.npz"
     r"|tracks_x/person_[0-9]{3,9}\.npz|export/[a-z0-9]{1,16}/(people|person_[0-9]{3,9})\.[a-z0-9]{1,16}|quality\.json"
     r"|tables/(people\.csv|joints/person_[0-9]{3,9}\.parquet)"
     rf"|{re.escape(SCENE_NAME)}"
+    rf"|tables/({'|'.join(f'{name}[.]{suffix}' for name, suffix in ANALYTICS_TABLES.items())})"
+    r"|analytics\.(json|html)|analytics_ground\.jpg"
     rf"|({VIEWS}/(?!\.\.?/)[^/\0]+/)?{re.escape(OVERLAY_NAME)}|{re.escape(MOSAIC_NAME)}"
 )
 PERSON = re.compile(r"person_([0-9]{3,9})(?:_[a-z]+)?\.npz")

@@ -36,6 +36,7 @@ from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
 from pipeline.multiview.views import Footage, View, read_view
+from pipeline.nodes.analyze import analytics_inputs, analyze_run
 from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
 from pipeline.run import ClipResult, run_found
@@ -283,6 +284,8 @@ class _Work:
         ]
         if chosen.overlay.is_written:
             nodes.append(Node("overlay", ("motion",), overlay, self.draw_overlay))
+        if chosen.analytics.is_written:
+            nodes.append(Node("analyze", ("motion",), analytics_inputs(chosen.analytics), self.analyze))
         return Graph(self.folder, nodes)
 
     def make_motion(self, claim: Claim) -> Sequence[Path]:
@@ -305,6 +308,11 @@ class _Work:
         """Write the tables of people and of joints; return the files."""
         names = [view.camera.name for view in self.views]
         return write_tables(RunFolder(self.folder), names, self.models.body(), claim)
+
+    def analyze(self, claim: Claim) -> Sequence[Path]:
+        """Write the tables of what people do on the ground; return the files."""
+        files, body, given = RunFolder(self.folder), self.models.body(), self.settings.analytics
+        return analyze_run(files, body, given, float(self.rate), None, self.folder.name, claim)
 
     def draw_overlay(self, claim: Claim) -> Sequence[Path]:
         """Write the overlay of every view and the mosaic; return the files."""

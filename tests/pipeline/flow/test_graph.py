@@ -115,6 +115,21 @@ def test_files_that_a_node_no_longer_makes_are_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["person_001.npz", "person_002.npz"]
 
 
+def test_a_graph_of_one_more_node_can_leave_those_of_others(tmp_path: Path) -> None:
+    people(tmp_path, 1, 2).run()
+
+    def write(claim: Claim) -> Sequence[Path]:
+        path = tmp_path / "analytics.json"
+        claim([path])
+        path.write_text("{}")
+        return [path]
+
+    Graph(tmp_path, [Node("analyze", (), {}, write)]).run(keeps_others=True)
+    assert names(tmp_path) == ["person_001.npz", "person_002.npz"] and (tmp_path / "analytics.json").exists()
+    people(tmp_path, 1).run()
+    assert not (tmp_path / "analytics.json").exists()
+
+
 def test_a_run_that_was_stopped_leaves_no_file_behind_that_the_next_does_not_remove(tmp_path: Path) -> None:
     people(tmp_path, 1, 2, 3, 4).run()
     with pytest.raises(MemoryError):

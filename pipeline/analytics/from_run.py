@@ -1,0 +1,173 @@
+"""People of a finished run on the ground: positions with covariance, and what their bodies say."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import savgol_filter
+from scipy.spatial.transform import Rotation
+
+from configs.schema import AnalyticsSettings
+from configs.skeletons import SMPL24
+from pipeline.analytics.ground import Ground, read_ground
+from pipeline.analytics.trajectories import Postures, Trajectories
+from pipeline.flow.outputs import RunFolder, person_number
+from pipeline.motion.library import read_track
+from pipeline.motion.posing import Body, joint_positions, vertex_positions
+from pipeline.motion.world import WORLD_FROM_CAM
+from pipeline.types import MotionTrack
+
+RIG_SIGMA_M = 0.05  # of a position in a capture of several cameras, where the run does not say it
+(PELVIS, NECK, L_HIP, R_HIP, L_KNEE, R_KNEE, L_ANKLE, R_ANKLE, L_SHOULDER, R_SHOULDER) = (
+    SMPL24.index(name)
+    for name in (
+        *("pelvis", "neck", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+        *("left_shoulder", "right_shoulder"),
+    )
+)
+HEAD_CHAIN = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
+LEVEL_MIN = 0.2  # of a direction's length: less of it lies in the ground plane, and it points nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class RunPeople:
+    """Everybody of a run."""
+
+    people: Trajectories
+    postures: Postures
+    ground: Ground
+    is_covariance_assumed: bool  # the run does not say it; the assumption of the settings was used
+
+
+def read_people(
+    files: RunFolder,
+    body: Body,
+    settings: AnalyticsSettings,
+    rate_hz: float,
+    size_px: tuple[int, int] | None,
+) -> RunPeople | None:
+    """Return the people of a run; None where it has nobody.
+
+    Args:
+        rate_hz: frames per second of the video.
+        size_px: width and height of the frames as they are read.
+
+    Raises:
+        InputError: a motion or the scene is damaged.
+    """
+    tracks = [(person_number(path), read_track(path)) for path in files.motions()]
+    if not tracks:
+        return None
+    rig = [joint_positions(body, track.pose, track.betas, track.trans).astype(np.float64) for _, track in tracks]
+    level = [joints @ WORLD_FROM_CAM[:3, :3].T for joints in rig]
+    lowest = float(np.median(np.concatenate([joints[:, (L_ANKLE, R_ANKLE), 2].min(axis=1) for joints in level]))) - 0.08
+    focal = float(np.median(tracks[0][1].focal_px)) if tracks[0][1].has_camera else None
+    ground = read_ground(scene_path(files.path), size_px, lowest, focal)
+    matrix = ground.world_from_cam
+    xy, covariances, is_assumed = [], [], False
+    postures = []
+    for (_, track), joints in zip(tracks, rig, strict=True):
+        world = joints @ matrix[:3, :3].T + matrix[:3, 3]
+        where = smoothed(track.frame_index, world[:, PELVIS, :2], round(settings.smooth_s * rate_hz))
+        known = getattr(track, "ground_cov_m2", None)
+        is_assumed |= known is None
+        xy.append(where)
+        covariances.append(assumed_covariance(where, ground, track, settings) if known is None else known)
+        rest = vertex_positions(body, np.zeros((1, 24, 3)), track.betas, np.zeros((1, 3)))[0]
+        postures.append(postures_of(world, track.pose, matrix, float(np.ptp(rest[:, 1]))))
+    people = Trajectories(
+        np.concatenate([np.full(len(track.frame_index), number) for number, track in tracks]),
+        np.concatenate([track.frame_index for _, track in tracks]),
+        np.concatenate([track.time_s for _, track in tracks]),
+        np.concatenate(xy),
+        rate_hz,
+        np.concatenate([~track.is_observed for _, track in tracks]),
+        np.concatenate(covariances).astype(np.float64),
+    )
+    columns = {name: np.concatenate([getattr(each, name) for each in postures]) for name in Postures.__slots__}
+    return RunPeople(people, Postures(**columns), ground, is_assumed)
+
+
+def assumed_covariance(xy_m: np.ndarray, ground: Ground, track: MotionTrack, settings: AnalyticsSettings) -> np.ndarray:
+    """Return the covariance (T, 2, 2) that is assumed of positions (T, 2) whose run does not say it, m^2.
+
+    Along the ray from the camera `depth_sigma` times the distance, across `across_sigma` times; in a capture of several
+    cameras the same 5 cm in every direction.
+    """
+    if not track.has_camera:
+        return np.broadcast_to(np.eye(2) * RIG_SIGMA_M**2, (len(xy_m), 2, 2)).copy()
+    ray = xy_m - ground.camera_xy_m
+    far = np.maximum(np.linalg.norm(ray, axis=1), 0.1)
+    along = ray / far[:, None]
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    parts = ((along, settings.depth_sigma), (across, settings.across_sigma))
+    return sum(  # type: ignore[no-any-return]
+        np.einsum("r,ri,rj->rij", (sigma * far) ** 2, way, way) for way, sigma in parts
+    )
+
+
+def smoothed(frames: np.ndarray, xy_m: np.ndarray, window: int) -> np.ndarray:
+    """Return positions (T, 2) smoothed by a parabola through each window of frames; gaps are not bridged.
+
+    Source: Savitzky & Golay 1964. A window below 5 frames changes nothing.
+    """
+    found = xy_m.copy()
+    for part in np.split(np.arange(len(frames)), np.flatnonzero(np.diff(frames) > 1) + 1):
+        length = min(window, len(part))
+        length -= 1 - length % 2
+        if length >= 5:
+            found[part] = savgol_filter(xy_m[part], length, 2, axis=0)
+    return found
+
+
+def postures_of(joints: np.ndarray, pose: np.ndarray, world_from_cam: np.ndarray, height_m: float) -> Postures:
+    """Return what bodies say beside their place.
+
+    Args:
+        joints: (T, 24, 3) of SMPL, world axes.
+        pose: (T, 24, 3) axis-angle, the root in camera or rig axes.
+        height_m: of the person.
+    """
+    right = joints[:, R_SHOULDER] - joints[:, L_SHOULDER] + joints[:, R_HIP] - joints[:, L_HIP]
+    front = np.stack([-right[:, 1], right[:, 0], np.zeros(len(right))], axis=1)  # up x right
+    turn = Rotation.from_matrix(world_from_cam[:3, :3])
+    for name in HEAD_CHAIN:
+        turn = turn * Rotation.from_rotvec(pose[:, SMPL24.index(name)].astype(np.float64))
+    head = turn.apply([0.0, 0.0, 1.0])  # a body at rest faces z
+    thighs = ((L_HIP, L_KNEE), (R_HIP, R_KNEE))
+    shins = ((L_KNEE, L_ANKLE), (R_KNEE, R_ANKLE))
+    bends = [
+        np.pi - _angle(joints[:, hip] - joints[:, knee], joints[:, ankle] - joints[:, knee])
+        for (hip, knee), (_, ankle) in zip(thighs, shins, strict=True)
+    ]
+    down = np.array([0.0, 0.0, -1.0])
+    leg = sum(np.linalg.norm(joints[:, a] - joints[:, b], axis=1) for a, b in (*thighs, *shins)) / 2
+    lower = joints[:, (L_ANKLE, R_ANKLE), 2].min(axis=1)
+    return Postures(
+        _heading(front, np.linalg.norm(right, axis=1)),
+        _heading(head, np.ones(len(head))),
+        _angle(joints[:, NECK] - joints[:, PELVIS], -down),
+        np.mean([_angle(joints[:, knee] - joints[:, hip], down) for hip, knee in thighs], axis=0),
+        (joints[:, PELVIS, 2] - lower) / leg,
+        np.mean(bends, axis=0),
+        np.full(len(joints), height_m),
+    )
+
+
+def _heading(ways: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return the direction (T,) in the ground plane; NaN where too little of the way lies in it."""
+    is_clear = np.hypot(ways[:, 0], ways[:, 1]) > LEVEL_MIN * length
+    return np.where(is_clear, np.arctan2(ways[:, 1], ways[:, 0]), np.nan)
+
+
+def _angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the angle (T,) between vectors, radians."""
+    cosine = np.sum(first * second, axis=-1) / np.maximum(
+        np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1), 1e-12
+    )
+    return np.asarray(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def scene_path(folder: Path) -> Path:
+    """Return where a run says how its camera stands over the ground."""
+    return folder / "scene.json"

@@ -1,0 +1,85 @@
+"""The ground of a run, and rays from pixels to it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from configs.checks import Shaped
+from configs.errors import InputError
+from configs.json_files import read_json
+from pipeline.motion.world import WORLD_FROM_CAM
+
+
+@dataclass(frozen=True, slots=True)
+class Ground(Shaped):
+    """Where the camera stands over the ground; world axes in metres, z up."""
+
+    world_from_cam: Annotated[np.ndarray, 4, 4]
+    height_m: float | None  # of the ground along z; None: not known
+    is_measured: bool
+    reason: str  # why not; empty: it is
+    is_camera_still: bool | None  # None: not known
+    focal_px: float | None
+    principal_px: Annotated[np.ndarray, 2]
+
+    @property
+    def camera_xy_m(self) -> np.ndarray:
+        """Where the camera stands (2,)."""
+        return np.asarray(self.world_from_cam[:2, 3])
+
+    def cast(self, pixels: np.ndarray) -> np.ndarray:
+        """Return where the rays through pixels (N, 2) meet the ground (N, 2), metres.
+
+        Raises:
+            InputError: the ground or the camera is not known, or a pixel lies above the horizon.
+        """
+        if self.height_m is None or self.focal_px is None:
+            why = self.reason or "this run does not say where the ground is"
+            raise InputError(f"pixels cannot be cast to the ground: {why}; give the shape in metres")
+        rays = np.column_stack([(pixels - self.principal_px) / self.focal_px, np.ones(len(pixels))])
+        world = rays @ self.world_from_cam[:3, :3].T
+        down = self.height_m - self.world_from_cam[2, 3]
+        if np.any(world[:, 2] * np.sign(down) <= 1e-6):
+            x, y = pixels[int(np.argmin(world[:, 2] * np.sign(down)))]
+            raise InputError(f"pixel ({x:.0f}, {y:.0f}) lies above the horizon of the ground; draw the shape lower")
+        return np.asarray(self.world_from_cam[:2, 3] + world[:, :2] * (down / world[:, 2])[:, None])
+
+    def project(self, xy_m: np.ndarray) -> np.ndarray:
+        """Return the pixels (N, 2) of places on the ground (N, 2); NaN behind the camera."""
+        if self.height_m is None or self.focal_px is None:
+            return np.full((len(xy_m), 2), np.nan)
+        places = np.column_stack([xy_m, np.full(len(xy_m), self.height_m)]) - self.world_from_cam[:3, 3]
+        cam = places @ self.world_from_cam[:3, :3]
+        depth = np.where(cam[:, 2] > 0.05, cam[:, 2], np.nan)
+        return np.asarray(cam[:, :2] / depth[:, None] * self.focal_px + self.principal_px)
+
+
+def read_ground(path: Path, size_px: tuple[int, int] | None, lowest_m: float | None, focal_px: float | None) -> Ground:
+    """Return the ground that `scene.json` says; without one, that of a level camera and of the people's feet.
+
+    Args:
+        path: of `scene.json`.
+        size_px: width and height of the frames; the image's centre is taken as principal point.
+        lowest_m: height of the people's feet in the axes of a level camera, used where there is no `scene.json`.
+        focal_px: of the people, used likewise.
+
+    Raises:
+        InputError: `scene.json` is damaged.
+    """
+    centre = np.array(size_px, np.float64) / 2 if size_px else np.zeros(2)
+    if not path.exists():
+        reason = "the run has no scene.json, so the camera is taken as level"
+        return Ground(WORLD_FROM_CAM, lowest_m, False, reason, None, focal_px, centre)
+    found = read_json(path, bytes_max=2**20)
+    try:
+        matrix = np.array(found["world_from_cam"], np.float64)
+        is_measured, still = bool(found["is_ground_measured"]), found["is_camera_still"]
+        focal = found["focal_px"]
+        return Ground(
+            matrix, 0.0 if is_measured else lowest_m, is_measured, str(found["reason"]),
+            None if still is None else bool(still), focal_px if focal is None else float(focal), centre,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a scene of this version ({error}); run the clip again") from error

@@ -1,0 +1,186 @@
+"""Tables over time: people, density and speed of the whole place and of each zone."""
+
+import numpy as np
+import polars
+import shapely
+
+from pipeline.analytics.activity import NAMES, activities
+from pipeline.analytics.bands import Band
+from pipeline.analytics.density import count_inside, density_profile, mean_voronoi_speed, voronoi_density
+from pipeline.analytics.directions import flow_map, main_directions
+from pipeline.analytics.meetings import nearest_distances
+from pipeline.analytics.shapes import Shape
+from pipeline.analytics.study import NotMeasurableError, Study
+from pipeline.analytics.visits import count_waiting
+
+Tables = dict[str, polars.DataFrame]
+
+
+def series_tables(study: Study) -> Tables:
+    """Return `series` (the whole place) and `zone_series` (each zone), a row per sample of time.
+
+    `people` is the count, with the band of what the errors of positions make of it; `density` is the Voronoi density,
+    `classic_density` people per area, `speed` the speed of the people there, weighted by their cells.
+    """
+    parts = [_zone_rows(study, zone) for zone in study.zones]
+    frames, places = study.frames, np.searchsorted(study.frames, study.sampled.frame)
+    nearest = nearest_distances(study.sampled, study.index)
+    whole = {
+        "time_s": study.times,
+        "frame": frames,
+        "people": np.bincount(places, minlength=len(frames)),
+        "filled": np.bincount(places[study.sampled.is_filled], minlength=len(frames)),
+        "mean_speed_m_s": _mean_by(places, study.speeds.speed[study.kept], len(frames)),
+        "nearest_m": _mean_by(places, nearest, len(frames)),
+        "density_at_people_per_m2": _mean_by(
+            np.searchsorted(frames, study.cells.frame), study.cells.density, len(frames)
+        ),
+    }
+    return {"series": polars.DataFrame(whole), "zone_series": polars.concat(parts)}
+
+
+def _zone_rows(study: Study, zone: Shape) -> polars.DataFrame:
+    where, frames = zone.geometry, study.frames
+    count = _count(study, where)
+    counts = study.band([_count(study, where, draw) for draw in study.draws])
+    density = voronoi_density(study.cells, where, frames)
+    speed = study.steady[study.kept]
+    few, drawn = study.drawn_cells
+    dense = study.band([voronoi_density(cells, where, few) for cells in drawn])
+    # Errors of the speed itself are not in this band; they are in `positions` and `speed_sigma`.
+    columns = {
+        "zone": np.full(len(frames), zone.name),
+        "time_s": study.times,
+        "people": count,
+        **_with_band("people", counts, frames, frames),
+        "classic_density_per_m2": count / where.area,
+        "density_per_m2": density,
+        **_with_band("density_per_m2", dense, few, frames),
+        "speed_m_s": mean_voronoi_speed(study.cells, speed, where, frames),
+        "specific_flow_per_m_s": np.nan_to_num(mean_voronoi_speed(study.cells, speed, where, frames)) * density,
+        "waiting": count_waiting(study.people, where, study.steady, study.settings.stand_speed)[frames - frames[0]],
+    }
+    return polars.DataFrame(columns)
+
+
+def _count(study: Study, where: shapely.Polygon, xy_m: np.ndarray | None = None) -> np.ndarray:
+    people = study.sampled if xy_m is None else study.sampled.moved(xy_m - study.sampled.xy_m)
+    found = count_inside(people, where)
+    return np.bincount(np.searchsorted(study.frames, people.frame_range), weights=found, minlength=len(study.frames))[
+        : len(study.frames)
+    ].astype(np.int64)
+
+
+def _with_band(name: str, band: Band, known: np.ndarray, frames: np.ndarray) -> dict[str, np.ndarray]:
+    ends = {}
+    for end, values in (("low", band.low), ("high", band.high)):
+        column = np.full(len(frames), np.nan)
+        if np.ndim(values):
+            column[np.searchsorted(frames, known)] = values
+        ends[f"{name}_{end}"] = column
+    return ends
+
+
+def _mean_by(places: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    known = np.isfinite(values)
+    total = np.bincount(places[known], weights=values[known], minlength=count)
+    number = np.bincount(places[known], minlength=count)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def position_tables(study: Study) -> Tables:
+    """Return `positions`: a row per person and frame, with covariance, flags, speed, density, facing and activity."""
+    people, bodies = study.people, study.postures
+    density = np.full(len(people.person), np.nan)
+    density[study.kept[study.cells.row]] = study.cells.density
+    unknown = np.full(len(people.person), np.nan)
+    covariance = people.covariance_m2
+    found = activities(people, study.steady, bodies, study.settings.stand_speed, study.settings.run_speed)
+    columns = {
+        "person": people.person.astype(np.int32),
+        "frame": people.frame.astype(np.int32),
+        "time_s": people.time_s,
+        "x_m": people.xy_m[:, 0],
+        "y_m": people.xy_m[:, 1],
+        "var_x_m2": unknown if covariance is None else covariance[:, 0, 0],
+        "cov_xy_m2": unknown if covariance is None else covariance[:, 0, 1],
+        "var_y_m2": unknown if covariance is None else covariance[:, 1, 1],
+        "is_filled": people.is_filled,
+        "speed_m_s": study.speeds.speed,
+        "speed_sigma_m_s": study.speed_sigma,
+        "density_per_m2": density,
+        "facing_rad": unknown if bodies is None else bodies.facing_rad,
+        "gaze_rad": unknown if bodies is None else bodies.gaze_rad,
+        "activity": np.array(NAMES)[found],
+    }
+    return {"positions": polars.DataFrame(columns)}
+
+
+def map_tables(study: Study) -> Tables:
+    """Return `map` (time, people, speed and velocity per cell of the grid) and `directions` (the main ones)."""
+    study.check_still()
+    velocity = study.speeds.velocity[study.kept]
+    found = flow_map(study.sampled, velocity, study.grid, study.step_s)
+    x = (study.grid.x_m[:-1] + study.grid.x_m[1:]) / 2
+    y = (study.grid.y_m[:-1] + study.grid.y_m[1:]) / 2
+    across, up = np.meshgrid(x, y)
+    seen = found.person_seconds > 0
+    share = _density_map(study)
+    columns = {
+        "x_m": across[seen | (share > 0)],
+        "y_m": up[seen | (share > 0)],
+        "person_seconds": found.person_seconds[seen | (share > 0)],
+        "visitors": found.visitors[seen | (share > 0)],
+        "density_per_m2": share[seen | (share > 0)],
+        "speed_m_s": found.speed[seen | (share > 0)],
+        "v_x_m_s": found.velocity[..., 0][seen | (share > 0)],
+        "v_y_m_s": found.velocity[..., 1][seen | (share > 0)],
+    }
+    return {"map": polars.DataFrame(columns)}
+
+
+def _density_map(study: Study) -> np.ndarray:
+    """Return the Voronoi density (rows, columns) averaged over at most 60 samples of time."""
+    frames = study.frames[:: max(1, -(-len(study.frames) // 60))]
+    cells = study.cells.take(np.isin(study.cells.frame, frames))
+    if not len(cells.frame):
+        return np.zeros(study.grid.shape)
+    return np.asarray(density_profile(cells, study.grid).sum(axis=0) / len(frames))
+
+
+def direction_tables(study: Study) -> Tables:
+    """Return `directions`: where people walk to, the most walked first."""
+    study.check_still()
+    found = main_directions(study.speeds.velocity, study.settings.stand_speed)
+    if not found:
+        raise NotMeasurableError(f"nobody walks faster than {study.settings.stand_speed:g} m/s")
+    columns = {
+        "heading_deg": [float(np.rad2deg(each.heading_rad)) for each in found],
+        "share": [each.share for each in found],
+        "mean_speed_m_s": [each.speed for each in found],
+    }
+    return {"directions": polars.DataFrame(columns)}
+
+
+def fundamental_tables(study: Study) -> Tables:
+    """Return `fundamental`: density, speed and their product in each zone at each sample with somebody there.
+
+    Source: the hydrodynamic relation J = rho v; both as Voronoi measures (Steffen & Seyfried 2010).
+    """
+    study.check_still()
+    if not np.isfinite(study.speeds.speed).any():
+        raise NotMeasurableError("nobody is seen long enough for a speed")
+    parts = []
+    for zone in study.zones:
+        density = voronoi_density(study.cells, zone.geometry, study.frames)
+        speed = mean_voronoi_speed(study.cells, study.steady[study.kept], zone.geometry, study.frames)
+        known = np.isfinite(speed) & (density > 0)
+        name = np.full(int(known.sum()), zone.name)
+        columns = {
+            "zone": name,
+            "time_s": study.times[known],
+            "density_per_m2": density[known],
+            "speed_m_s": speed[known],
+        }
+        parts.append(polars.DataFrame(columns | {"specific_flow_per_m_s": density[known] * speed[known]}))
+    return {"fundamental": polars.concat(parts)}

@@ -1,0 +1,175 @@
+"""The people of one analysis with what several measures need of them, worked out once."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import shapely
+
+from configs.schema import AnalyticsSettings
+from pipeline.analytics.bands import Band, band_of, draw_positions
+from pipeline.analytics.density import Cells, Grid, cells_of
+from pipeline.analytics.ground import Ground
+from pipeline.analytics.meetings import Pairs, find_pairs
+from pipeline.analytics.shapes import Shape, Shapes
+from pipeline.analytics.speed import Speeds, individual_speed, speed_sigma, steady_speed
+from pipeline.analytics.trajectories import FrameIndex, Postures, Trajectories
+from pipeline.analytics.voronoi import Cutoff
+
+REACH_M = 5.0  # of pairs
+GRID_CELLS_MAX = 40_000
+BAND_CELLS_MAX = 150_000  # Voronoi cells that bands are made from: about a minute
+
+
+class NotMeasurableError(Exception):
+    """Something cannot be measured here; the text says why, after "because"."""
+
+
+@dataclass
+class Study:
+    """One analysis."""
+
+    people: Trajectories
+    settings: AnalyticsSettings
+    shapes: Shapes = field(default_factory=Shapes)
+    postures: Postures | None = None  # None: no bodies
+    ground: Ground | None = None  # None: no camera
+    notes: list[str] = field(default_factory=list)
+    figures: dict[str, float | None] = field(default_factory=dict)  # that measures add to the summary
+
+    @property
+    def moves_with_camera(self) -> bool:
+        """Whether the camera is known to move, so that places at different times cannot be compared."""
+        return self.ground is not None and self.ground.is_camera_still is False
+
+    def check_still(self) -> None:
+        """Refuse what needs places that stay: raises `NotMeasurableError` where the camera moves."""
+        if self.moves_with_camera:
+            raise NotMeasurableError("the camera moves and the ground is not fixed in its view")
+
+    @cached_property
+    def frame_step(self) -> int:
+        """How many frames before and after a speed is taken over."""
+        return max(1, round(self.settings.speed_window_s * self.people.rate_hz / 2))
+
+    @cached_property
+    def speeds(self) -> Speeds:
+        """Velocities of every row; NaN everywhere where the camera moves."""
+        found = individual_speed(self.people, self.frame_step)
+        return found if not self.moves_with_camera else found.each(lambda values: values * np.nan, ["velocity"])
+
+    @cached_property
+    def steady(self) -> np.ndarray:
+        """Speeds (R,) that are taken over half of a window at least, also at the ends of tracks; m/s."""
+        return steady_speed(self.people, self.speeds, self.settings.speed_window_s)
+
+    @cached_property
+    def speed_sigma(self) -> np.ndarray:
+        """Standard deviations (R,) of the speeds."""
+        return speed_sigma(self.people, self.speeds, self.settings.correlation_s)
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """Which rows (S,) are taken at `sample_hz`."""
+        step = max(1, round(self.people.rate_hz / self.settings.sample_hz))
+        return np.flatnonzero((self.people.frame - self.people.frame.min()) % step == 0)
+
+    @cached_property
+    def step_s(self) -> float:
+        """Seconds between two samples."""
+        return max(1, round(self.people.rate_hz / self.settings.sample_hz)) / self.people.rate_hz
+
+    @cached_property
+    def sampled(self) -> Trajectories:
+        """Everybody at `sample_hz`."""
+        return self.people.take(self.kept)
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """The frames of the samples (F,), also those with nobody between others."""
+        step = max(1, round(self.people.rate_hz / self.settings.sample_hz))
+        return np.arange(self.people.frame.min(), self.people.frame.max() + 1, step)
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """Seconds (F,) of `frames`."""
+        return self.people.time_of(self.frames)
+
+    @cached_property
+    def index(self) -> FrameIndex:
+        """The samples by frame."""
+        return self.sampled.by_frame()
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Who is within 5 m of whom in the samples."""
+        return find_pairs(self.sampled, self.index, max(REACH_M, self.settings.contact_m))
+
+    @cached_property
+    def area(self) -> shapely.Polygon:
+        """The walkable area: the one given, or everybody's convex hull with a margin."""
+        if self.shapes.area is not None:
+            return self.shapes.area
+        return shapely.buffer(shapely.convex_hull(shapely.multipoints(self.people.xy_m)), self.settings.margin_m)
+
+    @cached_property
+    def is_inside(self) -> np.ndarray:
+        """Which samples (S,) lie in the walkable area; the others have no cell."""
+        shapely.prepare(self.area)
+        return np.asarray(shapely.covers(self.area, shapely.points(self.sampled.xy_m)))
+
+    @cached_property
+    def cutoff(self) -> Cutoff | None:
+        """How far a Voronoi cell reaches."""
+        limit = self.settings.cutoff_m
+        return None if limit is None else Cutoff(limit, 8)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The Voronoi cells of the samples; `row` is that of `sampled`."""
+        rows = np.flatnonzero(self.is_inside)
+        found = cells_of(self.sampled.take(rows), self.area, self.cutoff)
+        return Cells(rows[found.row], found.frame, found.polygon, found.area_m2)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The cells of maps, coarser where there would be too many."""
+        side = self.settings.grid_m
+        left, low, right, high = self.area.bounds
+        side = max(side, float(np.sqrt((right - left) * (high - low) / GRID_CELLS_MAX)))
+        return Grid.over(self.area.bounds, side)
+
+    @cached_property
+    def zones(self) -> tuple[Shape, ...]:
+        """The zones given; without any, the walkable area."""
+        return self.shapes.zones or (Shape("whole area", "zone", self.area),)
+
+    @cached_property
+    def draws(self) -> list[np.ndarray]:
+        """Draws of all positions of the samples, (S, 2) each; none where the covariance is not known."""
+        given = self.settings
+        return list(draw_positions(self.sampled, given.samples, given.correlation_s, given.seed))
+
+    def band(self, values: list[np.ndarray]) -> Band:
+        """Return the interval of a figure measured on draws."""
+        return band_of(np.array(values), self.settings.interval)
+
+    @cached_property
+    def drawn_cells(self) -> tuple[np.ndarray, list[Cells]]:
+        """The frames (G,) for which bands of Voronoi measures are made, and their cells in each draw."""
+        cost = len(self.kept) * len(self.draws)
+        frames = self.frames[:: max(1, -(-cost // BAND_CELLS_MAX))]
+        rows = np.flatnonzero(np.isin(self.sampled.frame, frames))
+        few = self.sampled.take(rows)
+        found = []
+        for draw in self.draws:
+            inside = shapely.covers(self.area, shapely.points(draw[rows]))
+            here = np.flatnonzero(inside)
+            moved = few.take(here).moved(draw[rows[here]] - few.xy_m[here])
+            cells = cells_of(moved, self.area, self.cutoff)
+            found.append(Cells(rows[here[cells.row]], cells.frame, cells.polygon, cells.area_m2))
+        return frames, found
+
+    def span(self) -> float:
+        """Return the seconds of the analysis."""
+        return self.people.duration_s

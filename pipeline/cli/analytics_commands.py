@@ -1,0 +1,75 @@
+"""The command `analyze`: what people do on the ground. What it does is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import Assignments, Preset, Verbose, configure_log
+from pipeline.cli.tables import print_table, say, tell_error
+
+
+def add_analytics_commands(app: typer.Typer) -> None:
+    """Add `analyze`."""
+    app.command(short_help="Measure crowds: density, speed, flow, zones, meetings, groups.")(analyze)
+
+
+def analyze(
+    inputs: Annotated[
+        list[Path], typer.Argument(help="runs' folders, folders of runs, or trajectory files (.txt, .h5, .ndjson)")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="tables of a trajectory file get a folder in here")
+    ] = Path("out"),
+    zones: Annotated[Path | None, typer.Option(help="zones, queues, the walkable area: JSON or GeoJSON")] = None,
+    lines: Annotated[Path | None, typer.Option(help="lines whose crossings are counted: JSON or GeoJSON")] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="frames per second of a trajectory file that does not say it")
+    ] = None,
+    homography: Annotated[
+        Path | None, typer.Option(help="JSON of 3 x 3 numbers, pixels to metres; for a MOT file of boxes")
+    ] = None,
+    preset: Preset = None,
+    assignments: Assignments = None,
+    verbose: Verbose = False,
+) -> None:
+    """Measure what people do on the ground; write tables, `analytics.json` and `analytics.html`."""
+    configure_log(verbose)
+    from configs.errors import DpmeshVideoError
+    from configs.read import read_settings
+
+    given = {"analytics.is_written": True, "analytics.zones": zones, "analytics.lines": lines}
+    settings = read_settings(preset, given, assignments or [])
+    from pipeline.analyzing import analyze_source, find_sources, read_homography
+
+    ground_from_image = None if homography is None else read_homography(homography)
+    sources = find_sources(inputs, output)
+    failed = 0
+    for source in sources:
+        try:
+            _tell(source.folder, analyze_source(source, settings, fps, ground_from_image))
+        except DpmeshVideoError as error:
+            if len(sources) == 1:
+                raise
+            tell_error(error)
+            failed += 1
+    raise typer.Exit(0 if not failed else 3 if failed < len(sources) else 1)
+
+
+def _tell(folder: Path, found: "dict[str, object]") -> None:
+    """Print what came out of one analysis."""
+    summary, missing, notes = found["summary"], found["not_measured"], found["notes"]
+    assert isinstance(summary, dict) and isinstance(missing, dict) and isinstance(notes, list)
+    rows = [("figure", "value"), *((name, _shown(value)) for name, value in summary.items())]
+    print_table(rows, title=str(folder))
+    for name, reason in missing.items():
+        say(f"{name}: not measurable, because {reason}")
+    for line in notes:
+        say(f"note: {line}")
+    say(f"tables  {folder / 'tables'}")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not measured"
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
