@@ -13,6 +13,7 @@ from configs.json_files import read_json
 from configs.lock import locked
 from configs.schema import RunSettings
 from pipeline.analytics.analysis import analyze
+from pipeline.analytics.section import crowd_page
 from pipeline.analytics.shapes import read_shapes
 from pipeline.analytics.study import Study
 from pipeline.analytics.trajectory_files import SUFFIXES, read_trajectories
@@ -90,7 +91,7 @@ def analyze_source(
             people = read_trajectories(file, rate_hz=rate_hz, ground_from_image=ground_from_image)
             paths = [path for path in (chosen.zones, chosen.lines) if path is not None]
             found = analyze(Study(people, chosen, read_shapes(paths, None)))
-            return write_analysis(source.folder, found, chosen, file.name, claim)
+            return write_analysis(source.folder, found, chosen, file.name, claim, page=crowd_page)
 
     with locked(source.folder):
         Graph(source.folder, [Node("analyze", (), depends_on, make)]).run(keeps_others=True)
@@ -105,7 +106,9 @@ def _measure_run(run: Run, settings: RunSettings, claim: Claim) -> Sequence[Path
     if video.width is not None and video.height is not None:
         size = fit_size(video.width, video.height, decode.max_side_px)
     rate = float(Fraction(video.rate)) if video.rate else 30.0
-    return analyze_run(RunFolder(run.path), run.body, settings.analytics, rate, size, run.record.input, claim)
+    return analyze_run(
+        RunFolder(run.path), run.body, settings.analytics, rate, size, run.record.input, claim, Path(run.record.path)
+    )
 
 
 def read_homography(path: Path) -> np.ndarray:

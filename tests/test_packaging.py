@@ -110,16 +110,22 @@ def imported(paths: list[Path]) -> set[str]:
     return {normalised(homes.get(name, [name])[0]) for name in other}
 
 
+PEERS = [ROOT / "pipeline" / name for name in ("bench/analytics.py", "evaluation/simulated_crowd.py")]
 IMPORTERS = [ROOT / "trackers" / "imported" / name for name in ("blazepose.py", "tflite.py")]
 
 
 def test_an_installation_asks_for_what_a_run_imports_and_nothing_else() -> None:
-    run = [path for path in SOURCES if "training" not in path.parts and path not in IMPORTERS]
+    run = [path for path in SOURCES if "training" not in path.parts and path not in [*IMPORTERS, *PEERS]]
     assert imported(run) == required(PROJECT["dependencies"])
 
 
 def test_the_extra_of_imports_asks_for_what_only_reading_foreign_networks_imports() -> None:
     assert imported(IMPORTERS) - required(PROJECT["dependencies"]) == required(EXTRAS["import"])
+
+
+def test_the_extra_of_crowds_asks_for_what_only_their_measurement_imports() -> None:
+    found = imported(PEERS) - required(PROJECT["dependencies"])
+    assert found == required(EXTRAS["crowds"]) | {"pandas"}  # which pedpy brings
 
 
 def test_the_extras_of_training_ask_for_what_only_training_imports() -> None:

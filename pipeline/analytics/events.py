@@ -83,11 +83,11 @@ def contact_tables(study: Study) -> Tables:
     if len(study.people.people) < 2:
         raise NotMeasurableError("there is only one person")
     if not len(study.pairs.first):
-        raise NotMeasurableError("no two people are ever within 5 m of each other")
+        raise NotMeasurableError("no two people are ever within 3 m of each other")
     limit = study.settings.contact_m
     chance = contact_probability(study.sampled, study.pairs, limit)
     found = find_contacts(study.sampled, study.pairs, chance, limit, study.settings.contact_s)
-    edges = np.arange(0, 5.01, 0.25)
+    edges = np.arange(0, 3.01, 0.25)
     count = np.histogram(study.pairs.distance_m, edges)[0]
     spread = polars.DataFrame({
         "from_m": edges[:-1], "to_m": edges[1:], "pair_seconds": count * study.step_s,

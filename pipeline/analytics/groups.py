@@ -61,9 +61,8 @@ def walking_groups(
     step_s = float(np.median(np.diff(index.frames))) / people.rate_hz if len(index.frames) > 1 else 0.0
     for first, second in zip(*together.nonzero(), strict=True):
         one, other = int(numbers[first]), int(numbers[second])
-        common = _walked(frames_of[one], frames_of[other])
         count = together[first, second]
-        if count * step_s >= shortest_s and count >= TOGETHER * common:
+        if count * step_s >= shortest_s and count >= TOGETHER * _walked(frames_of[one], frames_of[other]):
             kept.add((one, other))
     return [_components([int(each) for each in people.person[rows]], kept) for _, rows in index]
 

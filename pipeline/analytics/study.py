@@ -16,7 +16,7 @@ from pipeline.analytics.speed import Speeds, individual_speed, speed_sigma, stea
 from pipeline.analytics.trajectories import FrameIndex, Postures, Trajectories
 from pipeline.analytics.voronoi import Cutoff
 
-REACH_M = 5.0  # of pairs
+REACH_M = 3.0  # of pairs
 GRID_CELLS_MAX = 40_000
 BAND_CELLS_MAX = 150_000  # Voronoi cells that bands are made from: about a minute
 
@@ -102,8 +102,8 @@ class Study:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Who is within 5 m of whom in the samples."""
-        return find_pairs(self.sampled, self.index, max(REACH_M, self.settings.contact_m))
+        """Who is within 3 m of whom in the samples."""
+        return find_pairs(self.sampled, self.index, max(REACH_M, self.settings.contact_m, self.settings.group_m))
 
     @cached_property
     def area(self) -> shapely.Polygon:

@@ -67,6 +67,7 @@ def _tell(folder: Path, found: "dict[str, object]") -> None:
     for line in notes:
         say(f"note: {line}")
     say(f"tables  {folder / 'tables'}")
+    say(f"page    {folder / 'analytics.html'}")
 
 
 def _shown(value: object) -> str:

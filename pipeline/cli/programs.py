@@ -55,10 +55,12 @@ BENCH = (
     Program("refine-memory", "pipeline.bench.command", "Memory of refinement.", ("refine-memory",)),
     Program("network", "pipeline.bench.network", "Speed of the recovery network."),
     Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),
+    Program("analytics", "pipeline.bench.analytics", "Crowd analytics beside PedPy, and a large crowd."),
     Program("rig", "pipeline.bench.rig", "What more cameras and more people of a capture cost."),
     Program("multiview", "pipeline.bench.multiview", "Several cameras beside Pose2Sim, on the same keypoints."),
 )
 EVALUATE = (
+    Program("crowd", "pipeline.evaluation.crowds", "Crowd analytics against simulated crowds."),
     Program("crops", "dpmesh.training.commands.evaluate_crops", "Errors of a recovery network on held-out crops."),
     Program(
         "image-use", "pipeline.evaluation.image_use", "What the image is worth: bodies of true and of other images."

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from configs.files import check_regular
 from configs.schema import AnalyticsSettings
 from pipeline.analytics.analysis import Analysis, analyze, nobody
 from pipeline.analytics.from_run import read_people, scene_path
 from pipeline.analytics.ground import read_ground
+from pipeline.analytics.picture import ground_picture
+from pipeline.analytics.section import crowd_page
 from pipeline.analytics.shapes import read_shapes
 from pipeline.analytics.study import Study
 from pipeline.analytics.write import write_analysis
@@ -45,7 +49,7 @@ def analyze_clip(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     with clip.clock.measure("analyze"):
         return analyze_run(
             clip.files, clip.models.body(), clip.settings.analytics, float(clip.info.rate), size_px,
-            clip.info.path.name, claim,
+            clip.info.path.name, claim, clip.info.path,
         )  # fmt: skip
 
 
@@ -57,16 +61,22 @@ def analyze_run(
     size_px: tuple[int, int] | None,
     source: str,
     claim: Claim,
+    video: Path | None = None,
 ) -> Sequence[Path]:
     """Analyse the people of a run and write the tables; return the files.
 
     Args:
+        video: of which a frame is shown on the map; None: the map has no picture.
         rate_hz: frames per second of the video.
         size_px: width and height of the frames as they were read; None in a capture.
         source: what the run was made from, for the reader.
     """
     found = measure_run(files, body, settings, rate_hz, size_px)
-    return write_analysis(files.path, found, settings, source, claim)
+    picture, study = None, found.study
+    if video is not None and size_px is not None and study is not None and study.ground is not None:
+        middle = int(np.median(study.people.frame))
+        picture = ground_picture(video, middle, study.ground, study.area.bounds, size_px[0])
+    return write_analysis(files.path, found, settings, source, claim, picture, crowd_page)
 
 
 def measure_run(

@@ -1,0 +1,172 @@
+"""The command `dpmesh-video evaluate crowd`: analytics against simulated crowds whose answers are known."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from configs.command import OptionParser
+from configs.schema import AnalyticsSettings
+from pipeline.analytics.density import count_inside
+from pipeline.analytics.events import line_tables
+from pipeline.analytics.flow import find_crossings
+from pipeline.analytics.groups import Partition, match_groups, walking_groups
+from pipeline.analytics.series import series_tables
+from pipeline.analytics.shapes import Shape, Shapes
+from pipeline.analytics.speed import individual_speed
+from pipeline.analytics.study import Study
+from pipeline.analytics.trajectories import Trajectories
+from pipeline.cli.tables import print_table, say
+from pipeline.evaluation.simulated_camera import watch
+from pipeline.evaluation.simulated_crowd import ROOM_M, Crowd, simulate
+
+ZONE = shapely.box(6, 2, 14, 8)
+LINE = shapely.LineString([(10, 0), (10, 10)])
+ROOM = shapely.box(0, 0, *ROOM_M)
+TRUE = "true tracks"
+HELD = ("people", "density", "speed", "distance")
+Z90 = 1.645  # half of a normal 90 % interval, in standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Errors of one crowd; fractions of the truth, signed where they say which way. NaN: not applicable."""
+
+    people: float  # mean count in the zone
+    density: float  # mean Voronoi density of the zone against mean people per area
+    density_absolute: float  # of its mean, averaged over time, against the true Voronoi density
+    speed: float  # mean speed
+    speed_absolute: float  # of single speeds, on average
+    flow: float  # crossings of the line, both ways
+    distance_m: float  # of pairs within 3 m, on average
+    group_f1: float
+    held: dict[str, float]  # figure -> how often its 90 % interval holds the truth
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = OptionParser(prog="dpmesh-video evaluate crowd", description="Analytics on simulated crowds.")
+    parser.add_argument("--densities", type=float, nargs="+", default=[0.1, 0.25, 0.5], help="people per square metre")
+    parser.add_argument("--heights", type=float, nargs="+", default=[2.5, 4.0, 8.0], help="of the camera, metres")
+    parser.add_argument("--crowds", type=int, default=6, help="crowds of each density; figures are their means")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each is watched")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    settings = AnalyticsSettings(sample_hz=0.5)
+    errors: list[tuple[str, ...]] = [
+        ("crowd", "people", "density", "|density|", "speed", "|speed|", "flow", "|distance|", "groups F1")
+    ]
+    intervals: list[tuple[str, ...]] = [("crowd", *HELD)]
+    for density in options.densities:
+        found: dict[str, list[Figures]] = {}
+        for number in range(options.crowds):
+            seed = options.seed + number
+            crowd = simulate(density, options.seconds, seed)
+            for name, tracks, truth in _ways(crowd, options.heights, seed, settings):
+                found.setdefault(name, []).append(measure(crowd, tracks, truth, settings))
+        for name, figures in found.items():
+            row = f"{density:g}/m2, {name}"
+            errors.append((row, *_shown(figures)))
+            if name != TRUE:
+                intervals.append((row, *(f"{100 * _mean(each.held[key] for each in figures):.0f} %" for key in HELD)))
+    print_table(
+        errors, title=f"errors, {options.crowds} crowds of {ROOM_M[0]:g} x {ROOM_M[1]:g} m for {options.seconds:g} s"
+    )
+    print_table(intervals, title="how often 90 % intervals hold the truth")
+    say("aims on true tracks: people 3 %, density 10 %, speed 5 %; intervals 85 to 95 % where everybody is found")
+    return 0
+
+
+def _ways(
+    crowd: Crowd, heights: list[float], seed: int, settings: AnalyticsSettings
+) -> Iterator[tuple[str, Trajectories, np.ndarray]]:
+    true = crowd.tracks()
+    yield TRUE, true, true.person
+    for word, is_all_found in (("all found", True), ("detected", False)):
+        for height in heights:
+            seen = watch(crowd, height, seed, settings.smooth_s, is_all_found=is_all_found)
+            yield f"{word} from {height:g} m", seen.people, seen.truth
+
+
+def measure(crowd: Crowd, tracks: Trajectories, truth: np.ndarray, settings: AnalyticsSettings) -> Figures:
+    """Return the errors of one analysis.
+
+    Args:
+        truth: (R,) the true number of the person of each row, from 1.
+    """
+    shapes = Shapes((Shape("zone", "zone", ZONE),), (Shape("line", "line", LINE),), ROOM)
+    study, exact = Study(tracks, settings, shapes), Study(crowd.tracks(), settings, shapes)
+    frames = np.intersect1d(study.frames, exact.frames)
+    at, at_exact = np.searchsorted(study.frames, frames), np.searchsorted(exact.frames, frames)
+    series = series_tables(study)["zone_series"]
+    ours = {name: series[name].to_numpy()[at] for name in series.columns if name != "zone"}
+    known = series_tables(exact)["zone_series"]["density_per_m2"].to_numpy()[at_exact]
+    count = count_inside(exact.people, ZONE)[frames]
+    everywhen = count_inside(exact.people, ZONE).mean() / ZONE.area  # what no Voronoi cell has touched
+    true_xy = crowd.xy_m[tracks.frame, truth - 1]
+    exact_speed = individual_speed(exact.people, exact.frame_step).speed
+    row = np.searchsorted(exact.people.person * 10**6 + exact.people.frame, truth * 10**6 + tracks.frame)
+    speed, wanted = study.speeds.speed, exact_speed[row]
+    full = np.isfinite(speed) & np.isfinite(wanted) & (study.speeds.window_s > 0.9 * settings.speed_window_s)
+    crossed = len(find_crossings(exact.people, LINE).frame)
+    pairs = study.pairs
+    true_apart = np.linalg.norm(true_xy[study.kept[pairs.first]] - true_xy[study.kept[pairs.second]], axis=1)
+    off = pairs.distance_m - true_apart
+    held = {
+        "people": _held(count, ours["people_low"], ours["people_high"]),
+        "density": _held(known, ours["density_per_m2_low"], ours["density_per_m2_high"]),
+        "speed": float(np.mean(np.abs(speed - wanted)[full] <= Z90 * study.speed_sigma[full])),
+        "distance": float(np.mean(np.abs(off) <= Z90 * pairs.sigma_m)),
+    }
+    return Figures(
+        ours["people"].mean() / count.mean() - 1,
+        ours["density_per_m2"].mean() / everywhen - 1,
+        float(np.abs(ours["density_per_m2"] - known).mean() / known.mean()),
+        float(speed[full].mean() / np.nanmean(exact_speed) - 1),
+        float(np.abs(speed - wanted)[full].mean() / np.nanmean(exact_speed)),
+        len(line_tables(study)["crossings"]) / crossed - 1 if crossed else float("nan"),
+        float(np.abs(off).mean()),
+        _group_f1(study, truth, crowd.groups()),
+        held,
+    )
+
+
+def _held(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    known = np.isfinite(low)
+    return float(np.mean((truth >= low - 1e-9)[known] & (truth <= high + 1e-9)[known])) if known.any() else float("nan")
+
+
+def _group_f1(study: Study, truth: np.ndarray, groups: Partition) -> float:
+    """Return F1 of walking groups over the sampled frames, T = 2/3; of true groups those who are seen then."""
+    given = study.settings
+    found = walking_groups(
+        study.sampled, study.index, study.pairs, study.speeds.velocity[study.kept], given.group_m,
+        given.stand_speed, given.group_s,
+    )  # fmt: skip
+    who = truth[study.kept]
+    right = wrong = missed = 0
+    for (_, rows), partition in zip(study.index, found, strict=True):
+        name = dict(zip(study.sampled.person[rows].tolist(), who[rows].tolist(), strict=True))
+        present = set(name.values())
+        true = [group & present for group in groups if len(group & present) > 1]
+        each = match_groups([frozenset(name[person] for person in group) for group in partition], true)
+        right, wrong, missed = right + each[0], wrong + each[1], missed + each[2]
+    return 2 * right / max(1, 2 * right + wrong + missed)
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.nanmean(list(values)))
+
+
+def _shown(found: list[Figures]) -> tuple[str, ...]:
+    """Return the means over crowds as text; signed ones are means of signed errors."""
+
+    def of(name: str) -> float:
+        return _mean(getattr(each, name) for each in found)
+
+    return (
+        f"{100 * of('people'):+.1f} %", f"{100 * of('density'):+.1f} %", f"{100 * of('density_absolute'):.1f} %",
+        f"{100 * of('speed'):+.1f} %", f"{100 * of('speed_absolute'):.1f} %", f"{100 * of('flow'):+.1f} %",
+        f"{of('distance_m'):.2f} m", f"{100 * of('group_f1'):.0f} %",
+    )  # fmt: skip
