@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from configs.analytics_schema import AnalyticsSettings
 from configs.setting_values import (
+    ExportFormats,
     KeypointFormat,
     Rate,
     WholeRate,
@@ -253,6 +254,7 @@ class ExportSettings(Settings):
         description="constant rate of the motion files, a whole number; null: keep the frames of the video",
     )
     is_smplx_written: bool = Field(False, description="also write the SMPL-X layout (165 numbers)")
+    formats: ExportFormats = Field((), description="other formats to write, such as `bvh,glb`, or all")
 
 
 class OverlaySettings(Settings):

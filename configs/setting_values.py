@@ -2,7 +2,7 @@
 
 import re
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
@@ -87,3 +87,28 @@ KeypointFormat = Annotated[
     ],
     BeforeValidator(_read_format),
 ]  # fmt: skip
+
+
+def read_rate(text: str) -> Fraction:
+    """Return the rate in text; raises `ValueError` as the type `Rate` does."""
+    try:
+        return _check_rate(_read_rate(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no rate ({error}); use 30, 29.97 or 30000/1001") from error
+
+
+def read_formats(value: Any) -> Any:
+    """Return names of formats from text such as `bvh,glb` or `all`; whatever else is left to the type."""
+    if value is None or not isinstance(value, str):
+        return () if value is None else value
+    words = [word.strip().lower() for word in value.split(",") if word.strip()]
+    unknown = [word for word in words if word not in (*EXPORT_FORMATS, "all")]
+    if unknown or not words:
+        what = f"{unknown[0]!r} is unknown" if unknown else "no name is given"
+        raise ValueError(f"{what}; choose from {', '.join(EXPORT_FORMATS)}, or all")
+    return tuple(name for name in EXPORT_FORMATS if name in words or "all" in words)
+
+
+ExportFormat = Literal["bvh", "glb", "usd", "trc", "c3d", "csv", "parquet", "mot", "fbx"]
+EXPORT_FORMATS: tuple[str, ...] = get_args(ExportFormat)
+ExportFormats = Annotated[tuple[ExportFormat, ...], BeforeValidator(read_formats)]

@@ -75,6 +75,8 @@ def _kind(annotation: Any) -> str:
         return " ".join(f"`{each}`" for each in arguments)
     if origin in (typing.Union, types.UnionType):
         return ", ".join(_kind(each) for each in arguments)
+    if origin is tuple and typing.get_origin(arguments[0]) is typing.Literal:
+        return f"some of {_kind(arguments[0])}"
     if origin is tuple:
         return "numbers, such as `1,3`"
     return WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))

@@ -9,7 +9,7 @@ from configs.gaps import longest_gap_s
 from configs.schema import RunSettings
 from configs.version import program_version
 from pipeline.device import device_kind
-from pipeline.flow.graph import Claim, Graph, Node, PlannedNode, fingerprint_of
+from pipeline.flow.graph import FORMATS_NODE, Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.flow.identity import code_identity, video_identity, weights_identity
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import read_edits
@@ -26,6 +26,7 @@ CODE_OF_MOTION = (
     *("pipeline/nodes/group.py", "pipeline/nodes/numbering.py"),
 )
 CODE_OF_EXPORT = ("pipeline/nodes/export.py",)
+CODE_OF_FORMATS = ("pipeline/export", "pipeline/nodes/formats.py")
 CODE_OF_OVERLAY = ("pipeline/overlay", "pipeline/nodes/overlay.py")
 
 
@@ -52,7 +53,8 @@ class Clip(ClipContext):
         motion["gap_max_s"] = longest_gap_s(chosen)
         motion["code"] = code_identity(*CODE_OF_MOTION)
         motion["edits"] = [asdict(edit) for edit in read_edits(self.folder)[1]]
-        export = _dump(chosen, "export") | {"program": program_version(), "code": code_identity(*CODE_OF_EXPORT)}
+        export = {"export": chosen.export.model_dump(mode="json", exclude={"formats"})}
+        export |= {"program": program_version(), "code": code_identity(*CODE_OF_EXPORT)}
         overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
         nodes = [
             Node("observe", (), observed, lambda _: self._observe(observed)),
@@ -65,6 +67,9 @@ class Clip(ClipContext):
             from pipeline.nodes.analyze import analytics_inputs
 
             nodes.append(Node("analyze", ("motion",), analytics_inputs(chosen.analytics), self._analyze))
+        if chosen.export.formats:
+            formats = {"formats": list(chosen.export.formats), "code": code_identity(*CODE_OF_FORMATS)}
+            nodes.append(Node(FORMATS_NODE, ("export",), formats, self._write_formats))
         return Graph(self.folder, nodes)
 
     def plan(self) -> list[PlannedNode]:
@@ -95,6 +100,11 @@ class Clip(ClipContext):
         from pipeline.nodes.export import export_motion
 
         return export_motion(self, claim)
+
+    def _write_formats(self, claim: Claim) -> Sequence[Path]:
+        from pipeline.nodes.formats import write_formats_of_clip
+
+        return write_formats_of_clip(self, claim)
 
     def _draw_overlay(self, claim: Claim) -> Sequence[Path]:
         from pipeline.nodes.overlay import draw_overlay

@@ -112,10 +112,13 @@ def imported(paths: list[Path]) -> set[str]:
 
 PEERS = [ROOT / "pipeline" / name for name in ("bench/analytics.py", "evaluation/simulated_crowd.py")]
 IMPORTERS = [ROOT / "trackers" / "imported" / name for name in ("blazepose.py", "tflite.py")]
+EXPORTERS = [ROOT / "pipeline" / "export" / "usd.py"]
+IN_BLENDER = [ROOT / "pipeline" / "export" / "blender_fbx.py"]  # run by the Python of Blender
 
 
 def test_an_installation_asks_for_what_a_run_imports_and_nothing_else() -> None:
-    run = [path for path in SOURCES if "training" not in path.parts and path not in [*IMPORTERS, *PEERS]]
+    apart = [*IMPORTERS, *EXPORTERS, *IN_BLENDER, *PEERS]
+    run = [path for path in SOURCES if "training" not in path.parts and path not in apart]
     assert imported(run) == required(PROJECT["dependencies"])
 
 
@@ -126,6 +129,11 @@ def test_the_extra_of_imports_asks_for_what_only_reading_foreign_networks_import
 def test_the_extra_of_crowds_asks_for_what_only_their_measurement_imports() -> None:
     found = imported(PEERS) - required(PROJECT["dependencies"])
     assert found == required(EXTRAS["crowds"]) | {"pandas"}  # which pedpy brings
+
+
+def test_the_extra_of_exports_asks_for_what_only_they_import() -> None:
+    assert imported(EXPORTERS) - required(PROJECT["dependencies"]) == required(EXTRAS["export"])
+    assert imported(IN_BLENDER) == {"bpy"}
 
 
 def test_the_extras_of_training_ask_for_what_only_training_imports() -> None:

@@ -11,6 +11,7 @@ from configs.errors import SettingsError
 from pipeline.cli.analytics_commands import add_analytics_commands
 from pipeline.cli.capture_commands import add_capture_commands, demo_of_views
 from pipeline.cli.evaluate_app import evaluate_app, print_truth
+from pipeline.cli.export_command import export_command
 from pipeline.cli.options import Assignments, Detector, Model, Output, Preset, Verbose, configure_log
 from pipeline.cli.panoptic_commands import add_panoptic_commands
 from pipeline.cli.programs import add_programs
@@ -74,6 +75,7 @@ def run(
     end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     smplx: Annotated[bool, typer.Option("--smplx", help="also write motion files in the SMPL-X layout")] = False,
+    export: Annotated[str | None, typer.Option(help="other formats to write, such as glb,bvh, or all")] = None,
     side_view: Annotated[bool, typer.Option("--side-view", help="add a view from the side to the overlay")] = False,
     no_overlay: Annotated[
         bool, typer.Option("--no-overlay", help="write no overlay video; an existing one is removed")
@@ -103,6 +105,7 @@ def run(
         "runtime.device": device,
         "export.is_smplx_written": True if smplx else None,
         "analytics.is_written": True if analyze else None,
+        "export.formats": export,
         "overlay.is_side_view_on": True if side_view else None,
         "overlay.is_written": False if no_overlay else None,
     }
@@ -181,6 +184,7 @@ def demo(
     raise typer.Exit(code)
 
 
+app.command("export", short_help="Write a finished run in the formats of other tools.")(export_command)
 add_capture_commands(app, evaluate_app)
 add_panoptic_commands(app, evaluate_app)
 add_analytics_commands(app)

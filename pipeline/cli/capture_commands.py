@@ -49,6 +49,7 @@ def multiview(
     sync: Annotated[str | None, typer.Option(help="auto (the default), off, or a JSON file of offsets")] = None,
     start: Annotated[float | None, typer.Option(help="first second to read")] = None,
     end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
+    export: Annotated[str | None, typer.Option(help="other formats to write, such as glb,bvh, or all")] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="write no overlay videos and no mosaic")] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -63,6 +64,7 @@ def multiview(
         "capture.sync": sync,
         "decode.start_s": start,
         "decode.end_s": end,
+        "export.formats": export,
         "overlay.is_written": False if no_overlay else None,
     }
     settings = read_settings(preset, given, assignments or [])

@@ -29,6 +29,7 @@ from pipeline.flow.outputs import (
 log = logging.getLogger(__name__)
 
 Claim = Callable[[Sequence[Path]], None]
+FORMATS_NODE = "formats"  # whose files `dpmesh-video export` makes, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,21 @@ class Graph:
             self._forget(self.record.keys() - by_name.keys() - {ADOPTED})
             self._tell_adopted()
         return plan
+
+    def add(self, name: str, paths: Sequence[Path], make: Callable[[], Any]) -> None:
+        """Make further files of a finished run under the name of a node, which a run with that node makes anew.
+
+        Raises:
+            RunError: a file that no run made would be overwritten.
+        """
+        entry = self.record.setdefault(name, Entry())
+        entry.fingerprint = ""
+        self._claim(entry, paths)
+        make()
+        for path in paths:
+            entry.files[self._name(path)] = path.stat().st_size
+            entry.hashes[self._name(path)] = read_hash(path)
+        self._write()
 
     def _tell_adopted(self) -> None:
         made = {name for node, entry in self.record.items() if node != ADOPTED for name in entry.files}

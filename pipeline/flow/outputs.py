@@ -127,8 +127,7 @@ class RunFolder:
 
     def exported(self, form: str, suffix: str, number: int | None = None) -> Path:
         """A file in another format: of one person, or of all people."""
-        name = "people" if number is None else f"person_{number:03d}"
-        return self.path / "export" / form / f"{name}.{suffix}"
+        return self.path / "export" / exported_name(form, suffix, number)
 
     def motions(self) -> list[Path]:
         """Return the files of `motion` that the run made, in order of people; see `person_files`."""
@@ -149,6 +148,11 @@ class Entry:
     fingerprint: str = ""  # empty = not finished: some of the files may not be there
     files: dict[str, int | None] = field(default_factory=dict)  # bytes of each; None = about to be written
     hashes: dict[str, str] = field(default_factory=dict)  # of the content, where it is known
+
+
+def exported_name(form: str, suffix: str, number: int | None) -> str:
+    """Return the name of a file in another format, of one person or of all people (None)."""
+    return f"{form}/{'people' if number is None else f'person_{number:03d}'}.{suffix}"
 
 
 def is_own_name(name: str) -> bool:

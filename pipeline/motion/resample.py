@@ -60,6 +60,14 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
     if not np.all(np.diff(track.time_s) > 0):
         raise ValueError(f"track {track.track_id}: timestamps must increase from row to row")
     times = np.array(track.time_s, np.float64) if rate is None else uniform_times(track.time_s, rate)
+    rate_hz = mean_rate(track.time_s) if rate is None else float(rate)
+    return sample_at(track, pelvis, times, rate_hz, gap_max_s)
+
+
+def sample_at(
+    track: MotionTrack, pelvis: np.ndarray, times: np.ndarray, rate_hz: float, gap_max_s: float
+) -> SampledMotion:
+    """Return the motion at times (N,) that lie within the track's, as `resample` does."""
     brackets = find_brackets(track.time_s, times)
     before, after, weight = brackets.before, brackets.after, brackets.weight
     gap_s = track.time_s[after] - track.time_s[before]
@@ -67,7 +75,7 @@ def resample(track: MotionTrack, pelvis: np.ndarray, rate: Fraction | None, gap_
     sigma, cov = track.joint_sigma_rad, track.ground_cov_m2
     pelvis_path = blend(pelvis + track.trans.astype(np.float64), brackets)
     return SampledMotion(
-        rate_hz=mean_rate(track.time_s) if rate is None else float(rate),
+        rate_hz=rate_hz,
         time_s=times,
         nearest_row=np.where(weight > 0.5, after, before),
         pose=slerp(track.pose, brackets),

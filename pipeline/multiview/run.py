@@ -17,9 +17,10 @@ from pipeline.capture import Camera, Capture
 from pipeline.capture.capture import check_video
 from pipeline.capture.panoptic import frame_numbers
 from pipeline.capture.spans import FrameSpan, decode_span
+from pipeline.clip import CODE_OF_FORMATS
 from pipeline.device import choose_device
 from pipeline.flow.attempt import Attempt
-from pipeline.flow.graph import Claim, Graph, Node
+from pipeline.flow.graph import FORMATS_NODE, Claim, Graph, Node
 from pipeline.flow.identity import code_identity, weights_identity
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.outputs import VIEWS, RunFolder, check_folder
@@ -230,6 +231,7 @@ def view_settings(
             "decode": settings.decode if span is None else decode_span(settings.decode, span, info, numbers),
             "recover": settings.recover.model_copy(update={"focal_px": camera.focal_px}),
             "refine": settings.refine.model_copy(update={"mode": mode}),
+            "export": settings.export.model_copy(update={"formats": ()}),
             "overlay": settings.overlay.model_copy(update={"is_written": False}),
         }
     )
@@ -272,7 +274,7 @@ class _Work:
             "code": code_identity(*CODE_OF_MOTION),
         }
         export = {
-            "export": chosen.export.model_dump(mode="json"),
+            "export": chosen.export.model_dump(mode="json", exclude={"formats"}),
             "program": program_version(),
             "code": code_identity(*CODE_OF_EXPORT),
         }
@@ -286,6 +288,9 @@ class _Work:
             nodes.append(Node("overlay", ("motion",), overlay, self.draw_overlay))
         if chosen.analytics.is_written:
             nodes.append(Node("analyze", ("motion",), analytics_inputs(chosen.analytics), self.analyze))
+        if chosen.export.formats:
+            formats = {"formats": list(chosen.export.formats), "code": code_identity(*CODE_OF_FORMATS)}
+            nodes.append(Node(FORMATS_NODE, ("export",), formats, self.write_formats))
         return Graph(self.folder, nodes)
 
     def make_motion(self, claim: Claim) -> Sequence[Path]:
@@ -303,6 +308,13 @@ class _Work:
     def export_motion(self, claim: Claim) -> Sequence[Path]:
         """Write a motion file per person and layout; return the files."""
         return write_people(RunFolder(self.folder), self.settings, self.models.body(), self.folder.name, claim)
+
+    def write_formats(self, claim: Claim) -> Sequence[Path]:
+        """Write everybody in the formats that are asked for; return the files."""
+        from pipeline.nodes.formats import write_formats
+
+        files, video = RunFolder(self.folder), VideoRecord()
+        return write_formats(files, self.settings, self.models.body().structure, self.folder.name, video, claim)
 
     def make_tables(self, claim: Claim) -> Sequence[Path]:
         """Write the tables of people and of joints; return the files."""

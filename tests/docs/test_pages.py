@@ -22,7 +22,7 @@ DOCS = ROOT / "docs"
 SETTINGS = load_script("settings_page")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".json", ""}
 SKIPPED = {".git", ".venv", "build", "dist", "site", "out", "__pycache__"}
-ADDED_IN_EXAMPLES = {"pipeline/motion/skeleton.py", "tests/pipeline/motion/test_skeleton.py"}
+ADDED_IN_EXAMPLES = {"pipeline/export/path.py", "tests/pipeline/export/test_path.py"}
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -88,7 +88,7 @@ def test_settings_that_a_page_names_exist(page: Path) -> None:
     groups = "|".join(RunSettings.model_fields)
     text = page.read_text()
     named = set(re.findall(rf"--set ((?:{groups})\.\w+)=|`((?:{groups})\.\w+)(?:[= ][^`]*)?`", text))
-    unknown = {one or other for one, other in named} - setting_names() - {"export.is_skeleton_written"}  # an example's
+    unknown = {one or other for one, other in named} - setting_names()
     assert not {name for name in unknown if not name.endswith((".py", ".md", ".mp4", ".json", ".html"))}
 
 
