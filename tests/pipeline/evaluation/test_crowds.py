@@ -6,6 +6,8 @@ from pipeline.evaluation.crowds import measure
 from pipeline.evaluation.simulated_camera import watch
 from pipeline.evaluation.simulated_crowd import ROOM_M, Crowd, simulate
 
+pytest.importorskip("jupedsim", reason="pip install 'dpmesh-video[crowds]', a gigabyte with what it needs")
+pytestmark = pytest.mark.slow
 SETTINGS = AnalyticsSettings(sample_hz=0.5, samples=8)
 
 
