@@ -1,12 +1,11 @@
-"""The command `dpmesh-video evaluate crowd`: analytics against simulated crowds whose answers are known."""
+"""Analytics against simulated crowds whose answers are known."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 
-from configs.command import OptionParser
 from configs.schema import AnalyticsSettings
 from pipeline.analytics.density import count_inside
 from pipeline.analytics.events import line_tables
@@ -17,7 +16,6 @@ from pipeline.analytics.shapes import Shape, Shapes
 from pipeline.analytics.speed import individual_speed
 from pipeline.analytics.study import Study
 from pipeline.analytics.trajectories import Trajectories
-from pipeline.cli.tables import print_table, say
 from pipeline.evaluation.simulated_camera import watch
 from pipeline.evaluation.simulated_crowd import ROOM_M, Crowd, simulate
 
@@ -44,42 +42,37 @@ class Figures:
     held: dict[str, float]  # figure -> how often its 90 % interval holds the truth
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command."""
-    parser = OptionParser(prog="dpmesh-video evaluate crowd", description="Analytics on simulated crowds.")
-    parser.add_argument("--densities", type=float, nargs="+", default=[0.1, 0.25, 0.5], help="people per square metre")
-    parser.add_argument("--heights", type=float, nargs="+", default=[2.5, 4.0, 8.0], help="of the camera, metres")
-    parser.add_argument("--crowds", type=int, default=6, help="crowds of each density; figures are their means")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long each is watched")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+def error_tables(
+    densities: Sequence[float], heights: Sequence[float], crowds: int, seconds: float, seed: int
+) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """Return the rows of two tables, each with its head: errors, and how often 90 % intervals hold the truth.
+
+    Args:
+        densities: people per square metre; heights: of the camera, metres.
+        crowds: of each density; figures are their means.
+        seconds: how long each is watched.
+    """
     settings = AnalyticsSettings(sample_hz=0.5)
     errors: list[tuple[str, ...]] = [
         ("crowd", "people", "density", "|density|", "speed", "|speed|", "flow", "|distance|", "groups F1")
     ]
     intervals: list[tuple[str, ...]] = [("crowd", *HELD)]
-    for density in options.densities:
+    for density in densities:
         found: dict[str, list[Figures]] = {}
-        for number in range(options.crowds):
-            seed = options.seed + number
-            crowd = simulate(density, options.seconds, seed)
-            for name, tracks, truth in _ways(crowd, options.heights, seed, settings):
+        for number in range(seed, seed + crowds):
+            crowd = simulate(density, seconds, number)
+            for name, tracks, truth in _ways(crowd, heights, number, settings):
                 found.setdefault(name, []).append(measure(crowd, tracks, truth, settings))
         for name, figures in found.items():
             row = f"{density:g}/m2, {name}"
             errors.append((row, *_shown(figures)))
             if name != TRUE:
                 intervals.append((row, *(f"{100 * _mean(each.held[key] for each in figures):.0f} %" for key in HELD)))
-    print_table(
-        errors, title=f"errors, {options.crowds} crowds of {ROOM_M[0]:g} x {ROOM_M[1]:g} m for {options.seconds:g} s"
-    )
-    print_table(intervals, title="how often 90 % intervals hold the truth")
-    say("aims on true tracks: people 3 %, density 10 %, speed 5 %; intervals 85 to 95 % where everybody is found")
-    return 0
+    return errors, intervals
 
 
 def _ways(
-    crowd: Crowd, heights: list[float], seed: int, settings: AnalyticsSettings
+    crowd: Crowd, heights: Sequence[float], seed: int, settings: AnalyticsSettings
 ) -> Iterator[tuple[str, Trajectories, np.ndarray]]:
     true = crowd.tracks()
     yield TRUE, true, true.person
