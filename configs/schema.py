@@ -272,6 +272,15 @@ class OverlaySettings(Settings):
     is_skeleton_drawn: bool = Field(False, description="draw the detected 2D keypoints")
 
 
+class ReportSettings(Settings):
+    """The report: a page with the overlay, the people in 3D and how good their motion is."""
+
+    is_written: bool = Field(True, description="write report.html, which works without a network")
+    video_embed_mb: float = Field(
+        4.0, ge=0, description="an overlay up to this size is part of the page; a larger one is linked beside it"
+    )
+
+
 class RuntimeSettings(Settings):
     """How the machine is used.
 
@@ -303,6 +312,7 @@ class RunSettings(Settings):
     export: ExportSettings = ExportSettings()
     overlay: OverlaySettings = OverlaySettings()
     analytics: AnalyticsSettings = AnalyticsSettings()
+    report: ReportSettings = ReportSettings()
     runtime: RuntimeSettings = RuntimeSettings()
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from configs.version import program_version
 from pipeline.device import device_kind
 from pipeline.flow.graph import FORMATS_NODE, Claim, Graph, Node, PlannedNode, fingerprint_of
 from pipeline.flow.identity import code_identity, video_identity, weights_identity
+from pipeline.flow.record import read_record
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import read_edits
 from pipeline.nodes.numbering import NumberedPeople
@@ -28,6 +29,7 @@ CODE_OF_MOTION = (
 CODE_OF_EXPORT = ("pipeline/nodes/export.py",)
 CODE_OF_FORMATS = ("pipeline/export", "pipeline/nodes/formats.py")
 CODE_OF_OVERLAY = ("pipeline/overlay", "pipeline/nodes/overlay.py")
+CODE_OF_REPORT = ("pipeline/report", "pipeline/view", "pipeline/data/report", "pipeline/nodes/report.py")
 
 
 @dataclass(slots=True)
@@ -70,6 +72,9 @@ class Clip(ClipContext):
         if chosen.export.formats:
             formats = {"formats": list(chosen.export.formats), "code": code_identity(*CODE_OF_FORMATS)}
             nodes.append(Node(FORMATS_NODE, ("export",), formats, self._write_formats))
+        if chosen.report.is_written:
+            report = _dump(chosen, "report") | {"code": code_identity(*CODE_OF_REPORT)}
+            nodes.append(Node("report", tuple(node.name for node in nodes[1:]), report, self._write_report))
         return Graph(self.folder, nodes)
 
     def plan(self) -> list[PlannedNode]:
@@ -115,6 +120,18 @@ class Clip(ClipContext):
         from pipeline.nodes.analyze import analyze_clip
 
         return analyze_clip(self, claim)
+
+    def _write_report(self, claim: Claim) -> Sequence[Path]:
+        from pipeline.nodes.report import write_report
+
+        state = self.store.read_state()
+        journal = state[0] if state else None
+        record = read_record(self.folder)
+        if journal is not None:
+            record = record.model_copy(update={"frames": journal.frame_count, "problem": journal.warning})
+        self.progress.start("report", None)
+        with self.clock.measure("report"):
+            return write_report(self.files, record, self.settings.report, claim)
 
     def has_found_somebody(self) -> bool:
         """Return whether there are people in the observations, whoever of them is written."""

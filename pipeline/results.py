@@ -96,6 +96,13 @@ class Run:
         self.files = RunFolder(self.path)
         self.record: RunRecord = read_finished(self.path)
 
+    @classmethod
+    def with_record(cls, path: Path, record: RunRecord) -> "Run":
+        """Return a run whose record is known, also while it goes on."""
+        run = cls.__new__(cls)
+        run.path, run.files, run.record = path, RunFolder(path), record
+        return run
+
     @property
     def settings(self) -> RunSettings:
         """The resolved settings; `InputError` where they are those of another version."""

@@ -145,6 +145,7 @@ ACROSS = {
     "pipeline/cli/test_processes.py": "commands as processes: signals, pipes, exit codes",
     "pipeline/media/test_nasty_inputs.py": "facts of odd and broken videos",
     "pipeline/motion/test_consumers.py": "motion files in the programs that read them",
+    "pipeline/report/test_in_browser.py": "the page in a browser without a network",
     "pipeline/test_alone.py": "a run asks no host, starts no program, writes nowhere else",
     "pipeline/test_full_disk.py": "a disk that is full at any moment",
     "pipeline/test_gait.py": "from two estimates of keypoints to the steps of a walk",

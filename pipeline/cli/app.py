@@ -15,6 +15,7 @@ from pipeline.cli.export_command import export_command
 from pipeline.cli.options import Assignments, Detector, Model, Output, Preset, Verbose, configure_log
 from pipeline.cli.panoptic_commands import add_panoptic_commands
 from pipeline.cli.programs import add_programs
+from pipeline.cli.report_commands import add_report_commands
 from pipeline.cli.tables import print_table, report_result, say
 from pipeline.cli.weights_app import weights_app
 
@@ -81,6 +82,7 @@ def run(
         bool, typer.Option("--no-overlay", help="write no overlay video; an existing one is removed")
     ] = False,
     analyze: Annotated[bool, typer.Option("--analyze", help="also measure density, speed, flow, groups")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="print what would be done and stop")] = False,
     settings: Annotated[bool, typer.Option("--settings", help="print all settings with their values and stop")] = False,
     verbose: Verbose = False,
@@ -108,6 +110,7 @@ def run(
         "export.formats": export,
         "overlay.is_side_view_on": True if side_view else None,
         "overlay.is_written": False if no_overlay else None,
+        "report.is_written": False if no_report else None,
     }
     words = [*(assignments or [])]
     if fps is not None:
@@ -140,6 +143,11 @@ def _run(inputs: list[str], output: Path, settings: "RunSettings") -> int:
     if len(results) > 1:
         failed = sum(result.is_failed for result in results)
         log.info("%d clips done, %d failed", len(results) - failed, failed)
+        if settings.report.is_written:
+            from pipeline.report.write import write_index
+
+            if write_index(output) is None:
+                log.warning("%s: no run made this index.html; it is left as it is", output)
     return exit_code(results)
 
 
@@ -181,6 +189,7 @@ def demo(
         for path in files.tracks():
             say(f"motion   {path}")
         say(f"overlay  {files.overlay}")
+        say(f"report   {files.report}")
     raise typer.Exit(code)
 
 
@@ -188,6 +197,7 @@ app.command("export", short_help="Write a finished run in the formats of other t
 add_capture_commands(app, evaluate_app)
 add_panoptic_commands(app, evaluate_app)
 add_analytics_commands(app)
+add_report_commands(app)
 
 
 @app.command(short_help="Correct who is who in a finished run.")

@@ -56,6 +56,7 @@ BENCH = (
     Program("network", "pipeline.bench.network", "Speed of the recovery network."),
     Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),
     Program("analytics", "pipeline.bench.analytics", "Crowd analytics beside PedPy, and a large crowd."),
+    Program("report", "pipeline.bench.report", "Size of the report, and time to write it."),
     Program("rig", "pipeline.bench.rig", "What more cameras and more people of a capture cost."),
     Program("multiview", "pipeline.bench.multiview", "Several cameras beside Pose2Sim, on the same keypoints."),
 )

@@ -33,12 +33,23 @@ class FitRecord(BaseModel):
     turned_deg: float | None = None  # by how much it had to be turned to fit best
 
 
+class PoseRecord(BaseModel):
+    """Where a camera stands in the world, and how wide it sees."""
+
+    model_config = ConfigDict(frozen=True)
+
+    world_from_cam: tuple[tuple[float, float, float, float], ...]  # 4 x 4
+    focal_px: float
+    size_px: tuple[int, int]
+
+
 class CaptureRecord(BaseModel):
     """The cameras of a capture, by name."""
 
     model_config = ConfigDict(frozen=True)
 
     clocks: dict[str, ClockRecord] = {}
+    poses: dict[str, PoseRecord] = {}
     fits: dict[str, FitRecord] = {}
     pairs: tuple[PairRecord, ...] = ()
     problems: tuple[str, ...] = ()

@@ -33,13 +33,17 @@ def code_identity(*parts: str) -> str:
         if part.endswith(".py"):
             found = [folder] if folder.is_file() else []
         else:
-            found = sorted(folder.glob("*.py") if part == "pipeline" else folder.rglob("*.py"))
+            found = sorted(folder.glob("*.py") if part == "pipeline" else _sources_in(folder))
         for item in found:
             name = item.relative_to(SOURCES)
             if not NO_RESULT & set(name.parts):
                 digest.update(f"{name.as_posix()}\n".encode())
                 digest.update(hashlib.sha256(item.read_bytes()).digest())
     return digest.hexdigest()[:HEX_DIGITS]
+
+
+def _sources_in(folder: Path) -> list[Path]:
+    return [item for item in folder.rglob("*") if item.suffix in (".py", ".js", ".css")]
 
 
 def video_identity(path: Path) -> str:

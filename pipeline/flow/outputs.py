@@ -22,6 +22,7 @@ SCENE_NAME = "scene.json"
 MOSAIC_NAME = "mosaic.mp4"
 QUALITY_NAME = "quality.json"
 TRACKS_OF = {"smplh": "tracks", "smplx": "tracks_x"}  # by layout; readers skip folders with `smpl` in their name
+REPORT_NAME = "report.html"
 VIEWS = "views"  # of a capture: the run of each camera
 ANALYTICS_TABLES = dict.fromkeys(("positions", "map"), "parquet") | dict.fromkeys(
     (
@@ -38,7 +39,7 @@ OWN_NAME = re.compile(
     rf"|{re.escape(SCENE_NAME)}"
     rf"|tables/({'|'.join(f'{name}[.]{suffix}' for name, suffix in ANALYTICS_TABLES.items())})"
     r"|analytics\.(json|html)|analytics_ground\.jpg"
-    rf"|({VIEWS}/(?!\.\.?/)[^/\0]+/)?{re.escape(OVERLAY_NAME)}|{re.escape(MOSAIC_NAME)}"
+    rf"|({VIEWS}/(?!\.\.?/)[^/\0]+/)?{re.escape(OVERLAY_NAME)}|{re.escape(MOSAIC_NAME)}|{re.escape(REPORT_NAME)}"
 )
 PERSON = re.compile(r"person_([0-9]{3,9})(?:_[a-z]+)?\.npz")
 NODES_BYTES_MAX = 2**27  # 100 bytes a file: more than a million people
@@ -90,6 +91,11 @@ class RunFolder:
     def mosaic(self) -> Path:
         """The overlays of all cameras of a capture in one video."""
         return self.path / MOSAIC_NAME
+
+    @property
+    def report(self) -> Path:
+        """The page that tells what was found."""
+        return self.path / REPORT_NAME
 
     @property
     def people_table(self) -> Path:

@@ -25,7 +25,7 @@ from pipeline.flow.identity import code_identity, weights_identity
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.outputs import VIEWS, RunFolder, check_folder
 from pipeline.flow.progress import ProgressDisplay
-from pipeline.flow.record import VideoRecord, check_owner, printable
+from pipeline.flow.record import RunRecord, VideoRecord, check_owner, printable
 from pipeline.flow.store import ObservationStore
 from pipeline.media import VideoInfo
 from pipeline.models import Models, describe
@@ -36,7 +36,7 @@ from pipeline.multiview.fusion import Sightings
 from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
-from pipeline.multiview.views import Footage, View, read_view
+from pipeline.multiview.views import Footage, View, pose_records, read_view
 from pipeline.nodes.analyze import analytics_inputs, analyze_run
 from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
@@ -48,6 +48,7 @@ CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/c
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
 CODE_OF_OVERLAY = ("pipeline/overlay", "pipeline/multiview/overlay.py")
 CODE_OF_TABLES = ("pipeline/multiview/tables.py",)
+CODE_OF_REPORT = ("pipeline/report", "pipeline/view", "pipeline/data/report", "pipeline/nodes/report.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +172,10 @@ def _process(
     fit = check_calibration(views)
     attempt.note(
         video=VideoRecord(rate=str(rate)),
+        frames=frames,
+        problem="; ".join(problems),
         cameras=[view.camera.name for view in views],
-        capture=fit.record(timing.records()),
+        capture=fit.record(timing.records()).model_copy(update={"poses": pose_records(views, list(footage.values()))}),
     )
     with ProgressDisplay(is_shown=has_progress) as display:
         listen = display.listen(attempt.name)
@@ -180,13 +183,11 @@ def _process(
             replace(each, offset_s=clock.offset_s, rate_hz=float(rate))
             for each, clock in zip(footage.values(), timing.cameras, strict=True)
         ]
-        work = _Work(attempt.folder, views, shown, rate, settings, models, listen)
+        work = _Work(attempt.folder, views, shown, rate, settings, models, listen, attempt.record)
         plan = work.graph().run()
     people = len(RunFolder(attempt.folder).motions())
     attempt.finish(
         status="partial" if problems else "done",
-        problem="; ".join(problems),
-        frames=frames,
         rows=sum(len(view.rows.frame_index) for view in views),
         people=people,
         nodes={node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
@@ -217,7 +218,7 @@ def view_settings(
     *,
     mode: str = "off",
 ) -> RunSettings:
-    """Return the settings of one view: its focal length is known, and no overlay is wanted.
+    """Return the settings of one view: its focal length is known, and neither overlay nor report is wanted.
 
     Args:
         mode: how its motion is refined; of a view of several, only the observations are wanted.
@@ -233,6 +234,7 @@ def view_settings(
             "refine": settings.refine.model_copy(update={"mode": mode}),
             "export": settings.export.model_copy(update={"formats": ()}),
             "overlay": settings.overlay.model_copy(update={"is_written": False}),
+            "report": settings.report.model_copy(update={"is_written": False}),
         }
     )
 
@@ -248,6 +250,7 @@ class _Work:
     settings: RunSettings
     models: Models
     progress: Progress
+    record: RunRecord  # what is known before the graph runs
     _people: list[Person] | None = None
 
     def people(self) -> list[Person]:
@@ -291,6 +294,9 @@ class _Work:
         if chosen.export.formats:
             formats = {"formats": list(chosen.export.formats), "code": code_identity(*CODE_OF_FORMATS)}
             nodes.append(Node(FORMATS_NODE, ("export",), formats, self.write_formats))
+        if chosen.report.is_written:
+            report = {"report": chosen.report.model_dump(mode="json"), "code": code_identity(*CODE_OF_REPORT)}
+            nodes.append(Node("report", tuple(node.name for node in nodes), report, self.write_report))
         return Graph(self.folder, nodes)
 
     def make_motion(self, claim: Claim) -> Sequence[Path]:
@@ -332,6 +338,12 @@ class _Work:
 
         files, body = RunFolder(self.folder), self.models.body()
         return draw_views(files, self.views, self.footage, self.rate, self.settings, body, self.progress, claim)
+
+    def write_report(self, claim: Claim) -> Sequence[Path]:
+        """Write the report; return its file."""
+        from pipeline.nodes.report import write_report
+
+        return write_report(RunFolder(self.folder), self.record, self.settings.report, claim)
 
 
 def _identity(folder: Path, view: View) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What one camera of a capture saw, with keypoints as a camera without distortion would see them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from configs.schema import DecodeSettings
 from pipeline.capture import Camera
+from pipeline.flow.capture_record import PoseRecord
 from pipeline.flow.scratch import rows_on_disk
 from pipeline.flow.store import ObservationStore
 from pipeline.media import VideoInfo
@@ -96,3 +98,16 @@ def pinhole_keypoints(view: View, rows: np.ndarray) -> np.ndarray:
     given = np.isfinite(rays).all(axis=-1)
     found = np.concatenate([pixels, confidence[..., None]], axis=-1)
     return np.where(given[..., None], found, 0.0).astype(np.float32)
+
+
+def pose_records(views: Sequence[View], footage: Sequence[Footage]) -> dict[str, PoseRecord]:
+    """Return where the cameras stand, by name, as `run.json` says it."""
+    poses = {}
+    for view, each in zip(views, footage, strict=True):
+        matrix, camera = np.eye(4), view.camera
+        matrix[:3, :3], matrix[:3, 3] = camera.rotation.T, camera.centre_m
+        rows = tuple(tuple(row) for row in matrix.tolist())
+        poses[camera.name] = PoseRecord(
+            world_from_cam=rows, focal_px=camera.focal_px, size_px=(each.info.width, each.info.height)
+        )
+    return poses

@@ -104,6 +104,8 @@ def test_each_person_gets_a_motion_file_and_the_clip_an_overlay(finished: ClipRe
     assert (finished.person_count, finished.frame_count, finished.problem) == (2, FRAMES, "")
     assert sorted(motion_bytes(finished.folder)) == ["person_001.npz", "person_002.npz"]
     assert (finished.folder / "overlay.mp4").stat().st_size > 1000
+    report = (finished.folder / "report.html").read_text()
+    assert "walk.mp4" in report and "Person 2: seen" in report and 'src="data:video/mp4' in report
     record = json.loads((finished.folder / "run.json").read_text())
     assert record["status"] == "done" and record["people"] == 2
     assert record["settings"]["runtime"]["chunk_frames"] == 4
@@ -168,9 +170,10 @@ def test_a_second_run_does_nothing_and_a_changed_rate_exports_alone(
         return [node.name for node in plan.nodes if not node.is_current]
 
     assert waiting() == []
-    assert waiting(export={"rate_hz": 60}) == ["export"]
-    assert waiting(link={"gap_max_s": 0.0}) == ["motion", "export"]
-    assert waiting(track={"lost_max_s": 0.1}) == ["observe", "motion", "export"]
+    assert waiting(export={"rate_hz": 60}) == ["export", "report"]
+    assert waiting(link={"gap_max_s": 0.0}) == ["motion", "export", "report"]
+    assert waiting(report={"video_embed_mb": 0}) == ["report"]
+    assert waiting(track={"lost_max_s": 0.1}) == ["observe", "motion", "export", "report"]
 
 
 def test_a_part_of_the_clip_keeps_its_own_frame_numbers(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:

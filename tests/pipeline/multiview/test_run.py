@@ -101,7 +101,8 @@ def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
     assert min(np.linalg.norm(start - path[0]) for path in truth) < 0.15, "z up, metres, the calibration's origin"
     record = read_record(done.folder)
     assert record.status == "partial" and "is damaged" in record.problem and record.people == 2
-    assert record.cameras == ["cam0", "cam1"]
+    assert record.cameras == ["cam0", "cam1"] == list(record.capture.poses)
+    assert '"name":"cam1","pose":[[' in RunFolder(done.folder).report.read_text()
     assert motion.view_count is not None and (motion.view_count == 2).mean() > 0.8 and motion.camera_k is None
     assert (done.folder / "tables" / "people.csv").read_text().count("cam0 cam1") == 2
     inspect_path(done.folder, tmp_path / "sheet.png", 1)
@@ -121,9 +122,9 @@ def test_overlays_of_all_views_go_with_the_settings(capture: Path, tmp_path: Pat
         nodes = read_record(files.path).nodes
         return [path.is_file() for path in overlays], [name for name in nodes if nodes[name]["ran"]]
 
-    assert run("off") == ([True] * 3, ["export", "motion", "overlay", "tables"])
-    assert run("off", "overlay.max_side_px=64") == ([True] * 3, ["overlay"])
-    assert run("smooth", "overlay.is_written=false") == ([False] * 3, ["export", "motion", "tables"])
+    assert run("off") == ([True] * 3, ["export", "motion", "overlay", "report", "tables"])
+    assert run("off", "overlay.max_side_px=64") == ([True] * 3, ["overlay", "report"])
+    assert run("smooth", "overlay.is_written=false") == ([False] * 3, ["export", "motion", "report", "tables"])
 
 
 def test_what_is_there_is_not_made_again_and_a_change_of_calibration_is(capture: Path, tmp_path: Path) -> None:
