@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from configs.npz_files import read_npz
 from pipeline.flow.record import RunRecord
 from pipeline.overlay.palette import identity_colours
 from pipeline.report.links import Join, read_joins
@@ -106,5 +107,14 @@ def gather(run: Run) -> Facts:
         scene,
         quality=read_or_measure(run.path / "quality.json", scene),
         camera=read_object(run.path / "scene.json"),
-        joins=read_joins(run.path / "links.json", facts.rate_hz),
+        joins=read_joins(run.path / "links.json", _frames_of(run), facts.rate_hz),
     )
+
+
+def _frames_of(run: Run) -> dict[tuple[int, int], int]:
+    """Return everybody's number by the first and last frame with a body."""
+    return {
+        (int(frames[0]), int(frames[-1])): person.id
+        for person in run.people
+        if (frames := read_npz(person.path, ("frame_index",)).get("frame_index")) is not None and len(frames)
+    }
