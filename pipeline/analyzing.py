@@ -13,11 +13,14 @@ from configs.json_files import read_json
 from configs.lock import locked
 from configs.schema import RunSettings
 from pipeline.analytics.analysis import analyze
+from pipeline.analytics.from_run import read_people
+from pipeline.analytics.picture import frame_jpeg, ground_picture
 from pipeline.analytics.section import crowd_page
 from pipeline.analytics.shapes import read_shapes
 from pipeline.analytics.study import Study
 from pipeline.analytics.trajectory_files import SUFFIXES, read_trajectories
 from pipeline.analytics.write import read_summary, write_analysis
+from pipeline.analytics.zones_page import Scene
 from pipeline.flow.graph import Claim, Graph, Node
 from pipeline.flow.inputs import folder_name
 from pipeline.flow.outputs import RUN_NAME, RunFolder, read_entries, read_hash
@@ -109,6 +112,30 @@ def _measure_run(run: Run, settings: RunSettings, claim: Claim) -> Sequence[Path
     return analyze_run(
         RunFolder(run.path), run.body, settings.analytics, rate, size, run.record.input, claim, Path(run.record.path)
     )
+
+
+def zones_scene(folder: Path, settings: RunSettings, target: Path) -> Scene:
+    """Return what the page for drawing zones shows of a run; the shapes of the target are shown again.
+
+    Raises:
+        InputError: the run is not finished, of several cameras, has nobody, or the target holds no shapes.
+    """
+    run = Run(folder)
+    video, path = run.record.video, Path(run.record.path)
+    if video.width is None or video.height is None:
+        raise InputError(f"{folder}: zones are drawn on a frame of one camera, and this run has several; write metres")
+    size = fit_size(video.width, video.height, run.settings.decode.max_side_px)
+    found = read_people(run.files, run.body, settings.analytics, float(Fraction(video.rate)), size)
+    if found is None:
+        raise InputError(f"{folder}: nobody was found, so that nothing says where the ground is; write zones in metres")
+    margin = settings.analytics.margin_m
+    (left, low), (right, high) = found.people.xy_m.min(axis=0) - margin, found.people.xy_m.max(axis=0) + margin
+    middle, bounds = int(np.median(found.people.frame)), (float(left), float(low), float(right), float(high))
+    shapes = read_shapes([target] if target.exists() else [], found.ground)
+    return Scene(
+        found.ground, found.people, shapes, bounds, frame_jpeg(path, middle), size,
+        ground_picture(path, middle, found.ground, bounds, size[0]),
+    )  # fmt: skip
 
 
 def read_homography(path: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.analytics.ground import Ground
 
 SIDE_PX = 900
-BYTES_QUALITY = 80
+QUALITY = 80
 
 
 def ground_picture(
@@ -19,18 +19,11 @@ def ground_picture(
         frame_index: which frame of the video is shown.
         read_width: width of the frames that the ground's focal length belongs to.
     """
-    if ground.height_m is None or ground.focal_px is None or not video.exists():
+    image = _read(video, frame_index) if ground.height_m is not None and ground.focal_px is not None else None
+    if image is None:
         return None
     import cv2
 
-    from configs.errors import DpmeshVideoError
-    from pipeline.media.random_access import RandomFrames
-
-    try:
-        with RandomFrames(video) as frames:
-            image = frames[frame_index].image
-    except (DpmeshVideoError, IndexError):
-        return None  # the map goes without a picture
     left, low, right, high = bounds
     scale = SIDE_PX / max(right - left, high - low)
     width, height = max(2, round((right - left) * scale)), max(2, round((high - low) * scale))
@@ -43,5 +36,29 @@ def ground_picture(
         return None
     found = cv2.remap(image, np.nan_to_num(pixels, nan=-1e6), None, cv2.INTER_LINEAR, borderValue=(235, 235, 235))
     found[~inside] = 235
-    is_made, data = cv2.imencode(".jpg", found[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, BYTES_QUALITY])
-    return data.tobytes() if is_made else None
+    return _jpeg(found)
+
+
+def frame_jpeg(video: Path, frame_index: int) -> bytes | None:
+    """Return a frame of a video as JPEG; None where it cannot be read."""
+    image = _read(video, frame_index)
+    return None if image is None else _jpeg(image)
+
+
+def _read(video: Path, frame_index: int) -> np.ndarray | None:
+    if not video.exists():
+        return None
+    from configs.errors import DpmeshVideoError
+    from pipeline.media.random_access import RandomFrames
+
+    try:
+        with RandomFrames(video) as frames:
+            return frames[frame_index].image
+    except (DpmeshVideoError, IndexError):
+        return None  # what is shown goes without a picture
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    import cv2
+
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()

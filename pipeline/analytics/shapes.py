@@ -56,6 +56,18 @@ def read_shapes(paths: Sequence[Path], ground: Ground | None) -> Shapes:
             raise InputError(f"{path}: {error}; see docs/analytics.md for the form of zones and lines") from error
         except InputError as error:
             raise error if str(error).startswith(str(path)) else InputError(f"{path}: {error}") from error
+    return _together(found)
+
+
+def shapes_of_tree(tree: Any) -> Shapes:
+    """Return the shapes of a JSON value in metres, in one of the forms of `read_shapes`; errors as there."""
+    try:
+        return _together([_shape(item, None) for item in _items(tree)])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(str(error)) from error
+
+
+def _together(found: Sequence[Shape]) -> Shapes:
     names = [(shape.kind == "line", shape.name) for shape in found if shape.kind != "area"]
     twice = next((name for is_line, name in names if names.count((is_line, name)) > 1), None)
     if twice is not None:

@@ -10,8 +10,9 @@ from pipeline.cli.tables import print_table, say, tell_error
 
 
 def add_analytics_commands(app: typer.Typer) -> None:
-    """Add `analyze`."""
+    """Add `analyze` and `zones`."""
     app.command(short_help="Measure crowds: density, speed, flow, zones, meetings, groups.")(analyze)
+    app.command(short_help="Draw zones and lines on a frame of a run.")(zones)
 
 
 def analyze(
@@ -54,6 +55,25 @@ def analyze(
             tell_error(error)
             failed += 1
     raise typer.Exit(0 if not failed else 3 if failed < len(sources) else 1)
+
+
+def zones(
+    folder: Annotated[Path, typer.Argument(help="a run's folder, as out/clip")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="file; else zones.json in the folder")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="of the page; 0: any free one")] = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Serve a page on this machine to draw zones and lines; its button, or Ctrl-C, ends it."""
+    configure_log(verbose)
+    from configs.read import read_settings
+    from pipeline.analytics.zones_page import ZonesServer
+    from pipeline.analyzing import zones_scene
+
+    target = output or folder / "zones.json"
+    server = ZonesServer(zones_scene(folder, read_settings(None, {}, []), target), target, port)
+    say(server.url)
+    server.serve()
+    say(f"dpmesh-video analyze {folder} --zones {target}")
 
 
 def _tell(folder: Path, found: "dict[str, object]") -> None:

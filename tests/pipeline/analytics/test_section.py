@@ -18,9 +18,7 @@ LINE = Shape("<door>", "line", shapely.LineString([(4, -10), (4, 10)]))
 ZONE = Shape("shop & bar", "zone", shapely.box(0, 0, 6, 6))
 
 
-def test_the_section_shows_figures_map_plots_and_reasons(
-    walkers: Trajectories, tmp_path: Path
-) -> None:
+def test_the_section_shows_figures_map_plots_and_reasons(walkers: Trajectories, tmp_path: Path) -> None:
     settings = AnalyticsSettings()
     found = analyze(Study(walkers, settings, Shapes((ZONE,), (LINE,))))
     write_analysis(tmp_path, found, settings, "people & <co>", lambda paths: None, page=crowd_page)
