@@ -7,6 +7,7 @@ import numpy as np
 import shapely
 
 from configs.checks import Shaped
+from pipeline.analytics.grid_overlap import overlaps
 from pipeline.analytics.trajectories import Trajectories
 from pipeline.analytics.voronoi import Cutoff, voronoi_cells
 
@@ -123,13 +124,6 @@ class Grid:
         """Rows, columns."""
         return len(self.y_m) - 1, len(self.x_m) - 1
 
-    def boxes(self) -> np.ndarray:
-        """Return the cells (rows * columns,) as polygons, row by row."""
-        columns, rows = np.meshgrid(np.arange(self.shape[1]), np.arange(self.shape[0]))
-        x, y = self.x_m, self.y_m
-        columns, rows = columns.ravel(), rows.ravel()
-        return np.asarray(shapely.box(x[columns], y[rows], x[columns + 1], y[rows + 1]))
-
     def sums(self, xy_m: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return the sum of weights (rows, columns) of the points (N, 2) in each cell; without weights their number."""
         found = np.histogram2d(xy_m[:, 1], xy_m[:, 0], bins=(self.y_m, self.x_m), weights=weights)[0]
@@ -139,18 +133,13 @@ class Grid:
 def density_profile(cells: Cells, grid: Grid) -> np.ndarray:
     """Return the Voronoi density (F, rows, columns) in each cell of a grid, for each frame with a person, people/m^2.
 
-    The same formula as `voronoi_density` with the grid's cell as M. Only pairs that touch are cut, and of a grid cell
-    inside a person's cell all is taken.
+    The same formula as `voronoi_density` with the grid's cell as M.
     """
-    rows, columns = grid.shape
-    boxes, frames = grid.boxes(), np.unique(cells.frame)
-    tree = shapely.STRtree(boxes)
-    box_m2 = grid.side_m**2
-    which, hit = tree.query(cells.polygon, predicate="intersects") if len(frames) else np.zeros((2, 0), np.int64)
-    shapely.prepare(cells.polygon)
-    is_whole = shapely.covers(cells.polygon[which], boxes[hit])
-    parts = np.full(len(which), box_m2)
-    parts[~is_whole] = shapely.area(shapely.intersection(cells.polygon[which[~is_whole]], boxes[hit[~is_whole]]))
-    place = np.searchsorted(frames, cells.frame[which]) * (rows * columns) + hit
-    total = np.bincount(place, weights=parts / cells.area_m2[which] / box_m2, minlength=len(frames) * rows * columns)
-    return total.reshape(len(frames), rows, columns)
+    frames = np.unique(cells.frame)
+    total = np.zeros((len(frames), *grid.shape))
+    if len(frames):
+        place = np.searchsorted(frames, cells.frame)
+        for which, row, column, area in overlaps(cells.polygon, grid.x_m, grid.y_m):
+            share = area / cells.area_m2[which] / grid.side_m**2
+            np.add.at(total, (place[which], row, column), share)
+    return total

@@ -118,7 +118,8 @@ setTimeout(async () => {
   at(frame, 320, 20, "click", 1);  // above the horizon: no point
   const horizon = document.getElementById("said").textContent;
   document.getElementById("done").click();
-  const end = () => document.body.setAttribute("data-said", `${horizon}; ${document.getElementById("said").textContent}`);
+  const said = () => document.getElementById("said").textContent;
+  const end = () => document.body.setAttribute("data-said", `${horizon}; ${said()}`);
   setTimeout(end, 500);
 }, 200);
 </script></body>"""
