@@ -143,6 +143,7 @@ ACROSS = {
     "pipeline/analytics/test_pedpy.py": "the measures beside those of PedPy",
     "pipeline/cli/test_startup.py": "commands that compute nothing load no heavy library",
     "pipeline/cli/test_processes.py": "commands as processes: signals, pipes, exit codes",
+    "pipeline/export/test_real_readers.py": "exported files in the programs that people open them with",
     "pipeline/media/test_nasty_inputs.py": "facts of odd and broken videos",
     "pipeline/motion/test_consumers.py": "motion files in the programs that read them",
     "pipeline/report/test_in_browser.py": "the page in a browser without a network",

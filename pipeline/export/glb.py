@@ -148,11 +148,13 @@ def _add_person(
 
 
 def _add_presence(builder: _Builder, scene: Scene, person: ScenePerson, track: Callable[[int, int], None]) -> None:
-    keys, scales = [person.first_sample / scene.rate_hz], [1.0]
+    # Half a sample before and after: at the sample itself, rounding would decide.
+    comes, goes = max(0.0, person.first_sample - 0.5), person.first_sample + person.count - 0.5
+    keys, scales = [comes / scene.rate_hz], [1.0]
     if person.first_sample > 0:
         keys, scales = [0.0, *keys], [SPECK, *scales]
     if person.first_sample + person.count < scene.end_sample():
-        keys, scales = [*keys, (person.first_sample + person.count) / scene.rate_hz], [*scales, SPECK]
+        keys, scales = [*keys, goes / scene.rate_hz], [*scales, SPECK]
     if len(keys) > 1:
         times = np.array(keys, np.float32)
         place = builder.constant(times, FLOAT, min=[float(times[0])], max=[float(times[-1])])

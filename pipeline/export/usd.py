@@ -82,14 +82,14 @@ def _add_person(stage: Any, scene: Scene, person: ScenePerson) -> None:
     if person.first_sample + person.count < scene.end_sample():
         visible.Set(UsdGeom.Tokens.invisible, person.first_sample + person.count)
 
-    skeleton = UsdSkel.Skeleton.Define(stage, f"{top}/skeleton")
+    skeleton = UsdSkel.Skeleton.Define(stage, f"{top}/{person.name}_skeleton")
     skeleton.CreateJointsAttr(joint_paths())
     binds = [Gf.Matrix4d().SetTranslate(Gf.Vec3d(*place.tolist())) for place in rest]
     steps = [rest[j] - (rest[parent] if parent >= 0 else 0.0) for j, parent in enumerate(SMPL_PARENTS)]
     skeleton.CreateBindTransformsAttr(binds)
     skeleton.CreateRestTransformsAttr([Gf.Matrix4d().SetTranslate(Gf.Vec3d(*step.tolist())) for step in steps])
 
-    animation = UsdSkel.Animation.Define(stage, f"{top}/skeleton/motion")
+    animation = UsdSkel.Animation.Define(stage, f"{top}/{person.name}_skeleton/motion")
     animation.CreateJointsAttr(joint_paths())
     animation.CreateScalesAttr(Vt.Vec3hArray([Gf.Vec3h(1, 1, 1)] * 24))
     UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([animation.GetPath()])
@@ -104,7 +104,7 @@ def _add_person(stage: Any, scene: Scene, person: ScenePerson) -> None:
             rotations.Set(Vt.QuatfArray.FromNumpy(quaternions[row]), code)  # x y z w, as in memory
             translations.Set(Vt.Vec3fArray.FromNumpy(places[row]), code)
 
-    mesh = UsdGeom.Mesh.Define(stage, f"{top}/body")
+    mesh = UsdGeom.Mesh.Define(stage, f"{top}/{person.name}_body")
     mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(vertices.astype(np.float32)))
     mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(scene.body.faces), 3, np.int32)))
     mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(scene.body.faces.reshape(-1).astype(np.int32)))
@@ -130,8 +130,9 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     stage = Usd.Stage.Open(str(path))
     check_count(path, "the rate", stage.GetTimeCodesPerSecond(), scene.rate_hz)
     for each in scene.people:
-        skeleton = UsdSkel.Skeleton(stage.GetPrimAtPath(f"/people/{each.name}/skeleton"))
-        animation = UsdSkel.Animation(stage.GetPrimAtPath(f"/people/{each.name}/skeleton/motion"))
+        place = f"/people/{each.name}/{each.name}_skeleton"
+        skeleton = UsdSkel.Skeleton(stage.GetPrimAtPath(place))
+        animation = UsdSkel.Animation(stage.GetPrimAtPath(f"{place}/motion"))
         if not skeleton or not animation:
             raise broken(path, f"{each.name} is missing")
         rotations, translations = animation.GetRotationsAttr(), animation.GetTranslationsAttr()

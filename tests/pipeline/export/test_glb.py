@@ -104,9 +104,9 @@ def test_who_is_not_there_is_a_speck(file: Any) -> None:
             assert sampler.interpolation == "STEP"
             shown[names[channel.target.node]] = (array(file, sampler.input)[:, 0], array(file, sampler.output)[:, 0])
     assert set(shown) == {"person_002", "person_004"}  # the first is there all the time
-    np.testing.assert_allclose(shown["person_002"][0], [0, 20 / 30], atol=1e-6)
+    np.testing.assert_allclose(shown["person_002"][0], [0, 19.5 / 30], atol=1e-6)
     np.testing.assert_allclose(shown["person_002"][1], [glb.SPECK, 1])
-    np.testing.assert_allclose(shown["person_004"][0], [0, 40 / 30], atol=1e-6)
+    np.testing.assert_allclose(shown["person_004"][0], [0, 39.5 / 30], atol=1e-6)
     np.testing.assert_allclose(shown["person_004"][1], [1, glb.SPECK])
 
 

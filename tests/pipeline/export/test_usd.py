@@ -29,7 +29,9 @@ def test_usd_skel_finds_joints_and_skin(tmp_path: Path, scene: Scene, wanted: di
         root = UsdSkel.Root(stage.GetPrimAtPath(f"/people/{person.name}"))
         cache = UsdSkel.Cache()
         cache.Populate(root, Usd.TraverseInstanceProxies())
-        query = cache.GetSkelQuery(UsdSkel.Skeleton(stage.GetPrimAtPath(f"/people/{person.name}/skeleton")))
+        query = cache.GetSkelQuery(
+            UsdSkel.Skeleton(stage.GetPrimAtPath(f"/people/{person.name}/{person.name}_skeleton"))
+        )
         found = np.array(
             [
                 [np.array(matrix)[3, :3] for matrix in query.ComputeJointSkelTransforms(person.first_sample + row)]
@@ -37,7 +39,7 @@ def test_usd_skel_finds_joints_and_skin(tmp_path: Path, scene: Scene, wanted: di
             ]
         )
         assert np.linalg.norm(found / scene.scale - wanted[person.number], axis=-1).max() < 0.001
-        mesh = UsdGeom.Mesh(stage.GetPrimAtPath(f"/people/{person.name}/body"))
+        mesh = UsdGeom.Mesh(stage.GetPrimAtPath(f"/people/{person.name}/{person.name}_body"))
         skin = cache.GetSkinningQuery(mesh.GetPrim())
         assert skin.IsRigidlyDeformed() is False and skin.GetNumInfluencesPerComponent() == 4
 
