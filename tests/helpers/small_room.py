@@ -13,6 +13,7 @@ from forked_command import Outcome, preload, run_forked
 FRAMES, SIZE, PEOPLE = 12, 96, 2
 ARGUMENTS = (
     *("run", "clip.mp4", "--keypoints", "points.json", "--model", "model", "--output", "out", "--smplx"),
+    *("--export", "bvh,csv"),
     *("--set", "runtime.chunk_frames=3", "--set", "link.frames_min=1", "--set", "runtime.threads=1"),
     *("--set", "refine.steps=20", "--set", "refine.shape_steps=8"),
 )
