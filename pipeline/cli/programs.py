@@ -37,9 +37,7 @@ DATA = (
     Program("crops", "dpmesh.training.commands.make_crops", "Render crops of people."),
     Program("motion", "dpmesh.training.commands.make_motion", "Simulate moving people and their keypoints."),
     Program("sequences", "dpmesh.training.commands.make_sequences", "Render held-out clips with ground truth."),
-    Program(
-        "capture", "dpmesh.training.commands.make_capture", "Render a capture of several cameras, with its truth."
-    ),
+    Program("capture", "dpmesh.training.commands.make_capture", "Render a capture of several cameras, with its truth."),
     Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "Render the bundled clip and its ground truth."),
     Program(
         "keypoint-errors", "dpmesh.training.commands.measure_detector", "Measure the errors of a detector's keypoints."
@@ -57,6 +55,7 @@ BENCH = (
     Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),
     Program("analytics", "pipeline.bench.analytics", "Crowd analytics beside PedPy, and a large crowd."),
     Program("report", "pipeline.bench.report", "Size of the report, and time to write it."),
+    Program("export", "pipeline.bench.export", "Seconds and memory of the export of long runs."),
     Program("rig", "pipeline.bench.rig", "What more cameras and more people of a capture cost."),
     Program("multiview", "pipeline.bench.multiview", "Several cameras beside Pose2Sim, on the same keypoints."),
 )

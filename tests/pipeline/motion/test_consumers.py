@@ -1,7 +1,8 @@
 """What the tools that read AMASS files do with ours. Each function takes what its tool takes, no more.
 
-Sources: the SMPL-X add-on for Blender (operators.py), aitviewer (renderables/smpl.py), mmhuman3d (AmassConverter),
-PHC (process_amass_raw.py) and GMR (utils/smpl.py).
+Sources: the SMPL-X add-on for Blender (operators.py) and Meshcapade's (meshcapade_addon/operators.py), aitviewer
+(renderables/smpl.py), mmhuman3d (AmassConverter), PHC (process_amass_raw.py, convert_amass_data.py), ProtoMotions
+(data/scripts/convert_amass_to_proto.py), HumanML3D (raw_pose_processing.ipynb) and GMR (utils/smpl.py).
 """
 
 from fractions import Fraction
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.flow.outputs import RunFolder
 from pipeline.motion.posing import joint_positions
 from pipeline.motion.write import write_motion
 
@@ -128,3 +130,95 @@ def test_rate_is_never_left_to_a_readers_guess(files: dict[str, Path]) -> None:
         data = np.load(path)
         assert data["mocap_frame_rate"] == data["mocap_framerate"] == 30.0
         assert data["mocap_time_length"] == pytest.approx(len(data["poses"]) / 30)
+
+
+def add_on_step(rate: float, target: int = 30) -> int:
+    """Return by how much Blender's add-ons thin a file; `ValueError` where they refuse it."""
+    if int(rate) < target:
+        raise ValueError("refused")
+    return int(rate) // target
+
+
+def phc_step(rate: float) -> int:
+    """Return by how much PHC thins a file; `ValueError` where numpy refuses a step of nothing."""
+    step = int(rate / 30)
+    len(np.zeros(100)[::step])
+    return step
+
+
+def proto_rate(rate: float) -> int:
+    """Return the rate that ProtoMotions thins a file to."""
+    whole = round(rate)
+    return min((d for d in range(1, whole + 1) if whole % d == 0 and d >= 30), default=whole)
+
+
+def humanml_step(rate: float) -> int:
+    """Return by how much HumanML3D thins a file, which it then takes for one of 20 Hz."""
+    return int(rate / 20)
+
+
+def mmhuman_step(rate: float) -> int:
+    """Return by how much mmhuman3d thins a file, which it then takes for one of 10 Hz."""
+    return int(rate) // 10
+
+
+RATES = {"24": 24.0, "25": 25.0, "29.97": 30000 / 1001}
+
+
+@pytest.mark.parametrize("rate", RATES.values(), ids=RATES)
+def test_a_file_at_the_rate_of_its_video_is_refused_or_played_wrong_by_some(rate: float) -> None:
+    with pytest.raises(ValueError, match="refused"):
+        add_on_step(rate)
+    assert add_on_step(rate, int(rate)) == 1  # with the target lowered
+    with pytest.raises(ValueError, match="zero"):
+        phc_step(rate)
+    assert proto_rate(rate) == round(rate)
+    assert humanml_step(rate) == 1 and mmhuman_step(rate) == 2
+    assert rate / mmhuman_step(rate) > 11.9  # taken for 10 Hz
+
+
+@pytest.mark.parametrize("rate", RATES.values(), ids=RATES)
+def test_by_default_the_file_of_such_a_video_has_30_samples_per_second(
+    tmp_path: Path, make_track, stick_body, rate: float
+) -> None:
+    path = tmp_path / "person_001.npz"
+    write_motion(path, make_track(np.arange(50) / rate), stick_body, rate=Fraction(30), gap_max_s=0.5)
+    data = np.load(path)
+    found = data["mocap_framerate"].item()
+    assert found == 30.0 and len(data["poses"]) == int(49 / rate * 30 + 1e-6) + 1
+    assert add_on_step(found) == phc_step(found) == 1
+    assert proto_rate(found) == 30 and found / mmhuman_step(found) == 10
+    assert round(len(data["poses"]) / found * found) == len(data["poses"])  # who checks the length against the rate
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(20, 20.0), (60, 20.0), (30, 30.0)])
+def test_humanml3d_wants_multiples_of_20(rate: int, wanted: float) -> None:
+    assert rate / humanml_step(rate) == wanted
+
+
+def test_protomotions_walks_each_folder_and_finds_one_layout(files: dict[str, Path], tmp_path: Path) -> None:
+    def walk(root: Path) -> list[Path]:
+        folders = [root, *(each for each in root.iterdir() if each.is_dir() and "smpl" not in each.name)]
+        found = {path for folder in folders for path in folder.glob("**/*.[np][pk][lz]")}
+        return sorted(path for path in found if path.name != "shape.npz" and "stagei.npz" not in path.name)
+
+    for layout, width in (("smplh", 156), ("smplx", 165)):
+        (path,) = walk(files[layout].parents[1])
+        poses = np.load(path)["poses"]
+        assert poses.shape[1] == width and len(poses) >= 2
+    assert RunFolder(tmp_path).track(1).parent != RunFolder(tmp_path).track(1, "smplx").parent
+    assert "smpl" not in RunFolder(tmp_path).track(1, "smplx").parent.name
+
+
+@pytest.mark.parametrize("layout", ["smplh", "smplx"])
+def test_meshcapades_add_on_finds_a_rate_by_any_of_its_names(files: dict[str, Path], layout: str) -> None:
+    with np.load(files[layout]) as data:
+        rate = next(data[key] for key in ("mocap_frame_rate", "mocap_framerate", "fps") if key in data.files)
+        assert int(rate) == 30
+        joints = data["poses"].shape[1] // 3
+        assert joints == {"smplh": 52, "smplx": 55}[layout]  # the user picks; with the other pick it ends at bone 52
+
+
+def test_newer_gmr_counts_the_betas(files: dict[str, Path]) -> None:
+    data = np.load(files["smplh"])
+    assert int(data["num_betas"]) == len(data["betas"]) == 16
