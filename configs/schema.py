@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from configs.analytics_schema import AnalyticsSettings
 from configs.setting_values import (
     ExportFormats,
+    InputSide,
     KeypointFormat,
     Rate,
     WholeRate,
@@ -48,7 +49,16 @@ class DetectSettings(Settings):
     keypoints_format: KeypointFormat = Field(
         "auto", description="keypoint order of the file; 'auto' detects it from names, count and geometry"
     )
-    image_px: int = Field(640, ge=64, multiple_of=32, description="longer side of the detector's input image")
+    image_px: InputSide = Field(
+        "auto",
+        description="longer side of the detector's input image, at least 64 and a multiple of 32; 'auto': from how tall"
+        " people are in some frames",
+    )
+    person_px_min: int = Field(
+        40,
+        ge=10,
+        description="with image_px 'auto', people from this height on are to be found, in pixels of the frame",
+    )
     score_min: float = Field(0.1, ge=0, le=1, description="detections below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes count as the same person")
     people_max: int = Field(100, ge=1, description="maximum number of people per frame")

@@ -76,6 +76,19 @@ def check_whole_rate(rate: Fraction) -> Fraction:
 WholeRate = Annotated[Rate, AfterValidator(check_whole_rate)]
 
 
+def _read_side(value: Any) -> Any:
+    if value == "auto":
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 9:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 64 or value % 32:
+        raise ValueError("expected 'auto', or a multiple of 32 from 64 on, such as 640 or 1280")
+    return value
+
+
+InputSide = Annotated[int | Literal["auto"], BeforeValidator(_read_side)]
+
+
 def _read_format(value: Any) -> Any:
     return value.lower().replace("_", "").replace("-", "") if isinstance(value, str) else value  # of "BODY_25B"
 

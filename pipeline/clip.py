@@ -20,7 +20,7 @@ from refine.prior.calibration import read_scales
 # Whose code the files of a node depend on, beside that of the nodes before it.
 CODE_OF_OBSERVATIONS = (
     *("configs", "trackers", "dpmesh", "pipeline", "pipeline/flow", "pipeline/media", "pipeline/stages"),
-    *("pipeline/nodes/context.py", "pipeline/nodes/observe.py"),
+    *("pipeline/nodes/context.py", "pipeline/nodes/look.py", "pipeline/nodes/observe.py"),
 )
 CODE_OF_MOTION = (
     *("refine", "pipeline/motion", "pipeline/nodes/motion.py", "pipeline/nodes/refine.py", "pipeline/nodes/edits.py"),

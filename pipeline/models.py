@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dpmesh.recovery.recover import BodyRecovery
     from refine.prior.network import MotionPrior
     from trackers.appearance.measure import LooksMeter
-    from trackers.detector import PeopleFinder
+    from trackers.detector import Detector, PeopleFinder
     from trackers.second_stage import SecondStage
 
 LANDMARKS_NAME = "blazepose-full"
@@ -36,7 +36,8 @@ class Models:
         self.dtype = choose_dtype(settings.recover.dtype, device)
         self.threads = choose_threads(settings.runtime.threads) if device == "cpu" else 1
         self._body: BodyModel | None = None
-        self._finder: PeopleFinder | None = None
+        self._detector: Detector | None = None
+        self._record: KeypointRecord | None = None
         self._recovery: BodyRecovery | None = None
         self._motion_prior: MotionPrior | None = None
 
@@ -177,41 +178,60 @@ class Models:
         Args:
             image_names: file names of the frames, for a folder of images.
         """
-        if self._finder is None:
-            detect, found = self._settings.detect, self.detector_weights
-            if found is not None:
-                if detect.is_flip_test_on is None:
-                    detect = detect.model_copy(update={"is_flip_test_on": not found.is_open})
-                if found.is_open:
-                    from trackers.open_detector.detector import OpenDetector
-
-                    self._finder = OpenDetector(
-                        found.path, detect, device=self.device, dtype=self.dtype, threads=self.threads
-                    )
-                else:
-                    from trackers.detector import PoseDetector
-
-                    self._finder = PoseDetector(found.path, detect, device=self.device, threads=self.threads)
-            elif detect.keypoints is not None:
-                self._finder = KeypointRecord(
-                    detect.keypoints,
-                    layout=detect.keypoints_format,
-                    image_names=image_names,
-                    is_id_kept=self._settings.track.is_id_kept,
-                )
-        if self._finder is None:
+        detect = self._settings.detect
+        if self.detector_weights is not None:
+            return self.detector()
+        if self._record is None and detect.keypoints is not None:
+            self._record = KeypointRecord(
+                detect.keypoints,
+                layout=detect.keypoints_format,
+                image_names=image_names,
+                is_id_kept=self._settings.track.is_id_kept,
+            )
+        if self._record is None:
             raise WeightsError("no detector and no keypoint file; give --detector or detect.keypoints")
-        return self._finder
+        return self._record
+
+    def detector(self) -> "Detector":
+        """Return the detector."""
+        detect, found = self._settings.detect, self.detector_weights
+        if found is None:
+            raise WeightsError("keypoints come from a file; leave detect.keypoints out to detect people")
+        if self._detector is None:
+            if detect.is_flip_test_on is None:
+                detect = detect.model_copy(update={"is_flip_test_on": not found.is_open})
+            if found.is_open:
+                from trackers.open_detector.detector import OpenDetector
+
+                self._detector = OpenDetector(
+                    found.path, detect, device=self.device, dtype=self.dtype, threads=self.threads
+                )
+            else:
+                from trackers.detector import PoseDetector
+
+                self._detector = PoseDetector(found.path, detect, device=self.device, threads=self.threads)
+        return self._detector
+
+    @property
+    def detector_passes(self) -> int:
+        """How often the detector goes over each frame: twice with the flip test."""
+        given, found = self._settings.detect.is_flip_test_on, self.detector_weights
+        return 2 if given or (given is None and found is not None and not found.is_open) else 1
+
+    @property
+    def is_size_open(self) -> bool:
+        """Whether a look at a clip chooses the size of the detector's input."""
+        return self._settings.detect.image_px == "auto" and self.detector_weights is not None
 
     @property
     def finder_problem(self) -> str:
         """Return what could not be read from the keypoint file; empty if all was read."""
-        return self._finder.problem if isinstance(self._finder, KeypointRecord) else ""
+        return self._record.problem if self._record is not None else ""
 
     def warn_of_frames_beyond(self, frame_count: int) -> None:
         """Warn if the keypoint file names frames beyond the end of the video."""
-        if isinstance(self._finder, KeypointRecord):
-            self._finder.warn_beyond(frame_count)
+        if self._record is not None:
+            self._record.warn_beyond(frame_count)
 
     def recovery(self) -> "BodyRecovery":
         """Return the recovery network with its pre- and postprocessing."""

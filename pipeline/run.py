@@ -26,6 +26,7 @@ from pipeline.flow.record import VideoRecord, check_owner, describe_input
 from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
 from pipeline.nodes.context import Progress
+from trackers.input_size import described
 
 if TYPE_CHECKING:
     from pipeline.results import Run
@@ -68,6 +69,7 @@ class ClipPlan:
     name: str
     nodes: tuple[PlannedNode, ...]
     problem: str  # why the clip cannot be planned; empty = it can
+    cost: str = ""  # of the detection, where a look at the clip told it
 
     @property
     def is_failed(self) -> bool:
@@ -202,6 +204,7 @@ def _process(
         frames=journal.frame_count if journal else 0,
         rows=journal.row_count if journal else 0,
         people=people,
+        detection=described(state[1].get("detect", {})) if state else {},
         nodes={node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
         seconds={name: round(value, 3) for name, value in clock.seconds.items()} | {"total": round(seconds, 3)},
         program=program_version(),
@@ -226,13 +229,21 @@ def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings) 
             check_owner(output / clip.name, clip.path)
             info = probe_clip(clip.path, settings)
             work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
-            plans.append(ClipPlan(clip.name, tuple(work.plan()), ""))
+            nodes = tuple(work.plan())
+            is_told = models.is_size_open and any(node.name == "observe" and not node.is_current for node in nodes)
+            plans.append(ClipPlan(clip.name, nodes, "", _tell_cost(work) if is_told else ""))
         except (SettingsError, WeightsError):  # every clip would raise it
             raise
         except Exception as error:
             log.debug("%s: traceback", clip.name, exc_info=error)
             plans.append(ClipPlan(clip.name, (), describe_failure(error)))
     return plans
+
+
+def _tell_cost(clip: Clip) -> str:
+    from pipeline.nodes.look import tell_cost  # here: a plan that needs no look needs none of its libraries
+
+    return tell_cost(clip)
 
 
 class _Silent:

@@ -1,5 +1,6 @@
 """People and their 2D keypoints, from any Ultralytics pose weights."""
 
+import copy
 import logging
 import math
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from configs.errors import WeightsError
 from configs.schema import DetectSettings
 from configs.threads import spread
 from trackers.flip_test import merge_flipped, unflip
+from trackers.input_size import BASE_PX, Acuity, fit_batch
 from trackers.types import COCO_KEYPOINTS, Detections, no_detections
 from trackers.ultralytics_loader import load_backend
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ACUITY = Acuity(needed_px=120.0, sure_score=0.5)  # of YOLOv8n-pose; see `docs/figures.md`
 PAD_GRAY = 114  # the colour Ultralytics pads with in training
 
 
@@ -30,6 +33,27 @@ class PeopleFinder(Protocol):
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return one `Detections` per frame. images: RGB uint8 (H, W, 3) each; frame_indices: as many, from 0."""
+
+
+class Detector(PeopleFinder, Protocol):
+    """A network that finds people, at any size of its input unless that is fixed."""
+
+    @property
+    def fixed_px(self) -> int | None:
+        """Longer side of the input of a network that takes no other; None: it takes any."""
+
+    @property
+    def acuity(self) -> Acuity:
+        """What the network can see."""
+
+    def sized(self, image_px: int) -> "Detector":
+        """Return the same network with another longer side of the input."""
+
+    def without_flip_test(self) -> "Detector":
+        """Return the same network without the flip test."""
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """Return the people of each image, best score first. images: RGB uint8 (H, W, 3) each; sizes may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +78,7 @@ class PoseDetector:
         Raises:
             WeightsError: not loadable, not a pose network of people, or not with 17 keypoints.
         """
-        image_px = settings.image_px
+        image_px = BASE_PX if settings.image_px == "auto" else settings.image_px
         self._backend = load_backend(path, device=device)
         self._person_class = _check_pose(self._backend, path)
         self._is_static = self._backend.format != "pt" and not self._backend.dynamic
@@ -63,6 +87,29 @@ class PoseDetector:
             log.info("%s: exported for %d x %d pixels, used in place of %d", path.name, *self._shape_hw[::-1], image_px)
         self._settings = settings
         self._threads = threads if self._backend.format == "pt" else 1  # other runtimes have their own threads
+
+    @property
+    def acuity(self) -> Acuity:
+        """What the network can see."""
+        return ACUITY
+
+    @property
+    def fixed_px(self) -> int | None:
+        """Longer side of the input of an export with a fixed shape."""
+        return max(self._shape_hw) if self._is_static else None
+
+    def sized(self, image_px: int) -> "PoseDetector":
+        """Return the same network with another longer side of the input, which a fixed shape does not have."""
+        other = copy.copy(self)
+        if not self._is_static:
+            other._shape_hw = (image_px, image_px)
+        return other
+
+    def without_flip_test(self) -> "PoseDetector":
+        """Return the same network without the flip test."""
+        other = copy.copy(self)
+        other._settings = self._settings.model_copy(update={"is_flip_test_on": False})
+        return other
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return `detect(images)`; the indices do not matter to a detector."""
@@ -80,7 +127,7 @@ class PoseDetector:
             rows_by_shape.setdefault(padded.shape, []).append(row)
         results: list[Detections] = [no_detections() for _ in images]
         for rows in rows_by_shape.values():
-            step = self._settings.batch_frames
+            step = fit_batch(self._settings.batch_frames, max(self._shape_hw))
             batches = [rows[start : start + step] for start in range(0, len(rows), step)]
             batch_results = spread(
                 lambda batch: self._detect_batch(np.stack([padded_images[row][0] for row in batch])),

@@ -164,6 +164,8 @@ def _print_plan(inputs: list[str], output: Path, settings: "RunSettings") -> int
             say(f"{plan.name}  cannot be read: {plan.problem}")
         for node in plan.nodes:
             say(f"{plan.name}  {node.name:<8}  {'up to date' if node.is_current else f'runs: {node.reason}'}")
+        if plan.cost:
+            say(f"{plan.name}  {plan.cost}")
     return exit_code(plans)
 
 

@@ -37,6 +37,7 @@ DATA = (
     Program("crops", "dpmesh.training.commands.make_crops", "Render crops of people."),
     Program("motion", "dpmesh.training.commands.make_motion", "Simulate moving people and their keypoints."),
     Program("sequences", "dpmesh.training.commands.make_sequences", "Render held-out clips with ground truth."),
+    Program("crowds", "dpmesh.training.commands.make_crowds", "Render pictures of crowds, with everybody's box."),
     Program("capture", "dpmesh.training.commands.make_capture", "Render a capture of several cameras, with its truth."),
     Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "Render the bundled clip and its ground truth."),
     Program(
@@ -66,6 +67,7 @@ EVALUATE = (
         "image-use", "pipeline.evaluation.image_use", "What the image is worth: bodies of true and of other images."
     ),
     Program("detections", "pipeline.evaluation.detections", "Whom a detector finds on real clips, beside another."),
+    Program("small-people", "pipeline.evaluation.small_people", "Who is found, by height, at sizes of the input."),
     Program(
         "keypoints",
         "pipeline.evaluation.keypoint_errors",

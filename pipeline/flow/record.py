@@ -73,6 +73,7 @@ class RunRecord(BaseModel):
     frames: int = 0
     rows: int = 0  # people, summed over the frames
     people: int = 0
+    detection: dict[str, Any] = {}  # size of the detector's input, and what it was chosen by
     capture: CaptureRecord = CaptureRecord()  # where there are several cameras
     nodes: dict[str, Any] = {}
     files: dict[str, dict[str, Any]] = {}  # what the run left: format, bytes and sha256 by name

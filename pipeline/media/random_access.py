@@ -36,8 +36,14 @@ class RandomFrames:
     a decoder made up over damage may look different from the stream's.
     """
 
-    def __init__(self, source: str | Path | VideoInfo) -> None:
-        """Args: source: a path, or what `probe` said about it. Raises `InputError` as `probe` does."""
+    def __init__(self, source: str | Path | VideoInfo, *, is_decord_tried: bool = True) -> None:
+        """
+        Args:
+            source: a path, or what `probe` said about it.
+            is_decord_tried: whether decord may serve the frames; to compare it first is not worth it for a few.
+
+        Raises: as of `probe`.
+        """
         self.info = source if isinstance(source, VideoInfo) else probe(source)
         self._converter = PixelConverter(self.info, self.info.width, self.info.height)
         self._plan: ImagePlan | None = plan_images(self.info.path) if self.info.kind == "images" else None
@@ -49,7 +55,7 @@ class RandomFrames:
         self._next = 0
         self._last: Frame | None = None
         self._decord_error: tuple[type[Exception], ...] = ()
-        self._decord: Any = self._open_decord()
+        self._decord: Any = self._open_decord() if is_decord_tried else None
         self.backend: Literal["decord", "av", "images"] = (
             "images" if self._plan or self._pages else "decord" if self._decord is not None else "av"
         )
@@ -71,6 +77,14 @@ class RandomFrames:
                 raise IndexError(f"{self.info.path}: frame {index} does not exist; the first is 0")
         found = {index: self._read(index) for index in sorted(set(map(int, indices)))}
         return [found[int(index)] for index in indices]
+
+    def near_key(self, index: int, reach: int) -> int:
+        """Return the key frame nearest to a frame, which is read without others, or `index` if it is beyond `reach`."""
+        if self._index is None or not len(self._index.key_positions):
+            return index
+        places = self._index.key_positions
+        nearest = int(places[np.abs(places - index).argmin()])
+        return nearest if abs(nearest - index) <= reach else index
 
     def close(self) -> None:
         """Let go of the file."""

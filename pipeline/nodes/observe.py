@@ -46,6 +46,7 @@ def observe(clip: ClipContext, fingerprint: str, identity: str) -> Sequence[Path
 def _run_line(
     clip: ClipContext, store: ObservationStore, journal: Journal, snapshots: dict[str, Any] | None, identity: str
 ) -> Journal:
+    from pipeline.nodes.look import ClipSizer
     from pipeline.stages.appearance import AppearanceStage  # here: a run that is only planned needs no such library
     from pipeline.stages.detect import DetectStage
     from pipeline.stages.recover import RecoverStage
@@ -60,7 +61,11 @@ def _run_line(
     image_names = [file.name for file in plan_images(clip.info.path).files] if clip.info.kind == "images" else []
     look = AppearanceStage(models.looks_meter, chosen.appearance.rate_hz)
     stages = [
-        DetectStage(partial(models.people_finder, image_names), models.second_stage),
+        DetectStage(
+            partial(models.people_finder, image_names),
+            models.second_stage,
+            ClipSizer(clip) if models.is_size_open else None,
+        ),
         *([] if chosen.appearance.reid == "off" else [look]),
         TrackStage(chosen.track),
         RecoverStage(models.recovery, chosen.recover, clip.focal_px()),

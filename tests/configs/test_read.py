@@ -50,7 +50,7 @@ def test_a_wrong_setting_is_named(words: list[str], wanted: str) -> None:
 
 
 def test_an_unknown_preset_lists_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="accurate, fast"):
+    with pytest.raises(SettingsError, match="accurate, crowd, fast"):
         read_settings("quick", {}, [])
 
 

@@ -1,5 +1,6 @@
 """Finds people with the networks that come with the package."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from trackers.detector import Letterbox, to_detections
 from trackers.flip_test import merge_flipped, unflip
 from trackers.imported.human_models import to_input
 from trackers.imported.load import load_graph
+from trackers.input_size import BASE_PX, Acuity, fit_batch
 from trackers.open_detector.joining import SHARPNESS, ScoreScale, drop_overlaps, join_people
 from trackers.open_detector.movenet import read_movenet
 from trackers.open_detector.nanodet import read_nanodet
@@ -24,6 +26,8 @@ SIDE_STEP_PX = 32  # sides of an input are multiples of the networks' coarsest s
 SHARES = {"movenet": 0.4, "nanodet": 0.65}
 """Longer side of a network's input, as a fraction of `image_px`: at its default of 640, 256 and 416, which the networks
 were made for."""
+
+ACUITY = Acuity(needed_px=80.0, sure_score=0.75)  # in an input that is said to be `image_px`
 
 SCALES = {"movenet": ScoreScale(1.73, 2.04), "nanodet": ScoreScale(1.73, 1.5)}
 """Maximum likelihood on 143 frames of 15 real clips: whether a box overlaps one of YOLOv8n-pose (score 0.1, at 640 or
@@ -56,6 +60,29 @@ class OpenDetector:
         }
         self._settings, self._threads = settings, threads
         self._device, self._dtype = device, FORMATS[dtype]
+        self._image_px = BASE_PX if settings.image_px == "auto" else settings.image_px
+
+    @property
+    def acuity(self) -> Acuity:
+        """What the network can see."""
+        return ACUITY
+
+    @property
+    def fixed_px(self) -> int | None:
+        """Return None: the networks take any size."""
+        return None
+
+    def sized(self, image_px: int) -> "OpenDetector":
+        """Return the same networks with an input of another size."""
+        other = copy.copy(self)
+        other._image_px = image_px
+        return other
+
+    def without_flip_test(self) -> "OpenDetector":
+        """Return the same networks without the flip test."""
+        other = copy.copy(self)
+        other._settings = self._settings.model_copy(update={"is_flip_test_on": False})
+        return other
 
     def find(self, images: Sequence[np.ndarray], frame_indices: Sequence[int]) -> list[Detections]:
         """Return `detect(images)`; the indices do not matter to a detector."""
@@ -73,7 +100,7 @@ class OpenDetector:
                 raise ValueError(f"image: got {image.dtype} {image.shape}, expected uint8 (H, W, 3), not empty")
             rows_by_shape.setdefault(image.shape, []).append(row)
         results: list[Detections] = [no_detections() for _ in images]
-        step = self._settings.batch_frames
+        step = fit_batch(self._settings.batch_frames, self._image_px)
         for rows in rows_by_shape.values():
             batches = [rows[start : start + step] for start in range(0, len(rows), step)]
             found = spread(lambda batch: self._detect_batch([images[row] for row in batch]), batches, self._threads)
@@ -108,7 +135,7 @@ class OpenDetector:
 
     def _run_network(self, name: str, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the same of one network, with chances for scores, without overlaps among its own."""
-        side_px = max(round(self._settings.image_px * SHARES[name] / SIDE_STEP_PX), 2) * SIDE_STEP_PX
+        side_px = max(round(self._image_px * SHARES[name] / SIDE_STEP_PX), 2) * SIDE_STEP_PX
         inputs = [fit_image(image, side_px) for image in images]
         batch = torch.from_numpy(np.stack([padded for padded, _ in inputs])).to(self._device)
         with torch.inference_mode(), computing_in(self._dtype, self._device):

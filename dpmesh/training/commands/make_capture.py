@@ -109,7 +109,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=positive_float, default=10.0)
     parser.add_argument("--rate", type=_rate, default=RATE, help="frames per second, as 25 or 30000/1001")
-    parser.add_argument("--size", type=_size, default=(640, 360), help="of the pictures, as 960x540")
+    parser.add_argument("--size", type=read_size, default=(640, 360), help="of the pictures, as 960x540")
     parser.add_argument(
         "--offset",
         type=_per_camera,
@@ -163,7 +163,7 @@ def _rate(text: str) -> Fraction:
     return rate
 
 
-def _size(text: str) -> tuple[int, int]:
+def read_size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; give WIDTHxHEIGHT, as 960x540")

@@ -24,8 +24,8 @@ def imported_by(words: list[str], folder: Path) -> tuple[int, set[str]]:
     [
         ("--help", 0),
         ("run --settings", 0),
-        (f"run --plan {DEMO_CLIP}", 0),
-        (f"run --plan {DEMO_CLIP} --device cpu --refine published", 0),
+        (f"run --plan {DEMO_CLIP} --set detect.image_px=640", 0),
+        (f"run --plan {DEMO_CLIP} --set detect.image_px=640 --device cpu --refine published", 0),
         ("run nosuch.mp4", 1),
         ("run --set detect.nosuch=1 nosuch.mp4", 2),
         ("evaluate reprojection nosuch", 1),

@@ -364,3 +364,10 @@ def test_damage_after_the_seek_gives_the_bytes_of_reading_from_the_start(
         assert same(rest, whole[25:])
         assert message_of_rest == message
     assert noticed >= 3
+
+
+def test_the_nearest_key_frame_is_given_within_reach(make_clip: ClipMaker) -> None:
+    with RandomFrames(make_clip(frames=60, group=20, options={"sc_threshold": "0"}), is_decord_tried=False) as frames:
+        assert frames.backend == "av"
+        assert [frames.near_key(index, 6) for index in (0, 5, 10, 15, 38, 46, 59)] == [0, 0, 10, 20, 40, 40, 59]
+        assert frames[frames.near_key(38, 6)].index == 40

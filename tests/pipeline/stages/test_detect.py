@@ -59,3 +59,33 @@ def test_a_stage_that_is_not_open_or_closed_again_finds_nobody() -> None:
     stage.close()
     with pytest.raises(ValueError, match="not opened"):
         stage.process(chunk_of(1))
+
+
+class Sizer:
+    """Chooses a number, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def choose(self) -> dict[str, np.ndarray]:
+        self.asked += 1
+        return {"input_px": np.array([1280, 0, 640])}
+
+    def apply(self, choice: dict[str, np.ndarray]) -> Numbered:
+        assert choice["input_px"].tolist() == [1280, 0, 640]
+        return Numbered()
+
+
+def test_the_size_is_chosen_once_and_a_resumed_run_keeps_it() -> None:
+    sizer = Sizer()
+    first = DetectStage(Numbered, lambda: None, sizer)
+    first.open()
+    assert sizer.asked == 0, "nothing is chosen before a snapshot could be restored"
+    first.process(chunk_of(1))
+    first.process(chunk_of(2))
+    assert sizer.asked == 1
+    second = DetectStage(Numbered, lambda: None, sizer)
+    second.open()
+    second.restore(first.snapshot())
+    second.process(chunk_of(3))
+    assert sizer.asked == 1 and second.snapshot() == first.snapshot()
