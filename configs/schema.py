@@ -158,6 +158,17 @@ class CaptureSettings(Settings):
 class LinkSettings(Settings):
     """How observations become one track per person."""
 
+    mode: Annotated[Literal["on", "off"], BeforeValidator(read_on_off)] = Field(
+        "on", description="join the tracks of one person and split those of several; 'off' keeps what the tracker said"
+    )
+    score_min: float = Field(
+        2.0, ge=0, description="evidence that joins two tracks: logarithm of how much likelier it makes one person"
+    )
+    split_min: float = Field(2.0, ge=0, description="evidence that splits a track, likewise")
+    join_max_s: float | None = Field(None, ge=0, description="longest absence that is joined; null: any")
+    hidden_max_s: float = Field(
+        1.0, ge=0, description="who is never clear of others, and not there for longer, is left out; 0: nobody is"
+    )
     frames_min: int = Field(5, ge=1, description="tracks with fewer observed frames are not written")
     gap_max_s: float | None = Field(
         None, ge=0, description="gaps up to this length are filled; null: 0.5, as long as tracks wait if mode is guided"

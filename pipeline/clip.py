@@ -14,17 +14,22 @@ from pipeline.flow.identity import code_identity, video_identity, weights_identi
 from pipeline.flow.record import read_record
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import read_edits
+from pipeline.nodes.links_file import LinkedRows
 from pipeline.nodes.numbering import NumberedPeople
 from refine.prior.calibration import read_scales
 
+LINKING = ("mode", "score_min", "split_min", "join_max_s", "hidden_max_s")  # settings of `link` that say who is who
 # Whose code the files of a node depend on, beside that of the nodes before it.
 CODE_OF_OBSERVATIONS = (
     *("configs", "trackers", "dpmesh", "pipeline", "pipeline/flow", "pipeline/media", "pipeline/stages"),
     *("pipeline/nodes/context.py", "pipeline/nodes/look.py", "pipeline/nodes/observe.py"),
 )
+CODE_OF_LINKS = (
+    *("trackers/linking", "pipeline/nodes/link.py", "pipeline/nodes/links_file.py", "pipeline/nodes/group.py"),
+)
 CODE_OF_MOTION = (
     *("refine", "pipeline/motion", "pipeline/nodes/motion.py", "pipeline/nodes/refine.py", "pipeline/nodes/edits.py"),
-    *("pipeline/nodes/group.py", "pipeline/nodes/numbering.py"),
+    *("pipeline/nodes/group.py", "pipeline/nodes/numbering.py", "pipeline/nodes/links_file.py"),
 )
 CODE_OF_EXPORT = ("pipeline/nodes/export.py",)
 CODE_OF_FORMATS = ("pipeline/export", "pipeline/nodes/formats.py")
@@ -41,13 +46,15 @@ class Clip(ClipContext):
         chosen = self.settings
         observed = {
             "video": video_identity(self.info.path),
-            "code": code_identity(*CODE_OF_OBSERVATIONS),
+            "code": code_identity(*CODE_OF_OBSERVATIONS, without=("trackers/linking",)),
             "models": self.models.identities,
             "dtype": self.models.dtype,
             "device": device_kind(self.models.device),
             "chunk_frames": self.chunk_frames,
             **_dump(chosen, "decode", "detect", "appearance", "track", "recover", "body"),
         }
+        linked = {name: getattr(chosen.link, name) for name in LINKING}
+        linked["code"] = code_identity(*CODE_OF_LINKS)
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
         prior = self.models.motion_prior_path
         motion["motion_prior"] = weights_identity(prior) if prior else ""
@@ -60,7 +67,8 @@ class Clip(ClipContext):
         overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
         nodes = [
             Node("observe", (), observed, lambda _: self._observe(observed)),
-            Node("motion", ("observe",), motion, self._make_motion),
+            Node("link", ("observe",), linked, self._make_links),
+            Node("motion", ("observe", "link"), motion, self._make_motion),
             Node("export", ("motion",), export, self._export),
         ]
         if chosen.overlay.is_written:
@@ -95,6 +103,11 @@ class Clip(ClipContext):
         from pipeline.nodes.observe import observe
 
         return observe(self, fingerprint_of(depends_on), depends_on["video"])
+
+    def _make_links(self, claim: Claim) -> Sequence[Path]:
+        from pipeline.nodes.link import make_links
+
+        return make_links(self, claim)
 
     def _make_motion(self, claim: Claim) -> Sequence[Path]:
         from pipeline.nodes.motion import make_motion
@@ -135,7 +148,7 @@ class Clip(ClipContext):
 
     def has_found_somebody(self) -> bool:
         """Return whether there are people in the observations, whoever of them is written."""
-        return bool(NumberedPeople.from_settings(self.store, self.settings).find_spans())
+        return bool(NumberedPeople.from_settings(LinkedRows.of(self.folder), self.settings).find_spans())
 
 
 def _dump(settings: RunSettings, *sections: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pipeline.flow.record import check_owner, read_record
 from pipeline.flow.store import ObservationStore
 from pipeline.nodes.edits import keep_bytes, people_digest, put_bytes_back, read_edits, write_edits
 from pipeline.nodes.group import Span
+from pipeline.nodes.links_file import LinkedRows
 from pipeline.nodes.numbering import NumberedPeople
 from trackers.edits import Edit
 
@@ -56,7 +57,7 @@ def edit_run(
     state = store.read_state()
     if state is None or not state[0].is_complete:
         raise InputError(f"{folder}: its video was not read to the end yet; run the clip again, and edit then")
-    numbered = NumberedPeople.from_settings(store, settings)
+    numbered = NumberedPeople.from_settings(LinkedRows.of(folder), settings)
     people = numbered.find_spans()
     if not people and not is_cleared:
         raise InputError(f"{folder}: nobody was found in this run, so there is nobody to edit")

@@ -26,6 +26,7 @@ from pipeline.flow.record import VideoRecord, check_owner, describe_input
 from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
 from pipeline.nodes.context import Progress
+from pipeline.nodes.left_out import count_left_out
 from trackers.input_size import described
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ def _process(
         rows=journal.row_count if journal else 0,
         people=people,
         detection=described(state[1].get("detect", {})) if state else {},
+        left_out=count_left_out(work, journal) if journal else [],
         nodes={node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
         seconds={name: round(value, 3) for name, value in clock.seconds.items()} | {"total": round(seconds, 3)},
         program=program_version(),

@@ -69,6 +69,9 @@ def _inspect_run(folder: Path) -> None:
     for name, value in record.models.items():
         if not name.endswith("_sha256"):
             say(f"{name}: {value}")
+    for part in record.left_out:
+        count = "" if part.count is None else f"{part.count} "
+        say(f"left out: {count}{part.what} ({part.setting})")
     files = RunFolder(folder)
     if views := files.views():
         rows = [_view_row(view, record.cameras) for view in views]

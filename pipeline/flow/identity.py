@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ HEX_DIGITS = 16
 
 
 @cache
-def code_identity(*parts: str) -> str:
+def code_identity(*parts: str, without: Collection[str] = ()) -> str:
     """Return 16 hexadecimal digits that change with the code in folders of this program.
 
     Where there is no source, as in an archive, they are those of the version.
@@ -26,6 +26,7 @@ def code_identity(*parts: str) -> str:
     Args:
         parts: packages, folders or files in them, as `pipeline/overlay`. `pipeline` alone means the files directly in
             it.
+        without: folders of them that are left out.
     """
     digest = hashlib.sha256(program_version().encode())
     for part in parts:
@@ -36,7 +37,8 @@ def code_identity(*parts: str) -> str:
             found = sorted(folder.glob("*.py") if part == "pipeline" else _sources_in(folder))
         for item in found:
             name = item.relative_to(SOURCES)
-            if not NO_RESULT & set(name.parts):
+            is_left_out = any(name.is_relative_to(folder) for folder in without)
+            if not NO_RESULT & set(name.parts) and not is_left_out:
                 digest.update(f"{name.as_posix()}\n".encode())
                 digest.update(hashlib.sha256(item.read_bytes()).digest())
     return digest.hexdigest()[:HEX_DIGITS]

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 NODES_NAME = "nodes.json"
 RUN_NAME = "run.json"
 FOLDERS = ("observations", "motion", "tracks", "tracks_x", "tables", "tables/joints", "export")
+LINKS_NAME = "links.json"
 OVERLAY_NAME = "overlay.mp4"
 SCENE_NAME = "scene.json"
 MOSAIC_NAME = "mosaic.mp4"
@@ -40,6 +41,7 @@ OWN_NAME = re.compile(
     rf"|tables/({'|'.join(f'{name}[.]{suffix}' for name, suffix in ANALYTICS_TABLES.items())})"
     r"|analytics\.(json|html)|analytics_ground\.jpg"
     rf"|({VIEWS}/(?!\.\.?/)[^/\0]+/)?{re.escape(OVERLAY_NAME)}|{re.escape(MOSAIC_NAME)}|{re.escape(REPORT_NAME)}"
+    rf"|{re.escape(LINKS_NAME)}"
 )
 PERSON = re.compile(r"person_([0-9]{3,9})(?:_[a-z]+)?\.npz")
 NODES_BYTES_MAX = 2**27  # 100 bytes a file: more than a million people
@@ -71,6 +73,11 @@ class RunFolder:
     def edits(self) -> Path:
         """Corrections of who is who."""
         return self.path / "edits.json"
+
+    @property
+    def links(self) -> Path:
+        """Which tracks were joined or split, and why."""
+        return self.path / LINKS_NAME
 
     @property
     def observations(self) -> Path:

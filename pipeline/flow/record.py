@@ -55,6 +55,16 @@ class VideoRecord(BaseModel):
     duration_s: float | None = None
 
 
+class LeftOut(BaseModel):
+    """People of the video that are in no motion file, and the setting that left them out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    setting: str
+    count: int | None  # of people, summed over the frames; None: not known
+
+
 class RunRecord(BaseModel):
     """What a run says of itself in `run.json`; fields of a run that failed or goes on are not all there."""
 
@@ -74,6 +84,7 @@ class RunRecord(BaseModel):
     rows: int = 0  # people, summed over the frames
     people: int = 0
     detection: dict[str, Any] = {}  # size of the detector's input, and what it was chosen by
+    left_out: list[LeftOut] = []
     capture: CaptureRecord = CaptureRecord()  # where there are several cameras
     nodes: dict[str, Any] = {}
     files: dict[str, dict[str, Any]] = {}  # what the run left: format, bytes and sha256 by name

@@ -13,6 +13,7 @@ from pipeline.motion.scene import FocalSource, level_scene, write_scene
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import edited_people
 from pipeline.nodes.group import iterate_people
+from pipeline.nodes.links_file import LinkedRows
 from pipeline.nodes.refine import assemble_track, refine_people
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     Raises:
         InputError: `link.people` names nobody who is there.
     """
-    people = edited_people(clip.folder, clip.store, clip.settings)
+    people = edited_people(clip.folder, LinkedRows.of(clip.folder), clip.settings)
     spans = people.find_spans()
     if (chosen := clip.settings.link.people) is not None:
         known = {span.track_id for span in spans}

@@ -173,7 +173,8 @@ def test_a_second_run_does_nothing_and_a_changed_rate_exports_alone(
     assert waiting(export={"rate_hz": 60}) == ["export", "report"]
     assert waiting(link={"gap_max_s": 0.0}) == ["motion", "export", "report"]
     assert waiting(report={"video_embed_mb": 0}) == ["report"]
-    assert waiting(track={"lost_max_s": 0.1}) == ["observe", "motion", "export", "report"]
+    assert waiting(link={"score_min": 3.0}) == ["link", "motion", "export", "report"]
+    assert waiting(track={"lost_max_s": 0.1}) == ["observe", "link", "motion", "export", "report"]
 
 
 def test_a_part_of_the_clip_keeps_its_own_frame_numbers(clip_folder: Path, model_folder: Path, tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 
 from configs.errors import WeightsError
+from trackers.appearance.measure import covered_points
+from trackers.types import Detections
 
 INPUT_HW = (256, 128)
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB
+COVERED_MAX = 0.1  # share of a box before which somebody else may stand
 SIZE_MAX = 4096
 BYTES_MAX = 2**30
 
@@ -62,11 +65,11 @@ class ReidNetwork:
         """Length of a vector."""
         return self._size
 
-    def measure(self, image: np.ndarray, boxes_xyxy: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        """Return the vectors (N, D) float32 of people by their boxes, each of length 1."""
-        found = np.zeros((len(boxes_xyxy), self._size), np.float32)
-        for row, box in enumerate(boxes_xyxy):
-            vector = self._vector(_crop(image, box))
+    def measure(self, image: np.ndarray, people: Detections, covers: np.ndarray) -> np.ndarray:
+        """Return the vectors (N, D) float32 of people by their boxes, each of length 1; NaN of whoever is covered."""
+        found = np.full((len(people), self._size), np.nan, np.float32)
+        for row in np.flatnonzero(covered_points(_grid(people.boxes_xyxy), covers).mean(axis=1) <= COVERED_MAX):
+            vector = self._vector(_crop(image, people.boxes_xyxy[row]))
             found[row] = vector / max(float(np.linalg.norm(vector)), 1e-9)
         return found
 
@@ -77,6 +80,12 @@ class ReidNetwork:
         if found.shape[0] != 1 or not 1 <= found.size <= SIZE_MAX or not np.isfinite(found).all():
             raise ValueError(f"it gives an array of shape {found.shape}, expected one vector")
         return found.reshape(-1)
+
+
+def _grid(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Return points (N, 200, 2) spread over boxes (N, 4)."""
+    share = np.stack(np.meshgrid(np.linspace(0.05, 0.95, 10), np.linspace(0.025, 0.975, 20)), axis=-1).reshape(-1, 2)
+    return np.asarray(boxes_xyxy[:, None, :2] + share * (boxes_xyxy[:, None, 2:] - boxes_xyxy[:, None, :2]))
 
 
 def _crop(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ class Brightness:
 
     rate_hz, size = 5.0, 1
 
-    def measure(self, image: np.ndarray, boxes_xyxy: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        return np.full((len(boxes_xyxy), 1), image.mean(), np.float32)
+    def measure(self, image: np.ndarray, people: Detections, covers: np.ndarray) -> np.ndarray:
+        return np.full((len(people), 1), image.mean(), np.float32)
 
 
 def people(count: int) -> Detections:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs.errors import WeightsError
-from trackers.appearance.measure import find_clear, measure_looks
+from trackers.appearance.measure import find_covers, measure_looks
 from trackers.appearance.network import ReidNetwork, find_network, network_files
 from trackers.appearance.parts import PARTS, PartColours
 from trackers.types import Detections, concatenate_detections
@@ -35,14 +35,24 @@ def dressed(image: np.ndarray, person: Detections, colours: dict[str, tuple[int,
         image[y1 + int(first * (y2 - y1)) : y1 + int(last * (y2 - y1)), x1:x2] = colours[part]
 
 
+def nobody(count: int = 1) -> np.ndarray:
+    """Return the boxes of those who stand before people of whom nobody is hidden."""
+    return np.full((count, 1, 4), np.nan)
+
+
 def test_each_part_has_its_own_colour() -> None:
     image, person = np.full((220, 200, 3), 128, np.uint8), standing(50, 20)
     dressed(image, person, COLOURS)
-    found = PartColours().measure(image, person.boxes_xyxy, person.keypoints).reshape(len(PARTS), 3, 3)
+    found = PartColours().measure(image, person, nobody()).reshape(len(PARTS), 3, 3)
     for part, name in enumerate(PARTS):
         colour = np.array([[COLOURS[name]]], np.float32) / 255.0
         wanted = cv2.cvtColor(colour, cv2.COLOR_RGB2LAB)[0, 0]
         np.testing.assert_allclose(found[part, 1], wanted, atol=2.0, err_msg=name)
+
+
+def parts_seen(looks: np.ndarray) -> list[list[bool]]:
+    """Return of each person which parts were seen."""
+    return np.isfinite(looks.reshape(len(looks), len(PARTS), 9)).all(axis=2).tolist()
 
 
 def test_a_part_that_is_not_seen_has_no_colour() -> None:
@@ -50,25 +60,32 @@ def test_a_part_that_is_not_seen_has_no_colour() -> None:
     keypoints = person.keypoints.copy()
     keypoints[0, [15, 16], 2] = 0.0  # no ankle is seen
     keypoints[0, 13, 2] = 0.0  # one knee is
-    found = PartColours().measure(image, person.boxes_xyxy, keypoints).reshape(len(PARTS), 9)
-    assert np.isnan(found).all(axis=1).tolist() == [False, False, False, True]
-    outside = PartColours().measure(image[:100], person.boxes_xyxy, person.keypoints).reshape(len(PARTS), 9)
-    assert np.isnan(outside).all(axis=1).tolist() == [False, False, True, True]
+    found = PartColours().measure(image, replace(person, keypoints=keypoints), nobody())
+    assert parts_seen(found) == [[True, True, True, False]]
+    assert parts_seen(PartColours().measure(image[:100], person, nobody())) == [[True, True, False, False]]
 
 
-def test_only_who_is_clear_of_others_is_looked_at() -> None:
-    alone, near, behind = standing(300, 20), standing(50, 20), standing(90, 20)
-    ghost = replace(standing(302, 22), scores=np.array([0.15], np.float32))  # the first one again, hardly found
-    people = concatenate_detections([alone, near, behind, ghost])
-    assert find_clear(people).tolist() == [True, False, False, False]
-    looks = measure_looks(PartColours(), np.zeros((220, 400, 3), np.uint8), people)
-    assert looks.shape == (4, 36) and np.isfinite(looks[0]).all() and np.isnan(looks[1:]).all()
+def test_who_stands_before_somebody_hides_parts_of_them() -> None:
+    """The one in front is looked at whole, of the one behind only the head and trunk."""
+    behind, front, alone = standing(50, 20), standing(60, 120, (70, 190)), standing(300, 20)
+    ghost = replace(standing(302, 22), scores=np.array([0.15], np.float32))  # one of them again, hardly found
+    people = concatenate_detections([behind, front, alone, ghost])
+    looks = measure_looks(PartColours(), np.zeros((320, 400, 3), np.uint8), people)
+    assert parts_seen(looks) == [[True, True, False, False], [True] * 4, [True] * 4, [False] * 4]
+    is_before = np.isfinite(find_covers(people)).all(axis=2)
+    assert is_before[0].tolist() == [False, True, True, False] and not is_before[1].any()
+
+
+def test_somebody_found_twice_does_not_hide_themselves() -> None:
+    people = concatenate_detections([standing(50, 20), standing(53, 23)])
+    assert np.isnan(find_covers(people)).all()
 
 
 def test_people_far_away_or_half_hidden_are_not_looked_at() -> None:
     far, hidden = standing(10, 10, (10, 30)), standing(100, 20)
     hidden.keypoints[0, 11, 2] = 0.1  # a hip is not seen
-    assert find_clear(concatenate_detections([far, hidden])).tolist() == [False, False]
+    people = concatenate_detections([far, hidden])
+    assert np.isnan(measure_looks(PartColours(), np.zeros((220, 400, 3), np.uint8), people)).all()
 
 
 def test_a_network_tells_two_people_apart(test_data: Path) -> None:

@@ -1,0 +1,1 @@
+"""Linking after tracking: which tracks are one person, and which are several."""
