@@ -114,10 +114,11 @@ PEERS = [ROOT / "pipeline" / name for name in ("bench/analytics.py", "evaluation
 IMPORTERS = [ROOT / "trackers" / "imported" / name for name in ("blazepose.py", "tflite.py")]
 EXPORTERS = [ROOT / "pipeline" / "export" / "usd.py"]
 IN_BLENDER = [ROOT / "pipeline" / "export" / "blender_fbx.py"]  # run by the Python of Blender
+TRACKING = ROOT / "pipeline" / "evaluation" / "tracking.py"
 
 
 def test_an_installation_asks_for_what_a_run_imports_and_nothing_else() -> None:
-    apart = [*IMPORTERS, *EXPORTERS, *IN_BLENDER, *PEERS]
+    apart = [*IMPORTERS, *EXPORTERS, *IN_BLENDER, *PEERS, TRACKING]
     run = [path for path in SOURCES if "training" not in path.parts and path not in apart]
     assert imported(run) == required(PROJECT["dependencies"])
 
@@ -134,6 +135,10 @@ def test_the_extra_of_crowds_asks_for_what_only_their_measurement_imports() -> N
 def test_the_extra_of_exports_asks_for_what_only_they_import() -> None:
     assert imported(EXPORTERS) - required(PROJECT["dependencies"]) == required(EXTRAS["export"])
     assert imported(IN_BLENDER) == {"bpy"}
+
+
+def test_the_extra_of_tracking_asks_for_what_only_its_evaluation_imports() -> None:
+    assert imported([TRACKING]) - required(PROJECT["dependencies"]) == required(EXTRAS["tracking"])
 
 
 def test_the_extras_of_training_ask_for_what_only_training_imports() -> None:

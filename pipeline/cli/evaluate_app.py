@@ -56,6 +56,24 @@ def truth(folder: RunPath, truth: Annotated[Path, typer.Argument(help="truth.npz
     print_truth(folder, truth)
 
 
+@evaluate_app.command(short_help="HOTA, IDF1, MOTA and switches against true boxes.")
+def tracking(
+    run: Annotated[Path, typer.Argument(help="a run's folder, or a tracker's text file of the MOTChallenge")],
+    truth: Annotated[Path, typer.Option(help="gt.txt of the MOTChallenge: the true boxes and who is in them")],
+    visible_min: Annotated[
+        float, typer.Option(min=0, max=1, help="share of a person that is to be seen, to count as visible")
+    ] = 0.25,
+) -> None:
+    """Report how long people were followed under one number, against visible people and against all of them.
+
+    Needs the extra `tracking`. Identities of a run are the people of its motion files, with the gaps that were filled.
+    """
+    from pipeline.evaluation.tracking import HEAD, measure_tracking, read_mot, rows_of_run
+
+    found = rows_of_run(run) if run.is_dir() else read_mot(run)
+    print_table([HEAD, *(report.row() for report in measure_tracking(read_mot(truth), found, visible_min))])
+
+
 def print_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
     from pipeline.results import Run

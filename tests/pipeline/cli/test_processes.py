@@ -103,6 +103,7 @@ def test_every_command_says_0_or_1_as_it_went(room: Path, tmp_path: Path) -> Non
     shutil.copy(room / "clip.mp4", tmp_path / "clip.mp4")
     cache = tmp_path / "cache"
     (tmp_path / "file").touch()
+    (tmp_path / "gt.txt").write_text("1,1,10,10,20,40,1,1,1\n")
     calls = [
         ("demo --output file", 1),
         ("doctor", 0),
@@ -115,6 +116,8 @@ def test_every_command_says_0_or_1_as_it_went(room: Path, tmp_path: Path) -> Non
         ("evaluate reprojection out/clip", 0),
         ("evaluate reprojection out", 1),
         ("evaluate truth out/clip file", 1),
+        ("evaluate tracking out/clip --truth gt.txt", 0),
+        ("evaluate tracking gt.txt --truth file", 1),
         ("evaluate capture .", 1),
         ("evaluate sequences .", 1),
         ("evaluate motions .", 1),
