@@ -34,12 +34,23 @@ class Node:
     rows: np.ndarray  # of the view's observations, at most one per frame
 
 
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Why somebody who came into view is taken for one who had left it."""
+
+    left_frame: int
+    back_frame: int
+    gap_s: float
+    score: float  # evidence of looks: how much likelier they make one person, as a logarithm
+
+
 @dataclass(slots=True)
 class Person:
     """Somebody seen by one or several views."""
 
     id: int
     nodes: list[Node]
+    returns: tuple[Return, ...] = ()
 
     def frames(self, views: Sequence[View]) -> np.ndarray:
         """Return the frames (T,) in which any view sees them."""

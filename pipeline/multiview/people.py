@@ -5,22 +5,28 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from configs.gaps import longest_gap_s
-from configs.schema import RunSettings
+from configs.schema import LinkSettings, RunSettings
 from dpmesh.body import BodyModel
 from pipeline.flow.memory import release_memory
 from pipeline.models import Models
 from pipeline.multiview.association import Person, associate
 from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
 from pipeline.multiview.reassignment import reassign
+from pipeline.multiview.returns import join_returns
 from pipeline.multiview.views import View
 from pipeline.nodes.refine import in_groups, refine_rows
 from pipeline.types import MotionTrack
 from refine.rows.types import TrackFit, TrackRows
 
 
-def who_is_who(views: Sequence[View], rate_hz: float) -> list[Person]:
-    """Return the people of a capture."""
-    return reassign(views, associate(views, rate_hz), rate_hz)
+def who_is_who(views: Sequence[View], rate_hz: float, link: LinkSettings | None = None) -> list[Person]:
+    """Return the people of a capture.
+
+    Args:
+        link: how those who leave and come back are joined; None: as by default.
+    """
+    people = reassign(views, associate(views, rate_hz), rate_hz)
+    return join_returns(people, views, rate_hz, link or LinkSettings())
 
 
 def with_joints(people: Iterable[Person], views: Sequence[View], rate_hz: float) -> Iterator[tuple[Person, Sightings]]:

@@ -19,6 +19,7 @@ from pipeline.capture.panoptic import frame_numbers
 from pipeline.capture.spans import FrameSpan, decode_span
 from pipeline.clip import CODE_OF_FORMATS
 from pipeline.device import choose_device
+from pipeline.flow.atomic import write_json
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import FORMATS_NODE, Claim, Graph, Node
 from pipeline.flow.identity import code_identity, weights_identity
@@ -34,9 +35,10 @@ from pipeline.multiview.association import Person
 from pipeline.multiview.calibration_check import RigFit, check_calibration
 from pipeline.multiview.fusion import Sightings
 from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
+from pipeline.multiview.returns import returns_as_json
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
-from pipeline.multiview.views import Footage, View, pose_records, read_view
+from pipeline.multiview.views import Footage, View, pose_records, read_view, view_identity
 from pipeline.nodes.analyze import analytics_inputs, analyze_run
 from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
@@ -44,7 +46,10 @@ from pipeline.run import ClipResult, run_found
 
 MODES = ("off", "smooth", "fit", "guided")
 DEFAULT_MODE = "guided"  # what measures best with several cameras
-CODE_OF_MOTION = ("refine", "pipeline/motion", "pipeline/multiview", "pipeline/capture", "pipeline/nodes/refine.py")
+CODE_OF_MOTION = (
+    *("refine", "trackers/linking", "pipeline/motion", "pipeline/multiview", "pipeline/capture"),
+    "pipeline/nodes/refine.py",
+)
 CODE_OF_EXPORT = ("pipeline/motion", "pipeline/multiview/run.py", "pipeline/nodes/export.py")
 CODE_OF_OVERLAY = ("pipeline/overlay", "pipeline/multiview/overlay.py")
 CODE_OF_TABLES = ("pipeline/multiview/tables.py",)
@@ -256,7 +261,7 @@ class _Work:
     def people(self) -> list[Person]:
         """Return everybody; who is who is found once."""
         if self._people is None:
-            self._people = who_is_who(self.views, float(self.rate))
+            self._people = who_is_who(self.views, float(self.rate), self.settings.link)
         return self._people
 
     def find_people(self) -> list[tuple[Person, Sightings]]:
@@ -266,7 +271,7 @@ class _Work:
     def graph(self) -> Graph:
         chosen, prior = self.settings, self.models.motion_prior_path
         motion: dict[str, Any] = {
-            "views": [_identity(self.folder, view) for view in self.views],
+            "views": [view_identity(self.folder, view) for view in self.views],
             "rate_hz": float(self.rate),
             "offsets_s": [each.offset_s for each in self.footage],
             "link": chosen.link.model_dump(mode="json"),
@@ -304,12 +309,14 @@ class _Work:
         use_one_thread_each()
         people = lasting(self.people(), self.views, self.settings)
         paths = [RunFolder(self.folder).motion(person.id) for person in people]
-        claim(paths)
+        links = RunFolder(self.folder).links
+        claim([*paths, links])
+        write_json(links, returns_as_json(people))
         seen = with_joints(people, self.views, float(self.rate))
         tracks = fitted(seen, self.views, self.settings, self.models)
         for path, track in zip(paths, tracks, strict=True):
             write_track(path, track)
-        return paths
+        return [*paths, links]
 
     def export_motion(self, claim: Claim) -> Sequence[Path]:
         """Write a motion file per person and layout; return the files."""
@@ -344,16 +351,3 @@ class _Work:
         from pipeline.nodes.report import write_report
 
         return write_report(RunFolder(self.folder), self.record, self.settings.report, claim)
-
-
-def _identity(folder: Path, view: View) -> dict[str, Any]:
-    """Return what a view's evidence depends on: its observations and its calibration."""
-    camera = view.camera
-    state = ObservationStore(RunFolder(folder / VIEWS / camera.name).observations).read_state()
-    numbers = (camera.matrix, camera.rotation, camera.translation_m, camera.distortion)
-    return {
-        "camera": camera.name,
-        "observations": state[0].fingerprint if state is not None else "",
-        "calibration": [value.tolist() for value in numbers],
-        "is_fisheye": camera.is_fisheye,
-    }

@@ -13,7 +13,7 @@ from pipeline.capture import Camera
 from pipeline.flow.capture_record import ClockRecord
 from pipeline.multiview.clock import on_common_clock
 from pipeline.multiview.synchronise import Lag, find_lags
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.views import View, view_of, with_looks
 
 LEAST_FRAMES = 0.2  # less is left alone
 SIGMAS = 3.0  # that an offset has to differ from 0
@@ -49,7 +49,11 @@ class Timing:
         is_there = (rows.frame_index == np.rint(rows.time_s * self.rate_hz)).all()
         if is_there and not offset_s:
             return view  # as it lies on disk
-        return view_of(view.camera, on_common_clock(rows, offset_s, self.rate_hz))
+        placed = view_of(view.camera, on_common_clock(rows, offset_s, self.rate_hz))
+        times_s = rows.time_s[view.look_rows] - offset_s
+        return with_looks(
+            placed, view.looks, np.rint(times_s * self.rate_hz).astype(np.int64), rows.track_id[view.look_rows]
+        )
 
     @property
     def lines(self) -> list[str]:

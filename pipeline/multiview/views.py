@@ -1,14 +1,17 @@
 """What one camera of a capture saw, with keypoints as a camera without distortion would see them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from configs.checks import join_rows
 from configs.schema import DecodeSettings
 from pipeline.capture import Camera
 from pipeline.flow.capture_record import PoseRecord
+from pipeline.flow.outputs import VIEWS, RunFolder
 from pipeline.flow.scratch import rows_on_disk
 from pipeline.flow.store import ObservationStore
 from pipeline.media import VideoInfo
@@ -23,6 +26,10 @@ class View:
     rows: Observations
     rays: np.ndarray
     """(R, 17, 2) x / z and y / z of the keypoints in camera axes; NaN where not detected."""
+    looks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """(A, D) what people looked like, some times a second; NaN where a part was not seen."""
+    look_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(A,) which rows were looked at."""
 
     def at(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rays (T, 17, 2) and the keypoints' confidence (T, 17) of rows; NaN and 0 for row -1, nobody."""
@@ -72,7 +79,28 @@ def read_view(camera: Camera, store: ObservationStore, folder: Path, footage: Fo
     if (numbers := footage.numbers) is not None:
         parts = (_numbered(part, numbers, float(footage.info.rate)) for part in parts)
     arrays = rows_on_disk(parts, kinds | {"rays": rays}, state[0].row_count if state is not None else 0, folder)
-    return View(camera, rays=arrays.pop("rays"), rows=Observations(**arrays))
+    all_rays = arrays.pop("rays")
+    rows = Observations(**arrays)
+    view = View(camera, rows, all_rays)
+    parts = [looks for looks, _ in store.read_evidence() if len(looks.frame_index)]
+    if not parts:
+        return view
+    looks = join_rows(parts)
+    frames = looks.frame_index if numbers is None else numbers[looks.frame_index]
+    return with_looks(view, looks.vectors.astype(np.float32), frames, looks.track_id)
+
+
+def with_looks(view: View, looks: np.ndarray, frames: np.ndarray, track_ids: np.ndarray) -> View:
+    """Return a view with what people looked like (A, D); of tracks that have no row in a frame, nothing."""
+    rows = view.rows
+    if not len(rows.frame_index) or not len(frames):
+        return view
+    step = max(int(rows.track_id.max()), int(track_ids.max())) + 1
+    keys, wanted = rows.frame_index * step + rows.track_id, frames * step + track_ids
+    order = np.argsort(keys, kind="stable")
+    place = order[np.searchsorted(keys[order], wanted).clip(max=len(keys) - 1)]
+    is_there = keys[place] == wanted
+    return replace(view, looks=looks[is_there], look_rows=place[is_there])
 
 
 def _numbered(part: dict[str, np.ndarray], numbers: np.ndarray, rate_hz: float) -> dict[str, np.ndarray]:
@@ -111,3 +139,16 @@ def pose_records(views: Sequence[View], footage: Sequence[Footage]) -> dict[str,
             world_from_cam=rows, focal_px=camera.focal_px, size_px=(each.info.width, each.info.height)
         )
     return poses
+
+
+def view_identity(folder: Path, view: View) -> dict[str, Any]:
+    """Return what a view's evidence depends on: its observations and its calibration."""
+    camera = view.camera
+    state = ObservationStore(RunFolder(folder / VIEWS / camera.name).observations).read_state()
+    numbers = (camera.matrix, camera.rotation, camera.translation_m, camera.distortion)
+    return {
+        "camera": camera.name,
+        "observations": state[0].fingerprint if state is not None else "",
+        "calibration": [value.tolist() for value in numbers],
+        "is_fisheye": camera.is_fisheye,
+    }

@@ -37,7 +37,9 @@ def read_joins(path: Path, people: Mapping[tuple[int, int], int], rate_hz: float
             spans[person] = (min(known[0], first), max(known[1], last))
         for each in links["decisions"]:
             number = people.get(spans.get(each["people"][0], (-1, -1)))
-            if each["kind"] == "join" and number is not None:
+            if each["kind"] == "return":  # in a capture, whose people are numbered already
+                number = int(each["people"][0])
+            if each["kind"] in ("join", "return") and number is not None:
                 found.setdefault(number, []).append(Join(each["frames"][1] / rate_hz, str(each["reason"])))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"{path}: not the links of a run ({error!r}); run the clip again") from error
