@@ -2,17 +2,16 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from configs.analytics_schema import AnalyticsSettings
+from configs.output_schema import ExportSettings, OverlaySettings, PrivacySettings, ReportSettings
 from configs.setting_values import (
-    ExportFormats,
     InputSide,
     KeypointFormat,
     Rate,
-    WholeRate,
     read_off,
     read_on_off,
     read_people,
@@ -267,41 +266,6 @@ class RefineSettings(Settings):
         return self.is_contact_on or self.is_ground_on or self.is_collision_on
 
 
-class ExportSettings(Settings):
-    """The motion files that are written per person."""
-
-    rate_hz: WholeRate | None = Field(
-        Fraction(30),
-        description="constant rate of the motion files, a whole number; null: keep the frames of the video",
-    )
-    is_smplx_written: bool = Field(False, description="also write the SMPL-X layout (165 numbers)")
-    formats: ExportFormats = Field((), description="other formats to write, such as `bvh,glb`, or all")
-
-
-class OverlaySettings(Settings):
-    """The overlay video: the bodies drawn over the frames."""
-
-    is_written: bool = Field(True, description="write an overlay video")
-    max_side_px: int = Field(960, ge=64, description="longer side of the overlay video")
-    opacity: float = Field(0.75, ge=0, le=1, description="opacity of the bodies")
-    background: Literal["video", "black", "gray", "white", "green"] = Field(
-        "video", description="background: the video, or a solid colour (bodies are then opaque)"
-    )
-    is_sound_kept: bool = Field(True, description="copy the sound of the clip to the overlay")
-    is_side_view_on: bool = Field(False, description="add a panel with a side view")
-    is_box_drawn: bool = Field(False, description="draw the tracked boxes")
-    is_skeleton_drawn: bool = Field(False, description="draw the detected 2D keypoints")
-
-
-class ReportSettings(Settings):
-    """The report: a page with the overlay, the people in 3D and how good their motion is."""
-
-    is_written: bool = Field(True, description="write report.html, which works without a network")
-    video_embed_mb: float = Field(
-        4.0, ge=0, description="an overlay up to this size is part of the page; a larger one is linked beside it"
-    )
-
-
 class RuntimeSettings(Settings):
     """How the machine is used.
 
@@ -334,7 +298,23 @@ class RunSettings(Settings):
     overlay: OverlaySettings = OverlaySettings()
     analytics: AnalyticsSettings = AnalyticsSettings()
     report: ReportSettings = ReportSettings()
+    privacy: PrivacySettings = PrivacySettings()
     runtime: RuntimeSettings = RuntimeSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _anonymous_people_are_bodies_alone(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("overlay", {}), dict):
+            privacy = value.get("privacy") or {}
+            if (privacy.get("is_anonymous") if isinstance(privacy, dict) else privacy.is_anonymous) is True:
+                return value | {"overlay": {"background": "gray", "is_sound_kept": False} | value.get("overlay", {})}
+        return value
+
+    @model_validator(mode="after")
+    def _what_is_anonymous_shows_no_video(self) -> "RunSettings":
+        if self.privacy.is_anonymous and (self.overlay.background == "video" or self.overlay.is_sound_kept):
+            raise ValueError("--anonymous shows no video and keeps no sound; leave overlay.background and sound out")
+        return self
 
     @model_validator(mode="after")
     def _what_is_said_of_a_keypoint_file_has_one(self) -> "RunSettings":

@@ -22,7 +22,7 @@ from pipeline.analytics.trajectory_files import SUFFIXES, read_trajectories
 from pipeline.analytics.write import read_summary, write_analysis
 from pipeline.analytics.zones_page import Scene
 from pipeline.flow.graph import Claim, Graph, Node
-from pipeline.flow.inputs import folder_name
+from pipeline.flow.inputs import folder_name, hidden_name
 from pipeline.flow.outputs import RUN_NAME, RunFolder, read_entries, read_hash
 from pipeline.media.info import fit_size
 from pipeline.nodes.analyze import analytics_inputs, analyze_run
@@ -37,8 +37,11 @@ class Source:
     file: Path | None  # None: a run
 
 
-def find_sources(inputs: Sequence[Path], output: Path) -> list[Source]:
+def find_sources(inputs: Sequence[Path], output: Path, *, is_hidden: bool = False) -> list[Source]:
     """Return what is analysed.
+
+    Args:
+        is_hidden: whether folders of trajectory files do not tell the files' names.
 
     Raises:
         InputError: a path is neither a run, nor a folder of runs, nor a trajectory file.
@@ -53,7 +56,8 @@ def find_sources(inputs: Sequence[Path], output: Path) -> list[Source]:
                 )
             found += [Source(run, None) for run in runs]
         elif path.suffix.lower() in SUFFIXES:
-            found.append(Source(output / folder_name(path.stem), path))
+            name = hidden_name(path) if is_hidden else folder_name(path.stem)
+            found.append(Source(output / name, path))
         else:
             kinds = ", ".join(SUFFIXES)
             raise InputError(f"{path}: neither a run's folder nor a trajectory file ({kinds}); check the path")
@@ -94,8 +98,10 @@ def analyze_source(
             people = read_trajectories(file, rate_hz=rate_hz, ground_from_image=ground_from_image)
             paths = [path for path in (chosen.zones, chosen.lines) if path is not None]
             found = analyze(Study(people, chosen, read_shapes(paths, None)))
-            return write_analysis(source.folder, found, chosen, file.name, claim, page=crowd_page)
+            name = source.folder.name if settings.privacy.is_anonymous else file.name
+            return write_analysis(source.folder, found, chosen, name, claim, page=crowd_page)
 
+    depends_on["privacy"] = settings.privacy.model_dump(mode="json")
     with locked(source.folder):
         Graph(source.folder, [Node("analyze", (), depends_on, make)]).run(keeps_others=True)
     found = read_summary(source.folder)
@@ -109,9 +115,10 @@ def _measure_run(run: Run, settings: RunSettings, claim: Claim) -> Sequence[Path
     if video.width is not None and video.height is not None:
         size = fit_size(video.width, video.height, decode.max_side_px)
     rate = float(Fraction(video.rate)) if video.rate else 30.0
-    return analyze_run(
-        RunFolder(run.path), run.body, settings.analytics, rate, size, run.record.input, claim, Path(run.record.path)
-    )
+    is_hidden = settings.privacy.is_anonymous or run.settings.privacy.is_anonymous
+    path = None if is_hidden or not run.record.path else Path(run.record.path)
+    source = run.path.name if is_hidden else run.record.input
+    return analyze_run(RunFolder(run.path), run.body, settings.analytics, rate, size, source, claim, path)
 
 
 def zones_scene(folder: Path, settings: RunSettings, target: Path) -> Scene:

@@ -62,7 +62,7 @@ class Clip(ClipContext):
         motion["gap_max_s"] = longest_gap_s(chosen)
         motion["code"] = code_identity(*CODE_OF_MOTION)
         motion["edits"] = [asdict(edit) for edit in read_edits(self.folder)[1]]
-        export = {"export": chosen.export.model_dump(mode="json", exclude={"formats"})}
+        export = _dump(chosen, "privacy") | {"export": chosen.export.model_dump(mode="json", exclude={"formats"})}
         export |= {"program": program_version(), "code": code_identity(*CODE_OF_EXPORT)}
         overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
         nodes = [
@@ -76,12 +76,13 @@ class Clip(ClipContext):
         if chosen.analytics.is_written:
             from pipeline.nodes.analyze import analytics_inputs
 
-            nodes.append(Node("analyze", ("motion",), analytics_inputs(chosen.analytics), self._analyze))
+            analytics = analytics_inputs(chosen.analytics) | _dump(chosen, "privacy")
+            nodes.append(Node("analyze", ("motion",), analytics, self._analyze))
         if chosen.export.formats:
             formats = {"formats": list(chosen.export.formats), "code": code_identity(*CODE_OF_FORMATS)}
             nodes.append(Node(FORMATS_NODE, ("export",), formats, self._write_formats))
         if chosen.report.is_written:
-            report = _dump(chosen, "report") | {"code": code_identity(*CODE_OF_REPORT)}
+            report = _dump(chosen, "report", "privacy") | {"code": code_identity(*CODE_OF_REPORT)}
             nodes.append(Node("report", tuple(node.name for node in nodes[1:]), report, self._write_report))
         return Graph(self.folder, nodes)
 

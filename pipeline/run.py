@@ -169,7 +169,7 @@ def _process(
     clip: ClipInput, attempt: Attempt, settings: RunSettings, models: Models, progress: Progress
 ) -> ClipResult:
     folder, clock = attempt.folder, StageClock()
-    attempt.note(**describe_input(clip.path))
+    attempt.note(**describe_input(clip.path, clip.name if settings.privacy.is_anonymous else ""))
     check_folder(folder, clip.path)
     check_owner(folder, clip.path)
     attempt.is_owner = True

@@ -138,8 +138,8 @@ def density_profile(cells: Cells, grid: Grid) -> np.ndarray:
     frames = np.unique(cells.frame)
     total = np.zeros((len(frames), *grid.shape))
     if len(frames):
-        place = np.searchsorted(frames, cells.frame)
+        number = np.searchsorted(frames, cells.frame)
         for which, row, column, area in overlaps(cells.polygon, grid.x_m, grid.y_m):
             share = area / cells.area_m2[which] / grid.side_m**2
-            np.add.at(total, (place[which], row, column), share)
+            np.add.at(total, (number[which], row, column), share)
     return total

@@ -30,6 +30,9 @@ def analyze(
     homography: Annotated[
         Path | None, typer.Option(help="JSON of 3 x 3 numbers, pixels to metres; for a MOT file of boxes")
     ] = None,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="no frame of the video on the map, no file names")
+    ] = False,
     preset: Preset = None,
     assignments: Assignments = None,
     verbose: Verbose = False,
@@ -39,12 +42,17 @@ def analyze(
     from configs.errors import DpmeshVideoError
     from configs.read import read_settings
 
-    given = {"analytics.is_written": True, "analytics.zones": zones, "analytics.lines": lines}
+    given = {
+        "analytics.is_written": True,
+        "analytics.zones": zones,
+        "analytics.lines": lines,
+        "privacy.is_anonymous": True if anonymous else None,
+    }
     settings = read_settings(preset, given, assignments or [])
     from pipeline.analyzing import analyze_source, find_sources, read_homography
 
     ground_from_image = None if homography is None else read_homography(homography)
-    sources = find_sources(inputs, output)
+    sources = find_sources(inputs, output, is_hidden=settings.privacy.is_anonymous)
     failed = 0
     for source in sources:
         try:

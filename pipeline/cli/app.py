@@ -81,6 +81,9 @@ def run(
     no_overlay: Annotated[
         bool, typer.Option("--no-overlay", help="write no overlay video; an existing one is removed")
     ] = False,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="nothing of the video in the output: bodies alone, no sound, no names")
+    ] = False,
     analyze: Annotated[bool, typer.Option("--analyze", help="also measure density, speed, flow, groups")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="print what would be done and stop")] = False,
@@ -106,6 +109,7 @@ def run(
         "decode.end_s": end,
         "runtime.device": device,
         "export.is_smplx_written": True if smplx else None,
+        "privacy.is_anonymous": True if anonymous else None,
         "analytics.is_written": True if analyze else None,
         "export.formats": export,
         "overlay.is_side_view_on": True if side_view else None,

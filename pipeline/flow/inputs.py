@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import logging
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -43,6 +44,8 @@ def find_inputs(inputs: Sequence[str], settings: RunSettings) -> list[ClipInput]
         SettingsError: there is one keypoint file for several clips.
     """
     clips = find_clips(inputs)
+    if settings.privacy.is_anonymous:
+        clips = [ClipInput(clip.path, hidden_name(clip.path)) for clip in clips]
     if settings.detect.keypoints is not None and len(clips) > 1:
         raise SettingsError(
             f"{settings.detect.keypoints}: a keypoint file belongs to one clip, and these are {len(clips)}; "
@@ -181,6 +184,11 @@ def folder_name(text: str) -> str:
         kept = data[: NAME_BYTES_MAX - 9].decode(errors="ignore")
         name = f"{kept}_{_digest(text)}"
     return name
+
+
+def hidden_name(path: Path) -> str:
+    """Return a name that does not tell the file's: `clip_` and a hash of its path."""
+    return f"clip_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]}"
 
 
 def _digest(text: str) -> str:

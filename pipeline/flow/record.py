@@ -160,8 +160,14 @@ def read_finished(folder: Path) -> RunRecord:
     return record
 
 
-def describe_input(path: Path) -> dict[str, str]:
-    """Return what `run.json` says of an input that is there; bytes of a name that are no UTF-8 stand as `\\xdf`."""
+def describe_input(path: Path, hidden_name: str = "") -> dict[str, str]:
+    """Return what `run.json` says of an input that is there; bytes of a name that are no UTF-8 stand as `\\xdf`.
+
+    Args:
+        hidden_name: said in place of the file's name and path; empty: these are said.
+    """
+    if hidden_name:
+        return {"input": hidden_name, "path": "", "cwd": ""}
     return {"input": printable(path.name), "path": printable(path.resolve()), "cwd": printable(Path.cwd())}
 
 

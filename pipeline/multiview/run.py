@@ -23,10 +23,10 @@ from pipeline.flow.atomic import write_json
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import FORMATS_NODE, Claim, Graph, Node
 from pipeline.flow.identity import code_identity, weights_identity
-from pipeline.flow.inputs import ClipInput
+from pipeline.flow.inputs import ClipInput, hidden_name
 from pipeline.flow.outputs import VIEWS, RunFolder, check_folder
 from pipeline.flow.progress import ProgressDisplay
-from pipeline.flow.record import RunRecord, VideoRecord, check_owner, printable
+from pipeline.flow.record import RunRecord, VideoRecord, check_owner, describe_input
 from pipeline.flow.store import ObservationStore
 from pipeline.media import VideoInfo
 from pipeline.models import Models, describe
@@ -108,7 +108,8 @@ def run_capture(
     if not cameras:
         raise InputError(f"{capture.folder}: no camera is chosen; leave --cameras out for all")
     check_offsets(settings.capture.sync, cameras)
-    name = capture.folder.resolve().name
+    hidden = settings.privacy.is_anonymous
+    name = hidden_name(capture.folder) if hidden else capture.folder.resolve().name
     attempt = Attempt(name, output / name, settings)
     with attempt.lock:
         try:
@@ -138,7 +139,7 @@ def _process(
     on_view: Callable[[ClipResult], None],
 ) -> CaptureResult:
     path = capture.folder.resolve()
-    attempt.note(input=printable(path.name), path=printable(path), cwd=printable(Path.cwd()))
+    attempt.note(**describe_input(path, attempt.name if settings.privacy.is_anonymous else ""))
     check_folder(attempt.folder, capture.calibration.path)
     if attempt.folder.resolve() == path:
         raise RunError(f"{path}: results would go into the capture itself; give another --output")

@@ -49,7 +49,7 @@ def analyze_clip(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     with clip.clock.measure("analyze"):
         return analyze_run(
             clip.files, clip.models.body(), clip.settings.analytics, float(clip.info.rate), size_px,
-            clip.info.path.name, claim, clip.info.path,
+            clip.shown_name, claim, None if clip.settings.privacy.is_anonymous else clip.info.path,
         )  # fmt: skip
 
 

@@ -44,6 +44,11 @@ class ClipContext:
         return RunFolder(self.folder)
 
     @property
+    def shown_name(self) -> str:
+        """The name of the input, or what stands for it where people stay anonymous."""
+        return self.folder.name if self.settings.privacy.is_anonymous else self.info.path.name
+
+    @property
     def store(self) -> ObservationStore:
         """Where this clip's observations lie."""
         return ObservationStore(self.files.observations)

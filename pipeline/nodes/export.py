@@ -26,7 +26,7 @@ def export_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
             clip.files,
             clip.settings,
             clip.models.body(),
-            clip.info.path.name,
+            clip.shown_name,
             claim,
             lambda count: clip.progress.advance(count, ""),
         )

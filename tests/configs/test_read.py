@@ -93,3 +93,13 @@ def test_a_mistyped_setting_is_told_what_it_may_have_been(name: str, meant: str)
     with pytest.raises(SettingsError, match="there is no such setting") as caught:
         read_settings(None, {}, [f"{name}=1"])
     assert meant in str(caught.value) and ("did you mean" in str(caught.value)) == bool(meant)
+
+
+def test_anonymous_people_are_drawn_without_their_video() -> None:
+    chosen = read_settings(None, {"privacy.is_anonymous": True}, [])
+    assert chosen.overlay.background == "gray" and not chosen.overlay.is_sound_kept
+    assert (
+        read_settings(None, {"privacy.is_anonymous": True}, ["overlay.background=white"]).overlay.background == "white"
+    )
+    with pytest.raises(SettingsError, match="shows no video"):
+        read_settings(None, {"privacy.is_anonymous": True}, ["overlay.background=video"])

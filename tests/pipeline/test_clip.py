@@ -12,7 +12,7 @@ import pytest
 
 from configs.schema import RunSettings
 from pipeline.clip import Clip
-from pipeline.flow.inputs import find_clips
+from pipeline.flow.inputs import find_clips, find_inputs
 from pipeline.flow.line import StageClock
 from pipeline.flow.record import read_record
 from pipeline.media import VideoWriter
@@ -100,6 +100,21 @@ def test_a_video_that_changes_while_it_is_read_is_a_failed_run_of_nothing(
     assert failed.is_failed and "clip.mp4: was changed while it was read" in failed.problem
     assert read_record(failed.folder).status == "failed" and not list((failed.folder / "observations").iterdir())
     assert run(source).frame_count == 3
+
+
+def test_a_run_that_is_anonymous_does_not_tell_the_name_of_its_video(tmp_path: Path, settings: RunSettings) -> None:
+    video = make_video(tmp_path / "private" / "bank_robbery.mp4")
+    hidden = RunSettings.model_validate(
+        settings.model_dump(mode="json", exclude={"overlay"}) | {"privacy": {"is_anonymous": True}}
+    )
+    for _ in range(2):  # the second time, the folder is known to be this video's
+        [clip] = find_inputs([str(video)], hidden)
+        [result] = run_clips([clip], tmp_path / "out", hidden, "cpu", lambda name: Silent(), lambda result: None)
+        assert not result.is_failed, result.problem
+    assert clip.name.startswith("clip_") and (tmp_path / "out" / clip.name / "overlay.mp4").exists()
+    for path in (tmp_path / "out").rglob("*"):
+        assert "bank_robbery" not in path.name
+        assert path.is_dir() or b"bank_robbery" not in path.read_bytes(), path
 
 
 def test_an_image_folder_is_not_written_into_itself(tmp_path: Path, run: Run) -> None:
