@@ -7,7 +7,7 @@ import numpy as np
 from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from configs.skeletons import SMPL24
 from pipeline.analytics.ground import Ground, read_ground
 from pipeline.analytics.trajectories import Postures, Trajectories

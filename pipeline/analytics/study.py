@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import shapely
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.bands import Band, band_of, draw_positions
 from pipeline.analytics.density import Cells, Grid, cells_of
 from pipeline.analytics.ground import Ground

@@ -9,9 +9,9 @@ from typing import Any
 import polars
 import shapely
 
+from configs.analytics_schema import AnalyticsSettings
 from configs.errors import InputError
 from configs.json_files import read_json
-from configs.schema import AnalyticsSettings
 from pipeline.analytics.analysis import Analysis
 from pipeline.flow.atomic import write_bytes, write_json
 from pipeline.flow.graph import Claim

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from configs.command import OptionParser
 from configs.option_types import positive_int
-from configs.schema import ReportSettings, RunSettings
+from configs.output_schema import ReportSettings
+from configs.schema import RunSettings
 from configs.skeletons import SMPL24
 from pipeline.cli.tables import print_table
 from pipeline.flow.atomic import write_json, write_npz

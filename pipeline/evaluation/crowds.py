@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.density import count_inside
 from pipeline.analytics.events import line_tables
 from pipeline.analytics.flow import find_crossings

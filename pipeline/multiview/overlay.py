@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.schema import OverlaySettings, RunSettings
+from configs.output_schema import OverlaySettings
+from configs.schema import RunSettings
 from pipeline.flow.graph import Claim
 from pipeline.flow.line import fit_queue
 from pipeline.flow.memory import release_memory

@@ -82,10 +82,10 @@ def read_view(camera: Camera, store: ObservationStore, folder: Path, footage: Fo
     all_rays = arrays.pop("rays")
     rows = Observations(**arrays)
     view = View(camera, rows, all_rays)
-    parts = [looks for looks, _ in store.read_evidence() if len(looks.frame_index)]
-    if not parts:
+    seen = [looks for looks, _ in store.read_evidence() if len(looks.frame_index)]
+    if not seen:
         return view
-    looks = join_rows(parts)
+    looks = join_rows(seen)
     frames = looks.frame_index if numbers is None else numbers[looks.frame_index]
     return with_looks(view, looks.vectors.astype(np.float32), frames, looks.track_id)
 

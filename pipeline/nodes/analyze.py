@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from configs.analytics_schema import AnalyticsSettings
 from configs.files import check_regular
-from configs.schema import AnalyticsSettings
 from pipeline.analytics.analysis import Analysis, analyze, nobody
 from pipeline.analytics.from_run import read_people, scene_path
 from pipeline.analytics.ground import read_ground

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from configs.schema import ReportSettings
+from configs.output_schema import ReportSettings
 from configs.version import program_version
 from pipeline.flow.graph import Claim
 from pipeline.flow.outputs import RunFolder

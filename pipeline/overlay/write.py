@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from configs.checks import Shaped
-from configs.schema import OverlaySettings
+from configs.output_schema import OverlaySettings
 from pipeline.motion.library import MotionLibrary
 from pipeline.motion.posing import Body, joint_positions, vertex_positions
 from pipeline.overlay.drawing import blend_bodies, draw_boxes, draw_keypoints, draw_tags

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from configs.errors import InputError, RunError
 from configs.lock import locked
-from configs.schema import ReportSettings
+from configs.output_schema import ReportSettings
 from pipeline.flow.atomic import write_bytes, write_json
 from pipeline.flow.outputs import Entry, RunFolder, dump_entries, read_entries, read_hash
 from pipeline.flow.record import RunRecord, read_record

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import shapely
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.analysis import MEASURES, analyze, nobody
 from pipeline.analytics.ground import Ground
 from pipeline.analytics.shapes import Shape, Shapes

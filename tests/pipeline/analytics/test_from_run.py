@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.analysis import Analysis
 from pipeline.analytics.from_run import postures_of, read_people, scene_path, smoothed
 from pipeline.flow.graph import Graph, Node

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import shapely
 
+from configs.analytics_schema import AnalyticsSettings
 from configs.errors import InputError
-from configs.schema import AnalyticsSettings
 from pipeline.analytics.analysis import analyze, nobody
 from pipeline.analytics.section import crowd_page, crowd_section
 from pipeline.analytics.shapes import Shape, Shapes

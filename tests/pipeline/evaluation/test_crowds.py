@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from pipeline.evaluation.crowds import measure
 from pipeline.evaluation.simulated_camera import watch
 from pipeline.evaluation.simulated_crowd import ROOM_M, Crowd, simulate

@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from configs.schema import ExportSettings
+from configs.output_schema import ExportSettings
 from configs.setting_values import ExportFormat, read_formats, read_rate
 from pipeline.export.formats import MODULES, load_format
 

@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from configs.schema import OverlaySettings
+from configs.output_schema import OverlaySettings
 from dpmesh.body import load_body
 from pipeline.media import VideoWriter
 from pipeline.motion.library import MotionLibrary, TrackEntry

@@ -11,7 +11,7 @@ import pytest
 from browser import Page, open_browser
 from PIL import Image
 
-from configs.schema import ReportSettings
+from configs.output_schema import ReportSettings
 from pipeline.bench.report import make_run
 from pipeline.media import VideoWriter
 from pipeline.report.write import report_folder, write_page
