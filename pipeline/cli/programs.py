@@ -39,6 +39,11 @@ DATA = (
     Program("sequences", "dpmesh.training.commands.make_sequences", "Render held-out clips with ground truth."),
     Program("crowds", "dpmesh.training.commands.make_crowds", "Render pictures of crowds, with everybody's box."),
     Program("capture", "dpmesh.training.commands.make_capture", "Render a capture of several cameras, with its truth."),
+    Program(
+        "crowd-detections",
+        "dpmesh.training.make_crowd",
+        "Simulate detections of crowds, with their truth, to measure trackers on.",
+    ),
     Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "Render the bundled clip and its ground truth."),
     Program(
         "keypoint-errors", "dpmesh.training.commands.measure_detector", "Measure the errors of a detector's keypoints."
