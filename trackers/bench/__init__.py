@@ -1,0 +1,1 @@
+"""Trackers beside each other on the same detections: `python -m trackers.bench`."""
