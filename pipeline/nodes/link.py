@@ -1,10 +1,12 @@
 """The node `link`: which tracks are one person, and which are several; written to `links.json`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from configs.checks import join_rows
 from pipeline.flow.atomic import write_json
 from pipeline.flow.graph import Claim
 from pipeline.flow.store import ObservationStore
@@ -12,6 +14,7 @@ from pipeline.nodes.context import ClipContext
 from pipeline.nodes.group import Span, find_spans, iterate_people
 from pipeline.nodes.links_file import links_as_json
 from pipeline.types import Looks, Observations
+from trackers.linking.evidence import DIRECTIONS, main_directions
 from trackers.linking.links import NOBODY, Links, keep_tracks, link_pieces
 from trackers.linking.pieces import Piece, TrackRows, contact_with_others, pieces_of
 
@@ -77,9 +80,12 @@ def _looks_by_track(store: ObservationStore) -> tuple[_LooksByTrack, np.ndarray]
         for track_id in np.unique(looks.track_id).tolist():
             parts.setdefault(track_id, []).append(looks.take(looks.track_id == track_id))
     for track_id, each in parts.items():
-        found[track_id] = Looks(
-            *(np.concatenate([getattr(one, name) for one in each]) for name in ("frame_index", "track_id", "vectors"))
-        )
+        found[track_id] = join_rows(each)
+    if found.size > DIRECTIONS:
+        directions = main_directions(np.concatenate([looks.vectors for looks in found.values()]))
+        found.size = directions.shape[1]
+        for track_id, looks in found.items():
+            found[track_id] = replace(looks, vectors=looks.vectors.astype(np.float64) @ directions)
     return found, np.concatenate(cuts) if cuts else np.zeros(0, np.int64)
 
 

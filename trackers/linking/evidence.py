@@ -17,6 +17,7 @@ PLACE_SIGMA_M = 0.15  # of a place across the line of sight
 DEPTH_SIGMA = 0.08  # along it, over the distance
 CONTACT_NOISE = 3.0  # times as much where somebody else covers the person
 OUTLIERS = 0.05  # share of places that are far off
+DIRECTIONS, DIRECTIONS_LOOKS = 48, 4000  # kept of a network's vectors; looks of a clip that say which
 PART_OUTLIERS = 0.1  # share of groups of numbers that are
 SPEED_SIGMA = 0.8  # m/s by which somebody's speed changes while unseen
 COAST_S = 0.5  # a speed is believed for so long
@@ -48,7 +49,20 @@ def usual_looks(size: int) -> Usual:
     if size == len(np.atleast_1d(COLOURS.within)):
         return COLOURS
     # Cosine distances of 0.15 within a person and 0.5 between people, spread evenly over the numbers.
-    return Usual(0.15 / max(size, 1), 0.35 / max(size, 1), 12.0, 1.0)
+    return Usual(0.15 / max(size, 1), 0.35 / max(size, 1), 28.0, 1.0)
+
+
+def main_directions(vectors: np.ndarray) -> np.ndarray:
+    """Return the directions (D, K) in which a clip's looks (A, D) differ most, at most `DIRECTIONS`.
+
+    A network's many numbers depend on each other: along these they do not, and all pairs of pieces are compared faster.
+    """
+    some = vectors[:: max(1, len(vectors) // DIRECTIONS_LOOKS)].astype(np.float64)
+    some = some[np.isfinite(some).all(axis=1)]
+    if len(some) < 2:
+        return np.eye(vectors.shape[1])[:, :DIRECTIONS]
+    _, directions = np.linalg.eigh(np.cov(some, rowvar=False))
+    return np.asarray(directions[:, ::-1][:, :DIRECTIONS])
 
 
 @dataclass(frozen=True, slots=True)
