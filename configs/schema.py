@@ -241,6 +241,9 @@ class RefineSettings(Settings):
     turn_acceleration: float = Field(200.0, gt=0, description="typical angular acceleration of a joint, rad/s^2")
     root_acceleration: float = Field(12.0, gt=0, description="typical acceleration of the root, m/s^2")
     speed_max: float = Field(9.0, gt=0, description="root speed above which motion is penalised, m/s")
+    ground: Annotated[Literal["auto", "off"], BeforeValidator(read_off)] = Field(
+        "auto", description="find the ground from all people of one camera: upright bodies, feet on it, focal length"
+    )
     is_contact_on: bool = Field(False, description="prevent foot sliding; needs a static camera")
     is_ground_on: bool = Field(
         False, description="put the resting feet of all people on one plane; needs a static camera"

@@ -30,6 +30,7 @@ CODE_OF_LINKS = (
 CODE_OF_MOTION = (
     *("refine", "pipeline/motion", "pipeline/nodes/motion.py", "pipeline/nodes/refine.py", "pipeline/nodes/edits.py"),
     *("pipeline/nodes/group.py", "pipeline/nodes/numbering.py", "pipeline/nodes/links_file.py"),
+    "pipeline/nodes/ground.py",
 )
 CODE_OF_EXPORT = ("pipeline/nodes/export.py",)
 CODE_OF_FORMATS = ("pipeline/export", "pipeline/nodes/formats.py")
@@ -59,6 +60,7 @@ class Clip(ClipContext):
         prior = self.models.motion_prior_path
         motion["motion_prior"] = weights_identity(prior) if prior else ""
         motion["sigma_scales"] = read_scales(prior) if prior else {}
+        motion["is_focal_given"] = self.focal_px() is not None
         motion["gap_max_s"] = longest_gap_s(chosen)
         motion["code"] = code_identity(*CODE_OF_MOTION)
         motion["edits"] = [asdict(edit) for edit in read_edits(self.folder)[1]]

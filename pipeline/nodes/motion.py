@@ -1,7 +1,7 @@
 """The node `motion`: the rows of each person become one motion, which is refined."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from configs.errors import InputError
@@ -9,12 +9,14 @@ from configs.gaps import longest_gap_s
 from pipeline.flow.graph import Claim
 from pipeline.flow.memory import release_memory
 from pipeline.motion.library import write_track
-from pipeline.motion.scene import FocalSource, level_scene, write_scene
+from pipeline.motion.scene import write_scene
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import edited_people
+from pipeline.nodes.ground import find_grounding, place_on_ground, stand_up
 from pipeline.nodes.group import iterate_people
 from pipeline.nodes.links_file import LinkedRows
 from pipeline.nodes.refine import assemble_track, refine_people
+from pipeline.types import MotionTrack
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +41,20 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     path_of = {span.track_id: clip.files.motion(span.track_id) for span in spans}
     claim([*path_of.values(), clip.files.scene])
     body, count = clip.models.body(), 0
-    focal_px: float | None = None
     clip.progress.start("motion", len(spans))
     with clip.clock.measure("motion"):
-        joined = (
-            assemble_track(rows, body, longest_gap_s(clip.settings), clip.settings.recover)
-            for rows in iterate_people(people, spans)
-        )
-        for track in refine_people(joined, body, clip.settings.refine, clip.models.device, clip.models.motion_prior()):
-            write_track(path_of[track.track_id], track)
-            focal_px = focal_px or float(track.focal_px[0])
+        refine, recover = clip.settings.refine, clip.settings.recover
+
+        def joined() -> Iterator[MotionTrack]:
+            gap_max_s = longest_gap_s(clip.settings)
+            return (assemble_track(rows, body, gap_max_s, recover) for rows in iterate_people(people, spans))
+
+        ground = find_grounding(joined(), body, refine, "diagonal" if clip.focal_px() is None else "given")
+        standing = (stand_up(track, ground, body, recover) for track in joined())
+        for track in refine_people(standing, body, refine, clip.models.device, clip.models.motion_prior()):
+            write_track(path_of[track.track_id], place_on_ground(track, ground, body))
             count += 1
             clip.progress.advance(count, "")
-        source: FocalSource = "diagonal" if clip.focal_px() is None else "given"
-        write_scene(clip.files.scene, level_scene(focal_px, source, "the camera is taken as level"))
+        write_scene(clip.files.scene, ground.scene)
         release_memory()
     return [*path_of.values(), clip.files.scene]

@@ -1,0 +1,163 @@
+"""The ground of a clip of one camera: found before refinement from everybody, then everybody is placed on it."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from configs.schema import RecoverSettings, RefineSettings
+from configs.skeletons import COCO17, SMPL24
+from dpmesh.geometry.camera import ray_rotation
+from dpmesh.geometry.fit import fit_translation
+from pipeline.motion.posing import Body, joint_positions
+from pipeline.motion.scene import FocalSource, Scene, level_scene
+from pipeline.types import MotionTrack
+from refine.scene.camera import FOCAL, HEIGHT, ROLL, STATURE_ERROR, TILT, CameraFit, fit_camera
+from refine.scene.placement import place
+from refine.scene.standing import Standing, find_standing
+from refine.scene.upright import lean_away, scaled_shape, turned
+
+log = logging.getLogger(__name__)
+
+FOCAL_ERROR_OF_GIVEN = 0.02  # of the logarithm
+FOCAL_ERROR_MAX = 0.2  # one that people tell is used if it is at least as sure
+TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX = np.radians(8.0), 0.4  # of a camera that counts as measured
+OFF = "refine.ground is off"
+NOBODY = "nobody is there"
+NOT_STANDING = "too few frames show somebody who stands or walks, with ankles and shoulders in sight"
+NOT_SURE = "the people who stand are too few or too much alike to tell how the camera stands"
+HEAD, ANKLES = SMPL24.index("head"), [SMPL24.index("left_ankle"), SMPL24.index("right_ankle")]
+ANKLES_17 = [COCO17.index("left_ankle"), COCO17.index("right_ankle")]
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """The scene, and what it says of every person."""
+
+    scene: Scene
+    camera: CameraFit | None = None  # None: the ground is not measured
+    focal_scale: float = 1.0  # of the focal length with which people were recovered
+    scale_logs: Mapping[int, float] = field(default_factory=dict)  # by track: logarithm of the size over the recovered
+    scale_errors: Mapping[int, float] = field(default_factory=dict)
+
+
+def find_grounding(
+    tracks: Iterable[MotionTrack], body: Body, settings: RefineSettings, focal_source: FocalSource
+) -> Grounding:
+    """Return the ground that everybody in a clip stands on, as far as it can be known.
+
+    Args:
+        tracks: as recovered, each with one shape; read once.
+        focal_source: where the focal length of the tracks comes from; one that is given stays.
+    """
+    people: dict[int, Standing] = {}
+    focal_px, diagonal_px = None, 0.0
+    for track in tracks:
+        if focal_px is None:
+            focal_px, diagonal_px = float(track.focal_px[0]), 2.0 * float(np.linalg.norm(track.principal_px[0]))
+        if settings.ground == "off":
+            break
+        joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
+        relative = track.focal_px / focal_px  # below 1 in an image of another size
+        if np.ptp(relative) < 1e-6:
+            people[track.track_id] = find_standing(
+                track.time_s, track.keypoints, track.principal_px, joints, track.is_observed
+            )
+    if focal_px is None or settings.ground == "off":
+        return Grounding(level_scene(focal_px, focal_source, OFF if settings.ground == "off" else NOBODY))
+    rows, error = list(people.values()), FOCAL_ERROR_OF_GIVEN
+    source, found = focal_source, None
+    if focal_source == "diagonal" and (found := fit_camera(rows, diagonal_px, None)) is not None:
+        error = float(np.hypot(found.sigma(FOCAL), np.log(found.focal_px / focal_px)))
+        source = "people" if found.sigma(FOCAL) <= FOCAL_ERROR_MAX else "diagonal"
+    if source != "people":
+        found = fit_camera(rows, diagonal_px, focal_px, error)
+    if found is None or not _is_sure(found):
+        return Grounding(level_scene(focal_px, focal_source, NOT_STANDING if found is None else NOT_SURE))
+    ids = list(people)
+    return Grounding(
+        scene=_scene_of(found, source),
+        camera=found,
+        focal_scale=found.focal_px / focal_px,
+        scale_logs={ids[number]: value for number, value in found.scale_logs.items()},
+        scale_errors={ids[number]: value for number, value in found.scale_errors.items()},
+    )
+
+
+def stand_up(track: MotionTrack, ground: Grounding, body: Body, recover: RecoverSettings) -> MotionTrack:
+    """Return a recovered track as the scene shows it: upright, of its size, seen with the scene's focal length."""
+    if ground.camera is None:
+        return track
+    if ground.focal_scale != 1.0:
+        track = _refocused(track, ground.focal_scale)
+    joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
+    pose = track.pose.copy()
+    pose[:, 0] = turned(pose[:, 0], lean_away(joints, track.time_s, track.is_observed, ground.camera.up))
+    betas = scaled_shape(
+        track.betas, ground.scale_logs.get(track.track_id, 0.0), lambda shapes: _statures(body, shapes)
+    )
+    still = np.zeros((len(pose), 3), np.float32)
+    joints = joint_positions(body, pose, betas, still, "coco17")
+    confidence = track.keypoints[..., 2]
+    weights = np.where(confidence >= recover.keypoint_score_min, confidence, 0.0)
+    trans = fit_translation(joints, track.keypoints[..., :2], weights, track.focal_px, track.principal_px, track.trans)
+    return replace(track, pose=pose, betas=betas, trans=trans)
+
+
+def place_on_ground(track: MotionTrack, ground: Grounding, body: Body) -> MotionTrack:
+    """Return a refined track at the distance that size, feet and time say, with the covariance of its place."""
+    if ground.camera is None:
+        return track
+    joints = joint_positions(body, track.pose, track.betas, track.trans, "smpl24")
+    placed = place(
+        joints,
+        track.time_s,
+        track.is_observed,
+        track.keypoints[:, ANKLES_17, 2],
+        ground.camera,
+        ground.scale_errors.get(track.track_id, STATURE_ERROR),
+    )
+    return replace(track, trans=track.trans + placed.shift_m, ground_cov_m2=placed.ground_cov_m2)
+
+
+def _is_sure(camera: CameraFit) -> bool:
+    return camera.sigma(TILT) <= TILT_ERROR_MAX_RAD and camera.sigma(HEIGHT) <= HEIGHT_ERROR_MAX
+
+
+def _scene_of(camera: CameraFit, source: FocalSource) -> Scene:
+    return Scene(
+        world_from_cam=camera.world_from_cam,
+        focal_px=camera.focal_px,
+        focal_source=source,
+        focal_sigma_px=camera.focal_px * camera.sigma(FOCAL),
+        is_ground_measured=True,
+        camera_height_m=camera.height_m,
+        camera_height_sigma_m=camera.height_m * camera.sigma(HEIGHT),
+        tilt_deg=float(np.degrees(camera.tilt_rad)),
+        tilt_sigma_deg=float(np.degrees(camera.sigma(TILT))),
+        roll_deg=float(np.degrees(camera.roll_rad)),
+        roll_sigma_deg=float(np.degrees(camera.sigma(ROLL))),
+    )
+
+
+def _refocused(track: MotionTrack, scale: float) -> MotionTrack:
+    """Return a track as it would have been recovered with another focal length: crops are seen along other rays."""
+    middle = torch.from_numpy(track.boxes_xyxy.reshape(-1, 2, 2).mean(axis=1))
+    principal = torch.from_numpy(track.principal_px)
+    old, new = (
+        ray_rotation(middle, torch.from_numpy(focal), principal).numpy()
+        for focal in (track.focal_px, track.focal_px * np.float32(scale))
+    )
+    pose, trans = track.pose.copy(), track.trans.copy()
+    pose[:, 0] = turned(pose[:, 0], Rotation.from_matrix(new @ old.transpose(0, 2, 1)).as_rotvec())
+    trans[:, 2] *= scale
+    return replace(track, pose=pose, trans=trans, focal_px=track.focal_px * np.float32(scale))
+
+
+def _statures(body: Body, shapes: np.ndarray) -> np.ndarray:
+    count = len(shapes)
+    joints = joint_positions(body, np.zeros((count, 24, 3), np.float32), shapes, np.zeros((count, 3), np.float32))
+    return np.asarray(joints[:, HEAD, 1] - joints[:, ANKLES, 1].mean(axis=1))

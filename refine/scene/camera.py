@@ -1,0 +1,232 @@
+"""The camera over the ground, and its focal length, from people who stand and walk.
+
+Everybody's ankles lie on one plane, and everybody's shoulders above their ankles, along its normal, by a height of
+their own. So one person at several distances, or several people, tell the horizon, and the directions in which they
+stand tell the vertical; both together tell the focal length.
+
+Source: F. Lv, T. Zhao, R. Nevatia, "Camera calibration from video of a walking human", PAMI 2006, for the idea; here
+as robust least squares over all unknowns, with the errors of each witness.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from configs.checks import Shaped, join_rows
+from refine.scene.standing import Standing
+
+LENGTH_ERROR = 0.04  # fraction of a row's length: posture, keypoints
+LEAN_ERROR_RAD = np.radians(3.0)  # of a row, across the line of sight: walkers sway
+POSTURE_ERROR_RAD = np.radians(2.0)  # of a person all the time: nobody stands like a post
+ERRORS_APART_S = 1.0  # errors of rows nearer in time are the same
+STATURE_ERROR = 0.055  # fraction: adults' heights, of which a recovered shape knows little
+STATURE_ERROR_OF_ALL = 0.03  # the same of the mean of everybody
+FOCAL_GUESS, FOCAL_GUESS_ERROR = 0.8, 0.35  # of the image's diagonal; the error is one of the logarithm
+TILT_GUESS_RAD, TILT_GUESS_ERROR_RAD, ROLL_GUESS_ERROR_RAD = 0.15, 0.35, 0.1
+HEIGHT_GUESS_M, HEIGHT_GUESS_ERROR = 1.8, 0.7  # the error is one of the logarithm
+FIXED = 1e-4  # error of a logarithm that is no unknown
+OUTLIER = 3.0  # errors beyond which a row counts less
+PEOPLE_MAX, ROWS_MAX = 24, 40  # people whose rows decide, and rows of each: those who stand longest, evenly drawn
+ROWS_MIN, ERRORS_MIN = 5, 4.0  # of one person; of all people: a few seconds of somebody who stands
+STARTS_TILT_RAD, STARTS_FOCAL, START_STEPS = (0.1, 0.5), (0.6, 1.0), 12
+TILT, ROLL, FOCAL, HEIGHT, SCALES = 0, 1, 2, 3, 4  # where the unknowns are, then scales and postures of all people
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFit(Shaped):
+    """How a camera stands over the ground."""
+
+    tilt_rad: float  # down
+    roll_rad: float  # clockwise
+    focal_px: float
+    height_m: float
+    covariance: Annotated[np.ndarray, 4, 4]  # of tilt, roll, logarithms of focal length and height
+    scale_logs: dict[int, float]  # by place in the list: logarithm of how much larger than recovered a person is
+    scale_errors: dict[int, float]  # standard errors of `scale_logs`
+
+    @property
+    def up(self) -> np.ndarray:
+        """The ground's normal (3,) in camera axes."""
+        return upward(self.tilt_rad, self.roll_rad)
+
+    @property
+    def world_from_cam(self) -> np.ndarray:
+        """The transform (4, 4) to a world whose origin is on the ground below the camera and which it looks along."""
+        return world_over_ground(self.up, self.height_m)
+
+    def sigma(self, unknown: int) -> float:
+        """Return the standard error of one of the first four unknowns."""
+        return float(np.sqrt(self.covariance[unknown, unknown]))
+
+
+def upward(tilt_rad: float, roll_rad: float) -> np.ndarray:
+    """Return the world's upward direction (3,) in the axes of a camera that looks down and is turned clockwise."""
+    level = np.cos(tilt_rad)
+    return np.array([np.sin(roll_rad) * level, -np.cos(roll_rad) * level, -np.sin(tilt_rad)])
+
+
+def world_over_ground(up: np.ndarray, height_m: float) -> np.ndarray:
+    """Return `world_from_cam` (4, 4): z is `up`, y the direction the camera looks in, the camera lies over the origin.
+
+    A camera that looks straight down has the top of its image ahead.
+    """
+    ahead = np.array([0.0, 0.0, 1.0]) if abs(up[2]) < 0.999 else np.array([0.0, -1.0, 0.0])
+    forward = ahead - (ahead @ up) * up
+    forward /= np.linalg.norm(forward)
+    transform = np.eye(4)
+    transform[:3, :3] = np.stack([np.cross(forward, up), forward, up])
+    transform[2, 3] = height_m
+    return transform
+
+
+def fit_camera(
+    people: Sequence[Standing], diagonal_px: float, focal_px: float | None, focal_error: float = 0.0
+) -> CameraFit | None:
+    """Return the camera that fits everybody best; None if too few people stand for long enough.
+
+    Args:
+        people: rows of each person; those who do not stand have none.
+        focal_px: None: it is one of the unknowns.
+        focal_error: standard error of the logarithm of a focal length that is not sought.
+    """
+    enough = [number for number, person in enumerate(people) if len(person.time_s) >= ROWS_MIN]
+    used = sorted(enough, key=lambda number: -len(people[number].time_s))[:PEOPLE_MAX]
+    counts = [independent(people[number].time_s) for number in used]
+    if sum(counts) < ERRORS_MIN:
+        return None
+    guess = (FOCAL_GUESS, FOCAL_GUESS_ERROR) if focal_px is None else (focal_px / diagonal_px, FIXED)
+    problem = _Problem([_drawn(people[number]) for number in used], counts, diagonal_px, *guess)
+    tries = [least_squares(problem, start, x_scale="jac", max_nfev=START_STEPS) for start in problem.starts()]
+    best = min(tries, key=lambda each: float(each.cost)).x
+    found = least_squares(problem, best, x_scale="jac", max_nfev=50)
+    covariance = _covariance(np.asarray(found.jac), None if focal_px is None else focal_error)
+    first = covariance[:SCALES, :SCALES].copy()
+    first[HEIGHT, HEIGHT] += STATURE_ERROR_OF_ALL**2
+    scales = slice(SCALES, SCALES + len(used))
+    errors = np.sqrt(np.diag(covariance)[scales])
+    camera = CameraFit(
+        tilt_rad=float(found.x[TILT]),
+        roll_rad=float(found.x[ROLL]),
+        focal_px=float(np.exp(found.x[FOCAL]) * diagonal_px) if focal_px is None else focal_px,
+        height_m=float(np.exp(found.x[HEIGHT])),
+        covariance=first,
+        scale_logs=dict(zip(used, map(float, found.x[scales]), strict=True)),
+        scale_errors=dict(zip(used, map(float, errors), strict=True)),
+    )
+    for number in enough:
+        if number not in camera.scale_logs:
+            camera.scale_logs[number], camera.scale_errors[number] = _scale_of(people[number], camera)
+    return camera
+
+
+def compare_axes(
+    person: Standing, up: np.ndarray, height_m: float, focal_px: float, length_m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much longer (S,) the axes of bodies are in the image than if they stood, and how far they lean (S,).
+
+    The first is a logarithm, the second in radians.
+
+    Args:
+        up: (3,) the ground's normal; height_m: of the camera; length_m: (S,) of the axes.
+    """
+    body_px = person.shoulders_px - person.ankles_px
+    sight = np.concatenate([person.ankles_px / focal_px, np.ones((len(body_px), 1))], axis=1)
+    below = np.maximum(-(sight @ up), 0.01)
+    ankles = sight * ((height_m - person.ankles_m) / below)[:, None]
+    shoulders = ankles + length_m[:, None] * up
+    wanted = focal_px * shoulders[:, :2] / np.maximum(shoulders[:, 2:], 0.1) - person.ankles_px
+    length = np.log(
+        np.maximum(np.linalg.norm(body_px, axis=1), 1e-6) / np.maximum(np.linalg.norm(wanted, axis=1), 1e-6)
+    )
+    cross = wanted[:, 0] * body_px[:, 1] - wanted[:, 1] * body_px[:, 0]
+    return length, np.arctan2(cross, (wanted * body_px).sum(axis=1))
+
+
+def independent(time_s: np.ndarray) -> float:
+    """Return how many errors rows (S,) have that do not depend on each other."""
+    if len(time_s) < 2:
+        return float(len(time_s))
+    step_s = float(np.median(np.diff(time_s)))
+    return min(float(len(time_s)), 1.0 + len(time_s) * step_s / ERRORS_APART_S)
+
+
+def _drawn(person: Standing) -> Standing:
+    count = len(person.time_s)
+    return person if count <= ROWS_MAX else person.take(np.linspace(0, count - 1, ROWS_MAX).round().astype(np.int64))
+
+
+def _scale_of(person: Standing, camera: CameraFit) -> tuple[float, float]:
+    """Return the logarithm of a person's scale and its standard error, the camera known."""
+    length, _ = compare_axes(person, camera.up, camera.height_m, camera.focal_px, person.length_m)
+    weights = 1.0 / (1.0 + (length / LENGTH_ERROR / OUTLIER) ** 2)
+    known = independent(person.time_s) * float(weights.mean()) / LENGTH_ERROR**2
+    total = known + 1.0 / STATURE_ERROR**2
+    error = float(np.hypot(total**-0.5, camera.sigma(HEIGHT)))
+    return float(known * np.average(length, weights=weights) / total), error
+
+
+def _covariance(slopes: np.ndarray, focal_error: float | None) -> np.ndarray:
+    """Return the covariance of all unknowns from the residuals' derivatives; None: the focal length was sought, too.
+
+    If it was not, the others follow its error: at another focal length another camera would have fitted.
+    """
+    information = slopes.T @ slopes
+    if focal_error is None:
+        return np.asarray(np.linalg.inv(information))
+    others = np.arange(len(information)) != FOCAL
+    inside = np.linalg.inv(information[np.ix_(others, others)])
+    follow = np.ones(len(information))
+    follow[others] = -inside @ information[others, FOCAL]
+    covariance = focal_error**2 * np.outer(follow, follow)
+    covariance[np.ix_(others, others)] += inside
+    return covariance
+
+
+class _Problem:
+    """The residuals of all people, in standard errors."""
+
+    def __init__(
+        self, people: Sequence[Standing], counts: Sequence[float], diagonal_px: float, focal: float, focal_error: float
+    ) -> None:
+        sizes = [len(person.time_s) for person in people]
+        self._people, self._diagonal, self._focal, self._focal_error = len(people), diagonal_px, focal, focal_error
+        self._who = np.repeat(np.arange(len(people)), sizes)
+        self._weight = np.sqrt(np.repeat([min(1.0, n / size) for n, size in zip(counts, sizes, strict=True)], sizes))
+        self._rows = join_rows(people)
+
+    def starts(self) -> list[np.ndarray]:
+        """Return where to begin."""
+        starts = []
+        for tilt in STARTS_TILT_RAD:
+            for focal in (self._focal,) if self._focal_error == FIXED else STARTS_FOCAL:
+                start = np.zeros(SCALES + 2 * self._people)
+                start[TILT], start[FOCAL], start[HEIGHT] = tilt, np.log(focal), np.log(HEIGHT_GUESS_M)
+                starts.append(start)
+        return starts
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        tilt, roll, log_focal, log_height = numbers[:SCALES]
+        scales, postures = np.split(numbers[SCALES:], 2)
+        length, lean = compare_axes(
+            self._rows,
+            upward(tilt, roll),
+            float(np.exp(log_height)),
+            float(np.exp(log_focal)) * self._diagonal,
+            self._rows.length_m * np.exp(scales[self._who]),
+        )
+        guesses = [
+            (tilt - TILT_GUESS_RAD) / TILT_GUESS_ERROR_RAD,
+            roll / ROLL_GUESS_ERROR_RAD,
+            (log_focal - np.log(self._focal)) / self._focal_error,
+            (log_height - np.log(HEIGHT_GUESS_M)) / HEIGHT_GUESS_ERROR,
+        ]
+        rows = [_robust(length / LENGTH_ERROR), _robust((lean - postures[self._who]) / LEAN_ERROR_RAD)]
+        known = [guesses, scales / STATURE_ERROR, postures / POSTURE_ERROR_RAD]
+        return np.concatenate([*(self._weight * each for each in rows), *known])
+
+
+def _robust(residuals: np.ndarray) -> np.ndarray:
+    return np.asarray(residuals / np.sqrt(1.0 + (residuals / OUTLIER) ** 2))
