@@ -11,10 +11,10 @@ from configs.errors import InputError
 from configs.json_files import read_json
 from pipeline.flow.atomic import write_json
 from pipeline.motion.world import WORLD_FROM_CAM
+from trackers.camera_motion import Verdict
 
 FORMAT_VERSION = 1
 FocalSource = Literal["given", "people", "diagonal"]
-CameraMotion = Literal["still", "pans", "travels", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Scene(Shaped):
     roll_deg: float = 0.0  # how far it is turned clockwise about its axis: a level line then rises to the right
     roll_sigma_deg: float | None = None
     is_camera_still: bool | None = None  # None: not measured
-    camera_motion: CameraMotion = "unknown"
+    camera_motion: Verdict = "unknown"
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)
@@ -74,7 +74,7 @@ def read_scene(path: Path) -> Scene | None:
         if version != FORMAT_VERSION:
             raise ValueError(f"format_version is {version}, expected {FORMAT_VERSION}")
         values: dict[str, Any] = {item.name: found[item.name] for item in fields(Scene)}
-        for name, kind in (("focal_source", FocalSource), ("camera_motion", CameraMotion)):
+        for name, kind in (("focal_source", FocalSource), ("camera_motion", Verdict)):
             if values[name] not in get_args(kind):
                 raise ValueError(f"{name} is {values[name]!r}")
         return Scene(**values | {"world_from_cam": np.array(values["world_from_cam"], np.float64)})

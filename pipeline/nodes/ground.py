@@ -19,6 +19,7 @@ from refine.scene.camera import FOCAL, HEIGHT, ROLL, STATURE_ERROR, TILT, Camera
 from refine.scene.placement import place
 from refine.scene.standing import Standing, find_standing
 from refine.scene.upright import lean_away, scaled_shape, turned
+from trackers.camera_motion import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,10 @@ FOCAL_ERROR_OF_GIVEN = 0.02  # of the logarithm
 FOCAL_ERROR_MAX = 0.2  # one that people tell is used if it is at least as sure
 TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX = np.radians(8.0), 0.4  # of a camera that counts as measured
 OFF = "refine.ground is off"
+MOVES: dict[str, str] = {
+    verdict: f"the camera {verdict}: places, paths and speeds in its axes mean nothing"
+    for verdict in ("pans", "travels")
+}
 NOBODY = "nobody is there"
 NOT_STANDING = "too few frames show somebody who stands or walks, with ankles and shoulders in sight"
 NOT_SURE = "the people who stand are too few or too much alike to tell how the camera stands"
@@ -45,20 +50,37 @@ class Grounding:
 
 
 def find_grounding(
-    tracks: Iterable[MotionTrack], body: Body, settings: RefineSettings, focal_source: FocalSource
+    tracks: Iterable[MotionTrack],
+    body: Body,
+    settings: RefineSettings,
+    focal_source: FocalSource,
+    camera_motion: Verdict = "unknown",
 ) -> Grounding:
     """Return the ground that everybody in a clip stands on, as far as it can be known.
 
     Args:
         tracks: as recovered, each with one shape; read once.
         focal_source: where the focal length of the tracks comes from; one that is given stays.
+        camera_motion: a scene is fixed only if the camera is.
     """
+    found = _find(tracks, body, settings, focal_source, camera_motion)
+    is_still = None if camera_motion == "unknown" else camera_motion == "still"
+    return replace(found, scene=replace(found.scene, camera_motion=camera_motion, is_camera_still=is_still))
+
+
+def _find(
+    tracks: Iterable[MotionTrack],
+    body: Body,
+    settings: RefineSettings,
+    focal_source: FocalSource,
+    camera_motion: Verdict,
+) -> Grounding:
     people: dict[int, Standing] = {}
     focal_px, diagonal_px = None, 0.0
     for track in tracks:
         if focal_px is None:
             focal_px, diagonal_px = float(track.focal_px[0]), 2.0 * float(np.linalg.norm(track.principal_px[0]))
-        if settings.ground == "off":
+        if settings.ground == "off" or camera_motion in MOVES:
             break
         joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
         relative = track.focal_px / focal_px  # below 1 in an image of another size
@@ -66,8 +88,9 @@ def find_grounding(
             people[track.track_id] = find_standing(
                 track.time_s, track.keypoints, track.principal_px, joints, track.is_observed
             )
-    if focal_px is None or settings.ground == "off":
-        return Grounding(level_scene(focal_px, focal_source, OFF if settings.ground == "off" else NOBODY))
+    if settings.ground == "off" or camera_motion in MOVES or focal_px is None:
+        reason = OFF if settings.ground == "off" else MOVES.get(camera_motion, NOBODY)
+        return Grounding(level_scene(focal_px, focal_source, reason))
     rows, error = list(people.values()), FOCAL_ERROR_OF_GIVEN
     source, found = focal_source, None
     if focal_source == "diagonal" and (found := fit_camera(rows, diagonal_px, None)) is not None:

@@ -9,7 +9,7 @@ from configs.gaps import longest_gap_s
 from pipeline.flow.graph import Claim
 from pipeline.flow.memory import release_memory
 from pipeline.motion.library import write_track
-from pipeline.motion.scene import write_scene
+from pipeline.motion.scene import FocalSource, write_scene
 from pipeline.nodes.context import ClipContext
 from pipeline.nodes.edits import edited_people
 from pipeline.nodes.ground import find_grounding, place_on_ground, stand_up
@@ -17,6 +17,7 @@ from pipeline.nodes.group import iterate_people
 from pipeline.nodes.links_file import LinkedRows
 from pipeline.nodes.refine import assemble_track, refine_people
 from pipeline.types import MotionTrack
+from trackers.camera_motion import CAMERA_STAGE, Verdict, judge
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
             gap_max_s = longest_gap_s(clip.settings)
             return (assemble_track(rows, body, gap_max_s, recover) for rows in iterate_people(people, spans))
 
-        ground = find_grounding(joined(), body, refine, "diagonal" if clip.focal_px() is None else "given")
+        source: FocalSource = "diagonal" if clip.focal_px() is None else "given"
+        ground = find_grounding(joined(), body, refine, source, _camera_motion(clip))
         standing = (stand_up(track, ground, body, recover) for track in joined())
         for track in refine_people(standing, body, refine, clip.models.device, clip.models.motion_prior()):
             write_track(path_of[track.track_id], place_on_ground(track, ground, body))
@@ -58,3 +60,8 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
         write_scene(clip.files.scene, ground.scene)
         release_memory()
     return [*path_of.values(), clip.files.scene]
+
+
+def _camera_motion(clip: ClipContext) -> Verdict:
+    state = clip.store.read_state()
+    return "unknown" if state is None else judge(state[1].get(CAMERA_STAGE, {}))

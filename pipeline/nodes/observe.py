@@ -48,6 +48,7 @@ def _run_line(
 ) -> Journal:
     from pipeline.nodes.look import ClipSizer
     from pipeline.stages.appearance import AppearanceStage  # here: a run that is only planned needs no such library
+    from pipeline.stages.camera import CameraStage
     from pipeline.stages.detect import DetectStage
     from pipeline.stages.recover import RecoverStage
     from pipeline.stages.track import TrackStage
@@ -68,6 +69,7 @@ def _run_line(
         ),
         *([] if chosen.appearance.reid == "off" else [look]),
         TrackStage(chosen.track),
+        CameraStage(),
         RecoverStage(models.recovery, chosen.recover, clip.focal_px()),
     ]
     source = FramesUntilDamage(clip.read(journal))

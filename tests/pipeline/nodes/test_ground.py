@@ -101,6 +101,9 @@ def test_what_cannot_be_known_is_said(clip) -> None:
     tracks, body = clip[0], load_body(None)
     assert find_grounding([], body, SETTINGS, "diagonal").scene.reason == NOBODY
     assert find_grounding(tracks, body, RefineSettings(ground="off"), "given").scene.reason == OFF
+    moving = find_grounding(tracks, body, SETTINGS, "given", "pans").scene
+    assert "pans" in moving.reason and not moving.is_ground_measured and moving.is_camera_still is False
+    assert find_grounding(tracks, body, SETTINGS, "given", "still").scene.is_camera_still
     hidden = [track.keypoints * [1, 1, 0] for track in tracks]
     hidden = [replace(track, keypoints=seen.astype(np.float32)) for track, seen in zip(tracks, hidden, strict=True)]
     ground = find_grounding(hidden, body, SETTINGS, "given")
