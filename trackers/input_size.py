@@ -116,6 +116,15 @@ def choose_size(
     return InputSize(image_px, tile_px, tile_px or (base if is_tall else 0))
 
 
+def look_size(frame_side_px: int, person_px_min: float, needed_px: float) -> int:
+    """Return at which size frames are looked at, `BASE_PX` if nobody who counts can be too small for it.
+
+    Arguments as of `choose_size`.
+    """
+    wanted = SPARED * needed_px * frame_side_px / person_px_min
+    return next((size for size in SIZES if wanted <= size < LOOK_PX), LOOK_PX)
+
+
 def should_look_closer(
     heights_px: np.ndarray, frame_side_px: int, person_px_min: float, needed_px: float, look_px: int
 ) -> bool:

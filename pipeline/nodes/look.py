@@ -19,13 +19,13 @@ from pipeline.nodes.context import ClipContext
 from trackers.detector import Detector, PeopleFinder
 from trackers.input_size import (
     BASE_PX,
-    LOOK_PX,
     SMALL_QUANTILE,
     TALL_QUANTILE,
     InputSize,
     choose_size,
     heights_of,
     look_frames,
+    look_size,
     should_look_closer,
     spread_over,
 )
@@ -61,15 +61,15 @@ class Look:
             frame_total: of the clip, None where not known.
             passes: of the detector over each frame.
         """
+        work = self.size.work(self.frame_hw)
+        said = f"detector input {self.size} px, {work:.1f} times the work of {BASE_PX}"
+        if not self.frame_count:
+            return f"{said}: frames are so small that no look is needed"
         small, tall = self.heights_px
         people = "nobody was seen" if np.isnan(small) else f"people are {small:.0f} to {tall:.0f} px tall"
-        work = self.size.work(self.frame_hw)
         seconds = work * passes * self.seconds_per_work
         whole = "" if frame_total is None else f", {_duration(seconds * frame_total)} for {frame_total} frames"
-        return (
-            f"detector input {self.size} px ({people} in {self.frame_count} frames): {work:.1f} times the work of "
-            f"{BASE_PX}, about {seconds:.2f} s per frame{whole}"
-        )
+        return f"{said}: {people} in {self.frame_count} frames; about {seconds:.2f} s per frame{whole}"
 
 
 class ClipSizer:
@@ -103,23 +103,25 @@ def tell_cost(clip: ClipContext) -> str:
 def look_at_clip(info: VideoInfo, settings: RunSettings, models: Models) -> Look:
     """Return the choice for a clip; the same clip, settings and networks give the same one."""
     detect, detector = settings.detect, models.detector().without_flip_test()
-    images = _read_some(info, settings, look_frames(_frame_total(info, settings), models.detector_passes))
+    acuity, width, height = detector.acuity, *fit_size(info.width, info.height, settings.decode.max_side_px)
+    side = max(width, height)
+    look_px = detector.fixed_px or look_size(side, detect.person_px_min, acuity.needed_px)
+    is_needed = detector.fixed_px is not None or look_px > BASE_PX
+    count = look_frames(_frame_total(info, settings), models.detector_passes) if is_needed else 0
+    images = _read_some(info, settings, count) if count else []
     if not images:
-        return Look(InputSize(detector.fixed_px or BASE_PX), 0, np.full(2, np.nan), (BASE_PX, BASE_PX), 0.0)
-    frame_hw = images[0].shape[:2]
-    side = max(frame_hw)
-    look_px = detector.fixed_px or LOOK_PX
+        return Look(InputSize(detector.fixed_px or BASE_PX), 0, np.full(2, np.nan), (height, width), 0.0)
     count = len(images)
     heights, seconds_per_work = _heights(detector, InputSize(look_px), images)
-    if should_look_closer(heights, side, detect.person_px_min, detector.acuity.needed_px, look_px):
+    if should_look_closer(heights, side, detect.person_px_min, acuity.needed_px, look_px):
         closer = InputSize(CLOSER_PX, detector.fixed_px or 0, look_px)
         some = images[:: max(1, count // CLOSER_FRAMES)]
         count = len(some)
         heights, seconds_per_work = _heights(detector, closer, some)
-    size = choose_size(heights, side, detect.person_px_min, detector.acuity.needed_px, detector.fixed_px)
+    size = choose_size(heights, side, detect.person_px_min, acuity.needed_px, detector.fixed_px)
     counted = heights[heights >= detect.person_px_min]
     span = np.quantile(counted, (SMALL_QUANTILE, TALL_QUANTILE)) if len(counted) else np.full(2, np.nan)
-    return Look(size, count, span, (frame_hw[0], frame_hw[1]), seconds_per_work)
+    return Look(size, count, span, (height, width), seconds_per_work)
 
 
 def _heights(detector: Detector, size: InputSize, images: list[np.ndarray]) -> tuple[np.ndarray, float]:

@@ -10,6 +10,7 @@ from trackers.input_size import (
     described,
     fit_batch,
     look_frames,
+    look_size,
     should_look_closer,
     spread_over,
 )
@@ -57,6 +58,10 @@ def test_it_looks_closer_only_where_small_people_may_hide() -> None:
     assert not should_look_closer(np.zeros(0), 400, 40, NEEDED, 1280), (
         "in a small frame everybody is large in this look"
     )
+
+
+def test_a_look_is_no_larger_than_the_least_height_needs() -> None:
+    assert [look_size(side, 40, NEEDED) for side in (96, 237, 330, 480, 1920)] == [640, 640, 960, 1280, 1280]
 
 
 def test_the_work_is_that_of_the_pixels() -> None:

@@ -77,10 +77,19 @@ def test_a_cut_clip_is_looked_at_as_far_as_it_goes(tmp_path: Path) -> None:
     assert look(path, BlobDetector(seen_px=100), 4000).size.image_px > BASE_PX
 
 
+def test_frames_in_which_everybody_who_counts_is_tall_enough_need_no_look(tmp_path: Path) -> None:
+    detector = BlobDetector(seen_px=100)
+    found = look(write_clip(tmp_path / "a.mp4", [[SMALL]] * 5), detector, detect={"person_px_min": 90})
+    assert found.size == InputSize(BASE_PX) and not detector.sizes and not found.frame_count
+    assert found.describe(5, 2).endswith("frames are so small that no look is needed")
+    fixed = look(write_clip(tmp_path / "b.mp4", [[SMALL]] * 5), BlobDetector(100, fixed_px=320))
+    assert fixed.size.tile_px == fixed.size.whole_px == 320 and fixed.size.image_px >= 960
+
+
 def test_the_cost_is_told() -> None:
     found = Look(InputSize(1280), 4, np.array([42.0, 61.0]), (360, 640), 0.25)
     assert found.describe(300, 2) == (
-        "detector input 1280 px (people are 42 to 61 px tall in 4 frames): 4.0 times the work of 640, "
+        "detector input 1280 px, 4.0 times the work of 640: people are 42 to 61 px tall in 4 frames; "
         "about 2.00 s per frame, 10 min for 300 frames"
     )
     assert found.describe(None, 1).endswith("about 1.00 s per frame")
