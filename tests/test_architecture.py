@@ -146,6 +146,7 @@ ACROSS = {
     "pipeline/export/test_real_readers.py": "exported files in the programs that people open them with",
     "pipeline/media/test_nasty_inputs.py": "facts of odd and broken videos",
     "pipeline/motion/test_consumers.py": "motion files in the programs that read them",
+    "pipeline/view/test_in_browser.py": "the viewer in a browser without a network",
     "pipeline/report/test_in_browser.py": "the page in a browser without a network",
     "pipeline/test_alone.py": "a run asks no host, starts no program, writes nowhere else",
     "pipeline/test_full_disk.py": "a disk that is full at any moment",

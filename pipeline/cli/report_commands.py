@@ -10,8 +10,9 @@ from pipeline.cli.tables import say
 
 
 def add_report_commands(app: typer.Typer) -> None:
-    """Add `report`."""
+    """Add `report` and `view`."""
     app.command(short_help="Write the report of a finished run again.")(report)
+    app.command(short_help="Look at a finished run in the browser.")(view)
 
 
 def report(
@@ -23,3 +24,39 @@ def report(
 
     for path in report_folder(folder):
         say(path)
+
+
+def view(
+    folder: Annotated[Path, typer.Argument(help="a run's folder, as out/clip")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="on this machine; the next free one from here on")] = 8080,
+    host: Annotated[str, typer.Option(help="address to listen on; others than this machine's let others look")] = (
+        "127.0.0.1"
+    ),
+) -> None:
+    """Serve a page with the people of a run in 3D until Ctrl-C (needs the extra `view`)."""
+    configure_log(False)
+    from pipeline.results import Run
+
+    run = Run(folder)  # before libraries are loaded that take seconds
+    from configs.errors import SettingsError
+
+    try:
+        from pipeline.view.viewer import Viewer
+    except ModuleNotFoundError as error:
+        if error.name != "viser":
+            raise
+        raise SettingsError(
+            "the package viser is missing; install the extra: pip install 'dpmesh-video[view]'"
+        ) from error
+    from pipeline.view.footage import Footage
+    from pipeline.nodes.raw import raw_scene
+    from pipeline.view.scene import read_scene
+
+    scene = read_scene(run, samples_max=1_000_000)
+    title = run.record.input or folder.name
+    viewer = Viewer(scene, Footage(run), lambda: raw_scene(run, scene), title, host, port)
+    say(f"{viewer.url}  (Ctrl-C ends it)")
+    try:
+        viewer.wait()
+    except KeyboardInterrupt:
+        viewer.close()
