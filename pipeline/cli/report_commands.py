@@ -48,8 +48,8 @@ def view(
         raise SettingsError(
             "the package viser is missing; install the extra: pip install 'dpmesh-video[view]'"
         ) from error
-    from pipeline.view.footage import Footage
     from pipeline.nodes.raw import raw_scene
+    from pipeline.view.footage import Footage
     from pipeline.view.scene import read_scene
 
     scene = read_scene(run, samples_max=1_000_000)

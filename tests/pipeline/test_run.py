@@ -29,7 +29,10 @@ from pipeline.media import VideoWriter, probe
 from pipeline.models import Models
 from pipeline.motion import joint_positions, read_motion
 from pipeline.motion.library import read_track
+from pipeline.nodes.raw import raw_scene
+from pipeline.results import Run
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
+from pipeline.view.scene import read_scene
 from refine.prior.calibration import GROUPS, SIGMA_FILE
 from refine.prior.network import MotionPrior
 
@@ -123,6 +126,20 @@ def test_forward_kinematics_of_the_file_gives_the_runs_joints(
         world = joint_positions(body, motion.smpl_pose(), motion.betas[:10], motion.trans)
         x, y, z = np.moveaxis(world, -1, 0)
         np.testing.assert_allclose(np.stack([x, -z, y], axis=-1), wanted, atol=1e-4)
+
+
+def test_motion_that_is_not_refined_is_what_the_viewer_shows_beside_it(
+    clip_folder: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    settings = make_settings(
+        clip_folder, model_folder, refine={"mode": "off"}, export={"rate_hz": None}, report={"is_written": False}
+    )
+    found = Run(run(clip_folder / "walk.mp4", tmp_path, settings).folder)
+    scene = read_scene(found)
+    raw = raw_scene(found, scene)
+    assert raw is not None and [person.id for person in raw.people] == [1, 2]
+    for mine, other in zip(scene.people, raw.people, strict=True):
+        np.testing.assert_allclose(other.joints(), mine.joints(), atol=1e-4)
 
 
 def test_a_short_absence_is_filled_and_flagged(finished: ClipResult) -> None:
