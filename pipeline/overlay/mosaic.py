@@ -10,10 +10,10 @@ from pipeline.capture import Camera
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.overlay.drawing import draw_tags, draw_text, lightened, text_height_for
 from pipeline.overlay.palette import identity_colours
-from pipeline.overlay.side import BACKGROUND, CAMERA_MARK, GRID
 from pipeline.overlay.write import PeopleInFrame
 from pipeline.types import MotionTrack
 
+BACKGROUND, GRID, CAMERA_MARK = (34, 36, 40), (78, 82, 90), (220, 220, 220)
 WIDTH_MAX, HEIGHT_MAX = 1920, 1080
 MARGIN_M = 0.7  # around the outermost cameras and people
 GRID_M = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)

@@ -14,16 +14,18 @@ from configs.checks import Shaped
 from configs.output_schema import OverlaySettings
 from pipeline.motion.library import MotionLibrary
 from pipeline.motion.posing import Body, joint_positions, vertex_positions
+from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.overlay.drawing import blend_bodies, draw_boxes, draw_keypoints, draw_tags
 from pipeline.overlay.palette import dimmed, identity_colours
 from pipeline.overlay.renderer import NEAR_M, BodyRenderer, Rendering
-from pipeline.overlay.side import SideView, draw_ground, plan_side_view
+from pipeline.overlay.side import SidePlan, SideView, draw_ground, plan_side_view
 from pipeline.types import Frame, MotionTrack
 
 FRAMES_TOGETHER = 8  # bodies of this many frames are skinned in one call
 BACKGROUNDS = {"black": (0, 0, 0), "gray": (128, 128, 128), "white": (255, 255, 255), "green": (0, 177, 64)}
 BODIES_TOGETHER = 256  # at most, unless one frame has more; each takes 83 kB of vertices
 GROUP_PIXELS = 2**26  # of the frames that wait for it: 8 of 3840x2160, 2 of 7680x4320
+USUAL_RATE_HZ = 25.0  # of a clip of which nothing else is known
 FILLED_OPACITY = 0.6  # of the usual opacity: a body that was filled in looks like a ghost
 
 
@@ -56,6 +58,7 @@ def write_overlay(
     path: Path,
     settings: OverlaySettings,
     open_sink: OpenSink,
+    world_from_cam: np.ndarray = WORLD_FROM_CAM,
 ) -> int:
     """Write every frame with the bodies of the people that have one in it; return the number of frames.
 
@@ -65,12 +68,13 @@ def write_overlay(
     Args:
         frames: in order; boxes, keypoints and focal lengths of the tracks are in pixels of these images.
         open_sink: opens a video of the given width and height (both even) at a path.
+        world_from_cam: (4, 4), to axes with z up, for the side view.
     """
     source = iter(frames)
     first = next(source, None)
     if first is None:
         return 0
-    painter = OverlayPainter(tracks, body, first.image.shape[1], first.image.shape[0], settings)
+    painter = OverlayPainter(tracks, body, first.image.shape[1], first.image.shape[0], settings, world_from_cam)
     count = 0
     with open_sink(path, painter.width, painter.height) as sink:
         together = max(1, min(FRAMES_TOGETHER, GROUP_PIXELS // (first.image.shape[0] * first.image.shape[1])))
@@ -78,7 +82,7 @@ def write_overlay(
             near = tracks.between(group[0].index, group[-1].index)
             bodies = people_in([frame.index for frame in group], near, body)
             for frame, people in zip(group, bodies, strict=True):
-                sink.write(painter.paint(frame.image, people), frame.time_s)
+                sink.write(painter.paint(frame.image, people, frame.index), frame.time_s)
                 count += 1
     return count
 
@@ -87,7 +91,13 @@ class OverlayPainter:
     """Paints frames of one size; knows the whole clip's tracks only to place the side view."""
 
     def __init__(
-        self, tracks: Iterable[MotionTrack], body: Body, width: int, height: int, settings: OverlaySettings
+        self,
+        tracks: Iterable[MotionTrack],
+        body: Body,
+        width: int,
+        height: int,
+        settings: OverlaySettings,
+        world_from_cam: np.ndarray = WORLD_FROM_CAM,
     ) -> None:
         self._settings = settings
         self._scale = min(1.0, settings.max_side_px / max(width, height))
@@ -95,11 +105,10 @@ class OverlayPainter:
         self._size = tuple(max(2, round(side * self._scale / 2) * 2) for side in (width, height))
         faces = np.asarray(body.faces)
         self._renderer = BodyRenderer(faces, *self._size)
-        self._side: SideView | None = None
+        self._side: SidePlan | None = None
         if settings.is_side_view_on:
-            self._side = _view_of_all(tracks, body, self._size[1])
+            self._side = _plan_of_all(tracks, body, self._size[1], world_from_cam)
             self._side_renderer = BodyRenderer(faces, self._side.width, self._side.height)
-            self._ground = draw_ground(self._side)
 
     @property
     def width(self) -> int:
@@ -111,8 +120,8 @@ class OverlayPainter:
         """Height of what `paint` returns."""
         return self._size[1]
 
-    def paint(self, image: np.ndarray, people: PeopleInFrame) -> np.ndarray:
-        """Return the image (height, width, 3) uint8 of one frame."""
+    def paint(self, image: np.ndarray, people: PeopleInFrame, frame_index: int = 0) -> np.ndarray:
+        """Return the image (height, width, 3) uint8 of one frame; its index tells where the side view looks from."""
         full_height, full_width = image.shape[:2]
         is_plain = self._settings.background in BACKGROUNDS
         if is_plain:
@@ -134,14 +143,15 @@ class OverlayPainter:
         _name_people(result, rendering, people.track_ids, people.vertices, focal, principal, paints)
         if self._side is None:
             return result
-        return np.concatenate([result, self._paint_side(self._side, people, paints)], axis=1)
+        return np.concatenate([result, self._paint_side(self._side.at(frame_index), people, paints)], axis=1)
 
     def _paint_side(self, side: SideView, people: PeopleInFrame, paints: np.ndarray) -> np.ndarray:
         vertices = side.moved(people.vertices).astype(np.float32)
         focal = np.full(len(vertices), side.focal_px)
         principal = np.tile(side.principal_px, (len(vertices), 1))
         rendering = self._side_renderer.render(vertices, paints, focal, principal)
-        panel = blend_bodies(self._ground, rendering, np.where(people.is_observed, 1.0, FILLED_OPACITY))
+        ground = draw_ground(side, people.vertices.mean(axis=1))
+        panel = blend_bodies(ground, rendering, np.where(people.is_observed, 1.0, FILLED_OPACITY))
         _name_people(panel, rendering, people.track_ids, vertices, focal, principal, paints)
         return panel
 
@@ -200,13 +210,18 @@ def _skinned(
         start = stop
 
 
-def _view_of_all(tracks: Iterable[MotionTrack], body: Body, height: int) -> SideView:
-    pelvis, lowest = [np.zeros((0, 3))], [np.zeros(0)]
+def _plan_of_all(tracks: Iterable[MotionTrack], body: Body, height: int, world_from_cam: np.ndarray) -> SidePlan:
+    frames, pelvis, lowest, steps = [], [], [], []
     for track in tracks:
         joints = joint_positions(body, track.pose, track.betas, track.trans)
+        down = joints @ world_from_cam[2, :3]
+        frames.append(track.frame_index)
         pelvis.append(joints[:, 0])
-        lowest.append(joints[..., 1].max(axis=1))
-    return plan_side_view(np.concatenate(pelvis), np.concatenate(lowest), height, height)
+        lowest.append(joints[np.arange(len(joints)), down.argmin(axis=1)])
+        steps.append(np.diff(track.time_s) / np.diff(track.frame_index))
+    step = np.concatenate([*steps, np.full(1, 1 / USUAL_RATE_HZ)])
+    rate = float(1 / np.median(step))
+    return plan_side_view(frames, pelvis, lowest, height, height, rate_hz=rate, world_from_cam=world_from_cam)
 
 
 def _name_people(

@@ -5,9 +5,8 @@ import pytest
 from scipy.ndimage import center_of_mass
 
 from pipeline.bench.filmed_people import cameras_round
-from pipeline.overlay.mosaic import HEIGHT_MAX, WIDTH_MAX, Mosaic, ViewFromAbove, plan_grid
+from pipeline.overlay.mosaic import BACKGROUND, HEIGHT_MAX, WIDTH_MAX, Mosaic, ViewFromAbove, plan_grid
 from pipeline.overlay.palette import identity_colours
-from pipeline.overlay.side import BACKGROUND
 from pipeline.overlay.write import PeopleInFrame
 from pipeline.types import MotionTrack
 
