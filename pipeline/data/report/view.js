@@ -73,6 +73,10 @@ class SceneView {
     const { low, high, floor } = this.head, cameras = this.cameras.map((c) => [c.pose[0][3], c.pose[1][3]]);
     this.target = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, floor + 0.9];
     this.radius = Math.hypot(high[0] - low[0], high[1] - low[1]) / 2 + 1.3;
+    if (cameras.length > 1) { // the rig, too, as far as people are not lost in it
+      const apart = Math.max(...cameras.map((at) => Math.hypot(at[0] - this.target[0], at[1] - this.target[1])));
+      this.radius = clamp(0.8 * apart, this.radius, 2.5 * this.radius);
+    }
     this.azimuth = -Math.PI / 2; this.elevation = 0.36; this.followed = null;
     if (cameras.length === 1) this.azimuth = Math.atan2(cameras[0][1] - this.target[1], cameras[0][0] - this.target[0]) + 0.45;
     this.distance = (this.radius / HALF) * Math.max(0.8, 0.9 / Math.max(0.3, this.aspect()));
@@ -258,7 +262,8 @@ class SceneView {
       const m = this.clip, w = m[3] * at[0] + m[7] * at[1] + m[11] * at[2] + m[15];
       const x = (m[0] * at[0] + m[4] * at[1] + m[8] * at[2] + m[12]) / w, y = (m[1] * at[0] + m[5] * at[1] + m[9] * at[2] + m[13]) / w;
       item.hidden = w < 0.1 || Math.abs(x) > 1 || Math.abs(y) > 1;
-      item.style.transform = `translate(-50%, ${lift}) translate(${((x + 1) / 2) * this.canvas.clientWidth}px, ${((1 - y) / 2) * this.canvas.clientHeight}px)`;
+      item.style.left = `${50 * (x + 1)}%`; item.style.top = `${50 * (1 - y)}%`; // shares: a printed scene has another size
+      item.style.transform = `translate(-50%, ${lift})`;
     };
     for (const person of this.people) {
       if (!here.includes(person)) { person.label.hidden = true; continue; }
