@@ -23,6 +23,9 @@ def export_command(
     in_place: Annotated[bool, typer.Option("--in-place", help="nobody moves over the ground")] = False,
     ground: Annotated[bool, typer.Option("--ground", help="also a floor, in GLB, USD and FBX")] = False,
     blender: Annotated[str | None, typer.Option(help="Blender, or a Python with bpy; for fbx")] = None,
+    fit_smpl: Annotated[
+        Path | None, typer.Option("--fit-smpl", help="a SMPL file: also motion files with betas and poses for it")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="else the run's own folder export/")] = None,
 ) -> None:
     """Write the people of a finished run in other formats, all in one file where the format can hold them.
@@ -35,7 +38,7 @@ def export_command(
 
     if unit not in ("m", "cm"):
         raise SettingsError(f"--unit {unit!r}: expected m or cm")
-    if form is None:
+    if form is None and fit_smpl is None:
         raise SettingsError("no --format is given; for example: --format bvh,glb, or --format all")
     try:
         formats, people = read_formats(form), read_people(person)
@@ -48,4 +51,13 @@ def export_command(
 
     placement = Placement(rate_hz, is_at_origin=root_at_origin, is_in_place=in_place)
     choice = ExportChoice(formats, people, placement, unit, ground, blender)
-    export_run(folder, choice, output, lambda file: say(file.path))
+    if formats:
+        export_run(folder, choice, output, lambda file: say(file.path))
+    if fit_smpl is not None:
+        from pipeline.export.own_smpl import FittedFile, export_with_smpl
+
+        def tell(file: FittedFile) -> None:
+            errors = f"{file.fit.error_mm:.2f} mm at rest, {file.posed_error_mm:.2f} mm in motion"
+            say(f"{file.path}  surface off by {errors} on average")
+
+        export_with_smpl(folder, fit_smpl, people, output, tell)
