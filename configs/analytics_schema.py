@@ -30,7 +30,7 @@ class AnalyticsSettings(Settings):
         0.35, gt=0, le=3.1416, description="heads turned this near to each other look at each other"
     )
     stride_m: float = Field(0.7, gt=0, description="distance from a person to the middle of the group they face")
-    group_m: float = Field(1.6, gt=0, description="people of a walking group are nearer than this")
+    group_m: float = Field(1.2, gt=0, description="people of a walking group are nearer than this")
     group_s: float = Field(2.0, ge=0, description="shorter meetings make no group")
     stand_speed: float = Field(0.3, gt=0, description="slower people stand, m/s")
     run_speed: float = Field(2.2, gt=0, description="faster people run, m/s")

@@ -9,8 +9,8 @@ from scipy.sparse.csgraph import connected_components
 from pipeline.analytics.meetings import Pairs
 from pipeline.analytics.trajectories import FrameIndex, Postures, Trajectories
 
-ALIKE_SPEED = 0.5  # m/s: by how much velocities within a walking group differ at most
-TOGETHER = 0.6  # share of the time that both are seen in which they walk together
+ALIKE_SPEED = 1.0  # m/s: by how much velocities within a walking group differ at most
+TOGETHER = 0.7  # share of the time that both are seen in which they walk together
 SHADED_RAD = np.pi / 4  # who stands behind a member, seen from the middle within this angle, is not of the formation
 PAUSE_S = 1.0  # a group goes on over a shorter change of its members
 
@@ -37,8 +37,8 @@ def walking_groups(
 ) -> list[Partition]:
     """Return who walks together in each frame of the index.
 
-    Two walk together who, in at least 60 % of the time in which both are seen and one of them walks, are nearer than
-    `near_m` with velocities that differ by less than 0.5 m/s, and for at least `shortest_s`. Groups are what is
+    Two walk together who, in at least 70 % of the time in which both are seen and one of them walks, are nearer than
+    `near_m` with velocities that differ by less than 1 m/s, and for at least `shortest_s`. Groups are what is
     connected by such couples.
 
     Args:

@@ -118,8 +118,8 @@ def _abreast(centres: np.ndarray, sizes: list[int], rng: np.random.Generator) ->
     people, group = [], []
     for number, size in enumerate(sizes):
         for place in np.arange(size) - (size - 1) / 2:
-            sway = rng.normal(0, 3.0, (len(centres), 2))
-            for _ in range(2):  # a steady one: its speed is about 0.1 m/s
+            sway = rng.normal(0, 0.5, (len(centres), 2))
+            for _ in range(2):  # slow, about 6 cm
                 sway = uniform_filter1d(sway, round(2 * RATE_HZ), axis=0, mode="wrap")
             people.append(centres[:, number] + place * ABREAST_M * across[:, number] + sway * (size > 1))
             group.append(number)
