@@ -33,6 +33,9 @@ class OverlaySettings(Settings):
     is_side_view_on: bool = Field(False, description="add a panel with a side view")
     is_box_drawn: bool = Field(False, description="draw the tracked boxes")
     is_skeleton_drawn: bool = Field(False, description="draw the detected 2D keypoints")
+    is_ground_drawn: bool = Field(
+        False, description="draw a grid of metres on the ground, zones and lines, speeds, and who is near whom"
+    )
 
 
 class ReportSettings(Settings):

@@ -67,6 +67,8 @@ class Clip(ClipContext):
         export = _dump(chosen, "privacy") | {"export": chosen.export.model_dump(mode="json", exclude={"formats"})}
         export |= {"program": program_version(), "code": code_identity(*CODE_OF_EXPORT)}
         overlay = _dump(chosen, "overlay") | {"code": code_identity(*CODE_OF_OVERLAY)}
+        if chosen.overlay.is_ground_drawn:
+            overlay["ground"] = self._analytics_inputs()
         nodes = [
             Node("observe", (), observed, lambda _: self._observe(observed)),
             Node("link", ("observe",), linked, self._make_links),
@@ -76,9 +78,7 @@ class Clip(ClipContext):
         if chosen.overlay.is_written:
             nodes.append(Node("overlay", ("motion",), overlay, self._draw_overlay))
         if chosen.analytics.is_written:
-            from pipeline.nodes.analyze import analytics_inputs
-
-            analytics = analytics_inputs(chosen.analytics) | _dump(chosen, "privacy")
+            analytics = self._analytics_inputs() | _dump(chosen, "privacy")
             nodes.append(Node("analyze", ("motion",), analytics, self._analyze))
         if chosen.export.formats:
             formats = {"formats": list(chosen.export.formats), "code": code_identity(*CODE_OF_FORMATS)}
@@ -87,6 +87,11 @@ class Clip(ClipContext):
             report = _dump(chosen, "report", "privacy") | {"code": code_identity(*CODE_OF_REPORT)}
             nodes.append(Node("report", tuple(node.name for node in nodes[1:]), report, self._write_report))
         return Graph(self.folder, nodes)
+
+    def _analytics_inputs(self) -> dict[str, Any]:
+        from pipeline.nodes.analyze import analytics_inputs  # here: only analyses load its libraries
+
+        return analytics_inputs(self.settings.analytics)
 
     def plan(self) -> list[PlannedNode]:
         """Return what a run would do.

@@ -9,6 +9,7 @@ import numpy as np
 from configs.analytics_schema import AnalyticsSettings
 from configs.files import check_regular
 from pipeline.analytics.analysis import Analysis, analyze, nobody
+from pipeline.analytics.frame_marks import FrameMarks
 from pipeline.analytics.from_run import read_people, scene_path
 from pipeline.analytics.ground import read_ground
 from pipeline.analytics.picture import ground_picture
@@ -79,14 +80,27 @@ def analyze_run(
     return write_analysis(files.path, found, settings, source, claim, picture, crowd_page)
 
 
+def frame_marks(clip: ClipContext) -> FrameMarks | None:
+    """Return what draws the ground on the frames of a clip; None where it has nobody, or does not know the ground."""
+    size_px = fit_size(clip.info.width, clip.info.height, clip.settings.decode.max_side_px)
+    given = clip.settings.analytics
+    found = read_people(clip.files, clip.models.body(), given, float(clip.info.rate), size_px)
+    if found is None or found.ground.height_m is None:
+        return None
+    return FrameMarks(found, read_shapes(_shape_files(given), found.ground), given)
+
+
+def _shape_files(settings: AnalyticsSettings) -> list[Path]:
+    return [path for path in (settings.zones, settings.lines) if path is not None]
+
+
 def measure_run(
     files: RunFolder, body: Body, settings: AnalyticsSettings, rate_hz: float, size_px: tuple[int, int] | None
 ) -> Analysis:
     """Return the analysis of a run; arguments as of `analyze_run`."""
     given = read_people(files, body, settings, rate_hz, size_px)
     ground = given.ground if given is not None else read_ground(scene_path(files.path), size_px, None, None)
-    paths = [path for path in (settings.zones, settings.lines) if path is not None]
-    shapes = read_shapes(paths, ground) if given is not None else None
+    shapes = read_shapes(_shape_files(settings), ground) if given is not None else None
     if given is None or shapes is None:
         return nobody()
     study = Study(given.people, settings, shapes, given.postures, given.ground)

@@ -44,9 +44,15 @@ def draw_overlay(clip: ClipContext, claim: Claim) -> Sequence[Path]:
         ):
             yield _EncodedBehind(behind)
 
+    marks = None
+    if clip.settings.overlay.is_ground_drawn:
+        from pipeline.nodes.analyze import frame_marks  # here: loads what only analyses need
+
+        marks = frame_marks(clip)
+
     def counted() -> Iterator[Frame]:
         for number, frame in enumerate(FramesUntilDamage(clip.read(tell=log.debug)), start=1):
-            yield frame
+            yield frame if marks is None else marks.draw(frame)
             if number % clip.chunk_frames == 0:
                 release_memory()
             clip.progress.advance(number, "")
