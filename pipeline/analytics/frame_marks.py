@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import shapely
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.from_run import RunPeople
 from pipeline.analytics.meetings import find_pairs
 from pipeline.analytics.shapes import Shapes

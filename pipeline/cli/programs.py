@@ -66,7 +66,7 @@ BENCH = (
     Program("multiview", "pipeline.bench.multiview", "Several cameras beside Pose2Sim, on the same keypoints."),
 )
 EVALUATE = (
-    Program("crowd", "pipeline.bench.crowd_errors", "Crowd analytics against simulated crowds."),
+    Program("crowd", "pipeline.bench.crowd_truth", "Crowd analytics against simulated crowds."),
     Program("crops", "dpmesh.training.commands.evaluate_crops", "Errors of a recovery network on held-out crops."),
     Program(
         "image-use", "pipeline.evaluation.image_use", "What the image is worth: bodies of true and of other images."

@@ -1,6 +1,6 @@
-"""Analytics against simulated crowds whose answers are known."""
+"""Analytics of simulated crowds against their known answers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from pipeline.analytics.speed import individual_speed
 from pipeline.analytics.study import Study
 from pipeline.analytics.trajectories import Trajectories
 from pipeline.evaluation.simulated_camera import watch
-from pipeline.evaluation.simulated_crowd import ROOM_M, Crowd, simulate
+from pipeline.evaluation.simulated_crowd import ROOM_M, Crowd
 
 ZONE = shapely.box(6, 2, 14, 8)
 LINE = shapely.LineString([(10, 0), (10, 10)])
@@ -42,38 +42,10 @@ class Figures:
     held: dict[str, float]  # figure -> how often its 90 % interval holds the truth
 
 
-def error_tables(
-    densities: Sequence[float], heights: Sequence[float], crowds: int, seconds: float, seed: int
-) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """Return the rows of two tables, each with its head: errors, and how often 90 % intervals hold the truth.
-
-    Args:
-        densities: people per square metre; heights: of the camera, metres.
-        crowds: of each density; figures are their means.
-        seconds: how long each is watched.
-    """
-    settings = AnalyticsSettings(sample_hz=0.5)
-    errors: list[tuple[str, ...]] = [
-        ("crowd", "people", "density", "|density|", "speed", "|speed|", "flow", "|distance|", "groups F1")
-    ]
-    intervals: list[tuple[str, ...]] = [("crowd", *HELD)]
-    for density in densities:
-        found: dict[str, list[Figures]] = {}
-        for number in range(seed, seed + crowds):
-            crowd = simulate(density, seconds, number)
-            for name, tracks, truth in _ways(crowd, heights, number, settings):
-                found.setdefault(name, []).append(measure(crowd, tracks, truth, settings))
-        for name, figures in found.items():
-            row = f"{density:g}/m2, {name}"
-            errors.append((row, *_shown(figures)))
-            if name != TRUE:
-                intervals.append((row, *(f"{100 * _mean(each.held[key] for each in figures):.0f} %" for key in HELD)))
-    return errors, intervals
-
-
-def _ways(
-    crowd: Crowd, heights: Sequence[float], seed: int, settings: AnalyticsSettings
+def ways_to_see(
+    crowd: Crowd, heights: list[float], seed: int, settings: AnalyticsSettings
 ) -> Iterator[tuple[str, Trajectories, np.ndarray]]:
+    """Yield the true tracks and those of cameras at some heights, by name, with the true number of each row."""
     true = crowd.tracks()
     yield TRUE, true, true.person
     for word, is_all_found in (("all found", True), ("detected", False)):
@@ -146,20 +118,3 @@ def _group_f1(study: Study, truth: np.ndarray, groups: Partition) -> float:
         each = match_groups([frozenset(name[person] for person in group) for group in partition], true)
         right, wrong, missed = right + each[0], wrong + each[1], missed + each[2]
     return 2 * right / max(1, 2 * right + wrong + missed)
-
-
-def _mean(values: Iterable[float]) -> float:
-    return float(np.nanmean(list(values)))
-
-
-def _shown(found: list[Figures]) -> tuple[str, ...]:
-    """Return the means over crowds as text; signed ones are means of signed errors."""
-
-    def of(name: str) -> float:
-        return _mean(getattr(each, name) for each in found)
-
-    return (
-        f"{100 * of('people'):+.1f} %", f"{100 * of('density'):+.1f} %", f"{100 * of('density_absolute'):.1f} %",
-        f"{100 * of('speed'):+.1f} %", f"{100 * of('speed_absolute'):.1f} %", f"{100 * of('flow'):+.1f} %",
-        f"{of('distance_m'):.2f} m", f"{100 * of('group_f1'):.0f} %",
-    )  # fmt: skip

@@ -1,7 +1,7 @@
 import numpy as np
 import shapely
 
-from configs.schema import AnalyticsSettings
+from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.frame_marks import ZONE, FrameMarks
 from pipeline.analytics.from_run import RunPeople
 from pipeline.analytics.ground import Ground
