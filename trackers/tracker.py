@@ -17,7 +17,7 @@ from trackers.box_states import (
     to_measures,
     update_states,
 )
-from trackers.costs import COST_EVEN, carried_points, expect, pair_costs
+from trackers.costs import COST_EVEN, body_shifts, carried_points, expect, pair_costs
 from trackers.flip_test import follow_sides
 from trackers.kalman import measure_deviation
 from trackers.known import NO_ID, Known, carried, chosen, from_arrays, joined, nobody, to_arrays
@@ -26,11 +26,13 @@ from trackers.types import Detections, Tracks, identified, no_tracks, select_det
 SIDES_MEMORY_S = 0.15  # by then the other leg may be where this one was
 LOW_DOUBT_MAX = 1.0  # a weak detection must lie well on its track
 LOW_UNSEEN_MAX_S = 0.25  # weak detections carry on people in sight, they do not bring back people who were lost
+POINT_DEVIATION = 0.05  # heights, of how far keypoints say that a body moved
 TENTATIVE_MISSES_MAX = 1
 HIDDEN_MIN = 0.4  # share of the expected box that somebody's box covers, from which a person may be hidden there
 HIDDEN_LIFE_S, OPEN_LIFE_S = 4.0, 1.2  # in which health falls to 1/e, behind others and in the open
 HEALTH_MIN = 0.2
 REPLAY_MISSES_MIN = 2  # gaps from which on the way through them is replayed
+REPLAY_COVERED_MAX = 0.1  # of the box that somebody returns with: what is cut off would look like motion
 APPEARANCE_MEMORY = 0.9  # of a track's appearance, at each new measurement
 
 
@@ -198,9 +200,12 @@ class Tracker:
         before = BoxStates(states.means[tracks], states.covariances[tracks])
         deviation = measure_deviation(people.scores[rows].astype(np.float64), covered[rows])
         spread = np.repeat((deviation * np.maximum(before.means[:, 3], 1.0))[:, None], 4, axis=1)
-        after = update_states(before, to_measures(people.boxes_xyxy[rows]), spread)
+        measured = to_measures(people.boxes_xyxy[rows])
+        self._place_by_points(people, tracks, rows, before, measured, spread)
+        after = update_states(before, measured, spread)
         states.means[tracks], states.covariances[tracks] = after.means, after.covariances
-        for at in np.flatnonzero((known.misses[tracks] >= REPLAY_MISSES_MIN) & (known.hits[tracks] > 1)):
+        is_back = (known.misses[tracks] >= REPLAY_MISSES_MIN) & (known.hits[tracks] > 1)
+        for at in np.flatnonzero(is_back & (covered[rows] <= REPLAY_COVERED_MAX)):
             self._replay(states, int(tracks[at]), people, int(rows[at]))
         known.seen_means[tracks] = states.means[tracks]
         known.keypoints[tracks], known.boxes_xyxy[tracks] = people.keypoints[rows], people.boxes_xyxy[rows]
@@ -215,6 +220,28 @@ class Tracker:
         if looks is not None:
             known.appearance[tracks] = _mixed(known.appearance[tracks], looks[rows])
         self._confirm(tracks, people.scores[rows])
+
+    def _place_by_points(
+        self,
+        people: Detections,
+        tracks: np.ndarray,
+        rows: np.ndarray,
+        before: BoxStates,
+        measured: np.ndarray,
+        spread: np.ndarray,
+    ) -> None:
+        """Join to the measured centres (M, 4), and their spread, how far the keypoints moved since last seen.
+
+        Part of a box that is hidden moves its centre, and not the keypoints of the rest.
+        """
+        known, height = self._known, np.maximum(before.means[:, 3], 1.0)
+        poses = carried_points(known.keypoints[tracks], known.seen_means[tracks], before.means)
+        shift, sure, _ = body_shifts(poses, people.keypoints[rows], height)
+        deviation = (POINT_DEVIATION / np.maximum(sure, 1e-3) * height)[:, None]
+        weight = deviation**-2 / (deviation**-2 + spread[:, :2] ** -2)
+        moved = before.means[:, :2] + shift * height[:, None]
+        measured[:, :2] = weight * moved + (1 - weight) * measured[:, :2]
+        spread[:, :2] = (deviation**-2 + spread[:, :2] ** -2) ** -0.5
 
     def _replay(self, states: BoxStates, track: int, people: Detections, row: int) -> None:
         known = self._known

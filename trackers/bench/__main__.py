@@ -3,8 +3,9 @@
     python -m trackers.bench --clips TEST --tune TUNE [--peers PYTHON] [--only NAME ...]
 
 The clips come from `dpmesh-video data crowd-detections`. Peers are installed for another Python, as one of them is a
-package called `trackers`, too. Motion of the camera is given to all who can take it, and at a cut all begin anew. Gaps
-of up to 50 frames are filled by a straight line where that is better on the clips for tuning: for all alike.
+package called `trackers`, too. Motion of the camera is given to all who can take it, and at a cut all begin anew. For
+the truth that counts hidden people, gaps of up to 50 frames are filled by a straight line where that is better on the
+clips for tuning: for all alike.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import numpy as np
 
 from configs.checks import Shaped
 from configs.errors import InputError
+from trackers.types import Detections
 
 TRUTHS = {"visible": "gt_visible.txt", "all": "gt.txt"}
 
@@ -47,6 +48,24 @@ def read_clips(folder: Path) -> list[Clip]:
             f"{folder}: no clip in it (NAME/detections.npz); make some: dpmesh-video data crowd-detections {folder}"
         )
     return [_read_clip(path) for path in found]
+
+
+def read_detections(folder: Path) -> list[Detections]:
+    """Return the detections of each frame of a clip.
+
+    Raises:
+        InputError: it is no clip.
+    """
+    path = folder / "detections.npz"
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no detections.npz; give a clip of `dpmesh-video data crowd-detections`")
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    edges = np.searchsorted(arrays["frame_index"], np.arange(len(arrays["time_s"]) + 1))
+    return [
+        Detections(arrays["boxes_xyxy"][rows], arrays["scores"][rows], arrays["keypoints"][rows])
+        for rows in (slice(*edges[frame : frame + 2]) for frame in range(len(edges) - 1))
+    ]
 
 
 def filled(boxes: Boxes, gap_frames: int, cuts: np.ndarray) -> Boxes:

@@ -10,6 +10,7 @@ from trackers.bench.__main__ import main
 from trackers.bench.clips import Boxes, filled, read_clips
 from trackers.bench.fit import main as fit
 from trackers.bench.search import GRIDS, settings_to_try
+from trackers.bench.stream import main as stream
 
 
 def _line(frames: list[int], identity: int = 1) -> Boxes:
@@ -89,3 +90,11 @@ def test_weights_are_fitted_to_clips(clips: Path, tmp_path: Path, capsys: pytest
     assert fit([str(clips), "--output", str(tmp_path / "weights.json")]) == 0
     told = float(capsys.readouterr().out.split("; ")[1].split("%")[0])
     assert told > 97
+
+
+def test_a_stream_is_told_part_by_part(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stream([str(clips / "sparse_crossing_1"), "--minutes", "0.2"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 0")]
+    assert len(rows) == 10
+    assert stream([str(clips)]) == 1
+    assert "holds no detections.npz" in capsys.readouterr().err
