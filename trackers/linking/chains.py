@@ -1,13 +1,15 @@
 """Which pieces are one person: chains of pieces, joined where the evidence is strongest first."""
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from trackers.linking.clip import Clip, Look
 
+EJECTED_SHARE = 0.3  # of the frames of the shorter of two chains, that others of the same time may take away
+EJECTED_COST = 0.5  # of each piece that is taken out of a chain
 RIVAL_LEAD = 1.0  # evidence by which somebody must be likelier than a rival
 RIVAL_FRAMES_MIN = 5  # seen together for so long, two chains are two people, and not one who was found twice
 
@@ -43,10 +45,11 @@ class _Contraction:
         self._next = len(self._chains)
         for number, others in clip.candidates():
             self._compare(number, others)
+        self._near = {number: set(chain.looks_of) for number, chain in self._chains.items()}  # of pieces
 
     def run(self) -> list[list[int]]:
         # Gains change as rivals are joined, so that everybody is asked again until nothing is left to join.
-        while self._fill():
+        while self._fill() or self._join_without_few():
             while self._queue:
                 gain, first, second = heapq.heappop(self._queue)
                 if first not in self._chains or second not in self._chains:
@@ -80,6 +83,54 @@ class _Contraction:
             chain.looks_of[other] = one.looks_of[number] = look
             chain.shape_of[other] = one.shape_of[number] = shape
 
+    def _join_without_few(self) -> bool:
+        """Join the two chains that gain most by it once few pieces, which say they are two, are taken out of them."""
+        best: tuple[float, int, int, set[int]] | None = None
+        for first, one in self._chains.items():
+            for second, look in one.looks_of.items():
+                if second < first or look <= 0 or one.apart.isdisjoint(self._chains[second].pieces):
+                    continue
+                ejected = self._in_the_way(one, self._chains[second])
+                gain = -np.inf if ejected is None else self._gain(first, second, ejected)
+                if ejected is not None and gain > 0 and (best is None or gain > best[0]):
+                    best = (gain, first, second, ejected)
+        if best is None:
+            return False
+        _, first, second, ejected = best
+        kept = [self._without(number, ejected) for number in (first, second)]
+        for number, chain in zip((first, second), kept, strict=True):
+            chain.looks_of, chain.shape_of = self._chains[number].looks_of, self._chains[number].shape_of
+            self._chains[number] = chain
+        self._join(first, second)
+        for piece in sorted(ejected):
+            label, self._next = self._next, self._next + 1
+            self._chains[label] = _Chain([piece], self._clip.look_of(piece), self._clip.apart[piece])
+            owners = [n for n, chain in self._chains.items() if not self._near[piece].isdisjoint(chain.pieces)]
+            self._compare(label, sorted(owners))
+        return True
+
+    def _in_the_way(self, one: _Chain, two: _Chain) -> set[int] | None:
+        """Return the pieces by which two chains are two people, the lighter of every two; None: they are too many."""
+        ejected: set[int] = set()
+        others, pieces = set(two.pieces), self._clip.pieces
+        for number in one.pieces:
+            for other in self._clip.apart[number] & others:
+                if number not in ejected and other not in ejected:
+                    ejected.add(
+                        min(number, other, key=lambda n: (pieces[n].look_count.sum(), len(pieces[n].frames), n))
+                    )
+        lost = sum(len(pieces[n].frames) for n in ejected)
+        whole = min(sum(len(pieces[n].frames) for n in chain.pieces) for chain in (one, two))
+        return ejected if lost <= EJECTED_SHARE * whole else None
+
+    def _without(self, number: int, ejected: set[int]) -> _Chain:
+        left = [piece for piece in self._chains[number].pieces if piece not in ejected]
+        look, apart = self._clip.look_of(left[0]), set(self._clip.apart[left[0]])
+        for piece in left[1:]:
+            look = look.joined(self._clip.look_of(piece))
+            apart |= self._clip.apart[piece]
+        return _Chain(left, look, apart)
+
     def _join(self, first: int, second: int) -> None:
         one, two, label = self._chains.pop(first), self._chains.pop(second), self._next
         self._next += 1
@@ -92,11 +143,15 @@ class _Contraction:
         self._compare(label, near)
         self._push(label, near)
 
-    def _gain(self, first: int, second: int) -> float:
+    def _gain(self, first: int, second: int, ejected: Collection[int] = ()) -> float:
+        """Return how much likelier joining two chains makes the whole, once pieces are taken out of them."""
         one, two = self._chains[first], self._chains[second]
-        if not one.apart.isdisjoint(two.pieces):
+        if not ejected and not one.apart.isdisjoint(two.pieces):
             return -np.inf
-        gain = self._clip.links_gained(one.pieces, two.pieces) + one.shape_of[second]
+        mine, theirs = ([piece for piece in chain.pieces if piece not in ejected] for chain in (one, two))
+        if not mine or not theirs:
+            return -np.inf
+        gain = self._clip.links_gained(mine, theirs) + one.shape_of[second] - EJECTED_COST * len(ejected)
         look = one.looks_of[second]
         if look <= 0 or gain + look <= 0:
             return gain + look

@@ -20,7 +20,8 @@ from trackers.linking.pieces import Piece
 PAIRS_MAX = 5000  # of people seen at one time, from which it is learned how much people differ
 # How much of `split_min` the tracker's own continuation is worth, and between what limits the place counts beside it,
 # by which the tracker has judged already.
-TIES = {"contact": (1.0, -1.0, 0.5), "unseen": (0.5, -0.75, 1.0), "jump": (0.5, -3.0, 0.5)}
+TIES = {"contact": (1.5, -1.0, 0.5), "unseen": (0.75, -0.75, 1.0), "jump": (0.75, -3.0, 0.5)}
+CONTACT_DOUBT = 0.5  # less where somebody else is in the same place: there tracks are exchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class Clip:
         if self.follows.get(later) != earlier:
             return place
         share, low, high = TIES[self.pieces[later].begins]
+        share -= CONTACT_DOUBT * self.pieces[later].first_contact
         return min(max(place, low), high) + share * self._split_min
 
     def evidence(self, earlier: Sequence[int], later: Sequence[int]) -> Evidence:

@@ -10,7 +10,7 @@ from configs.checks import Shaped
 
 GAP_S = 0.2  # unseen for longer: who comes back may be somebody else
 CONTACT_MIN = 0.35  # share of the smaller of two boxes that lies in the other one
-CONTACT_EVERY_S = 0.4  # where two stay together, a piece ends at most this often
+CONTACT_EVERY_S = 0.2  # where two stay together, a piece ends at most this often
 JUMP_SHARE = 0.3  # of the smaller of two boxes in a row: less of it in the other one is a jump
 END_S = 0.4  # place and speed at an end are those of this long
 HALF_MIN = 3  # looks in each half of a piece that says how looks drift
@@ -48,6 +48,7 @@ class Piece:
     places_m: np.ndarray  # (2, 3) at both ends, camera axes
     speeds_m_s: np.ndarray  # (2, 3)
     contact: np.ndarray  # (2,) closest there, as of `contact_with_others`
+    first_contact: float  # in the first frame
     look: np.ndarray  # (D,) mean; NaN where nothing was seen
     look_count: np.ndarray  # (D,) how often each was seen
     look_scatter: np.ndarray  # (D,) sum of squares about the mean
@@ -118,6 +119,7 @@ def pieces_of(track_id: int, track: TrackRows, cut_frames: np.ndarray) -> Iterat
             places_m=np.stack([place for place, _ in ends]),
             speeds_m_s=np.stack([speed for _, speed in ends]),
             contact=np.array(contact),
+            first_contact=float(track.contact[start]),
             look=look,
             look_count=look_count,
             look_scatter=look_scatter,
