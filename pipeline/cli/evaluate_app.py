@@ -74,6 +74,28 @@ def tracking(
     print_table([HEAD, *(report.row() for report in measure_tracking(read_mot(truth), found, visible_min))])
 
 
+@evaluate_app.command(short_help="The ground, the camera over it and who stands where, against the truth.")
+def ground(
+    folder: RunPath,
+    truth: Annotated[Path, typer.Argument(help="truth.npz of a rendered clip, or a capture with a 3D reference")],
+    camera: Annotated[str, typer.Option(help="of the capture: the camera whose video was run")] = "",
+) -> None:
+    """Report how far the scene of a run is off: tilt, roll, height, focal length, places of people, lean, soles."""
+    from pipeline.results import Run
+
+    run = Run(folder)
+    from configs.errors import InputError
+    from pipeline.evaluation.ground import measure_ground, read_ground_truth
+
+    if run.scene is None:
+        raise InputError(f"{folder}: has no scene.json; run the clip again")
+    report = measure_ground(list(run.tracks()), run.body, run.scene, read_ground_truth(truth, camera))
+    if run.scene.reason:
+        typer.echo(f"the ground is not measured: {run.scene.reason}", err=True)
+    print_table(report.rows())
+    print_table(report.figures())
+
+
 def print_truth(folder: Path, truth: Path) -> None:
     """Print the errors of a run against the truth of a rendered clip."""
     from pipeline.results import Run

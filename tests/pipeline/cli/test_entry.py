@@ -40,6 +40,7 @@ ADVICE = "the same command goes on where this one stopped"
         ("inspect file", 1),
         ("evaluate reprojection absent", 1),
         ("evaluate truth absent absent.npz", 1),
+        ("evaluate ground absent absent.npz", 1),
         ("evaluate capture absent", 1),
         ("evaluate multiview absent", 1),
         ("multiview absent", 1),
