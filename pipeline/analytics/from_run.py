@@ -91,19 +91,17 @@ def read_people(
 def assumed_covariance(xy_m: np.ndarray, ground: Ground, track: MotionTrack, settings: AnalyticsSettings) -> np.ndarray:
     """Return the covariance (T, 2, 2) that is assumed of positions (T, 2) whose run does not say it, m^2.
 
-    Along the ray from the camera `depth_sigma` times the distance, across `across_sigma` times; in a capture of several
-    cameras the same 5 cm in every direction.
+    In every direction `across_sigma` times the distance from the camera, and along the ray also `depth_sigma` times its
+    part in the ground plane: seen from straight above, depth moves nobody. In a capture of several cameras 5 cm.
     """
     if not track.has_camera:
         return np.broadcast_to(np.eye(2) * RIG_SIGMA_M**2, (len(xy_m), 2, 2)).copy()
     ray = xy_m - ground.camera_xy_m
-    far = np.maximum(np.linalg.norm(ray, axis=1), 0.1)
-    along = ray / far[:, None]
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    parts = ((along, settings.depth_sigma), (across, settings.across_sigma))
-    return sum(  # type: ignore[no-any-return]
-        np.einsum("r,ri,rj->rij", (sigma * far) ** 2, way, way) for way, sigma in parts
-    )
+    far = np.linalg.norm(ray, axis=1)
+    along = ray / np.maximum(far, 1e-6)[:, None]
+    high = 0.0 if ground.height_m is None else float(ground.world_from_cam[2, 3]) - ground.height_m
+    every = np.eye(2) * ((settings.across_sigma**2) * (far**2 + high**2))[:, None, None]
+    return np.asarray(every + np.einsum("r,ri,rj->rij", (settings.depth_sigma * far) ** 2, along, along))
 
 
 def smoothed(frames: np.ndarray, xy_m: np.ndarray, window: int) -> np.ndarray:

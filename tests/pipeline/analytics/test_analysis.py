@@ -7,7 +7,7 @@ from pipeline.analytics.analysis import MEASURES, analyze, nobody
 from pipeline.analytics.ground import Ground
 from pipeline.analytics.shapes import Shape, Shapes
 from pipeline.analytics.study import Study
-from pipeline.analytics.trajectories import Trajectories, sorted_trajectories
+from pipeline.analytics.trajectories import Postures, Trajectories, sorted_trajectories
 
 SETTINGS = AnalyticsSettings(samples=4)
 LINE = Shape("door", "line", shapely.LineString([(4, -10), (4, 10)]))
@@ -63,6 +63,15 @@ def test_everybody_behind_one_another_has_finite_figures() -> None:
     found = analyze(Study(still([(0, float(y)) for y in range(6)], 20), SETTINGS))
     assert np.isfinite(found.tables["zone_series"]["density_per_m2"].to_numpy()).all()
     assert found.summary["mean_density_at_people_per_m2"] > 0
+
+
+def test_people_who_only_sit_do_nothing_else_and_walk_nowhere() -> None:
+    people = still([(1, 1), (2, 1)], 30)
+    sits = Postures(*(np.full(60, value) for value in (0.0, 0.0, 0.2, 1.4, 0.6, 1.5, 1.7)))
+    found = analyze(Study(people, SETTINGS, Shapes((ZONE,)), sits))
+    assert set(found.tables["activities"]["activity"]) == {"sit"}
+    assert "nobody walks" in found.not_measured["main directions"] and found.summary["mean_walking_speed_m_s"] is None
+    assert found.tables["persons"]["sit_s"].to_list() == pytest.approx([3.0, 3.0])
 
 
 def test_two_on_one_spot_cost_the_density_alone() -> None:

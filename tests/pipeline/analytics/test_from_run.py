@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.analysis import Analysis
-from pipeline.analytics.from_run import postures_of, read_people, scene_path, smoothed
+from pipeline.analytics.from_run import assumed_covariance, postures_of, read_people, scene_path, smoothed
+from pipeline.analytics.ground import Ground
 from pipeline.flow.graph import Graph, Node
 from pipeline.flow.outputs import RunFolder
 from pipeline.motion.library import write_track
@@ -41,8 +42,16 @@ def test_people_walk_over_the_ground_as_in_front_of_the_camera(tmp_path, stick_b
     np.testing.assert_allclose(moved, np.array([0.5, 1.0]) * 49 / 25, atol=0.05)
     covariance = found.people.covariance_m2
     assert covariance is not None
-    far = np.linalg.norm(found.people.xy_m, axis=1)
-    np.testing.assert_allclose(np.sqrt(np.trace(covariance, axis1=1, axis2=2)), far * np.hypot(0.1, 0.02), rtol=1e-6)
+    far, high = np.linalg.norm(found.people.xy_m, axis=1), found.ground.height_m
+    spread = np.sqrt((0.1 * far) ** 2 + 2 * 0.02**2 * (far**2 + high**2))
+    np.testing.assert_allclose(np.sqrt(np.trace(covariance, axis1=1, axis2=2)), spread, rtol=1e-6)
+
+
+def test_a_camera_straight_above_is_sure_of_where_people_are(tmp_path, make_track) -> None:
+    above = Ground(np.diag([1.0, -1.0, -1.0, 1.0]), -5.0, True, "", True, 500.0, np.zeros(2))  # 5 m up, looks down
+    found = assumed_covariance(np.zeros((2, 2)), above, make_track(np.arange(2) / 25), SETTINGS)
+    np.testing.assert_allclose(found, np.tile(np.eye(2) * (0.02 * 5) ** 2, (2, 1, 1)))
+    np.testing.assert_allclose(above.cast(above.project(np.array([[1.0, 2.0]]))), [[1.0, 2.0]])
 
 
 def test_scene_json_turns_the_camera_axes_to_the_ground(tmp_path, stick_body, make_track) -> None:
@@ -88,3 +97,13 @@ def test_smoothing_keeps_a_line_and_does_not_bridge_a_gap() -> None:
     np.testing.assert_allclose(smoothed(frames, xy, 9), xy, atol=1e-12)
     noisy = xy + np.random.default_rng(0).normal(0, 0.1, xy.shape)
     assert np.std(smoothed(frames, noisy, 9) - xy) < 0.7 * np.std(noisy - xy)
+
+
+def test_people_of_a_capture_stand_in_the_world_with_five_centimetres_of_error(
+    tmp_path, stick_body, make_track, of_rig
+) -> None:
+    track = of_rig(make_track(np.arange(10) / 25), np.ones((10, 3), bool))
+    found = read_people(write_run(tmp_path, [track]), stick_body, SETTINGS, 25.0, None)
+    assert found is not None and found.people.covariance_m2 is not None
+    np.testing.assert_allclose(found.people.covariance_m2, np.tile(np.eye(2) * 0.05**2, (10, 1, 1)))
+    np.testing.assert_allclose(found.people.xy_m[0, 1], 5.0, atol=0.2)
