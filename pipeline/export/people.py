@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.errors import InputError, SettingsError
+from configs.json_files import read_json
 from configs.skeletons import SMPL24
 from dpmesh.body.structure import BodyStructure
 from pipeline.export.scene import PersonMotion, Scene, SceneCamera, ScenePerson, rest_shape
@@ -156,11 +157,20 @@ def read_camera(files: RunFolder, width: int | None, height: int | None) -> Scen
     return None
 
 
+def ground_height(files: RunFolder) -> float | None:
+    """Return the height of the ground, on which the origin lies, where `scene.json` says it was measured; else None."""
+    path = files.path / "scene.json"
+    found = read_json(path, bytes_max=2**20) if path.is_file() else {}
+    return 0.0 if isinstance(found, dict) and found.get("is_ground_measured") is True else None
+
+
 def floor_height(scene: Scene) -> float:
-    """Return how high the floor is: where the soles of the people are when they are lowest, in the median.
+    """Return how high the floor is: the measured ground, else where the soles of the people are when lowest (median).
 
     Reads one person after the other. A sole lies below the joint of its foot by as much as in the rest pose.
     """
+    if scene.ground_m is not None:
+        return scene.ground_m
     heights = []
     for person in scene.people:
         vertices, rest = rest_shape(scene.body, person.betas)

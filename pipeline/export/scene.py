@@ -90,6 +90,7 @@ class Scene:
     camera: SceneCamera | None = None  # None in a capture, and where the size of the video is not known
     unit: str = "m"  # "m" or "cm", where a format leaves the choice
     has_ground: bool = False
+    ground_m: float | None = None  # height of the measured ground; None: not measured, see `people.floor_height`
     blender: str | None = None  # the program, or a Python with `bpy`; None: look for one
 
     @property

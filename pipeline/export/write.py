@@ -11,7 +11,7 @@ from configs.schema import RunSettings
 from configs.version import program_version
 from dpmesh.body.structure import BodyStructure
 from pipeline.export.formats import Format, load_format
-from pipeline.export.people import Placement, read_camera, read_people
+from pipeline.export.people import Placement, ground_height, read_camera, read_people
 from pipeline.export.scene import Scene, ScenePerson
 from pipeline.flow.atomic import sync_folder
 from pipeline.flow.outputs import RunFolder
@@ -55,6 +55,7 @@ def read_scene(
         camera=read_camera(files, video.width, video.height),
         unit=choice.unit,
         has_ground=choice.has_ground,
+        ground_m=ground_height(files),
         blender=choice.blender,
     )
 

@@ -44,12 +44,15 @@ class TrackQuality:
     reprojection_px: float | None  # None in a capture, too: its keypoints are those of several cameras
     reprojection_ratio: float | None  # of the height of the box
     path_m: float  # how far the pelvis went over the ground
+    joins: int | None = None  # how often linking joined tracks to make this one; None: the run has no `links.json`
+    splits: int | None = None  # how often it cut this one off another
 
 
-def measure_quality(path: Path, track: MotionTrack, body: Body) -> TrackQuality:
+def measure_quality(path: Path, track: MotionTrack, body: Body, links: Path | None = None) -> TrackQuality:
     """Return the quality of one person.
 
     Args:
+        links: the run's `links.json`, if it has one.
         path: the motion file of `write_motion`, in world axes, named as a run names it.
         track: the same person in camera axes at the frames of the video.
 
@@ -79,6 +82,8 @@ def measure_quality(path: Path, track: MotionTrack, body: Body) -> TrackQuality:
         reprojection_px=_known(pixels),
         reprojection_ratio=_known(ratio),
         path_m=_rounded(np.linalg.norm(np.diff(joints[:, 0, :2], axis=0), axis=1).sum()),
+        joins=_count_decisions(links, "join", person_number(path)),
+        splits=_count_decisions(links, "split", person_number(path)),
     )
 
 
@@ -113,6 +118,16 @@ def longest_gap_s(is_observed: np.ndarray, rate_hz: float) -> float:
     """Return how long the person was not observed at a stretch."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], ~is_observed, [False]]).astype(np.int8)))
     return float((edges[1::2] - edges[::2]).max(initial=0) / rate_hz)
+
+
+def _count_decisions(links: Path | None, kind: str, person: int) -> int | None:
+    if links is None or not links.is_file():
+        return None
+    try:
+        decisions = read_json(links)["decisions"]
+        return sum(made["kind"] == kind and person in made["people"] for made in decisions)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{links}: not the links of a run ({error!r}); run the clip again") from error
 
 
 def write_quality(path: Path, people: Sequence[TrackQuality]) -> None:

@@ -68,7 +68,7 @@ def write_people(
                 source=source,
                 version=program_version(),
             )
-        found.append(measure_quality(path_of["smplh"], track, body))
+        found.append(measure_quality(path_of["smplh"], track, body, files.path / "links.json"))
         on_person(count)
     write_quality(files.quality, found)
     return [*paths, files.quality]

@@ -159,7 +159,7 @@ def test_person_1000_is_one_person_in_every_file(
     (clip.folder / "motion" / "person_001_edited.npz").write_text("mine")
     monkeypatch.setattr(export, "read_track", lambda path: path.name)
     monkeypatch.setattr(export, "write_motion", lambda path, track, *_, **__: exported.update({path.name: track}))
-    monkeypatch.setattr(export, "measure_quality", lambda path, track, body: path.stem)
+    monkeypatch.setattr(export, "measure_quality", lambda path, *_: path.stem)
     monkeypatch.setattr(export, "write_quality", lambda path, people: exported.update({path.name: people}))
     export.export_motion(clip, lambda paths: None)
     assert exported.pop("quality.json") == [f"person_{number:03d}" for number in numbers]

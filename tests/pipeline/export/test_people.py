@@ -1,5 +1,6 @@
 """The grid of samples that all people are put on, and what placement does to them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from exported_run import make_run, scene_of, turning_and_lying
 
 from configs.errors import InputError
 from dpmesh.body.load import load_body, read_structure
-from pipeline.export.people import Placement, floor_height, read_people
+from pipeline.export.people import Placement, floor_height, ground_height, read_people
 from pipeline.export.scene import Scene
 from pipeline.flow.outputs import RunFolder
 
@@ -66,6 +67,15 @@ def test_the_floor_is_where_soles_are(tmp_path: Path) -> None:
     vertices, _ = rest_shape(scene.body, scene.people[0].betas)
     lowest = motion.pelvis[0, 2] + vertices[:, 1].min() - motion.rest[0, 1]
     assert floor_height(scene) == pytest.approx(lowest, abs=0.002)
+
+
+def test_a_ground_that_was_measured_is_the_floor(tmp_path: Path, scene: Scene) -> None:
+    files = RunFolder(tmp_path)
+    assert ground_height(files) is None
+    (tmp_path / "scene.json").write_text('{"is_ground_measured": false}')
+    assert ground_height(files) is None
+    (tmp_path / "scene.json").write_text('{"is_ground_measured": true}')
+    assert floor_height(replace(scene, ground_m=ground_height(files))) == 0.0 != floor_height(scene)
 
 
 def test_somebody_who_is_not_there_is_told(run_files: RunFolder) -> None:

@@ -83,3 +83,18 @@ def test_damage_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the quality of a run"):
         read_quality(tmp_path / "quality.json")
     assert read_quality(tmp_path / "none.json") == {}
+
+
+def test_joins_and_splits_are_those_of_this_person(tmp_path: Path, make_track, stick_body) -> None:
+    track, path, links = make_track(np.arange(30) / 30), tmp_path / "person_002.npz", tmp_path / "links.json"
+    write_motion(path, track, stick_body, rate=Fraction(30), gap_max_s=0.5)
+    assert measure_quality(path, track, stick_body, links).joins is None
+    links.write_text(
+        '{"decisions": [{"kind": "join", "people": [2, 2]}, {"kind": "join", "people": [1, 1]},'
+        ' {"kind": "split", "people": [1, 2]}]}'
+    )
+    found = measure_quality(path, track, stick_body, links)
+    assert (found.joins, found.splits) == (1, 1)
+    links.write_text("[]")
+    with pytest.raises(InputError, match="not the links of a run"):
+        measure_quality(path, track, stick_body, links)
