@@ -25,6 +25,7 @@ SIGHT_RAD = np.deg2rad(45.0)
 BONES = np.array([(joint, parent) for joint, parent in enumerate(SMPL_PARENTS) if parent >= 0])
 TRAIL_POINTS = 400
 UPRIGHT = (np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0)  # y up becomes z up
+BESIDE_MAX_M = 6.0  # from somebody to the same person without refinement
 FRUSTUM_M = 0.6
 
 
@@ -166,7 +167,9 @@ class Viewer:
             if raw is None:
                 self.has_raw.value, self.has_raw.label = False, "Unrefined motion: this run has none"
                 return
-            beside = np.array([np.ptp(np.concatenate([p.pelvis_m[:, 0] for p in raw.people])) + 1.0, 0.0, 0.0])
+            across = np.concatenate([person.pelvis_m[:, 0] for person in raw.people])
+            width = float(np.ptp(np.percentile(across, (5, 95))))  # a wild frame must not send them away
+            beside = np.array([-min(width + 1.0, BESIDE_MAX_M), 0.0, 0.0])
             self.figures += [self._add(person, beside, is_raw=True) for person in raw.people]
             self.has_raw.disabled = False
         self.show(self.time_s)

@@ -1,6 +1,8 @@
 """A report is written again, an index lists runs, and what is not theirs is left alone."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from real_command import ended, start
@@ -38,6 +40,13 @@ def test_a_folder_of_runs_gets_their_reports_and_an_index(tmp_path: Path) -> Non
     ]  # fmt: skip
     page = made[-1].read_text()
     assert 'href="b/report.html"' in page and "&lt;i&gt;a</a>" in page and "<i>a" not in page
+
+
+def test_the_section_on_the_crowd_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = SimpleNamespace(crowd_section=lambda folder: f"<section id=crowd>{folder.name}</section>")
+    monkeypatch.setitem(sys.modules, "pipeline.analytics", SimpleNamespace(section=section))
+    monkeypatch.setitem(sys.modules, "pipeline.analytics.section", section)
+    assert "<section id=crowd>run</section>" in report_run(make_run(tmp_path / "run", 1, 1).path).read_text()
 
 
 def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:

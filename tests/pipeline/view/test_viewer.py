@@ -59,7 +59,7 @@ def test_motion_before_refinement_stands_beside_it(viewer: Viewer) -> None:
     viewer.has_raw.value = True
     assert [(each.person.id, each.is_raw) for each in viewer.figures] == [(1, False), (2, False), (1, True), (2, True)]
     beside = viewer.figures[2].mesh.bones[0].position - viewer.figures[0].mesh.bones[0].position
-    assert beside[0] > 1 and not beside[1:].any()
+    assert beside[0] < -1 and not beside[1:].any()
     viewer.has_raw.value = False
     assert not viewer.figures[2].mesh.visible
 
