@@ -21,6 +21,7 @@ PAIRS_MAX = 5000  # of people seen at one time, from which it is learned how muc
 # How much of `split_min` the tracker's own continuation is worth, and between what limits the place counts beside it,
 # by which the tracker has judged already.
 TIES = {"contact": (1.5, -1.0, 0.5), "unseen": (0.75, -0.75, 1.0), "jump": (0.75, -3.0, 0.5)}
+CLOSE_S = 10.0  # farther apart in time, only the pieces of a track that were looked at most are compared
 CONTACT_DOUBT = 0.5  # less where somebody else is in the same place: there tracks are exchanged
 
 
@@ -101,9 +102,12 @@ class Clip:
         starts = np.array([piece.first_s for piece in self.pieces])
         looks, shapes = _stacked(self.looks), _stacked(self.shapes)
         next_of = {before: number for number, before in self.follows.items()}
+        is_anchor = self._anchors()
         for number, piece in enumerate(self.pieces):
             later = self._possible(number)
             later = later[starts[later] - piece.last_s <= self._join_max_s]
+            is_close = starts[later] - piece.last_s <= CLOSE_S
+            later = later[is_close | (is_anchor[later] & is_anchor[number])]
             likely = self._shapes.scores(self.shapes[number], *(values[later] for values in shapes))
             if self._looks is not None:
                 likely += self._looks.scores(self.looks[number], *(values[later] for values in looks))
@@ -116,6 +120,17 @@ class Clip:
             if number in next_of and next_of[number] not in found:
                 found.append(next_of[number])
             yield number, found
+
+    def _anchors(self) -> np.ndarray:
+        """Return which pieces (P,) stand for their track for so long when others are far away: those looked at most."""
+        best: dict[tuple[int, int], tuple[float, int]] = {}
+        for number, piece in enumerate(self.pieces):
+            key, looked = (piece.track_id, int(piece.first_s // CLOSE_S)), float(piece.look_count.sum())
+            if looked > best.get(key, (0.0, 0))[0]:
+                best[key] = (looked, number)
+        found = np.zeros(len(self.pieces), bool)
+        found[np.array([number for _, number in best.values()], np.int64)] = True
+        return found
 
     def _possible(self, number: int) -> np.ndarray:
         """Return the pieces (B,) that begin after one, or with it where both can be of one person."""
