@@ -15,10 +15,11 @@ from dpmesh.geometry.fit import fit_translation
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.motion.scene import FocalSource, Scene, level_scene
 from pipeline.types import MotionTrack
+from refine.rows.smooth import smooth_values
 from refine.scene.camera import FOCAL, HEIGHT, ROLL, STATURE_ERROR, TILT, CameraFit, fit_camera
 from refine.scene.placement import place
 from refine.scene.standing import Standing, find_standing
-from refine.scene.upright import lean_away, scaled_shape, turned
+from refine.scene.upright import LEAN_GUESS, lean_away, scaled_shape, turned
 from trackers.camera_motion import Verdict
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 FOCAL_ERROR_OF_GIVEN = 0.02  # of the logarithm
 FOCAL_ERROR_MAX = 0.2  # one that people tell is used if it is at least as sure
 TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX = np.radians(8.0), 0.4  # of a camera that counts as measured
+FARTHER_HZ = 1.0  # how fast the distance of a body follows that stands up
 OFF = "refine.ground is off"
 MOVES: dict[str, str] = {
     verdict: f"the camera {verdict}: places, paths and speeds in its axes mean nothing"
@@ -116,24 +118,22 @@ def stand_up(track: MotionTrack, ground: Grounding, body: Body, recover: Recover
         return track
     if ground.focal_scale != 1.0:
         track = _refocused(track, ground.focal_scale)
-    joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
-    pose = track.pose.copy()
-    pose[:, 0] = turned(pose[:, 0], lean_away(joints, track.time_s, track.is_observed, ground.camera.up))
-    betas = scaled_shape(
-        track.betas, ground.scale_logs.get(track.track_id, 0.0), lambda shapes: _statures(body, shapes)
-    )
-    still = np.zeros((len(pose), 3), np.float32)
-    joints = joint_positions(body, pose, betas, still, "coco17")
-    confidence = track.keypoints[..., 2]
-    weights = np.where(confidence >= recover.keypoint_score_min, confidence, 0.0)
-    trans = fit_translation(joints, track.keypoints[..., :2], weights, track.focal_px, track.principal_px, track.trans)
-    return replace(track, pose=pose, betas=betas, trans=trans)
+    stature = ground.scale_logs.get(track.track_id, 0.0)
+    betas = scaled_shape(track.betas, stature, lambda shapes: _statures(body, shapes))
+    track = _upright(replace(track, betas=betas), ground.camera.up, body, LEAN_GUESS)
+    return replace(track, trans=_fitted_translations(track, body, recover))
 
 
-def place_on_ground(track: MotionTrack, ground: Grounding, body: Body) -> MotionTrack:
-    """Return a refined track at the distance that size, feet and time say, with the covariance of its place."""
+def place_on_ground(track: MotionTrack, ground: Grounding, body: Body, recover: RecoverSettings) -> MotionTrack:
+    """Return a refined track at the distance that size, feet and time say, with the covariance of its place.
+
+    The motion prior was trained on people who lean as they are recovered, and pulls back to that: they stand up again.
+    """
     if ground.camera is None:
         return track
+    track = _upright(track, ground.camera.up, body, 0.0)
+    farther = _fitted_translations(track, body, recover) - track.trans
+    track = replace(track, trans=track.trans + smooth_values(track.time_s, farther, FARTHER_HZ).astype(np.float32))
     joints = joint_positions(body, track.pose, track.betas, track.trans, "smpl24")
     placed = place(
         joints,
@@ -144,6 +144,20 @@ def place_on_ground(track: MotionTrack, ground: Grounding, body: Body) -> Motion
         ground.scale_errors.get(track.track_id, STATURE_ERROR),
     )
     return replace(track, trans=track.trans + placed.shift_m, ground_cov_m2=placed.ground_cov_m2)
+
+
+def _upright(track: MotionTrack, up: np.ndarray, body: Body, guess: float) -> MotionTrack:
+    joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
+    pose = track.pose.copy()
+    pose[:, 0] = turned(pose[:, 0], lean_away(joints, track.time_s, track.is_observed, up, guess))
+    return replace(track, pose=pose)
+
+
+def _fitted_translations(track: MotionTrack, body: Body, recover: RecoverSettings) -> np.ndarray:
+    joints = joint_positions(body, track.pose, track.betas, np.zeros_like(track.trans), "coco17")
+    confidence = track.keypoints[..., 2]
+    weights = np.where(confidence >= recover.keypoint_score_min, confidence, 0.0)
+    return fit_translation(joints, track.keypoints[..., :2], weights, track.focal_px, track.principal_px, track.trans)
 
 
 def _is_sure(camera: CameraFit) -> bool:

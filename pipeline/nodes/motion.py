@@ -54,7 +54,7 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
         ground = find_grounding(joined(), body, refine, source, _camera_motion(clip))
         standing = (stand_up(track, ground, body, recover) for track in joined())
         for track in refine_people(standing, body, refine, clip.models.device, clip.models.motion_prior()):
-            write_track(path_of[track.track_id], place_on_ground(track, ground, body))
+            write_track(path_of[track.track_id], place_on_ground(track, ground, body, recover))
             count += 1
             clip.progress.advance(count, "")
         write_scene(clip.files.scene, ground.scene)

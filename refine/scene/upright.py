@@ -19,13 +19,16 @@ SCALE_MAX, SHAPE_STEP_MAX = 0.15, 2.0
 ROUNDS = 5
 
 
-def lean_away(joints_m: np.ndarray, time_s: np.ndarray, is_observed: np.ndarray, up: np.ndarray) -> np.ndarray:
+def lean_away(
+    joints_m: np.ndarray, time_s: np.ndarray, is_observed: np.ndarray, up: np.ndarray, guess: float = LEAN_GUESS
+) -> np.ndarray:
     """Return the rotation vectors (T, 3), camera axes, that stand a body upright as it does on average.
 
     One number per person is found: the lean as a fraction of the angle under which the camera sees the person.
 
     Args:
         joints_m: (T, 17, 3) COCO joints, camera axes; time_s: (T,); is_observed: (T,); up: (3,).
+        guess: the fraction where nobody stands long enough to tell.
     """
     middle = joints_m.mean(axis=1).astype(np.float64)
     sight = middle / np.linalg.norm(middle, axis=-1, keepdims=True)
@@ -37,11 +40,11 @@ def lean_away(joints_m: np.ndarray, time_s: np.ndarray, is_observed: np.ndarray,
     lean = np.arctan2((axis * away).sum(axis=-1), axis @ up)
     used = is_straight(joints_m, is_observed) & (np.abs(lean) < LEAN_MAX_RAD)
     weight = independent(time_s[used]) / max(int(used.sum()), 1) / LEAN_SPREAD_RAD**2
-    fraction = LEAN_GUESS
+    fraction = guess
     for _ in range(ROUNDS):
         off = (lean[used] - fraction * angle[used]) / LEAN_SPREAD_RAD
         weights = weight / (1.0 + (off / 3.0) ** 2)
-        above = LEAN_GUESS / LEAN_GUESS_ERROR**2 + (weights * angle[used] * lean[used]).sum()
+        above = guess / LEAN_GUESS_ERROR**2 + (weights * angle[used] * lean[used]).sum()
         fraction = above / (1.0 / LEAN_GUESS_ERROR**2 + (weights * angle[used] ** 2).sum())
     return np.asarray(np.cross(away, up) * (fraction * angle)[:, None])
 

@@ -62,7 +62,7 @@ def grounded(tracks: list[MotionTrack], source: FocalSource) -> tuple[list[Motio
     body = load_body(None)
     ground = find_grounding(tracks, body, SETTINGS, source)
     assert ground.scene.is_ground_measured and ground.scene.focal_source == ("given" if source == "given" else "people")
-    placed = [place_on_ground(stand_up(track, ground, body, RECOVER), ground, body) for track in tracks]
+    placed = [place_on_ground(stand_up(track, ground, body, RECOVER), ground, body, RECOVER) for track in tracks]
     return placed, ground.scene.world_from_cam
 
 
@@ -110,5 +110,5 @@ def test_what_cannot_be_known_is_said(clip) -> None:
     assert ground.scene.reason == NOT_STANDING and not ground.scene.is_ground_measured
     assert (
         stand_up(tracks[0], ground, body, RECOVER) is tracks[0]
-        and place_on_ground(tracks[0], ground, body) is tracks[0]
+        and place_on_ground(tracks[0], ground, body, RECOVER) is tracks[0]
     )

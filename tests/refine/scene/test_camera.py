@@ -44,7 +44,7 @@ def test_tilt_roll_and_height_are_found_within_their_errors(tilt_deg: float) -> 
     off = np.array([camera.tilt_rad - np.radians(tilt_deg), camera.roll_rad + np.radians(3.0), 0.0])
     off[2] = np.log(camera.height_m / 2.5)
     sigma = np.array([camera.sigma(TILT), camera.sigma(ROLL), camera.sigma(HEIGHT)])
-    assert (np.abs(off) < 3.0 * sigma).all() and (sigma < [0.04, 0.02, 0.1]).all()
+    assert (np.abs(off) < 3.0 * sigma).all() and (sigma < [0.06, 0.02, 0.1]).all()
 
 
 def test_five_walkers_tell_the_focal_length_to_a_tenth() -> None:
