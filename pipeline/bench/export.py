@@ -1,5 +1,6 @@
 """What `dpmesh-video export` takes: seconds and memory of every format, on long simulated motions of several people."""
 
+import resource
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,12 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the long run")
     parser.add_argument("--short-min", type=float, default=1.0, help="length of the short run")
     parser.add_argument("--people", type=int, default=5, help="people in both, all the time")
-    parser.add_argument("--format", default=",".join(name for name in EXPORT_FORMATS if name != "fbx"))
+    usual = ",".join(name for name in EXPORT_FORMATS if name != "fbx")
+    parser.add_argument("--format", type=read_formats, default=usual, help="as of dpmesh-video export")
     parser.add_argument("--blender", help="Blender, or a Python with bpy; for fbx")
     options = parser.parse_args(arguments)
-    formats = read_formats(options.format)
+    formats = options.format
     more = ["--blender", options.blender] if options.blender else []
-    rows: list[tuple[str, ...]] = [("format", "seconds", "peak MiB", "files MiB", "peak MiB of the short run")]
+    rows: list[tuple[str, ...]] = [
+        ("format", "seconds", "CPU seconds", "peak MiB", "files MiB", "peak MiB of the short run")
+    ]
     with tempfile.TemporaryDirectory(prefix="dpmesh-video-") as folder:
         long, short = Path(folder) / "long", Path(folder) / "short"
         write_run(long, round(options.minutes * 60 * RATE_HZ), options.people)
@@ -44,14 +48,22 @@ def main(arguments: list[str] | None = None) -> int:
         choices = [*formats, ",".join(formats)] if len(formats) > 1 else list(formats)
         for choice in choices:
             output = Path(folder) / "exported"
+            before = _cpu_seconds()
             measured = measure(_command(long, choice, output, more))
+            cpu = _cpu_seconds() - before
             size = sum(path.stat().st_size for name in choice.split(",") for path in (output / name).iterdir())
             brief = measure(_command(short, choice, output, more))
             name = choice if choice in formats else "all of these at once"
             figures = measured.seconds, measured.peak_mib, size / 2**20, brief.peak_mib
-            rows.append((name, f"{figures[0]:.1f}", *(f"{figure:.0f}" for figure in figures[1:])))
+            rows.append((name, f"{figures[0]:.1f}", f"{cpu:.1f}", *(f"{figure:.0f}" for figure in figures[1:])))
     print_table(rows, title=f"{options.minutes:g} min of {options.people} people at {RATE_HZ:g} samples/s")
     return 0
+
+
+def _cpu_seconds() -> float:
+    """Return what processes that ended have taken of the CPU: on a busy machine, the clock says little."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _command(run: Path, formats: str, output: Path, more: Sequence[str]) -> list[str]:
