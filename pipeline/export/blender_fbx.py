@@ -39,7 +39,8 @@ def _empty_scene(order: dict[str, Any]) -> None:
 
 def _joints(order: dict[str, Any]) -> dict[str, Any]:
     """Return per armature and sample the heads of its bones by name, in the world."""
-    scene, found = bpy.context.scene, {}
+    scene = bpy.context.scene
+    found: dict[str, Any] = {}
     for name, rows in order["rows"].items():
         armature = bpy.data.objects.get(name)
         if armature is None:
