@@ -99,7 +99,12 @@ class Clip(ClipContext):
         Raises:
             WeightsError: motion would be made, and what `refine.prior` names cannot be used. Detection and recovery,
                 which come first, would not find out.
+            SettingsError: a format cannot be written on this machine.
         """
+        if self.settings.export.formats:
+            from pipeline.export.formats import check_formats
+
+            check_formats(self.settings.export.formats)
         plan = self.graph().plan()
         if any(node.name == "motion" and not node.is_current for node in plan):
             self.models.check_motion_prior()

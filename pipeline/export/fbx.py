@@ -73,8 +73,8 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
         check_joints(path, joints, each.load().joints()[checked_rows(each.count)])
 
 
-def _need_blender(scene: Scene) -> None:
-    find_blender(scene.blender)
+def _need_blender(scene: Scene | None) -> None:
+    find_blender(None if scene is None else scene.blender)
 
 
 FORMATS = {"fbx": Format("fbx", "fbx", write, check, is_shared=True, prepare=_need_blender)}

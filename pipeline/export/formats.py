@@ -1,7 +1,7 @@
 """The table of formats, and the interface that each module of a format fills."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ class Format:
     write: Callable[[Path, Scene, ScenePerson | None], None]  # of one person, or of all (None)
     check: Callable[[Path, Scene, ScenePerson | None], None]
     is_shared: bool  # whether one file holds all people
-    prepare: Callable[[Scene], None] = lambda scene: None  # raises what would fail, before anything is written
+    # Raises what would fail, before anything is written; without a scene (None), what is missing on this machine.
+    prepare: Callable[[Scene | None], None] = lambda scene: None
 
 
 MODULES = {  # of each format of `configs.setting_values.EXPORT_FORMATS`
@@ -40,6 +41,16 @@ def load_format(name: str) -> Format:
     """Return a format by name; its module is imported now."""
     formats: dict[str, Format] = importlib.import_module(MODULES[name]).FORMATS
     return formats[name]
+
+
+def check_formats(names: Sequence[str]) -> None:
+    """Refuse formats that cannot be written on this machine, before hours of work.
+
+    Raises:
+        SettingsError: a package or a program is missing.
+    """
+    for name in names:
+        load_format(name).prepare(None)
 
 
 def need_package(module: str, package: str, form: str) -> None:

@@ -146,7 +146,7 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
         check_joints(path, joints, each.load().joints()[rows])
 
 
-def _need_usd(scene: Scene) -> None:
+def _need_usd(scene: Scene | None) -> None:
     need_package("pxr", "usd-core", "usd")
 
 

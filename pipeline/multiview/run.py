@@ -19,6 +19,7 @@ from pipeline.capture.panoptic import frame_numbers
 from pipeline.capture.spans import FrameSpan, decode_span
 from pipeline.clip import CODE_OF_FORMATS
 from pipeline.device import choose_device
+from pipeline.export.formats import check_formats
 from pipeline.flow.atomic import write_json
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import FORMATS_NODE, Claim, Graph, Node
@@ -149,6 +150,7 @@ def _process(
     attempt.note(models=describe(models))
     if models.motion_prior_path is not None:
         models.check_motion_prior()  # before hours of work
+    check_formats(settings.export.formats)
     attempt.begin()
     views, problems, footage, frames = [], list[str](), dict[str, Footage](), 0
     for camera in cameras:

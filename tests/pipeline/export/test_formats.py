@@ -1,11 +1,14 @@
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from configs.errors import SettingsError
 from configs.output_schema import ExportSettings
 from configs.setting_values import ExportFormat, read_formats, read_rate
-from pipeline.export.formats import MODULES, load_format
+from pipeline.export import fbx
+from pipeline.export.formats import MODULES, check_formats, load_format
 
 
 def test_settings_and_table_name_the_same_formats() -> None:
@@ -21,6 +24,16 @@ def test_names_are_read_once_each_in_the_order_of_the_table() -> None:
     for wrong in ("", "glb,obj"):
         with pytest.raises(ValidationError, match="choose from bvh, glb"):
             ExportSettings.model_validate({"formats": wrong})
+
+
+def test_what_this_machine_cannot_write_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    check_formats([name for name in MODULES if name != "fbx"])
+    monkeypatch.setattr(fbx, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SettingsError, match="fbx is written by Blender, and none was found"):
+        check_formats(["csv", "fbx"])
 
 
 @pytest.mark.parametrize(("text", "rate"), [("60", 60.0), ("29.97", 29.97), ("30000/1001", 30000 / 1001)])
