@@ -56,7 +56,8 @@ class Viewer:
         self.scene, self.footage, self.title, self._find_raw = scene, footage, title, find_raw
         with redirect_stdout(io.StringIO()):  # it prints a table of addresses
             self.server = viser.ViserServer(host=host, port=port, label=title, verbose=False)
-        self.server.request_share_url = lambda verbose=True: None  # would open a way in from outside
+        # It would open a way in from outside.
+        self.server.request_share_url = lambda verbose=True: None  # type: ignore[method-assign]
         self.start_s, self.end_s = scene.span_s
         self.time_s, self.is_playing, self._image_s = self.start_s, False, -np.inf
         self.followed: int | None = None
@@ -94,7 +95,7 @@ class Viewer:
             "/floor", 60.0, 60.0, cell_size=1.0, section_size=5.0, position=(0.0, 0.0, floor), fade_distance=60.0,
             cell_color=(150, 156, 166), section_color=(90, 96, 108), shadow_opacity=0.25,
         )  # fmt: skip
-        self.cameras = {}
+        self.cameras: dict[str, Any] = {}
         for camera in scene.cameras:
             half = camera.half_extent
             turn = viser.transforms.SO3.from_matrix(camera.world_from_cam[:3, :3])
@@ -116,7 +117,8 @@ class Viewer:
 
     def _add(self, person: ScenePerson, shift: np.ndarray, *, is_raw: bool) -> Figure:
         api, name = self.server.scene, f"/{'raw' if is_raw else 'person'}/{person.id}"
-        colour = tuple(int(v) for v in identity_colours(np.array([person.id]))[0])
+        red, green, blue = (int(value) for value in identity_colours(np.array([person.id]))[0])
+        colour = (red, green, blue)
         rest = np.zeros((24, 4))
         rest[:, 0] = 1.0
         mesh = api.add_mesh_skinned(
@@ -137,17 +139,17 @@ class Viewer:
         gui = self.server.gui
         gui.configure_theme(show_logo=False, show_share_button=False)
         gui.add_markdown(f"**{_plain(self.title)}**")
-        self.play = gui.add_button("Play")
+        self.play: Any = gui.add_button("Play")
         end = max(self.end_s, self.start_s + 0.01)
-        self.slider = gui.add_slider("Time, s", self.start_s, end, 0.01, self.start_s)
-        self.speed = gui.add_dropdown("Speed", ("1", "0.25", "0.5", "2", "4"))
-        self.mode = gui.add_dropdown("Show", ("bodies", "skeletons"))
-        self.colours = gui.add_dropdown("Colour", ("by person", "seen, filled in, refined", "by confidence"))
-        self.has_trails = gui.add_checkbox("Paths on the floor", True)
-        self.has_images = gui.add_checkbox("Video in the cameras", True)
-        self.has_raw = gui.add_checkbox("Unrefined motion beside it", False)
-        self.follow = gui.add_dropdown("Follow", ("nobody", *(str(each.person.id) for each in self._refined())))
-        self.shown = {}
+        self.slider: Any = gui.add_slider("Time, s", self.start_s, end, 0.01, self.start_s)
+        self.speed: Any = gui.add_dropdown("Speed", ("1", "0.25", "0.5", "2", "4"))
+        self.mode: Any = gui.add_dropdown("Show", ("bodies", "skeletons"))
+        self.colours: Any = gui.add_dropdown("Colour", ("by person", "seen, filled in, refined", "by confidence"))
+        self.has_trails: Any = gui.add_checkbox("Paths on the floor", True)
+        self.has_images: Any = gui.add_checkbox("Video in the cameras", True)
+        self.has_raw: Any = gui.add_checkbox("Unrefined motion beside it", False)
+        self.follow: Any = gui.add_dropdown("Follow", ("nobody", *(str(each.person.id) for each in self._refined())))
+        self.shown: dict[int, Any] = {}
         with gui.add_folder("People", expand_by_default=len(self.scene.people) <= 12):
             for person in self.scene.people:
                 self.shown[person.id] = gui.add_checkbox(f"Person {person.id}", True)

@@ -50,7 +50,10 @@ function step(now) {
 function measure(now) {
   const fps = (1000 * clock.frames) / (now - clock.since);
   document.body.dataset.fps = fps.toFixed(1);
-  if (view && view.mode === "mesh" && fps < SLOW_FPS && view.people.filter((p) => p.isHere).length >= HEAVY_BODIES) {
+  if (view && fps < SLOW_FPS && view.sharpness === 1) {
+    view.sharpness = 0.5;
+    say(`This computer drew ${fps.toFixed(0)} frames a second, so the scene has fewer pixels.`);
+  } else if (view && fps < SLOW_FPS && view.mode === "mesh" && view.people.filter((p) => p.isHere).length >= HEAVY_BODIES) {
     setMode("skeleton");
     say(`This computer drew ${fps.toFixed(0)} frames a second, so people are shown as skeletons. Choose "bodies" to see them again.`);
   }

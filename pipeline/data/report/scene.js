@@ -160,7 +160,8 @@ function program(gl, vertex, fragment) {
     gl.attachShader(made, shader);
   }
   gl.linkProgram(made);
-  return { use: made, at: (name) => gl.getUniformLocation(made, name) };
+  const places = {};
+  return { use: made, at: (name) => (name in places ? places[name] : (places[name] = gl.getUniformLocation(made, name))) };
 }
 
 function buffer(gl, data, target = gl.ARRAY_BUFFER) {

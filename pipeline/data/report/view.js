@@ -2,7 +2,7 @@
 "use strict";
 (() => {
 const { decode, pose, program, buffer, matrixOf, sub, cross, dot, unit, PARENTS } = window.report.core;
-const core = window.report.core, HALF = Math.tan((20 * Math.PI) / 180), SHADOWED_MAX = 8, TRAIL_M = 0.025;
+const core = window.report.core, HALF = Math.tan((20 * Math.PI) / 180), SHADOWED_MAX = 8, TRAIL_M = 0.025, TRAIL_POINTS = 3000;
 const STATUS = { refined: [0.3, 0.62, 0.95], seen: [0.95, 0.6, 0.2], filled: [0.62, 0.62, 0.66] };
 const THEMES = {
   light: { back: [0.93, 0.94, 0.96], ground: [0.86, 0.87, 0.9], line: [0.55, 0.58, 0.64], edge: [0.25, 0.28, 0.33] },
@@ -16,9 +16,10 @@ const confidenceColour = (v) => { // from orange over grey-violet to blue: told 
 
 class SceneView {
   constructor(canvas, labels, head, bytes) {
-    const gl = canvas.getContext("webgl2", { antialias: true, preserveDrawingBuffer: true, alpha: false });
+    const antialias = head.people.length <= SHADOWED_MAX; // which software rendering pays for four times
+    const gl = canvas.getContext("webgl2", { antialias, preserveDrawingBuffer: true, alpha: false });
     if (!gl) throw new Error("this browser offers no WebGL 2");
-    Object.assign(this, { canvas, gl, labels, head, mode: "mesh", colours: "person", followed: null, time: 0 });
+    Object.assign(this, { canvas, gl, labels, head, mode: "mesh", colours: "person", followed: null, time: 0, sharpness: 1 });
     Object.assign(this, decode(head, bytes));
     this.programs = {
       body: program(gl, core.BODY_VERTEX, core.BODY_FRAGMENT), line: program(gl, core.LINE_VERTEX, core.LINE_FRAGMENT),
@@ -55,7 +56,8 @@ class SceneView {
 
   trailOf(person) {
     const made = [], tint = [...person.colour.map((v) => v / 255), 0.9], z = this.head.floor + 0.006;
-    const stride = Math.max(1, Math.ceil(person.count / 600)), points = [];
+    const most = Math.min(600, TRAIL_POINTS / this.people.length);
+    const stride = Math.max(1, Math.ceil(person.count / most)), points = [];
     for (let k = 0; k < person.count; k += stride) {
       points.push([0, 1].map((r) => person.lowest[r] + (person.moves[3 * k + r] & 65535) * person.step[r]));
     }
@@ -145,7 +147,7 @@ class SceneView {
   }
 
   paint() {
-    const { gl, canvas } = this, ratio = Math.min(window.devicePixelRatio || 1, 2);
+    const { gl, canvas } = this, ratio = Math.min(window.devicePixelRatio || 1, 2) * this.sharpness;
     const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
     if (!width || !height || !this.theme) return;
     if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
