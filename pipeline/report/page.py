@@ -19,7 +19,7 @@ MARK = "<!-- dpmesh-video report -->"  # how such a page begins, after the docty
 # Nothing is asked of any host, whatever gets into the page; Bokeh, in the section on crowds, compiles templates.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; "
-    "media-src * data: blob:; connect-src 'none'; form-action 'none'; base-uri 'none'"
+    "media-src 'self' file: data: blob:; connect-src 'none'; form-action 'none'; base-uri 'none'"
 )
 MODELS = {
     "detector": "detector", "second_stage": "second stage", "recovery": "recovery", "motion_prior": "motion prior",
