@@ -11,9 +11,11 @@ import pytest
 from blob_detector import BlobDetector, draw
 
 from configs.schema import RunSettings
+from pipeline.flow.inputs import ClipInput
 from pipeline.media import VideoWriter
 from pipeline.media.probe import probe
 from pipeline.nodes.look import Look, look_at_clip
+from pipeline.run import plan_clips
 from trackers.input_size import BASE_PX, InputSize
 
 TALL, SMALL = (100, 20, 200, 320), (300, 100, 330, 160)
@@ -84,6 +86,19 @@ def test_frames_in_which_everybody_who_counts_is_tall_enough_need_no_look(tmp_pa
     assert found.describe(5, 2).endswith("frames are so small that no look is needed")
     fixed = look(write_clip(tmp_path / "b.mp4", [[SMALL]] * 5), BlobDetector(100, fixed_px=320))
     assert fixed.size.tile_px == fixed.size.whole_px == 320 and fixed.size.image_px >= 960
+
+
+def test_a_plan_tells_the_size_and_its_cost_unless_the_size_is_given(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 96, 96, Fraction(10)) as video:
+        video.write(np.zeros((96, 96, 3), np.uint8))
+    clips = [ClipInput(tmp_path / "a.mp4", "a")]
+    detect = {"weights": "bundled"}
+    (open_one,) = plan_clips(clips, tmp_path / "out", RunSettings(detect=detect))
+    assert (
+        open_one.cost == "detector input 640 px, 1.0 times the work of 640: frames are so small that no look is needed"
+    )
+    (given,) = plan_clips(clips, tmp_path / "out", RunSettings(detect=detect | {"image_px": 320}))
+    assert given.cost == "" and not (tmp_path / "out").exists()
 
 
 def test_the_cost_is_told() -> None:
