@@ -114,12 +114,12 @@ PEERS = [ROOT / "pipeline" / name for name in ("bench/analytics.py", "evaluation
 IMPORTERS = [ROOT / "trackers" / "imported" / name for name in ("blazepose.py", "tflite.py")]
 EXPORTERS = [ROOT / "pipeline" / "export" / "usd.py"]
 IN_BLENDER = [ROOT / "pipeline" / "export" / "blender_fbx.py"]  # run by the Python of Blender
-TRACKING = ROOT / "pipeline" / "evaluation" / "tracking.py"
+TRACKING = [ROOT / name for name in ("pipeline/evaluation/tracking.py", "trackers/bench/score.py")]
 VIEWER = [ROOT / "pipeline" / "view" / "viewer.py"]
 
 
 def test_an_installation_asks_for_what_a_run_imports_and_nothing_else() -> None:
-    apart = [*IMPORTERS, *EXPORTERS, *IN_BLENDER, *PEERS, *VIEWER, TRACKING]
+    apart = [*IMPORTERS, *EXPORTERS, *IN_BLENDER, *PEERS, *VIEWER, *TRACKING]
     run = [path for path in SOURCES if "training" not in path.parts and path not in apart]
     assert imported(run) == required(PROJECT["dependencies"])
 
@@ -139,7 +139,7 @@ def test_the_extra_of_exports_asks_for_what_only_they_import() -> None:
 
 
 def test_the_extra_of_tracking_asks_for_what_only_its_evaluation_imports() -> None:
-    assert imported([TRACKING]) - required(PROJECT["dependencies"]) == required(EXTRAS["tracking"])
+    assert imported(TRACKING) - required(PROJECT["dependencies"]) == required(EXTRAS["tracking"])
 
 
 def test_the_extra_of_the_viewer_asks_for_what_only_it_imports() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.json_files import read_json
 from pipeline.flow.graph import Claim
 from pipeline.flow.line import fit_queue
 from pipeline.flow.memory import release_memory
@@ -15,6 +14,7 @@ from pipeline.flow.prefetch import WriteBehind, prefetch
 from pipeline.media import VideoWriter
 from pipeline.media.sound import Sound
 from pipeline.motion.library import MotionLibrary
+from pipeline.motion.scene import read_scene
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.nodes.context import ClipContext, FramesUntilDamage
 from pipeline.overlay import write_overlay
@@ -61,14 +61,10 @@ def draw_overlay(clip: ClipContext, claim: Claim) -> Sequence[Path]:
         clip.clock.measure("overlay"),
         closing(prefetch(counted(), clip.ahead_frames)) as frames,
     ):
-        upright, chosen = _world_from_cam(clip.folder / "scene.json"), clip.settings.overlay
+        scene, chosen = read_scene(clip.files.scene), clip.settings.overlay
+        upright = WORLD_FROM_CAM if scene is None else scene.world_from_cam
         count = write_overlay(frames, tracks, clip.models.body(), path, chosen, open_writer, upright)
     return [path] if count else []
-
-
-def _world_from_cam(scene: Path) -> np.ndarray:
-    """Return the upright world of a run's motion files; of a level camera where the run does not tell."""
-    return np.array(read_json(scene)["world_from_cam"], np.float64) if scene.is_file() else WORLD_FROM_CAM
 
 
 class _EncodedBehind:
