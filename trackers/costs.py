@@ -153,6 +153,8 @@ def _features(
     boxes, found = expected.boxes_xyxy[row], people.boxes_xyxy[column].astype(np.float64)
     variance, hidden = expected.variance[row], covered[column]
     shift, points, odd = body_shifts(expected.keypoints[row], people.keypoints[column], height[:, 0])
+    pose = points * odd
+    points = points * np.exp(-odd)  # of a pose that is quite another one, perhaps a wrong one, the box says more
     squared = (shift**2).sum(axis=1)
     edges = ((found - boxes) / height) ** 2 / (np.tile(variance, 2) + BOX_SIGMA**2)
     sides, top, bottom = np.log1p(edges[:, [0, 2]]), np.log1p(edges[:, 1]), np.log1p(edges[:, 3])
@@ -164,7 +166,7 @@ def _features(
         points * np.log1p(squared / NEAR_SIGMA**2),
         points * np.exp(-squared / (2 * CLOSE_SIGMA**2)),
         points,
-        points * odd,
+        pose,
         *(sides.min(axis=1), sides.max(axis=1), top, bottom, overlap, size),
     ]
     rest = [

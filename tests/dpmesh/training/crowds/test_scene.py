@@ -105,3 +105,13 @@ def test_clips_are_written_as_motchallenge_text_and_are_the_same_again(tmp_path:
 def test_a_clip_too_short_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path), "--frames", "3"]) == 2
     assert "too short for a crowd" in capsys.readouterr().err
+
+
+def test_some_poses_are_mostly_wrong_and_most_are_right(crowd: Crowd) -> None:
+    found = crowd.found
+    person = found.truth_id > 0
+    height = found.boxes_xyxy[person, 3] - found.boxes_xyxy[person, 1]
+    middle = np.median(found.keypoints[person, :, :2], axis=1)
+    centre = (found.boxes_xyxy[person, :2] + found.boxes_xyxy[person, 2:]) / 2
+    away = np.linalg.norm(middle - centre, axis=1) / height
+    assert 0.003 < (away > 0.25).mean() < 0.15
