@@ -71,7 +71,7 @@ def _head(places: np.ndarray, is_sure: np.ndarray) -> tuple[np.ndarray, np.ndarr
     length = np.linalg.norm(trunk, axis=-1)[:, None, None]
     turns = np.linspace(0, 2 * np.pi, POINTS // 4, endpoint=False)
     rings = np.concatenate([r * np.stack([np.cos(turns), np.sin(turns)], axis=1) for r in (0.2, 0.5, 0.8, 1.1)])
-    return centre[:, None] + HEAD_RADIUS * length * rings, is_sure[:, HEAD].any(axis=1)
+    return centre[:, None] + HEAD_RADIUS * length * rings, np.asarray(is_sure[:, HEAD].any(axis=1))
 
 
 def _limbs(
@@ -86,4 +86,4 @@ def _limbs(
         points.append(start + along * step + width * across * normal)
         seen.append(is_sure[:, first] & is_sure[:, second])
     left, right = (np.where(seen[k][:, None, None], points[k], points[1 - k]) for k in (0, 1))
-    return np.concatenate([left, right], axis=1), seen[0] | seen[1]
+    return np.concatenate([left, right], axis=1), np.asarray(seen[0] | seen[1])
