@@ -29,7 +29,7 @@ class Surface:
         """Return the nearest points (P, 3) of the mesh to points (P, 3), and the normals of their triangles."""
         best = np.full(len(points), np.inf)
         places, normals = np.empty_like(points), np.empty_like(points)
-        near = self._tree.query(points, NEAREST)[1]
+        near = np.asarray(self._tree.query(points, NEAREST)[1])
         for column in range(NEAREST):
             candidates = self._faces_of[near[:, column]]
             for place, faces in enumerate(candidates.T):
