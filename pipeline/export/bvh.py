@@ -93,7 +93,8 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     assert person is not None
     motion = person.load()
     rows = checked_rows(len(motion))
-    offsets, names = [], []
+    offsets: list[list[float]] = []
+    names: list[str] = []
     with open(path, encoding="ascii") as file:
         for line in file:
             words = line.split()

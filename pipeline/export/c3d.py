@@ -110,7 +110,7 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     if head[1] != 0x50 or path.stat().st_size < BLOCK * (head[8] - 1) + points * count * 16:
         raise broken(path, "it is no whole C3D file")
     check_count(path, "the number of points", head[2], points)
-    check_count(path, "the rate", head[10], np.float32(scene.rate_hz))
+    check_count(path, "the rate", head[10], float(np.float32(scene.rate_hz)))
     data = np.memmap(path, "<f4", "r", BLOCK * (head[8] - 1), (count, points, 4))
     for number, each in enumerate(scene.people):
         rows = checked_rows(each.count)
