@@ -51,7 +51,7 @@ class CameraMotion:
             return
         scale = WIDTH_PX / max(image.shape[:2])
         size = (max(16, round(image.shape[1] * scale)), max(16, round(image.shape[0] * scale)))
-        grey = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        grey: np.ndarray = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         if self._image.shape == grey.shape:
             step = find_step(self._image, grey, self._mask)
             self._steps.append([time_s, *_numbers(step)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -51,12 +52,14 @@ def nobody(appearance_size: int = 0) -> Known:
 
 def chosen(known: Known, rows: np.ndarray) -> Known:
     """Return some of the tracks, by index or mask."""
-    return Known(*[_take(getattr(known, name), rows) for name in _NAMES])
+    taken: list[Any] = [_take(getattr(known, name), rows) for name in _NAMES]
+    return Known(*taken)
 
 
 def joined(first: Known, second: Known) -> Known:
     """Return the tracks of both, one after the other."""
-    return Known(*[_joined(getattr(first, name), getattr(second, name)) for name in _NAMES])
+    both: list[Any] = [_joined(getattr(first, name), getattr(second, name)) for name in _NAMES]
+    return Known(*both)
 
 
 def carried(known: Known, motion: np.ndarray) -> Known:
@@ -77,7 +80,7 @@ def carried(known: Known, motion: np.ndarray) -> Known:
 
 def to_arrays(known: Known) -> dict[str, np.ndarray]:
     """Return the tracks as arrays that `from_arrays` reads."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for field in fields(known):
         value = getattr(known, field.name)
         if isinstance(value, BoxStates):
@@ -90,7 +93,8 @@ def to_arrays(known: Known) -> dict[str, np.ndarray]:
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> Known:
     """Return the tracks that `to_arrays` gave."""
     states = BoxStates(arrays["means"].copy(), arrays["covariances"].copy())
-    return Known(*[states if name == "states" else arrays[name].copy() for name in _NAMES])
+    values: list[Any] = [states if name == "states" else arrays[name].copy() for name in _NAMES]
+    return Known(*values)
 
 
 def _take(value: np.ndarray | BoxStates, rows: np.ndarray) -> np.ndarray | BoxStates:

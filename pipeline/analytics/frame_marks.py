@@ -61,7 +61,7 @@ class FrameMarks:
             _line(image, feet[first], feet[second], NEAR, 2)
             middle = (feet[first] + feet[second]) / 2
             if np.isfinite(middle).all():
-                draw_text(image, f"{distance:.1f} m", *middle, size, np.array(NEAR))
+                draw_text(image, f"{distance:.1f} m", float(middle[0]), float(middle[1]), size, np.array(NEAR))
         colours = identity_colours(here.person)
         for place, speed, colour in zip(feet, self._speed[rows], colours, strict=True):
             if np.isfinite(place).all() and np.isfinite(speed):

@@ -78,11 +78,11 @@ def _components(present: list[int], couples: set[tuple[int, int]]) -> Partition:
     links = [(place[a], place[b]) for a, b in couples if a in place and b in place]
     if not links:
         return []
-    rows, columns = zip(*links, strict=True)
+    rows, columns = np.array(links, np.int64).T
     _, label = connected_components(
         coo_matrix((np.ones(len(links)), (rows, columns)), shape=(len(present),) * 2), False
     )
-    groups = [frozenset(np.array(present)[label == number].tolist()) for number in np.unique(label[list(rows)])]
+    groups = [frozenset(np.array(present)[label == number].tolist()) for number in np.unique(label[rows])]
     return sorted(groups, key=min)
 
 

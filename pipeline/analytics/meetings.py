@@ -60,7 +60,8 @@ def nearest_distances(people: Trajectories, index: FrameIndex) -> np.ndarray:
     nearest = np.full(len(people.person), np.nan)
     for _, rows in index:
         if len(rows) > 1:
-            nearest[rows] = cKDTree(people.xy_m[rows]).query(people.xy_m[rows], k=2)[0][:, 1]
+            distances, _ = cKDTree(people.xy_m[rows]).query(people.xy_m[rows], k=2)
+            nearest[rows] = np.asarray(distances)[:, 1]
     return nearest
 
 

@@ -34,7 +34,8 @@ def ground_picture(
     inside = known & (pixels >= 0).all(axis=2) & (pixels[..., 0] < image.shape[1]) & (pixels[..., 1] < image.shape[0])
     if not inside.any():
         return None
-    found = cv2.remap(image, np.nan_to_num(pixels, nan=-1e6), None, cv2.INTER_LINEAR, borderValue=(235, 235, 235))
+    x_px, y_px = np.moveaxis(np.nan_to_num(pixels, nan=-1e6), 2, 0)
+    found = np.asarray(cv2.remap(image, x_px.copy(), y_px.copy(), cv2.INTER_LINEAR, borderValue=(235, 235, 235)))
     found[~inside] = 235
     return _jpeg(found)
 

@@ -116,7 +116,7 @@ def simulated_person(number: int, frames: int) -> MotionTrack:
         joint_confidence=rng.random((frames, 24), np.float32),
         is_observed=rng.random(frames) > 0.1,
         is_refined=np.ones(frames, bool),
-        boxes_xyxy=np.tile(np.float32([100, 100, 200, 400]), (frames, 1)),
+        boxes_xyxy=np.tile(np.array([100, 100, 200, 400], np.float32), (frames, 1)),
         focal_px=np.full(frames, 1500.0, np.float32),
-        principal_px=np.tile(np.float32([960, 540]), (frames, 1)),
+        principal_px=np.tile(np.array([960, 540], np.float32), (frames, 1)),
     )

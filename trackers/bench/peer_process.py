@@ -10,6 +10,7 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,7 +101,7 @@ class Boxmot:
         return found[:, :5].reshape(-1, 5) if found.size else np.zeros((0, 5))
 
 
-PEERS = {
+PEERS: dict[str, Callable[..., Any]] = {
     "norfair": Norfair,
     "ultralytics BoT-SORT": lambda **settings: Ultralytics("BOTSORT", **settings),
     "ultralytics ByteTrack": lambda **settings: Ultralytics("BYTETracker", **settings),
@@ -140,7 +141,7 @@ def main() -> None:
     for line in sys.stdin:
         with contextlib.redirect_stdout(sys.stderr):
             try:
-                answer = {"seconds": run(json.loads(line))}
+                answer: dict[str, Any] = {"seconds": run(json.loads(line))}
             except Exception as error:  # of somebody else's code: what went wrong is told to who asked
                 answer = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -18,7 +18,7 @@ from trackers.bench.score import measure
 OURS = "dpmesh-video"
 BOXES_ONLY = "dpmesh-video, boxes alone"
 GAP_FRAMES = 50  # gaps filled by a straight line, where that helps
-_ROBOFLOW = {
+_ROBOFLOW: dict[str, Sequence[Any]] = {
     "lost_track_buffer": (30, 60, 100),
     "track_activation_threshold": (0.7, 0.3, 0.5),
     "minimum_consecutive_frames": (2, 1, 3),
@@ -26,14 +26,14 @@ _ROBOFLOW = {
     "minimum_iou_threshold_second_assoc": (0.5, 0.3),
     "high_conf_det_threshold": (0.6, 0.3, 0.45),
 }
-_ULTRALYTICS = {
+_ULTRALYTICS: dict[str, Sequence[Any]] = {
     "track_high_thresh": (0.25, 0.4, 0.6),
     "new_track_thresh": (0.25, 0.45, 0.6),
     "track_buffer": (30, 60, 100),
     "match_thresh": (0.8, 0.7, 0.9),
     "fuse_score": (True, False),
 }
-_OURS = {
+_OURS: dict[str, Sequence[Any]] = {
     "score_high": (0.35, 0.25, 0.5),
     "score_new": (0.45, 0.6, 0.35),
     "hits_min": (3, 2, 5),

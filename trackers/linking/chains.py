@@ -71,7 +71,7 @@ class _Contraction:
     def _push(self, number: int, others: Iterable[int]) -> None:
         for other in others:
             if (gain := self._gain(number, other)) > 0:
-                heapq.heappush(self._queue, (-gain, *sorted((number, other))))
+                heapq.heappush(self._queue, (-gain, min(number, other), max(number, other)))
 
     def _compare(self, number: int, others: list[int]) -> None:
         """Note how alike a chain and others are."""

@@ -48,7 +48,7 @@ def look(points_px: np.ndarray, depth_m: np.ndarray, pillars: np.ndarray) -> Sig
     boxes = _boxes(points_px)
     in_image = ((samples >= 0) & (samples < [WIDTH, HEIGHT])).all(axis=-1)
     hider = np.full(samples.shape[:3], -1)
-    hidden = ~in_image
+    hidden = np.asarray(~in_image)
     for frame in range(frames):
         _hide(frame, samples[:, frame], boxes[:, frame], depth_m[:, frame], hidden, hider)
         for left, right, depth in pillars[frame]:
