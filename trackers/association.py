@@ -22,7 +22,6 @@ DUPLICATE_FRACTION = 5 / COCO_KEYPOINTS  # on at least this share of the keypoin
 # Of the root of the area: farther apart no single keypoint is alike enough. Source: the OKS solved for the distance.
 DUPLICATE_REACH = 1.01 * 2 * KEYPOINT_SIGMAS.max() * np.sqrt(-2 * np.log(DUPLICATE_SIMILARITY))
 PAIRS_AT_ONCE = 2**16  # of two people; what is computed for each takes about 1 KB
-TABLE_PAIRS_SMALL = 2**14  # a smaller one is assigned at once
 TABLE_PAIRS_MAX = 2**20  # a larger group is assigned without a table of all its pairs
 
 
@@ -56,15 +55,6 @@ def covered_fractions(boxes_xyxy: np.ndarray) -> np.ndarray:
         shared = _intersections(boxes_xyxy[block], boxes_xyxy)
         shared[np.arange(len(shared)), np.arange(block.start, block.stop)] = 0.0
         fractions[block] = shared.max(axis=1) / np.maximum(areas[block], 1e-9)
-    return fractions
-
-
-def covered_by(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
-    """Return for each box (N, 4) the share (N,) that the one of `others_xyxy` (M, 4) which covers most of it covers."""
-    areas, fractions = _areas(boxes_xyxy), np.zeros(len(boxes_xyxy))
-    for block in row_blocks(len(boxes_xyxy), len(others_xyxy)):
-        shared = _intersections(boxes_xyxy[block], others_xyxy).max(axis=1, initial=0.0)
-        fractions[block] = shared / np.maximum(areas[block], 1e-9)
     return fractions
 
 
@@ -123,9 +113,6 @@ def assign_pairs(pairs: Pairs, cost_max: float) -> list[tuple[int, int]]:
     rows, columns, costs = pairs.rows[is_possible], pairs.columns[is_possible], pairs.costs[is_possible]
     row_names, row = np.unique(rows, return_inverse=True)
     column_names, column = np.unique(columns, return_inverse=True)
-    if len(row_names) * len(column_names) <= TABLE_PAIRS_SMALL:
-        kept = _choose(rows, columns, costs, cost_max) if len(rows) else np.zeros(0, np.int64)
-        return sorted((int(rows[edge]), int(columns[edge])) for edge in kept)
     size = len(row_names) + len(column_names)
     edges = coo_array((np.ones(len(row), np.int8), (row, column + len(row_names))), shape=(size, size))
     group = connected_components(edges, directed=False)[1][row]
@@ -155,10 +142,9 @@ def _choose(rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, cost_max: 
     return np.flatnonzero(found[row] == column)
 
 
-def without_duplicates(people: Detections) -> tuple[Detections, np.ndarray]:
-    """Return the people, best first, without those whose keypoints are those of a better one, and their rows."""
-    order = np.argsort(-people.scores, kind="stable")
-    people = select_detections(people, order)
+def without_duplicates(people: Detections) -> Detections:
+    """Return the people, best first, without those whose keypoints are those of a better one."""
+    people = select_detections(people, np.argsort(-people.scores, kind="stable"))
     keypoints, sides = people.keypoints, people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
     areas = sides[:, 0] * sides[:, 1]
     extents = _keypoint_extents(keypoints)
@@ -178,7 +164,7 @@ def without_duplicates(people: Detections) -> tuple[Detections, np.ndarray]:
             row, column = row[is_same], column[is_same]
         for worse, better in zip(row.tolist(), column.tolist(), strict=True):
             is_kept[worse] &= not is_kept[better]
-    return select_detections(people, is_kept), order[is_kept]
+    return select_detections(people, is_kept)
 
 
 def _keypoint_extents(keypoints: np.ndarray) -> np.ndarray:

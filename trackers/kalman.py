@@ -34,7 +34,7 @@ def start_state(box_xyxy: np.ndarray, score: float) -> BoxState:
     """Return the state of a box (4,) that is seen for the first time: standing still, of unknown velocity."""
     measured = _to_measure(box_xyxy)
     height = max(measured[3], SIZE_MIN_PX)
-    deviation = np.repeat([float(measure_deviation(score, 0.0)) * height, BIRTH_VELOCITY * height], 4)
+    deviation = np.repeat([_measure_deviation(score, 0.0) * height, BIRTH_VELOCITY * height], 4)
     return BoxState(np.concatenate([measured, np.zeros(4)]), np.diag(deviation**2))
 
 
@@ -74,7 +74,7 @@ def update_state(state: BoxState, box_xyxy: np.ndarray, score: float, covered: f
             part that is hidden would look like motion.
     """
     height = max(state.mean[3], SIZE_MIN_PX)
-    noise = np.eye(4) * (float(measure_deviation(score, covered)) * height) ** 2
+    noise = np.eye(4) * (_measure_deviation(score, covered) * height) ** 2
     mean, covariance = filterpy.kalman.update(state.mean, state.covariance, z=_to_measure(box_xyxy), R=noise, H=MEASURE)
     mean[2:4] = np.maximum(mean[2:4], SIZE_MIN_PX)
     return BoxState(mean, covariance)
@@ -98,8 +98,7 @@ def centre_uncertainty(state: BoxState) -> float:
     return float(np.sqrt(max(state.covariance[0, 0], state.covariance[1, 1])) / max(state.mean[3], SIZE_MIN_PX))
 
 
-def measure_deviation(score: float | np.ndarray, covered: float | np.ndarray) -> float | np.ndarray:
-    """Return the standard deviation of a measured box, in heights of the person; see `update_state`."""
+def _measure_deviation(score: float, covered: float) -> float:
     return MEASURE_NOISE * (2.0 - score) * (1.0 + 3.0 * covered)
 
 

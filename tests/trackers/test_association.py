@@ -123,7 +123,7 @@ def test_a_crowd_takes_no_table_of_everybody_against_everybody(side_px: int) -> 
     people = _crowd(800, side_px)
     tracemalloc.start()
     try:
-        kept, _ = without_duplicates(people)
+        kept = without_duplicates(people)
         covered = covered_fractions(people.boxes_xyxy)
         peak_mib = tracemalloc.get_traced_memory()[1] / 2**20
     finally:
@@ -135,9 +135,9 @@ def test_a_crowd_takes_no_table_of_everybody_against_everybody(side_px: int) -> 
 def test_people_in_blocks_are_who_they_are_in_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     people = _crowd(60, 100)
     twice = concatenate_detections([people, people])
-    whole, covered = without_duplicates(twice)[0], covered_fractions(twice.boxes_xyxy)
+    whole, covered = without_duplicates(twice), covered_fractions(twice.boxes_xyxy)
     monkeypatch.setattr(association, "PAIRS_AT_ONCE", 7)
-    assert np.array_equal(without_duplicates(twice)[0].keypoints, whole.keypoints)
+    assert np.array_equal(without_duplicates(twice).keypoints, whole.keypoints)
     assert np.array_equal(covered_fractions(twice.boxes_xyxy), covered)
     assert len(whole) == 60
 
@@ -157,7 +157,7 @@ def test_only_keypoints_that_meet_are_compared_and_no_double_is_missed() -> None
         if not ((np.minimum(there, back) >= 0.8) & (share >= 5 / 17)).any():
             kept.append(row)
     assert 80 <= len(kept) < 160
-    assert np.array_equal(without_duplicates(everyone)[0].keypoints, keypoints[kept])
+    assert np.array_equal(without_duplicates(everyone).keypoints, keypoints[kept])
 
 
 def test_groups_and_large_groups_are_assigned_as_one_table_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,4 +192,4 @@ def test_two_people_are_one_only_if_they_are_alike_for_the_smaller_of_them(
     boxes = np.array([[0, 0, 40, 40], [0, 0, 400, 400]], np.float32)
     by_area = keypoint_similarities(keypoints[[0, 0]], keypoints[[1, 1]], np.array([40.0**2, 400.0**2]))[0] >= 0.8
     assert by_area.tolist() == [shift_px == 0, True]
-    assert len(without_duplicates(Detections(boxes, np.array(scores, np.float32), keypoints))[0]) == count
+    assert len(without_duplicates(Detections(boxes, np.array(scores, np.float32), keypoints))) == count

@@ -13,7 +13,7 @@ from hurried_people import CUT, FRAMES, TIMES_S, hurried_people
 from configs.schema import TrackSettings
 from trackers.flip_test import SIDE_DOUBT, exchange_sides
 from trackers.tracker import Tracker
-from trackers.types import Detections, no_detections, select_detections
+from trackers.types import Detections, no_detections
 
 RATE_HZ = 25.0
 UNIT_POSE = np.random.default_rng(5).uniform(0.1, 0.9, (17, 2))
@@ -253,21 +253,19 @@ FORGOTTEN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "is_fresh": np.logical_not,
     "track_ids": np.zeros_like,
     "means": lambda means: means * (np.arange(8) < 4),  # velocities
-    "covariances": lambda covariances: covariances * 0 + 1,
-    "seen_means": lambda means: means * 0 + 1,
+    "covariances": lambda covariances: covariances * 0 + np.eye(8),
     "boxes_xyxy": lambda boxes: boxes * 0 + np.array([0, 0, 1, 1], np.float32),
     "keypoints": np.zeros_like,
     "seen_s": np.zeros_like,
     "hits": np.zeros_like,
     "misses": np.zeros_like,
-    "health": np.zeros_like,
 }
 
 
 @pytest.mark.parametrize("name", FORGOTTEN)
 def test_what_a_snapshot_holds_is_needed_to_go_on(whole: list[tuple[State, bytes]], name: str) -> None:
     """Without this the test above could not see a field that `restore` leaves out."""
-    assert {*FORGOTTEN, "appearance"} == set(whole[0][0])  # appearance has a test of its own
+    assert set(FORGOTTEN) == set(whole[0][0])
     assert any(
         _outcome(state | {name: FORGOTTEN[name](state[name])}, first) != _unbroken(whole, first)
         for first, (state, _) in islice(enumerate(whole), 1, None, 2)
@@ -325,61 +323,3 @@ def test_limbs_whose_sides_are_disputed_keep_those_of_the_frame_before_and_after
         np.testing.assert_allclose(shown, people.keypoints, rtol=1e-5)
     late = tracker.update(disputed, 1.0, 25).keypoints  # too long ago to tell legs apart by
     np.testing.assert_array_equal(late, disputed.keypoints)
-
-
-LOOKS = np.eye(3)[:2]
-
-
-def _meet(tracker: Tracker, frames: range, looks: np.ndarray | None) -> list[list[float]]:
-    """Return the places of the two of identity 1 and 2, who stand in one place and then step aside, without poses."""
-    shown = []
-    for frame in frames:
-        aside = 0 if frame < 10 else 40
-        people = _people((300 - aside, 300), (310 + aside, 300))
-        people = replace(people, keypoints=people.keypoints * np.array([1, 1, 0], np.float32))
-        tracks = tracker.update(people, frame / RATE_HZ, frame, appearance=looks)
-        shown.append(tracks.boxes_xyxy[:, 0].tolist())
-    return shown
-
-
-def test_appearance_tells_two_in_one_place_apart_also_after_a_restore() -> None:
-    tracker = Tracker(TrackSettings())
-    _meet(tracker, range(8), LOOKS)
-    _meet(tracker, range(8, 9), LOOKS * np.nan)  # too near to be measured
-    restored = Tracker(TrackSettings())
-    restored.restore(tracker.snapshot())
-    same, exchanged = (_meet(each, range(9, 12), looks) for each, looks in ((tracker, LOOKS), (restored, LOOKS[::-1])))
-    assert all(first < second for first, second in same)
-    assert all(first > second for first, second in exchanged)
-
-
-def test_an_appearance_of_another_size_is_refused() -> None:
-    tracker = Tracker(TrackSettings())
-    _meet(tracker, range(2), LOOKS)
-    with pytest.raises(ValueError, match=r"appearance: is of shape \(2, 5\); give \(2, 3\)"):
-        _meet(tracker, range(2, 3), np.zeros((2, 5)))
-
-
-def test_a_camera_that_swings_loses_nobody_who_is_told_of_it() -> None:
-    ids = {}
-    for is_told in (True, False):
-        tracker = Tracker(TrackSettings())
-        for frame in range(12):
-            jump = 0.0 if frame < 6 else 420.0
-            people = _people((100 + jump, 300), (400 + jump, 300), (700 + jump, 300))
-            motion = np.eye(3)
-            motion[0, 2] = 420.0 * (frame == 6)
-            shown = tracker.update(people, frame / RATE_HZ, frame, motion=motion if is_told else None)
-        ids[is_told] = shown.track_ids[np.argsort(shown.boxes_xyxy[:, 0])].tolist()
-    assert ids[True] == [1, 2, 3]
-    assert ids[False] != [1, 2, 3]
-
-
-def test_someone_whose_place_stays_empty_is_given_up_before_someone_who_may_be_hidden_there() -> None:
-    for is_covered, wanted in ((True, 1), (False, 3)):
-        tracker = Tracker(TrackSettings(lost_max_s=4.0))
-        before = _people((300, 300), (310 if is_covered else 900, 304), height=210)
-        for frame in range(90):
-            people = before if frame < 10 or frame >= 85 else select_detections(before, [1])
-            ids = _ids(tracker, people, frame)
-        assert wanted in ids

@@ -16,10 +16,10 @@ def track(folder: Path, settings: dict[str, Any]) -> tuple[Boxes, float]:
     """Return what the tracker says of a clip, and the seconds it took.
 
     Args:
-        settings: of `TrackSettings`; besides, "keypoints" and "motion" are False where it must do without them.
+        settings: of `TrackSettings`; besides, "keypoints" is False where it must do without them.
     """
     given = dict(settings)
-    has_keypoints, has_motion = given.pop("keypoints", True), given.pop("motion", True)
+    has_keypoints = given.pop("keypoints", True)
     with np.load(folder / "detections.npz", allow_pickle=False) as file:
         arrays = dict(file)
     if not has_keypoints:
@@ -35,8 +35,7 @@ def track(folder: Path, settings: dict[str, Any]) -> tuple[Boxes, float]:
         start = time.process_time()
         if frame in cuts:
             tracker.end_all()
-        motion = arrays["motion"][frame] if has_motion else None
-        found = tracker.update(people, float(time_s), frame, motion=motion)
+        found = tracker.update(people, float(time_s), frame)
         spent_s += time.process_time() - start
         frames.append(np.full(len(found), frame))
         names.append(found.track_ids)

@@ -8,7 +8,6 @@ from configs.errors import InputError
 from dpmesh.training.make_crowd import main as make_crowd
 from trackers.bench.__main__ import main
 from trackers.bench.clips import Boxes, filled, read_clips
-from trackers.bench.fit import main as fit
 from trackers.bench.search import GRIDS, settings_to_try
 from trackers.bench.stream import main as stream
 
@@ -84,12 +83,6 @@ def test_every_search_begins_with_the_defaults_and_tries_nothing_twice() -> None
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clip in it"):
         read_clips(tmp_path)
-
-
-def test_weights_are_fitted_to_clips(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fit([str(clips), "--output", str(tmp_path / "weights.json")]) == 0
-    told = float(capsys.readouterr().out.split("; ")[1].split("%")[0])
-    assert told > 97
 
 
 def test_a_stream_is_told_part_by_part(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
