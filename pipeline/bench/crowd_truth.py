@@ -6,6 +6,7 @@ import numpy as np
 
 from configs.analytics_schema import AnalyticsSettings
 from configs.command import OptionParser
+from configs.option_types import positive_float, positive_int, whole
 from pipeline.cli.tables import print_table, say
 from pipeline.evaluation.crowds import HELD, TRUE, Figures, measure, ways_to_see
 from pipeline.evaluation.simulated_crowd import ROOM_M, simulate
@@ -14,11 +15,17 @@ from pipeline.evaluation.simulated_crowd import ROOM_M, simulate
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = OptionParser(prog="dpmesh-video evaluate crowd", description="Analytics on simulated crowds.")
-    parser.add_argument("--densities", type=float, nargs="+", default=[0.1, 0.25, 0.5], help="people per square metre")
-    parser.add_argument("--heights", type=float, nargs="+", default=[2.5, 4.0, 8.0], help="of the camera, metres")
-    parser.add_argument("--crowds", type=int, default=6, help="crowds of each density; figures are their means")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long each is watched")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--densities", type=positive_float, nargs="+", default=[0.1, 0.25, 0.5], help="people per square metre"
+    )
+    parser.add_argument(
+        "--heights", type=positive_float, nargs="+", default=[2.5, 4.0, 8.0], help="of the camera, metres"
+    )
+    parser.add_argument(
+        "--crowds", type=positive_int, default=6, help="crowds of each density; figures are their means"
+    )
+    parser.add_argument("--seconds", type=positive_float, default=10.0, help="how long each is watched")
+    parser.add_argument("--seed", type=whole, default=0)
     options = parser.parse_args(arguments)
     settings = AnalyticsSettings(sample_hz=0.5)
     errors: list[tuple[str, ...]] = [

@@ -14,7 +14,7 @@ from configs.command import OptionParser
 from configs.errors import InputError
 from configs.json_files import read_json
 from configs.npz_files import read_npz
-from configs.option_types import fraction
+from configs.option_types import fraction, positive_int
 from configs.schema import DetectSettings, RunSettings
 from pipeline.device import choose_device
 from pipeline.media.random_access import RandomFrames
@@ -186,7 +186,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--detector", default="bundled", help="pose weights that are measured")
     parser.add_argument("--sizes", type=_sizes, default=("640", "1280", AUTO), help="of the input, as 640,1280,auto")
     parser.add_argument("--score", type=fraction, default=0.45, help="detections below it do not count")
-    parser.add_argument("--person-px", type=int, default=40, help="as detect.person_px_min, for `auto`")
+    parser.add_argument("--person-px", type=positive_int, default=40, help="as detect.person_px_min, for `auto`")
     return parser.parse_args(arguments)
 
 

@@ -11,6 +11,7 @@ from pipeline.motion.posing import joint_positions
 from pipeline.types import MotionTrack
 
 TIMES = np.arange(30) / 30
+NOT_ROWS = ("track_id", "betas", "joint_sigma_rad", "ground_cov_m2")
 
 
 def truth_of(tracks: list[MotionTrack], body) -> Truth:
@@ -35,7 +36,7 @@ def people(make_track) -> list[MotionTrack]:
 def rows_of(track: MotionTrack, rows: slice, **changes) -> MotionTrack:
     """Return some rows of a track."""
     whole = {"track_id": track.track_id, "betas": track.betas} | changes
-    names = [name for name in MotionTrack.__dataclass_fields__ if name not in ("track_id", "betas", "joint_sigma_rad")]
+    names = [name for name in MotionTrack.__dataclass_fields__ if name not in NOT_ROWS]
     return MotionTrack(**{name: getattr(track, name)[rows] for name in names}, **whole)
 
 
@@ -56,7 +57,7 @@ def test_tracks_that_swap_people_are_two_switches(people, stick_body) -> None:
     swapped = []
     for first, second, name in [(0, 1, 1), (1, 0, 2)]:
         early, late = rows_of(people[first], slice(0, 10)), rows_of(people[second], slice(20, 30))
-        fields = [n for n in MotionTrack.__dataclass_fields__ if n not in ("track_id", "betas", "joint_sigma_rad")]
+        fields = [n for n in MotionTrack.__dataclass_fields__ if n not in NOT_ROWS]
         joined = {n: np.concatenate([getattr(early, n), getattr(late, n)]) for n in fields}
         swapped.append(MotionTrack(track_id=name, betas=early.betas, **joined))
     report = measure_against_truth(swapped, stick_body, truth_of(people, stick_body))
