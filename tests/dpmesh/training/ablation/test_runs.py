@@ -71,6 +71,7 @@ def test_one_command_trains_what_is_asked_for_and_a_second_goes_on(
     assert len(json.loads((output / "table.json").read_text())["runs"]) == 4
 
 
+@pytest.mark.slow
 def test_the_prior_and_the_reasoning_are_in_what_they_should_be(
     crop_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

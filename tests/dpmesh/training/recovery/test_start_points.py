@@ -141,8 +141,8 @@ def single_file(source: DPMesh) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("wrapper", "is_split"),
     [
-        (None, False),
         ("state_dict", True),
+        pytest.param(None, False, marks=pytest.mark.slow),
         pytest.param(None, True, marks=pytest.mark.slow),
         pytest.param("state_dict", False, marks=pytest.mark.slow),
     ],
