@@ -118,11 +118,6 @@ def first_crossings(crossings: Crossings) -> Crossings:
     return crossings.take(first)
 
 
-def flow_rate(crossings: Crossings, duration_s: float) -> float:
-    """Return crossings per second over the whole time; `specific` flow divides it by the line's length."""
-    return len(crossings.frame) / duration_s if duration_s > 0 else float("nan")
-
-
 @dataclass(frozen=True, slots=True)
 class FlowWindows(Shaped):
     """Flow in consecutive windows in which somebody crossed."""

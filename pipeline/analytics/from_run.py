@@ -1,7 +1,6 @@
 """People of a finished run on the ground: positions with covariance, and what their bodies say."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.signal import savgol_filter
@@ -62,14 +61,14 @@ def read_people(
     level = [joints @ WORLD_FROM_CAM[:3, :3].T for joints in rig]
     lowest = float(np.median(np.concatenate([joints[:, (L_ANKLE, R_ANKLE), 2].min(axis=1) for joints in level]))) - 0.08
     focal = float(np.median(tracks[0][1].focal_px)) if tracks[0][1].has_camera else None
-    ground = read_ground(scene_path(files.path), size_px, lowest, focal)
+    ground = read_ground(files.scene, size_px, lowest, focal)
     matrix = ground.world_from_cam
     xy, covariances, is_assumed = [], [], False
     postures = []
     for (_, track), joints in zip(tracks, rig, strict=True):
         world = joints @ matrix[:3, :3].T + matrix[:3, 3]
         where = smoothed(track.frame_index, world[:, PELVIS, :2], round(settings.smooth_s * rate_hz))
-        known = getattr(track, "ground_cov_m2", None)
+        known = track.ground_cov_m2
         is_assumed |= known is None
         xy.append(where)
         covariances.append(assumed_covariance(where, ground, track, settings) if known is None else known)
@@ -164,8 +163,3 @@ def _angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1), 1e-12
     )
     return np.asarray(np.arccos(np.clip(cosine, -1, 1)))
-
-
-def scene_path(folder: Path) -> Path:
-    """Return where a run says how its camera stands over the ground."""
-    return folder / "scene.json"

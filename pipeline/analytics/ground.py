@@ -8,7 +8,7 @@ import numpy as np
 
 from configs.checks import Shaped
 from configs.errors import InputError
-from configs.json_files import read_json
+from pipeline.motion.scene import read_scene
 from pipeline.motion.world import WORLD_FROM_CAM
 
 
@@ -69,17 +69,11 @@ def read_ground(path: Path, size_px: tuple[int, int] | None, lowest_m: float | N
         InputError: `scene.json` is damaged.
     """
     centre = np.array(size_px, np.float64) / 2 if size_px else np.zeros(2)
-    if not path.exists():
+    scene = read_scene(path)
+    if scene is None:
         reason = "the run has no scene.json, so the camera is taken as level"
         return Ground(WORLD_FROM_CAM, lowest_m, False, reason, None, focal_px, centre)
-    found = read_json(path, bytes_max=2**20)
-    try:
-        matrix = np.array(found["world_from_cam"], np.float64)
-        is_measured, still = bool(found["is_ground_measured"]), found["is_camera_still"]
-        focal = found["focal_px"]
-        return Ground(
-            matrix, 0.0 if is_measured else lowest_m, is_measured, str(found["reason"]),
-            None if still is None else bool(still), focal_px if focal is None else float(focal), centre,
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a scene of this version ({error}); run the clip again") from error
+    return Ground(
+        scene.world_from_cam, 0.0 if scene.is_ground_measured else lowest_m, scene.is_ground_measured, scene.reason,
+        scene.is_camera_still, focal_px if scene.focal_px is None else scene.focal_px, centre,
+    )  # fmt: skip

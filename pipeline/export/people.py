@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from configs.errors import InputError, SettingsError
-from configs.json_files import read_json
 from configs.skeletons import SMPL24
 from dpmesh.body.structure import BodyStructure
 from pipeline.export.scene import PersonMotion, Scene, SceneCamera, ScenePerson, rest_shape
@@ -16,6 +15,7 @@ from pipeline.motion.library import read_track
 from pipeline.motion.quality import read_quality
 from pipeline.motion.read import MotionFile, read_motion
 from pipeline.motion.resample import sample_at
+from pipeline.motion.scene import read_scene
 from pipeline.motion.world import move_root
 from pipeline.types import MotionTrack
 
@@ -159,9 +159,8 @@ def read_camera(files: RunFolder, width: int | None, height: int | None) -> Scen
 
 def ground_height(files: RunFolder) -> float | None:
     """Return the height of the ground, on which the origin lies, where `scene.json` says it was measured; else None."""
-    path = files.path / "scene.json"
-    found = read_json(path, bytes_max=2**20) if path.is_file() else {}
-    return 0.0 if isinstance(found, dict) and found.get("is_ground_measured") is True else None
+    scene = read_scene(files.scene)
+    return 0.0 if scene is not None and scene.is_ground_measured else None
 
 
 def floor_height(scene: Scene) -> float:

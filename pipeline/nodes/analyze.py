@@ -10,7 +10,7 @@ from configs.analytics_schema import AnalyticsSettings
 from configs.files import check_regular
 from pipeline.analytics.analysis import Analysis, analyze, nobody
 from pipeline.analytics.frame_marks import FrameMarks
-from pipeline.analytics.from_run import read_people, scene_path
+from pipeline.analytics.from_run import read_people
 from pipeline.analytics.ground import read_ground
 from pipeline.analytics.picture import ground_picture
 from pipeline.analytics.section import crowd_page
@@ -99,7 +99,7 @@ def measure_run(
 ) -> Analysis:
     """Return the analysis of a run; arguments as of `analyze_run`."""
     given = read_people(files, body, settings, rate_hz, size_px)
-    ground = given.ground if given is not None else read_ground(scene_path(files.path), size_px, None, None)
+    ground = given.ground if given is not None else read_ground(files.scene, size_px, None, None)
     shapes = read_shapes(_shape_files(settings), ground) if given is not None else None
     if given is None or shapes is None:
         return nobody()

@@ -1,6 +1,5 @@
 """People of a run on the ground: a level camera, and one that `scene.json` tilts."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +8,12 @@ from scipy.spatial.transform import Rotation
 
 from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.analysis import Analysis
-from pipeline.analytics.from_run import assumed_covariance, postures_of, read_people, scene_path, smoothed
+from pipeline.analytics.from_run import assumed_covariance, postures_of, read_people, smoothed
 from pipeline.analytics.ground import Ground
 from pipeline.flow.graph import Graph, Node
 from pipeline.flow.outputs import RunFolder
 from pipeline.motion.library import write_track
+from pipeline.motion.scene import Scene, write_scene
 from pipeline.nodes.analyze import measure_run
 from pipeline.types import MotionTrack
 
@@ -60,8 +60,7 @@ def test_scene_json_turns_the_camera_axes_to_the_ground(tmp_path, stick_body, ma
     matrix = np.eye(4)
     matrix[:3, :3] = (Rotation.from_rotvec([0, 0, np.pi / 2]) * Rotation.from_rotvec([-np.pi / 2, 0, 0])).as_matrix()
     matrix[:3, 3] = (1.0, 2.0, 3.0)
-    scene = {"world_from_cam": matrix.tolist(), "is_ground_measured": True, "reason": "", "is_camera_still": True}
-    scene_path(tmp_path).write_text(json.dumps(scene | {"focal_px": 500.0}))
+    write_scene(files.scene, Scene(matrix, focal_px=500.0, is_ground_measured=True, is_camera_still=True))
     turned = read_people(files, stick_body, SETTINGS, 25.0, (640, 360))
     assert level is not None and turned is not None and turned.ground.height_m == 0.0
     x, y = level.people.xy_m.T

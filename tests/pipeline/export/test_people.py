@@ -12,6 +12,7 @@ from dpmesh.body.load import load_body, read_structure
 from pipeline.export.people import Placement, floor_height, ground_height, read_people
 from pipeline.export.scene import Scene
 from pipeline.flow.outputs import RunFolder
+from pipeline.motion.scene import level_scene, write_scene
 
 
 def test_samples_of_the_run_are_taken_as_they_are(scene: Scene, wanted: dict[int, np.ndarray]) -> None:
@@ -72,9 +73,9 @@ def test_the_floor_is_where_soles_are(tmp_path: Path) -> None:
 def test_a_ground_that_was_measured_is_the_floor(tmp_path: Path, scene: Scene) -> None:
     files = RunFolder(tmp_path)
     assert ground_height(files) is None
-    (tmp_path / "scene.json").write_text('{"is_ground_measured": false}')
+    write_scene(files.scene, level_scene(None, "diagonal", "nobody stands"))
     assert ground_height(files) is None
-    (tmp_path / "scene.json").write_text('{"is_ground_measured": true}')
+    write_scene(files.scene, replace(level_scene(None, "diagonal", ""), is_ground_measured=True))
     assert floor_height(replace(scene, ground_m=ground_height(files))) == 0.0 != floor_height(scene)
 
 
