@@ -13,6 +13,7 @@ from configs.schema import LinkSettings
 from pipeline.multiview.association import Person, Return
 from pipeline.multiview.views import View
 from trackers.linking.evidence import Channel, Sample, usual_looks
+from trackers.linking.pieces import summary
 
 SPEED_MAX_M_S = 3.0  # of somebody whom nobody sees
 NEAR_M = 1.0  # that a place told by one camera may be off
@@ -98,10 +99,11 @@ class _Looks:
                     if node.view == number:
                         owner[node.rows] = who
             of = owner[view.look_rows]
-            found = [_summary(view.looks[of == who]) for who in range(len(people))]
-            samples = [sample for sample, _ in found]
+            mine = [view.looks[of == who] for who in range(len(people))]
+            found = [summary(looks, np.ones(len(looks))) for looks in mine]
+            samples = [Sample(mean, count) for mean, count, _ in found]
             pairs = [pair for pair in together if all(samples[who].count.any() for who in pair)]
-            scatters = np.stack([scatter for _, scatter in found])
+            scatters = np.stack([scatter for *_, scatter in found])
             usual = usual_looks(view.looks.shape[1])
             self._samples.append(samples)
             self._channels.append(Channel(usual, samples, scatters, np.array(pairs, np.int64).reshape(-1, 2)))
@@ -121,16 +123,6 @@ def _joined(samples: Sequence[Sample]) -> Sample:
     for sample in samples[1:]:
         found = found.joined(sample)
     return found
-
-
-def _summary(values: np.ndarray) -> tuple[Sample, np.ndarray]:
-    """Return mean and count of values (A, D) that may be NaN, and the sum of squares (D,) about the mean."""
-    is_known = np.isfinite(values)
-    count = is_known.sum(axis=0).astype(np.float64)
-    known = np.where(is_known, values, 0.0)
-    mean = known.sum(axis=0) / np.maximum(count, 1.0)
-    scatter = (is_known * (known - mean) ** 2).sum(axis=0)
-    return Sample(np.where(count > 0, mean, np.nan), count), scatter
 
 
 def _place(person: Person, views: Sequence[View], frame: int) -> np.ndarray:

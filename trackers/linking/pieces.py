@@ -102,8 +102,8 @@ def pieces_of(track_id: int, track: TrackRows, cut_frames: np.ndarray) -> Iterat
         part = slice(start, stop)
         first, last = int(track.frame_index[start]), int(track.frame_index[stop - 1])
         is_mine = (track.look_frames >= first) & (track.look_frames <= last)
-        look, look_count, look_scatter = _summary(track.looks[is_mine], np.ones(int(is_mine.sum())))
-        shape, shape_count, shape_scatter = _summary(track.betas[part], track.weights[part])
+        look, look_count, look_scatter = summary(track.looks[is_mine], np.ones(int(is_mine.sum())))
+        shape, shape_count, shape_scatter = summary(track.betas[part], track.weights[part])
         ends = [_end(track, part, is_first=is_first) for is_first in (True, False)]
         contact = [track.contact[part][near].max() for near in _near_ends(track.time_s[part])]
         yield Piece(
@@ -160,7 +160,7 @@ def _near_ends(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return times_s - times_s[0] <= END_S, times_s[-1] - times_s <= END_S
 
 
-def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def summary(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, count and scatter (D,) of values (A, D) that may be NaN, with weights (A,)."""
     is_known = np.isfinite(values)
     mass = np.where(is_known, weights[:, None], 0.0)
@@ -176,7 +176,7 @@ def _drift(values: np.ndarray, count: np.ndarray, scatter: np.ndarray) -> np.nda
     half = len(values) // 2
     if half < HALF_MIN:
         return np.full(values.shape[1], np.nan)
-    first, second = (_summary(part, np.ones(len(part)))[0] for part in (values[:half], values[half:]))
+    first, second = (summary(part, np.ones(len(part)))[0] for part in (values[:half], values[half:]))
     return np.asarray(0.5 * (first - second) ** 2 - scatter / np.maximum(count - 1, 1) / half)
 
 
