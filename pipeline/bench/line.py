@@ -1,6 +1,5 @@
 """How fast the whole line is, where its time goes, and whether its memory grows with the length of the video."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import av
 from configs.threads import core_count, use_one_thread_each
 from pipeline.flow.record import read_record
 
+POLL_S = 0.02
 STAGES = ("decode", "detect", "track", "recover", "write", "motion", "export", "overlay")
 
 
@@ -138,12 +138,29 @@ def detect_all(video: str, detector: str) -> int:
 def measure(command: list[str]) -> MeasuredRun:
     """Run a process to its end; `frames` is the number it prints last, if it prints one."""
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    out = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - started
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output)
+        peak_mib = 0.0
+        while process.poll() is None:
+            peak_mib = max(peak_mib, _peak_mib(process.pid))
+            time.sleep(POLL_S)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        lines = output.read().split("\n")
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    last = out.strip().splitlines()[-1] if out.strip() else ""
-    return MeasuredRun(int(last) if last.isdigit() else 0, seconds, usage.ru_maxrss / 1024, {}, last)
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return MeasuredRun(int(last) if last.isdigit() else 0, seconds, peak_mib, {}, last)
+
+
+def _peak_mib(process: int) -> float:
+    """Return the largest resident memory of a process so far; 0 where it cannot be read.
+
+    Not `ru_maxrss`: after a fork that also counts what the parent held.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    peaks = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")]
+    return peaks[0] / 1024 if peaks else 0.0

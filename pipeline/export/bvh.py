@@ -21,7 +21,6 @@ from pipeline.export.scene import Y_UP_FROM_Z_UP, Scene, ScenePerson, chain
 CHILDREN = [[child for child, parent in enumerate(SMPL_PARENTS) if parent == joint] for joint in range(24)]
 ROTATIONS = "Zrotation Yrotation Xrotation"
 END_SITES_M = {10: (0, 0, 0.08), 11: (0, 0, 0.08), 15: (0, 0.15, 0), 22: (0.08, 0, 0), 23: (-0.08, 0, 0)}
-ROWS_PER_WRITE = 1024
 
 
 def _in_file_order(joint: int = 0) -> Iterator[int]:
@@ -37,32 +36,36 @@ def write(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     """Write one person."""
     assert person is not None
     motion = person.load()
-    quaternions = motion.quaternions(is_y_up=True)
-    angles = smooth_angles(quaternions)[:, list(ORDER)].reshape(len(motion), -1)
-    table = np.concatenate([motion.pelvis @ Y_UP_FROM_Z_UP.T * scene.scale, angles], axis=1)
     with open(path, "w", encoding="ascii", newline="\n") as file:
         file.write("HIERARCHY\n")
         _write_joint(file, motion.rest * scene.scale, scene.scale, 0, 0)
         file.write(f"MOTION\nFrames: {len(motion)}\nFrame Time: {1 / scene.rate_hz:.8f}\n")
-        for start in range(0, len(table), ROWS_PER_WRITE):
-            np.savetxt(file, table[start : start + ROWS_PER_WRITE], fmt="%.6f")
+        before = None
+        for rows in motion.blocks():
+            angles = smooth_angles(motion.rotations(rows, is_y_up=True), before)
+            before = angles[-1]
+            places = motion.pelvis[rows] @ Y_UP_FROM_Z_UP.T * scene.scale
+            in_order = angles[:, list(ORDER)].reshape(len(angles), -1)
+            np.savetxt(file, np.concatenate([places, in_order], axis=1), fmt="%.6f")
 
 
-def smooth_angles(quaternions: np.ndarray) -> np.ndarray:
-    """Return angles (T, J, 3) in degrees about z, y', x'' of rotations (T, J, 4), as smooth over time as can be.
+def smooth_angles(rotations: Rotation, before: np.ndarray | None = None) -> np.ndarray:
+    """Return angles (T, 24, 3) in degrees about z, y', x'' of T * 24 rotations, as smooth over time as can be.
 
     Of the two triples that give one rotation, (a, b, c) and (a + 180, 180 - b, c + 180), each sample takes the one that
     is closer to the sample before, and whole turns are added, so that tools that interpolate angles find no jumps.
+
+    Args:
+        before: (24, 3) angles of the sample before the first; None: there is none.
     """
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at the gimbal lock one of two angles is free, and scipy says so
-        first = Rotation.from_quat(quaternions.reshape(-1, 4)).as_euler("ZYX", degrees=True)
-    first = first.reshape((*quaternions.shape[:-1], 3))
+        first = rotations.as_euler("ZYX", degrees=True).reshape(-1, 24, 3)
     second = np.array([180.0, 180.0, 180.0]) + first * np.array([1.0, -1.0, 1.0])
     smooth = np.empty_like(first)
-    before = first[0]
+    before = first[0] if before is None else before
     for row, (one, other) in enumerate(zip(first, second, strict=True)):
         one, other = (angles + 360.0 * np.round((before - angles) / 360.0) for angles in (one, other))
         is_other = np.abs(other - before).sum(axis=-1) < np.abs(one - before).sum(axis=-1)
@@ -124,7 +127,7 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     angles[:, list(ORDER)] = values[:, 3:].reshape(-1, 24, 3)
     turns = Rotation.from_euler("ZYX", angles.reshape(-1, 3), degrees=True)
     joints = chain(rest, turns, values[:, :3]) / scene.scale @ Y_UP_FROM_Z_UP
-    check_joints(path, joints, motion.joints()[rows])
+    check_joints(path, joints, motion.joints(rows))
 
 
 FORMATS = {"bvh": Format("bvh", "bvh", write, check, is_shared=False)}

@@ -34,16 +34,19 @@ def write(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     with open(path, "wb") as file:
         file.write(header.ljust(BLOCK, b"\0"))
         file.write(parameters.ljust(BLOCK * blocks, b"\0"))
-        file.truncate(BLOCK * (1 + blocks + -(-points * count * 16 // BLOCK)))
-    data = np.memmap(path, "<f4", "r+", BLOCK * (1 + blocks), (count, points, 4))
+        file.seek(BLOCK * (1 + blocks))
+        nobody = np.tile(np.array([0, 0, 0, -1], "<f4"), points).tobytes()  # -1: not valid
+        for _ in range(count):
+            file.write(nobody)
+        file.write(bytes(-file.tell() % BLOCK))
     for number, each in enumerate(scene.people):
         motion = each.load()
-        start = each.first_sample - first
-        columns = slice(24 * number, 24 * (number + 1))
-        data[:, columns, 3] = -1.0  # not valid
-        data[start : start + len(motion), columns, :3] = motion.joints() * MM
-        data[start : start + len(motion), columns, 3] = 0.0
-    data.flush()
+        for rows in motion.blocks():
+            start = BLOCK * (1 + blocks) + (each.first_sample - first + rows.start) * points * 16
+            data = np.memmap(path, "<f4", "r+", start, (rows.stop - rows.start, points, 4))
+            there = data[:, 24 * number : 24 * (number + 1)]
+            there[..., :3], there[..., 3] = motion.joints(rows) * MM, 0.0
+            data.flush()
 
 
 def _span(scene: Scene) -> tuple[int, int]:
@@ -115,7 +118,7 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     for number, each in enumerate(scene.people):
         rows = checked_rows(each.count)
         found = data[each.first_sample - first + rows, 24 * number : 24 * (number + 1), :3].astype(np.float64) / MM
-        check_joints(path, found, each.load().joints()[rows])
+        check_joints(path, found, each.load().joints(rows))
 
 
 FORMATS = {"c3d": Format("c3d", "c3d", write, check, is_shared=True)}

@@ -137,7 +137,7 @@ def _add_person(
     for joint in range(24):
 
         def rotations(joint: int = joint) -> np.ndarray:
-            values: np.ndarray = motion()[1][:, joint].astype(np.float32)
+            values: np.ndarray = motion()[1][:, joint]
             if joint == 23:
                 held.clear()
             return values
@@ -265,7 +265,7 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
             place = np.array(document["nodes"][first + joint]["translation"])
             rest[joint] = place if parent < 0 else rest[parent] + place
         joints = chain(rest, Rotation.from_quat(turns), pelvis[rows].astype(np.float64)) @ Y_UP_FROM_Z_UP
-        check_joints(path, joints, each.load().joints()[rows])
+        check_joints(path, joints, each.load().joints(rows))
 
 
 FORMATS = {"glb": Format("glb", "glb", write, check, is_shared=True)}

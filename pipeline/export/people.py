@@ -175,7 +175,8 @@ def floor_height(scene: Scene) -> float:
         vertices, rest = rest_shape(scene.body, person.betas)
         feet = [SMPL24.index("left_foot"), SMPL24.index("right_foot")]
         sole_m = rest[feet, 1].min() - vertices[:, 1].min()
-        lowest = person.load().joints()[:, feet, 2].min(axis=1)
+        motion = person.load()
+        lowest = np.concatenate([motion.joints(rows)[:, feet, 2].min(axis=1) for rows in motion.blocks()])
         heights.append(float(np.percentile(lowest, 10)) - sole_m)
     return float(np.median(heights)) if heights else 0.0
 

@@ -1,6 +1,7 @@
 """CSV and Parquet: one row per person and sample, the joints in metres, in the upright world (z up)."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,11 @@ from configs.skeletons import SMPL24
 from pipeline.export.check import check_count, check_joints, checked_rows
 from pipeline.export.formats import Format, broken
 from pipeline.export.scene import Scene, ScenePerson
+from pipeline.flow.memory import release_memory
 
 if TYPE_CHECKING:
     import polars
 
-ROWS_PER_WRITE = 4096
 JOINT_COLUMNS = [f"{name}_{axis}_m" for name in SMPL24 for axis in "xyz"]
 
 
@@ -24,9 +25,8 @@ def tables(scene: Scene) -> Iterator["polars.DataFrame"]:
 
     for person in scene.people:
         motion = person.load()
-        joints = motion.joints().astype(np.float32)
-        for start in range(0, len(motion), ROWS_PER_WRITE):
-            rows = slice(start, min(start + ROWS_PER_WRITE, len(motion)))
+        for rows in motion.blocks():
+            joints = motion.joints(rows).astype(np.float32)
             sample = motion.first_sample + np.arange(rows.start, rows.stop)
             columns: dict[str, Any] = {
                 "person": np.full(len(sample), person.number, np.int32),
@@ -37,12 +37,14 @@ def tables(scene: Scene) -> Iterator["polars.DataFrame"]:
                 "is_refined": motion.is_refined[rows],
                 "confidence": motion.confidence[rows].mean(axis=1).astype(np.float32),
             }
-            columns |= dict(zip(JOINT_COLUMNS, joints[rows].reshape(-1, 72).T, strict=True))
+            columns |= dict(zip(JOINT_COLUMNS, joints.reshape(-1, 72).T, strict=True))
             columns |= {
                 f"{name}_confidence": values.astype(np.float32)
                 for name, values in zip(SMPL24, motion.confidence[rows].T, strict=True)
             }
             yield polars.DataFrame(columns)
+        del motion
+        release_memory()
 
 
 def write_csv(path: Path, scene: Scene, person: ScenePerson | None) -> None:
@@ -54,15 +56,14 @@ def write_csv(path: Path, scene: Scene, person: ScenePerson | None) -> None:
 
 def write_parquet(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     """Write all people; the quality of each track stands in columns that begin with `track_`."""
-    import polars
+    from polars.io.plugins import register_io_source
 
-    parts = []
-    for number, table in enumerate(tables(scene)):  # so that not all rows are in memory at one time
-        parts.append(path.with_name(f"part_{number:06d}.parquet"))
-        _with_quality(table, scene).write_parquet(parts[-1])
-    polars.scan_parquet(parts).sink_parquet(path)
-    for part in parts:
-        part.unlink()
+    def rows(columns, predicate, count_max, batch_rows) -> Iterator["polars.DataFrame"]:  # type: ignore[no-untyped-def]
+        for table in tables(scene):
+            yield _with_quality(table, scene)
+
+    schema = _with_quality(next(tables(scene)), scene).schema
+    register_io_source(rows, schema=schema).sink_parquet(path, row_group_size=8192)
 
 
 def _with_quality(table: "polars.DataFrame", scene: Scene) -> "polars.DataFrame":
@@ -77,31 +78,35 @@ def _with_quality(table: "polars.DataFrame", scene: Scene) -> "polars.DataFrame"
 
 def check_csv(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     """Read the table again."""
-    import polars
-
-    _check(path, scene, polars.scan_csv(path))
+    with open(path, encoding="ascii") as file:
+        check_count(path, "the number of rows", sum(1 for _ in file) - 1, sum(each.count for each in scene.people))
+        file.seek(0)
+        names = next(file, "").rstrip("\n").split(",")
+        first = names.index(JOINT_COLUMNS[0]) if JOINT_COLUMNS[0] in names else 0
+        if names[first : first + len(JOINT_COLUMNS)] != JOINT_COLUMNS:
+            raise broken(path, "its columns have other names")
+        for each in scene.people:
+            rows = checked_rows(each.count)
+            wanted, found = set(rows.tolist()), []
+            for row, line in enumerate(islice(file, each.count)):
+                if row in wanted:
+                    found.append([float(word) for word in line.split(",")[first : first + len(JOINT_COLUMNS)]])
+            check_joints(path, np.array(found).reshape(-1, 24, 3), each.load().joints(rows))
 
 
 def check_parquet(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     """Read the table again."""
     import polars
 
-    _check(path, scene, polars.scan_parquet(path))
-
-
-def _check(path: Path, scene: Scene, table: "polars.LazyFrame") -> None:
-    import polars
-
+    table = polars.scan_parquet(path)
     wanted_rows = sum(person.count for person in scene.people)
     check_count(path, "the number of rows", table.select(polars.len()).collect().item(), wanted_rows)
-    for person in scene.people:
-        rows = checked_rows(person.count)
-        chosen = polars.col("sample").is_in((person.first_sample + rows).tolist())
-        found = table.filter((polars.col("person") == person.number) & chosen).select(JOINT_COLUMNS).collect()
-        if len(found) != len(rows):
-            raise broken(path, f"samples of {person.name} are missing")
-        joints = found.to_numpy().reshape(-1, 24, 3)
-        check_joints(path, joints, person.load().joints()[rows])
+    start = 0
+    for each in scene.people:
+        rows = checked_rows(each.count)
+        found = [table.slice(start + row, 1).select(JOINT_COLUMNS).collect().to_numpy() for row in rows.tolist()]
+        check_joints(path, np.concatenate(found).reshape(-1, 24, 3), each.load().joints(rows))
+        start += each.count
 
 
 FORMATS = {

@@ -1,6 +1,6 @@
 """What every format is given: people on one grid of samples, in an upright world (z up), metres."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from configs.skeletons import SMPL_PARENTS
 from dpmesh.body.structure import BodyStructure
 from pipeline.types import MotionTrack
 
+ROWS_PER_BLOCK = 1024
 OPEN_BODY_NOTE = "betas are those of the open body, not of SMPL"
 Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """A rotation: (x, y, z) of a world with z up becomes (x, z, -y)."""
@@ -33,21 +34,31 @@ class PersonMotion(Shaped):
     def __len__(self) -> int:
         return len(self.pose)
 
-    def quaternions(self, *, is_y_up: bool = False) -> np.ndarray:
-        """Return local rotations (T, 24, 4), x y z w, without jumps of sign."""
-        pose = self.pose.reshape(-1, 3)
-        quaternions = Rotation.from_rotvec(pose).as_quat().reshape(-1, 24, 4)
+    def rotations(self, rows: slice, *, is_y_up: bool = False) -> Rotation:
+        """Return local rotations (R * 24), those of one sample after the other."""
+        quaternions = Rotation.from_rotvec(self.pose[rows].reshape(-1, 3)).as_quat()
         if is_y_up:
-            turn = Rotation.from_matrix(Y_UP_FROM_Z_UP)
-            quaternions[:, 0] = (turn * Rotation.from_quat(quaternions[:, 0])).as_quat()
-        is_flipped = (quaternions[1:] * quaternions[:-1]).sum(axis=-1) < 0
-        signs = np.cumprod(np.where(is_flipped, -1.0, 1.0), axis=0)
-        quaternions[1:] *= signs[..., None]
-        return quaternions
+            quaternions[::24] = (Rotation.from_matrix(Y_UP_FROM_Z_UP) * Rotation.from_quat(quaternions[::24])).as_quat()
+        return Rotation.from_quat(quaternions)
 
-    def joints(self) -> np.ndarray:
-        """Return the joints (T, 24, 3) in the world."""
-        return chain(self.rest, Rotation.from_rotvec(self.pose.reshape(-1, 3)), self.pelvis)
+    def quaternions(self, *, is_y_up: bool = False) -> np.ndarray:
+        """Return local rotations (T, 24, 4) float32, x y z w, without jumps of sign."""
+        all_rows = np.empty((len(self), 24, 4), np.float32)
+        for rows in self.blocks():
+            found = self.rotations(rows, is_y_up=is_y_up).as_quat().reshape(-1, 24, 4)
+            before = all_rows[rows.start - 1 : rows.start] if rows.start else found[:1]
+            is_flipped = (found * np.concatenate([before, found[:-1]])).sum(axis=-1) < 0
+            all_rows[rows] = found * np.cumprod(np.where(is_flipped, -1.0, 1.0), axis=0)[..., None]
+        return all_rows
+
+    def joints(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Return the joints (R, 24, 3) in the world at the chosen rows; all by default."""
+        return chain(self.rest, Rotation.from_rotvec(self.pose[rows].reshape(-1, 3)), self.pelvis[rows])
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield rows that are worked on together: what is computed of them never fills memory."""
+        for start in range(0, len(self), ROWS_PER_BLOCK):
+            yield slice(start, min(start + ROWS_PER_BLOCK, len(self)))
 
 
 @dataclass(frozen=True, slots=True)

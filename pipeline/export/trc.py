@@ -15,7 +15,6 @@ from pipeline.export.scene import Scene, ScenePerson
 
 AXES = [1, 2, 0]
 HEAD_LINES = 5
-ROWS_PER_WRITE = 1024
 
 
 def marker_name(joint: str) -> str:
@@ -33,7 +32,6 @@ def write(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     assert person is not None
     motion = person.load()
     frames = motion.first_sample + np.arange(len(motion))
-    points = motion.joints()[..., AXES].reshape(len(motion), -1) * scale_of(scene)
     rate, count = f"{scene.rate_hz:.8g}", len(motion)
     with open(path, "w", encoding="ascii", newline="\n") as file:
         file.write(f"PathFileType\t4\t(X/Y/Z)\t{path.name}\n")
@@ -44,10 +42,10 @@ def write(path: Path, scene: Scene, person: ScenePerson | None) -> None:
         file.write("Frame#\tTime\t" + "\t".join(f"{name}\t\t" for name in MARKERS) + "\n")
         axes = "\t".join(f"X{number}\tY{number}\tZ{number}" for number in range(1, len(MARKERS) + 1))
         file.write(f"\t\t{axes}\n\n")
-        table = np.concatenate([frames[:, None] + 1, frames[:, None] / scene.rate_hz, points], axis=1)
-        for start in range(0, count, ROWS_PER_WRITE):
-            rows = table[start : start + ROWS_PER_WRITE]
-            np.savetxt(file, rows, fmt=["%d", "%.8f"] + ["%.6f"] * points.shape[1], delimiter="\t")
+        for rows in motion.blocks():
+            points = motion.joints(rows)[..., AXES].reshape(-1, 3 * len(MARKERS)) * scale_of(scene)
+            table = np.column_stack([frames[rows] + 1, frames[rows] / scene.rate_hz, points])
+            np.savetxt(file, table, fmt=["%d", "%.8f"] + ["%.6f"] * points.shape[1], delimiter="\t")
 
 
 def units(scene: Scene) -> str:
@@ -68,13 +66,17 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
         check_count(path, "NumFrames", int(head[2][2]), person.count)
         if tuple(filter(None, head[3][2:])) != MARKERS:
             raise broken(path, "its markers have other names")
-        lines = list(file)
-    check_count(path, "the number of rows", len(lines), person.count)
-    rows = checked_rows(person.count)
-    values = np.array([[float(word) for word in lines[row].split("\t")] for row in rows])
+        rows = checked_rows(person.count)
+        wanted, kept, count = set(rows.tolist()), [], 0
+        for line in file:
+            if count in wanted:
+                kept.append([float(word) for word in line.split("\t")])
+            count += 1
+    check_count(path, "the number of rows", count, person.count)
+    values = np.array(kept)
     found = np.empty((len(rows), 24, 3))
     found[..., AXES] = values[:, 2:].reshape(-1, 24, 3) / scale_of(scene)
-    check_joints(path, found, person.load().joints()[rows])
+    check_joints(path, found, person.load().joints(rows))
 
 
 FORMATS = {"trc": Format("trc", "trc", write, check, is_shared=False)}

@@ -16,6 +16,7 @@ from pipeline.export.formats import Format, broken, need_package
 from pipeline.export.glb import WEIGHTS_PER_VERTEX, strongest
 from pipeline.export.people import floor_height
 from pipeline.export.scene import Scene, ScenePerson, chain, rest_shape
+from pipeline.flow.memory import release_memory
 
 GROUND_M = 20.0
 
@@ -44,6 +45,8 @@ def write(path: Path, scene: Scene, person: ScenePerson | None) -> None:
     stage.GetRootLayer().comment = f"{note}; {scene.body_note}" if scene.body_note else note
     for each in scene.people:
         _add_person(stage, scene, each)
+        stage.GetRootLayer().Save()  # what is in the file is no longer in memory
+        release_memory()
     if scene.camera is not None:
         camera = UsdGeom.Camera.Define(stage, "/people/camera")
         turn = scene.camera.world_from_cam @ np.diag([1.0, -1, -1, 1])  # a USD camera looks along -z
@@ -94,7 +97,7 @@ def _add_person(stage: Any, scene: Scene, person: ScenePerson) -> None:
     animation.CreateScalesAttr(Vt.Vec3hArray([Gf.Vec3h(1, 1, 1)] * 24))
     UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([animation.GetPath()])
     motion = person.load()
-    quaternions = motion.quaternions().astype(np.float32)
+    quaternions = motion.quaternions()
     places = np.tile(np.array(steps, np.float32), (len(motion), 1, 1))
     places[:, 0] = motion.pelvis * scene.scale
     rotations, translations = animation.CreateRotationsAttr(), animation.CreateTranslationsAttr()
@@ -143,7 +146,7 @@ def check(path: Path, scene: Scene, person: ScenePerson | None) -> None:
         turns = np.array([np.array(rotations.Get(code)) for code in codes]).reshape(-1, 4)
         pelvis = np.array([np.array(translations.Get(code))[0] for code in codes], np.float64)
         joints = chain(rest, Rotation.from_quat(turns), pelvis) / scene.scale
-        check_joints(path, joints, each.load().joints()[rows])
+        check_joints(path, joints, each.load().joints(rows))
 
 
 def _need_usd(scene: Scene | None) -> None:

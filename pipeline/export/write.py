@@ -14,6 +14,7 @@ from pipeline.export.formats import Format, load_format
 from pipeline.export.people import Placement, ground_height, read_camera, read_people
 from pipeline.export.scene import Scene, ScenePerson
 from pipeline.flow.atomic import sync_folder
+from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import VideoRecord
 
@@ -103,6 +104,7 @@ def write_files(
             sync_folder(folder)
         finally:
             clear_scratch(folder)
+        release_memory()
         on_file(file)
     return [file.path for file in planned]
 

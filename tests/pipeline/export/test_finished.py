@@ -68,8 +68,8 @@ def test_a_file_that_reads_back_wrong_does_not_count(run: RunFolder, monkeypatch
     before = path.read_bytes()
     exact = bvh.smooth_angles
 
-    def wrong(quaternions):  # type: ignore[no-untyped-def]
-        return exact(quaternions) + 1.0
+    def wrong(*given):  # type: ignore[no-untyped-def]
+        return exact(*given) + 1.0
 
     monkeypatch.setattr(bvh, "smooth_angles", wrong)
     with pytest.raises(RunError, match=r"joints lie up to [0-9.]+ mm off when read back"):
