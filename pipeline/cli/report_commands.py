@@ -50,9 +50,9 @@ def view(
         ) from error
     from pipeline.nodes.raw import raw_scene
     from pipeline.view.footage import Footage
-    from pipeline.view.scene import read_scene
+    from pipeline.view.scene import scene_of_run
 
-    scene = read_scene(run, samples_max=1_000_000)
+    scene = scene_of_run(run, samples_max=1_000_000)
     title = run.record.input or folder.name
     viewer = Viewer(scene, Footage(run), lambda: raw_scene(run, scene), title, host, port)
     say(f"{viewer.url}  (Ctrl-C ends it)")

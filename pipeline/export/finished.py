@@ -6,7 +6,7 @@ from pathlib import Path
 from configs.errors import InputError
 from configs.lock import locked
 from dpmesh.body.load import find_body, read_structure
-from pipeline.export.write import ExportChoice, ExportFile, plan_files, read_scene, write_files
+from pipeline.export.write import ExportChoice, ExportFile, exported_scene, plan_files, write_files
 from pipeline.flow.atomic import write_json
 from pipeline.flow.graph import FORMATS_NODE, Graph
 from pipeline.flow.outputs import RunFolder, describe_files, exported_name
@@ -34,7 +34,7 @@ def export_run(
         raise InputError(f"{output}: is no folder; give a folder for --output")
     files = RunFolder(folder)
     body = read_structure(find_body(record.body.source, record.body.gender), gender=record.body.gender)
-    scene = read_scene(files, record.run_settings(folder), body, record.input, record.video, choice)
+    scene = exported_scene(files, record.run_settings(folder), body, record.input, record.video, choice)
     if output is not None:
         planned = plan_files(scene, choice.formats, lambda *name: output / exported_name(*name))
         return write_files(scene, planned, on_file)

@@ -42,7 +42,7 @@ class ExportFile:
     path: Path
 
 
-def read_scene(
+def exported_scene(
     files: RunFolder, settings: RunSettings, body: BodyStructure, source: str, video: VideoRecord, choice: ExportChoice
 ) -> Scene:
     """Return the people of a run, on one grid of samples. Raises as `read_people` does."""

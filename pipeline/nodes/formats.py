@@ -5,7 +5,7 @@ from pathlib import Path
 
 from configs.schema import RunSettings
 from dpmesh.body.structure import BodyStructure
-from pipeline.export.write import ExportChoice, plan_files, read_scene, write_files
+from pipeline.export.write import ExportChoice, exported_scene, plan_files, write_files
 from pipeline.flow.graph import Claim
 from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import VideoRecord
@@ -47,7 +47,7 @@ def write_formats(
     if not files.tracks():  # nobody was found, and the run says so
         return []
     choice = ExportChoice(settings.export.formats)
-    scene = read_scene(files, settings, body, source, video, choice)
+    scene = exported_scene(files, settings, body, source, video, choice)
     planned = plan_files(scene, choice.formats, files.exported)
     claim([file.path for file in planned])
     return write_files(scene, planned, lambda file: on_file())

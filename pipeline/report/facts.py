@@ -9,12 +9,12 @@ import numpy as np
 
 from configs.npz_files import read_npz
 from pipeline.flow.record import RunRecord
+from pipeline.motion.scene import Scene as GroundScene
 from pipeline.overlay.palette import identity_colours
 from pipeline.report.links import Join, read_joins
-from pipeline.report.objects import read_object
 from pipeline.report.quality import read_or_measure
 from pipeline.results import Run
-from pipeline.view.scene import Scene, ScenePerson, read_scene
+from pipeline.view.scene import Scene, ScenePerson, scene_of_run
 
 SEEN, FILLED, HIDDEN = 0, 1, 2  # states of a sample
 
@@ -36,7 +36,7 @@ class Facts:
     run: Run
     scene: Scene
     quality: dict[int, dict[str, Any]] = field(default_factory=dict)  # by person
-    camera: dict[str, Any] | None = None  # of `scene.json`; None: the run has none
+    ground: GroundScene | None = None  # None: a run of several cameras or of an earlier version
     joins: dict[int, list[Join]] = field(default_factory=dict)  # by person
 
     @property
@@ -100,13 +100,13 @@ def gather(run: Run) -> Facts:
     Raises:
         InputError: one of its files is damaged.
     """
-    scene = read_scene(run)
+    scene = scene_of_run(run)
     facts = Facts(run, scene)
     return Facts(
         run,
         scene,
         quality=read_or_measure(run.path / "quality.json", scene),
-        camera=read_object(run.path / "scene.json"),
+        ground=run.scene,
         joins=read_joins(run.path / "links.json", _frames_of(run), facts.rate_hz),
     )
 

@@ -37,23 +37,23 @@ def find_notes(facts: Facts) -> list[Note]:
 def _of_geometry(facts: Facts) -> list[Note]:
     if not facts.scene.people:
         return []
-    notes, known = list[Note](), facts.camera or {}
-    if not facts.record.cameras and _is_focal_assumed(facts, known):
+    notes, known = list[Note](), facts.ground
+    if not facts.record.cameras and _is_focal_assumed(facts):
         notes.append(
             Note(
                 "The focal length was assumed: distances from the camera may be off by 20 % or more.",
                 "If you know it, run again with --focal (in pixels).",
             )
         )
-    if known and not known.get("is_ground_measured"):
-        reason = f" ({known['reason']})" if known.get("reason") else ""
+    if known is not None and not known.is_ground_measured:
+        reason = f" ({known.reason})" if known.reason else ""
         notes.append(
             Note(
                 f"The ground was not measured{reason}.",
                 "The camera was taken as level: people may lean, and their height above the floor is not known.",
             )
         )
-    if known.get("is_camera_still") is False:
+    if known is not None and known.is_camera_still is False:
         notes.append(Note("The camera moves.", "Positions are as if it stood still: paths on the floor are not true."))
     if facts.scene.floor.is_guessed:
         notes.append(
@@ -62,9 +62,9 @@ def _of_geometry(facts: Facts) -> list[Note]:
     return notes
 
 
-def _is_focal_assumed(facts: Facts, known: dict[str, Any]) -> bool:
-    if "focal_source" in known:
-        return bool(known["focal_source"] == "diagonal")
+def _is_focal_assumed(facts: Facts) -> bool:
+    if facts.ground is not None:
+        return facts.ground.focal_source == "diagonal"
     camera = next(iter(facts.scene.cameras), None)
     if camera is None:
         return False

@@ -88,7 +88,7 @@ class Scene:
         return min(p.time_s[0] for p in self.people), max(p.time_s[-1] for p in self.people)
 
 
-def read_scene(run: Run, *, is_coarse: bool | None = None, samples_max: int = SAMPLES_MAX) -> Scene:
+def scene_of_run(run: Run, *, is_coarse: bool | None = None, samples_max: int = SAMPLES_MAX) -> Scene:
     """Return the scene of a run; one motion file is in memory at a time.
 
     Args:

@@ -32,7 +32,7 @@ from pipeline.motion.library import read_track
 from pipeline.nodes.raw import raw_scene
 from pipeline.results import Run
 from pipeline.run import ClipResult, exit_code, plan_clips, run_clips
-from pipeline.view.scene import read_scene
+from pipeline.view.scene import scene_of_run
 from refine.prior.calibration import GROUPS, SIGMA_FILE
 from refine.prior.network import MotionPrior
 
@@ -135,7 +135,7 @@ def test_motion_that_is_not_refined_is_what_the_viewer_shows_beside_it(
         clip_folder, model_folder, refine={"mode": "off"}, export={"rate_hz": None}, report={"is_written": False}
     )
     found = Run(run(clip_folder / "walk.mp4", tmp_path, settings).folder)
-    scene = read_scene(found)
+    scene = scene_of_run(found)
     raw = raw_scene(found, scene)
     assert raw is not None and [person.id for person in raw.people] == [1, 2]
     for mine, other in zip(scene.people, raw.people, strict=True):

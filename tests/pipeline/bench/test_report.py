@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.bench.report import main, make_run
-from pipeline.view.scene import read_scene
+from pipeline.view.scene import scene_of_run
 
 
 def test_the_table_has_a_line_per_run_and_the_page_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,7 +16,7 @@ def test_the_table_has_a_line_per_run_and_the_page_is_kept(tmp_path: Path, capsy
 
 
 def test_people_stand_on_the_floor_and_walk(tmp_path: Path) -> None:
-    scene = read_scene(make_run(tmp_path / "run", 2, 2))
+    scene = scene_of_run(make_run(tmp_path / "run", 2, 2))
     assert not scene.floor.is_guessed
     for person in scene.people:
         assert 0.5 < np.linalg.norm(np.diff(person.pelvis_m[:, :2], axis=0), axis=1).sum() < 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.bench.report import make_run
+from pipeline.motion.scene import level_scene
 from pipeline.report.facts import Facts, gather
 from pipeline.report.links import Join
 from pipeline.report.page import report_page
@@ -22,7 +23,7 @@ def facts(tmp_path: Path) -> Facts:
 
 def test_a_video_called_like_a_script_stays_a_name(tmp_path: Path) -> None:
     facts = gather(make_run(tmp_path / "run", 1, 1, name=EVIL))
-    facts = replace(facts, joins={1: [Join(0.5, EVIL)]}, camera={"is_ground_measured": False, "reason": EVIL})
+    facts = replace(facts, joins={1: [Join(0.5, EVIL)]}, ground=level_scene(600.0, "given", EVIL))
     page = report_page(facts, embed_bytes=0)
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
     assert len(re.findall(r"</script", page)) == page.count("<script")
@@ -56,15 +57,15 @@ def test_people_have_cards_rows_and_plots(facts: Facts) -> None:
 
 def test_warnings_are_in_words(facts: Facts) -> None:
     quality = {1: {"confidence": 0.2}, 2: {"observed_fraction": 0.3}}
-    camera = {"focal_source": "diagonal", "is_ground_measured": False, "is_camera_still": False, "reason": "one person"}
-    page = report_page(replace(facts, quality=quality, camera=camera), embed_bytes=0)
+    ground = replace(level_scene(600.0, "diagonal", "one person"), is_camera_still=False)
+    page = report_page(replace(facts, quality=quality, ground=ground), embed_bytes=0)
     for words in (
         "distances from the camera may be off by 20 %", "The ground was not measured (one person)", "The camera moves",
         "Person 1: most joints were hardly visible", "Person 2: hidden for much of the time",
     ):  # fmt: skip
         assert words in page
     assert 'aria-label="Warnings"' not in report_page(
-        replace(facts, camera={"focal_source": "given", "is_ground_measured": True}), embed_bytes=0
+        replace(facts, ground=replace(level_scene(600.0, "given", ""), is_ground_measured=True)), embed_bytes=0
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.bench.report import make_run
 from pipeline.report.payload import MOVE_STEPS, TURN_UNIT_RAD, Payload, pack_scene, steps_of
-from pipeline.view.scene import read_scene
+from pipeline.view.scene import scene_of_run
 
 
 def part(payload: Payload, name: str, dtype: type) -> np.ndarray:
@@ -27,7 +27,7 @@ def test_steps_bring_back_any_numbers_of_16_bits() -> None:
 
 
 def test_pose_and_place_come_back(tmp_path: Path) -> None:
-    scene = read_scene(make_run(tmp_path / "run", 2, 2))
+    scene = scene_of_run(make_run(tmp_path / "run", 2, 2))
     payload = pack_scene(scene)
     for person, head in zip(scene.people, payload.head["people"], strict=True):
         assert head["count"] == len(person.time_s)
@@ -42,10 +42,10 @@ def test_pose_and_place_come_back(tmp_path: Path) -> None:
 
 
 def test_every_vertex_has_shares_of_255(tmp_path: Path) -> None:
-    payload = pack_scene(read_scene(make_run(tmp_path / "run", 1, 1)))
+    payload = pack_scene(scene_of_run(make_run(tmp_path / "run", 1, 1)))
     assert (part(payload, "weights", np.uint8).reshape(-1, 4).astype(int).sum(axis=1) == 255).all()
 
 
 def test_nobody_is_packed_too(tmp_path: Path) -> None:
-    payload = pack_scene(read_scene(make_run(tmp_path / "run", 0, 1)))
+    payload = pack_scene(scene_of_run(make_run(tmp_path / "run", 0, 1)))
     assert payload.head["people"] == [] and payload.head["parts"] == {}

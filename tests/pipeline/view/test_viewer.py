@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.bench.report import make_run
 from pipeline.view.footage import Footage
-from pipeline.view.scene import Scene, read_scene
+from pipeline.view.scene import Scene, scene_of_run
 
 pytest.importorskip("viser", reason="the viewer needs the extra `view`")
 from pipeline.view.viewer import FILLED, REFINED, SEEN, Viewer
@@ -17,7 +17,7 @@ from pipeline.view.viewer import FILLED, REFINED, SEEN, Viewer
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    return read_scene(make_run(tmp_path / "run", 2, 2))
+    return scene_of_run(make_run(tmp_path / "run", 2, 2))
 
 
 @pytest.fixture
