@@ -107,7 +107,7 @@ def run_many(
 
     chosen = as_settings(settings, preset)
     clips = find_inputs([str(source) for source in sources], chosen)
-    from pipeline.run import run_found  # after what is wrong with the inputs was found without its libraries
+    from pipeline.engine.choose import run_found  # after what is wrong with the inputs was found without its libraries
 
     return run_found(clips, Path(output), chosen, has_progress=progress)
 

@@ -12,6 +12,7 @@ from configs.setting_values import (
     InputSide,
     KeypointFormat,
     Rate,
+    WorkerCount,
     read_off,
     read_on_off,
     read_people,
@@ -279,8 +280,16 @@ class RuntimeSettings(Settings):
 
     device: str = Field("auto", description="'auto', 'cpu', 'cuda', 'cuda:1'")
     threads: int | None = Field(
-        None, ge=1, le=256, description="CPU threads, at most one per core; null: OMP_NUM_THREADS, or else all cores"
+        None,
+        ge=1,
+        le=256,
+        description="CPU threads, at most one per core; null: OMP_NUM_THREADS, or else all cores, shared"
+        " by the workers",
     )
+    workers: WorkerCount = Field(
+        1, description="processes that clips are spread over, each with models of its own; 'auto': one per core"
+    )
+    tries_max: int = Field(3, ge=1, description="a clip whose process was killed is tried so often in all")
     chunk_frames: int = Field(32, ge=1, description="frames per chunk of the pipeline")
     prefetch_frames: int = Field(16, ge=1, description="frames decoded ahead")
 

@@ -89,6 +89,22 @@ def _read_side(value: Any) -> Any:
 InputSide = Annotated[int | Literal["auto"], BeforeValidator(_read_side)]
 
 
+WORKERS_MAX = 256
+
+
+def _read_workers(value: Any) -> Any:
+    if value == "auto":
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 9:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= WORKERS_MAX:
+        raise ValueError(f"expected 'auto', or a number of processes from 1 to {WORKERS_MAX}")
+    return value
+
+
+WorkerCount = Annotated[int | Literal["auto"], BeforeValidator(_read_workers)]
+
+
 def _read_format(value: Any) -> Any:
     return value.lower().replace("_", "").replace("-", "") if isinstance(value, str) else value  # of "BODY_25B"
 

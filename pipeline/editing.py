@@ -75,7 +75,7 @@ def edit_run(
     if not path.exists():
         raise InputError(f"{path}: the video of this run is not there any more; give it with --input")
     check_owner(folder, path)
-    from pipeline.run import run_found
+    from pipeline.engine.choose import run_found
 
     start = record.cwd if Path(record.cwd).is_dir() else "."  # the settings may name files from there
     clip = ClipInput(path, folder.name)

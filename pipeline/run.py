@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING
 from configs.errors import DpmeshVideoError, RunError, SettingsError, WeightsError
 from configs.failure import describe_failure
 from configs.schema import RunSettings
-from configs.threads import use_one_thread_each
 from configs.version import program_version
 from pipeline.clip import Clip
 from pipeline.device import choose_device
 from pipeline.flow.attempt import Attempt
 from pipeline.flow.graph import PlannedNode
 from pipeline.flow.identity import video_identity
-from pipeline.flow.inputs import ClipInput, find_inputs
+from pipeline.flow.inputs import ClipInput
 from pipeline.flow.line import StageClock
 from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import check_folder
-from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import VideoRecord, check_owner, describe_input
 from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
@@ -76,45 +74,6 @@ class ClipPlan:
     def is_failed(self) -> bool:
         """Whether there is no plan."""
         return bool(self.problem)
-
-
-def run_inputs(
-    inputs: Sequence[str],
-    output: Path,
-    settings: RunSettings,
-    *,
-    has_progress: bool = True,
-    on_done: Callable[[ClipResult], None] = lambda result: None,
-) -> list[ClipResult]:
-    """Process what a user named: videos, folders of them, globs; return how each clip ended.
-
-    Args:
-        has_progress: whether a bar is shown in a terminal or a notebook.
-        on_done: called with each result as soon as it is available.
-
-    Raises: as of `find_inputs`, and what would fail for every clip.
-    """
-    return run_found(find_inputs(inputs, settings), output, settings, has_progress=has_progress, on_done=on_done)
-
-
-def run_found(
-    clips: Sequence[ClipInput],
-    output: Path,
-    settings: RunSettings,
-    *,
-    has_progress: bool = True,
-    on_done: Callable[[ClipResult], None] = lambda result: None,
-) -> list[ClipResult]:
-    """Process clips whose names are known, as `run_inputs` does."""
-    device = choose_device(settings.runtime.device)
-    use_one_thread_each()
-    with ProgressDisplay(is_shown=has_progress) as display:
-
-        def report(result: ClipResult) -> None:
-            display.finish()
-            on_done(result)
-
-        return run_clips(clips, output, settings, device, display.listen, report)
 
 
 def run_clips(
@@ -215,6 +174,19 @@ def _process(
     return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem)
 
 
+def open_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Models) -> Clip:
+    """Return a clip as a graph of nodes over its folder, into which it writes nothing yet.
+
+    Raises:
+        InputError: the video cannot be read.
+        RunError: the folder is another video's.
+    """
+    folder = output / clip.name
+    check_folder(folder, clip.path)
+    check_owner(folder, clip.path)
+    return Clip(probe_clip(clip.path, settings), folder, settings, models, _Silent(), StageClock())
+
+
 def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:
     """Return what an input holds, read as the settings say; raises `InputError` as `probe` does."""
     decode = settings.decode
@@ -227,10 +199,7 @@ def plan_clips(clips: Sequence[ClipInput], output: Path, settings: RunSettings) 
     plans = []
     for clip in clips:
         try:
-            check_folder(output / clip.name, clip.path)
-            check_owner(output / clip.name, clip.path)
-            info = probe_clip(clip.path, settings)
-            work = Clip(info, output / clip.name, settings, models, _Silent(), StageClock())
+            work = open_clip(clip, output, settings, models)
             nodes = tuple(work.plan())
             is_told = models.is_size_open and any(node.name == "observe" and not node.is_current for node in nodes)
             plans.append(ClipPlan(clip.name, nodes, "", _tell_cost(work) if is_told else ""))

@@ -75,6 +75,9 @@ def run(
     start: Annotated[float | None, typer.Option(help="first second to read")] = None,
     end: Annotated[float | None, typer.Option(help="second to stop before")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="processes that clips are spread over; auto: one per core")
+    ] = None,
     smplx: Annotated[bool, typer.Option("--smplx", help="also write motion files in the SMPL-X layout")] = False,
     export: Annotated[str | None, typer.Option(help="other formats to write, such as glb,bvh, or all")] = None,
     side_view: Annotated[bool, typer.Option("--side-view", help="add a view from the side to the overlay")] = False,
@@ -108,6 +111,7 @@ def run(
         "decode.start_s": start,
         "decode.end_s": end,
         "runtime.device": device,
+        "runtime.workers": workers,
         "export.is_smplx_written": True if smplx else None,
         "privacy.is_anonymous": True if anonymous else None,
         "analytics.is_written": True if analyze else None,
@@ -135,7 +139,8 @@ def _run(inputs: list[str], output: Path, settings: "RunSettings") -> int:
     from pipeline.flow.inputs import find_inputs
 
     clips = find_inputs(inputs, settings)  # before libraries are loaded that take seconds
-    from pipeline.run import ClipResult, exit_code, run_found
+    from pipeline.engine.choose import run_found
+    from pipeline.run import ClipResult, exit_code
 
     problems: set[str] = set()
 

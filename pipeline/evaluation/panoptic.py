@@ -12,6 +12,7 @@ from pipeline.capture import Camera, Capture
 from pipeline.capture.capture import check_video
 from pipeline.capture.panoptic import Annotations, find_sequence, frame_numbers, needed_annotations
 from pipeline.capture.spans import FrameSpan
+from pipeline.engine.choose import run_found
 from pipeline.evaluation import voxelpose
 from pipeline.evaluation.capture import frames_read
 from pipeline.evaluation.projection import project_rows
@@ -21,7 +22,7 @@ from pipeline.motion.posing import Body, joint_positions
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.multiview.run import VIEWS, run_capture, view_settings
 from pipeline.results import Run
-from pipeline.run import ClipResult, run_found
+from pipeline.run import ClipResult
 from pipeline.types import MotionTrack
 
 CAMERAS = ("00_16", "00_30")  # of the published table

@@ -15,6 +15,7 @@ from dpmesh.body import BodyModel
 from pipeline.capture import Camera, find_capture
 from pipeline.capture.capture import check_video
 from pipeline.device import choose_device
+from pipeline.engine.choose import run_inputs
 from pipeline.evaluation.angles import AngleErrors, angle_errors
 from pipeline.evaluation.capture import REFERENCE_FILE, compare_with_capture, read_reference
 from pipeline.evaluation.comparison import Comparison
@@ -25,7 +26,7 @@ from pipeline.evaluation.truth import read_truth
 from pipeline.flow.store import ObservationStore
 from pipeline.models import Models
 from pipeline.nodes.refine import assemble_track, refine_people
-from pipeline.run import ClipResult, run_inputs
+from pipeline.run import ClipResult
 from pipeline.types import MotionTrack, concatenate_observations
 from refine.prior.calibration import GROUPS
 

@@ -53,7 +53,7 @@ class ClipProgress:
 
 
 class ProgressDisplay:
-    """The moving line on stderr, in a terminal or a notebook, of the clip that is worked on."""
+    """The moving lines on stderr, in a terminal or a notebook, of the clips that are worked on."""
 
     def __init__(self, *, is_shown: bool = True) -> None:
         console = Console(stderr=True)
@@ -71,7 +71,7 @@ class ProgressDisplay:
             redirect_stdout=sys.stdout.isatty(),
             disable=not (is_shown and (console.is_terminal or console.is_jupyter)),
         )
-        self._last: ClipProgress | None = None
+        self._lines: dict[str, ClipProgress] = {}
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -82,10 +82,10 @@ class ProgressDisplay:
 
     def listen(self, name: str) -> ClipProgress:
         """Return the progress display of a clip."""
-        self._last = ClipProgress(self._bar, name)
-        return self._last
+        self._lines[name] = ClipProgress(self._bar, name)
+        return self._lines[name]
 
-    def finish(self) -> None:
-        """Take the line of the last clip away."""
-        if self._last is not None:
-            self._last.finish()
+    def finish(self, name: str) -> None:
+        """Take the line of a clip away."""
+        if name in self._lines:
+            self._lines.pop(name).finish()

@@ -19,6 +19,7 @@ from pipeline.capture.panoptic import frame_numbers
 from pipeline.capture.spans import FrameSpan, decode_span
 from pipeline.clip import CODE_OF_FORMATS
 from pipeline.device import choose_device
+from pipeline.engine.choose import run_found
 from pipeline.export.formats import check_formats
 from pipeline.flow.atomic import write_json
 from pipeline.flow.attempt import Attempt
@@ -43,7 +44,7 @@ from pipeline.multiview.views import Footage, View, pose_records, read_view, vie
 from pipeline.nodes.analyze import analytics_inputs, analyze_run
 from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
-from pipeline.run import ClipResult, run_found
+from pipeline.run import ClipResult
 
 MODES = ("off", "smooth", "fit", "guided")
 DEFAULT_MODE = "guided"  # what measures best with several cameras

@@ -145,7 +145,7 @@ def test_an_edit_whose_run_fails_is_not_kept_so_that_the_same_command_does_it_on
 
     (room / "away.json").rename(room / "points.json")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pipeline.run.run_found", stopped)
+        patch.setattr("pipeline.engine.choose.run_found", stopped)
         execute(swap)
     assert edits(room) == ["--swap 1,2@3"]
     assert execute(swap) == 0

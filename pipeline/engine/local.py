@@ -1,0 +1,230 @@
+"""The local engine: units over several processes of this machine, each with its own models."""
+
+import json
+import logging
+import os
+import selectors
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from configs.errors import RunError
+from configs.schema import RunSettings
+from configs.threads import choose_threads, core_count
+from pipeline.engine.units import Unit, error_of_json, result_of_json
+from pipeline.flow.attempt import Attempt
+from pipeline.flow.record import describe_input
+from pipeline.run import ClipResult
+
+log = logging.getLogger(__name__)
+
+STOP_S = 20.0  # a worker that was asked to stop gets so long to write down where it is
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline.engine.worker import main; sys.exit(main())"
+)
+
+
+class Listener(Protocol):
+    """Hears how far a unit is."""
+
+    def start(self, step: str, total: int | None) -> None: ...
+
+    def advance(self, done: int, note: str) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+def choose_worker_count(wanted: int | str, unit_count: int) -> int:
+    """Return how many processes work: as many as wanted ("auto": as many as cores), at most one per unit."""
+    return max(1, min(core_count() if wanted == "auto" else int(wanted), unit_count))
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A process and what it is doing."""
+
+    process: "subprocess.Popen[bytes]"
+    is_ready: bool = False
+    unit: Unit | None = None
+    listener: Listener | None = None
+    held: bytes = b""  # the beginning of an event
+
+    def send(self, order: dict[str, Any]) -> None:
+        """Hand it an order; one that has died is noticed by the end of its events."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+
+@dataclass(slots=True)
+class LocalEngine:
+    """Hands units to workers, replaces workers that die, and gives up on a unit after so many tries."""
+
+    output: Path
+    settings: RunSettings
+    device: str
+    worker_count: int
+    listen: Callable[[str], Listener]
+    on_done: Callable[[Unit, ClipResult], None]
+    _waiting: "deque[Unit]" = field(default_factory=deque)
+    _tries: dict[Unit, int] = field(default_factory=dict)
+    _workers: dict[int, _Worker] = field(default_factory=dict)  # by the descriptor of their events
+    _said_by: dict[tuple[str, str], int] = field(default_factory=dict)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def run(self, units: Sequence[Unit]) -> None:
+        """Do all units; `on_done` hears how each ended, in the order in which they do.
+
+        Raises:
+            SettingsError, WeightsError: what every unit would raise.
+            RunError: no worker can be started.
+            KeyboardInterrupt: the run was stopped; so were the workers.
+        """
+        self._waiting.extend(units)
+        try:
+            while self._waiting or self._workers:
+                self._fill()
+                for key, _ in self._selector.select():
+                    self._hear(key.fd)
+        finally:
+            self._stop()
+
+    def _fill(self) -> None:
+        """Start workers while there is work without one; send those home for whom there is none."""
+        idle = [worker for worker in self._workers.values() if worker.unit is None]
+        while self._waiting:
+            if not idle and len(self._workers) >= self.worker_count:
+                return
+            self._give(idle.pop() if idle else self._start(), self._waiting.popleft())
+        for worker in idle:
+            if worker.process.stdin is not None:
+                worker.process.stdin.close()
+
+    def _start(self) -> _Worker:
+        environment = dict(os.environ)
+        if self.settings.runtime.threads is None:  # the cores are shared out
+            environment["OMP_NUM_THREADS"] = str(max(1, choose_threads(None) // self.worker_count))
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches the engine alone, which stops its workers in order
+        )
+        worker = _Worker(process)
+        assert process.stdout is not None
+        self._workers[process.stdout.fileno()] = worker
+        self._selector.register(process.stdout.fileno(), selectors.EVENT_READ)
+        worker.send(
+            {
+                "output": str(self.output),
+                "settings": self.settings.model_dump(mode="json"),
+                "device": self.device,
+                "log_level": logging.getLogger().getEffectiveLevel(),
+            }
+        )
+        return worker
+
+    def _give(self, worker: _Worker, unit: Unit) -> None:
+        worker.unit, worker.listener = unit, self.listen(unit.name)
+        self._tries[unit] = self._tries.get(unit, 0) + 1
+        worker.send(unit.as_json())
+
+    def _hear(self, descriptor: int) -> None:
+        worker = self._workers[descriptor]
+        data = os.read(descriptor, 1 << 16)
+        if not data:
+            self._bury(descriptor)
+            return
+        *lines, worker.held = (worker.held + data).split(b"\n")
+        for line in lines:
+            self._take(worker, json.loads(line))
+
+    def _take(self, worker: _Worker, event: dict[str, Any]) -> None:
+        match event:
+            case {"start": [step, total]} if worker.listener is not None:
+                worker.listener.start(step, total)
+            case {"advance": [done, note]} if worker.listener is not None:
+                worker.listener.advance(done, note)
+            case {"log": [name, level, message]}:
+                # What every process says once, such as which detector it took, is said once.
+                if self._said_by.setdefault((name, message), worker.process.pid) == worker.process.pid:
+                    logging.getLogger(name).log(level, "%s", message)
+            case {"ready": _}:
+                worker.is_ready = True
+            case {"refused": error}:
+                raise error_of_json(error)
+            case {"done": result}:
+                self._end(worker, result_of_json(result))
+
+    def _end(self, worker: _Worker, result: ClipResult) -> None:
+        unit, listener = worker.unit, worker.listener
+        worker.unit = worker.listener = None
+        if listener is not None:
+            listener.finish()
+        if unit is not None:
+            self.on_done(unit, result)
+
+    def _bury(self, descriptor: int) -> None:
+        """Take note of a worker that has ended; its unit is done again, first of all, unless it was often enough."""
+        worker = self._workers.pop(descriptor)
+        self._selector.unregister(descriptor)
+        code = worker.process.wait()
+        _close(worker)
+        if worker.unit is None:
+            return
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        if not worker.is_ready:
+            raise RunError(f"a worker process ended before it could begin ({how}); use --workers 1 to see why")
+        unit, tries = worker.unit, self._tries[worker.unit]
+        if tries < self.settings.runtime.tries_max:
+            log.warning("%s: its worker process ended (%s); tried again", unit.name, how)
+            if worker.listener is not None:
+                worker.listener.finish()
+            self._waiting.appendleft(unit)
+            return
+        error = RunError(
+            f"{unit.name}: its worker process ended in each of {tries} tries, at last by {how}; where memory is short, "
+            "use fewer --workers"
+        )
+        self._end(worker, failed(unit, self.output, self.settings, error))
+
+    def _stop(self) -> None:
+        """End all workers; those in the middle of a unit write down where they are."""
+        for worker in self._workers.values():
+            if worker.process.stdin is not None and not worker.process.stdin.closed:
+                worker.process.stdin.close()
+            if worker.unit is not None:
+                worker.process.terminate()
+        for worker in self._workers.values():
+            try:
+                worker.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+            _close(worker)
+        self._workers.clear()
+        self._selector.close()
+
+
+def _close(worker: _Worker) -> None:
+    for stream in (worker.process.stdin, worker.process.stdout):
+        if stream is not None:
+            stream.close()
+
+
+def failed(unit: Unit, output: Path, settings: RunSettings, error: Exception) -> ClipResult:
+    """Return the result of a unit that was given up, after its folder says so."""
+    attempt = Attempt(unit.clip.name, output / unit.clip.name, settings)
+    attempt.note(**describe_input(unit.clip.path, unit.clip.name if settings.privacy.is_anonymous else ""))
+    with attempt.lock:
+        attempt.begin()
+        problem = attempt.fail(error)
+    return ClipResult(unit.clip.name, attempt.folder, 0, 0, attempt.seconds, problem, error)
