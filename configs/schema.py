@@ -12,6 +12,7 @@ from configs.setting_values import (
     InputSide,
     KeypointFormat,
     Rate,
+    SegmentLength,
     WorkerCount,
     read_off,
     read_on_off,
@@ -289,6 +290,11 @@ class RuntimeSettings(Settings):
     workers: WorkerCount = Field(
         1, description="processes that clips are spread over, each with models of its own; 'auto': one per core"
     )
+    segment_s: SegmentLength = Field(
+        "auto",
+        description="seconds of the segments in which a long video is observed, in parallel where there are workers;"
+        " 'off': in one; 'auto': 300 for videos of 10 minutes and more",
+    )
     tries_max: int = Field(3, ge=1, description="a clip whose process was killed is tried so often in all")
     chunk_frames: int = Field(32, ge=1, description="frames per chunk of the pipeline")
     prefetch_frames: int = Field(16, ge=1, description="frames decoded ahead")
@@ -326,6 +332,15 @@ class RunSettings(Settings):
     def _what_is_anonymous_shows_no_video(self) -> "RunSettings":
         if self.privacy.is_anonymous and (self.overlay.background == "video" or self.overlay.is_sound_kept):
             raise ValueError("--anonymous shows no video and keeps no sound; leave overlay.background and sound out")
+        return self
+
+    @model_validator(mode="after")
+    def _segments_are_of_videos_whose_frames_can_be_counted(self) -> "RunSettings":
+        if isinstance(self.runtime.segment_s, float) and self.decode.on_corrupt == "skip":
+            raise ValueError(
+                "runtime.segment_s needs frames that can be counted from the middle of a video, which "
+                "decode.on_corrupt=skip does not leave; leave one of the two out"
+            )
         return self
 
     @model_validator(mode="after")

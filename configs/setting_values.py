@@ -105,6 +105,25 @@ def _read_workers(value: Any) -> Any:
 WorkerCount = Annotated[int | Literal["auto"], BeforeValidator(_read_workers)]
 
 
+SEGMENT_MIN_S = 1.0
+
+
+def _read_length(value: Any) -> Any:
+    value = read_off(value)
+    if value in ("auto", "off"):
+        return value
+    try:
+        seconds = float("nan" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        seconds = float("nan")
+    if not SEGMENT_MIN_S <= seconds <= 1e6:
+        raise ValueError("expected 'auto', 'off', or seconds from 1 on, such as 300")
+    return seconds
+
+
+SegmentLength = Annotated[float | Literal["auto", "off"], BeforeValidator(_read_length)]
+
+
 def _read_format(value: Any) -> Any:
     return value.lower().replace("_", "").replace("-", "") if isinstance(value, str) else value  # of "BODY_25B"
 

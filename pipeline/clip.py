@@ -23,6 +23,7 @@ LINKING = ("mode", "score_min", "split_min", "join_max_s", "hidden_max_s")  # se
 CODE_OF_OBSERVATIONS = (
     *("configs", "trackers", "dpmesh", "pipeline", "pipeline/flow", "pipeline/media", "pipeline/stages"),
     *("pipeline/nodes/context.py", "pipeline/nodes/look.py", "pipeline/nodes/observe.py"),
+    *("pipeline/nodes/segments.py", "pipeline/nodes/join.py"),
 )
 CODE_OF_LINKS = (
     *("trackers/linking", "pipeline/nodes/link.py", "pipeline/nodes/links_file.py", "pipeline/nodes/group.py"),
@@ -54,6 +55,8 @@ class Clip(ClipContext):
             "chunk_frames": self.chunk_frames,
             **_dump(chosen, "decode", "detect", "appearance", "track", "recover", "body"),
         }
+        if (segment_s := self.segment_s) is not None:
+            observed["segment_s"] = segment_s
         linked = {name: getattr(chosen.link, name) for name in LINKING}
         linked["code"] = code_identity(*CODE_OF_LINKS)
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
@@ -113,9 +116,9 @@ class Clip(ClipContext):
     # What a node does is imported when it runs: a plan needs none of the libraries, and answers at once.
 
     def _observe(self, depends_on: dict[str, Any]) -> Sequence[Path]:
-        from pipeline.nodes.observe import observe
+        from pipeline.nodes.segments import make_observations
 
-        return observe(self, fingerprint_of(depends_on), depends_on["video"])
+        return make_observations(self, fingerprint_of(depends_on), depends_on["video"])
 
     def _make_links(self, claim: Claim) -> Sequence[Path]:
         from pipeline.nodes.link import make_links

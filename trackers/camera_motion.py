@@ -3,12 +3,14 @@
 A pan moves the image as a rotation of the camera does, however far things are; on the way, near things move more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
+
+from trackers.sampling import is_due
 
 Verdict = Literal["still", "pans", "travels", "unknown"]
 
@@ -47,7 +49,7 @@ class CameraMotion:
 
     def update(self, image: np.ndarray, boxes_xyxy: np.ndarray, time_s: float) -> None:
         """Take the next frame (H, W, 3) with the people in it; most are skipped."""
-        if time_s - self._time_s < PERIOD_S - 1e-6:
+        if not is_due(time_s, self._time_s, PERIOD_S - 1e-6):
             return
         scale = WIDTH_PX / max(image.shape[:2])
         size = (max(16, round(image.shape[1] * scale)), max(16, round(image.shape[0] * scale)))
@@ -111,6 +113,21 @@ def fit_turn(points: np.ndarray, flow: np.ndarray, focal_px: float) -> tuple[np.
         left = (right - system @ turn).reshape(2, -1).T
         weights = 1.0 / (1.0 + (np.linalg.norm(left, axis=1) / OUTLIER_PX) ** 2) ** 2
     return turn, left
+
+
+def join_snapshots(parts: Sequence[Mapping[str, np.ndarray]], starts_s: Sequence[float]) -> dict[str, np.ndarray]:
+    """Return the snapshot of a whole video from those of its parts, in order.
+
+    Args:
+        starts_s: when each begins; what was seen before that is known from the part before.
+    """
+    stops_s = (*starts_s[1:], np.inf)
+    steps = [part.get("steps", np.zeros((0, 6))) for part in parts]
+    kept = [
+        each[(each[:, 0] >= start_s) & (each[:, 0] < stop_s)]
+        for each, start_s, stop_s in zip(steps, starts_s, stops_s, strict=True)
+    ]
+    return dict(parts[-1]) | {"steps": np.concatenate(kept)}
 
 
 def judge(snapshot: Mapping[str, np.ndarray]) -> Verdict:

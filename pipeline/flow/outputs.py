@@ -24,6 +24,7 @@ MOSAIC_NAME = "mosaic.mp4"
 QUALITY_NAME = "quality.json"
 TRACKS_OF = {"smplh": "tracks", "smplx": "tracks_x"}  # by layout; readers skip folders with `smpl` in their name
 REPORT_NAME = "report.html"
+SEGMENTS = "segments"  # of a long video, until they are joined
 VIEWS = "views"  # of a capture: the run of each camera
 ANALYTICS_TABLES = dict.fromkeys(("positions", "map"), "parquet") | dict.fromkeys(
     (
@@ -108,6 +109,15 @@ class RunFolder:
     def people_table(self) -> Path:
         """One row per person."""
         return self.path / "tables" / "people.csv"
+
+    def segment(self, number: int) -> Path:
+        """The folder of one segment of a long video, until all are joined."""
+        return self.segments / f"{number:04d}"
+
+    @property
+    def segments(self) -> Path:
+        """The folder of the segments of a long video, until all are joined."""
+        return self.path / SEGMENTS
 
     def joints_table(self, motion: Path) -> Path:
         """The table of the person whose motion a file is: one row per frame and joint."""
@@ -245,7 +255,7 @@ def check_folder(folder: Path, source: Path) -> None:
         RunError: it leads elsewhere through a link, holds files that no run made, or has the input in it.
     """
     links = (item for item in (folder / "export").glob("*") if item.is_symlink())
-    for item in (folder, *(folder / part for part in (*FOLDERS, VIEWS)), *links):
+    for item in (folder, *(folder / part for part in (*FOLDERS, VIEWS, SEGMENTS)), *links):
         if item.is_symlink():
             raise RunError(f"{item}: is a link, and a run writes only in its own folder; give another --output")
         if item.exists() and not item.is_dir():

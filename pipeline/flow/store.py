@@ -169,10 +169,7 @@ class ObservationStore:
             left_out: indices of frames that were left out so far; those behind the chunk are not counted yet.
         """
         rows = chunk.observations if chunk.observations is not None else no_observations()
-        looks = looks_of(chunk)
-        arrays = {f.name: getattr(rows, f.name) for f in fields(Observations)}
-        arrays |= {f"{LOOKS}{f.name}": getattr(looks, f.name) for f in fields(Looks)}
-        write_npz(self._shard_path(journal.shard_count), arrays | {CUTS: np.array(chunk.cut_frames, np.int64)})
+        self.write_shard(journal.shard_count, rows, looks_of(chunk), np.array(chunk.cut_frames, np.int64))
         first, last = chunk.frames[0], chunk.frames[-1]
         detected = [len(people) for people in chunk.detections or ()]
         done = Journal(
@@ -190,6 +187,12 @@ class ObservationStore:
         )
         self.write_state(done, chunk.snapshots)
         return done
+
+    def write_shard(self, number: int, rows: Observations, looks: Looks, cut_frames: np.ndarray) -> None:
+        """Write a shard; it does not count before a state says so."""
+        arrays = {f.name: getattr(rows, f.name) for f in fields(Observations)}
+        arrays |= {f"{LOOKS}{f.name}": getattr(looks, f.name) for f in fields(Looks)}
+        write_npz(self._shard_path(number), arrays | {CUTS: cut_frames})
 
     def write_state(self, journal: Journal, snapshots: dict[str, dict[str, np.ndarray]]) -> None:
         """Replace the state file."""
@@ -215,8 +218,33 @@ class ObservationStore:
                 rows = Observations(**read_npz(path, OBSERVATION_SHAPES))
                 newest = _check_rows(rows, newest, journal.next_frame or 0)
             except (OSError, ValueError, TypeError, KeyError) as error:
-                raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error
+                raise self._unreadable(path, error) from error
             yield rows
+
+    def read_shard(self, number: int, journal: Journal) -> tuple[Observations, Looks, np.ndarray]:
+        """Return rows, looks and cuts of a shard that a journal counts.
+
+        Raises:
+            RunError: it is missing or unreadable.
+        """
+        path = self._shard_path(number)
+        try:
+            rows = Observations(**read_npz(path, OBSERVATION_SHAPES))
+            _check_rows(rows, 0, journal.next_frame or 0)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise self._unreadable(path, error) from error
+        return rows, *self._read_evidence(path)
+
+    def read_identities(self, journal: Journal) -> list[int]:
+        """Return the identities in the shards that a journal counts, rising; raises `RunError` as `read_shard` does."""
+        found = set[int]()
+        for number in range(journal.shard_count):
+            path = self._shard_path(number)
+            try:
+                found.update(read_npz(path, ("track_id",))["track_id"].tolist())
+            except (OSError, ValueError, KeyError) as error:
+                raise self._unreadable(path, error) from error
+        return sorted(found)
 
     def read_evidence(self) -> Iterator[tuple[Looks, np.ndarray]]:
         """Yield of every committed shard what people looked like, and the frames (C,) at which a new shot begins.
@@ -226,14 +254,19 @@ class ObservationStore:
         """
         state = self.read_state()
         for number in range(state[0].shard_count if state is not None else 0):
-            path = self._shard_path(number)
-            try:
-                arrays = read_npz(path, (CUTS, *(f"{LOOKS}{item.name}" for item in fields(Looks))))
-                looks = Looks(**{item.name: arrays[f"{LOOKS}{item.name}"] for item in fields(Looks)})
-                check_shape(CUTS, arrays[CUTS], ("C",))
-            except (OSError, ValueError, KeyError) as error:
-                raise RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over") from error
-            yield looks, arrays[CUTS]
+            yield self._read_evidence(self._shard_path(number))
+
+    def _read_evidence(self, path: Path) -> tuple[Looks, np.ndarray]:
+        try:
+            arrays = read_npz(path, (CUTS, *(f"{LOOKS}{item.name}" for item in fields(Looks))))
+            looks = Looks(**{item.name: arrays[f"{LOOKS}{item.name}"] for item in fields(Looks)})
+            check_shape(CUTS, arrays[CUTS], ("C",))
+        except (OSError, ValueError, KeyError) as error:
+            raise self._unreadable(path, error) from error
+        return looks, arrays[CUTS]
+
+    def _unreadable(self, path: Path, error: Exception) -> RunError:
+        return RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over")
 
     def _shard_path(self, number: int) -> Path:
         return self.folder / f"shard_{number:06d}.npz"

@@ -21,7 +21,7 @@ def is_green(image: np.ndarray) -> bool:
 
 
 class WithoutGreen:
-    """The frames of a video without green ones; `warning` names those that were left out.
+    """The frames of a video without green ones.
 
     Args:
         left_out: indices of green frames before these.
@@ -38,11 +38,11 @@ class WithoutGreen:
             else:
                 yield frame
 
-    @property
-    def warning(self) -> str:
-        """Say which frames were left out; empty: none."""
-        if not self.left_out:
-            return ""
-        shown = ", ".join(map(str, self.left_out[:FRAMES_SHOWN]))
-        more = f" and {len(self.left_out) - FRAMES_SHOWN} more" if len(self.left_out) > FRAMES_SHOWN else ""
-        return f"{len(self.left_out)} green frames left out: {shown}{more}"
+
+def green_warning(left_out: Sequence[int]) -> str:
+    """Say which frames were left out; empty: none."""
+    if not left_out:
+        return ""
+    shown = ", ".join(map(str, left_out[:FRAMES_SHOWN]))
+    more = f" and {len(left_out) - FRAMES_SHOWN} more" if len(left_out) > FRAMES_SHOWN else ""
+    return f"{len(left_out)} green frames left out: {shown}{more}"

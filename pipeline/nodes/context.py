@@ -16,6 +16,8 @@ from pipeline.media.info import fit_size
 from pipeline.models import Models
 from pipeline.types import Frame
 
+AUTO_SEGMENT_S = 300.0
+
 log = logging.getLogger(__name__)
 
 
@@ -88,6 +90,20 @@ class ClipContext:
         """How much smaller frames are read than they are."""
         limit = self.settings.decode.max_side_px
         return 1.0 if limit is None else min(1.0, limit / max(self.info.width, self.info.height))
+
+    @property
+    def segment_s(self) -> float | None:
+        """Length of the segments in which the video is observed; None: in one.
+
+        It does not depend on how many workers there are, so that their number changes no byte.
+        """
+        wanted, total = self.settings.runtime.segment_s, self.frame_total()
+        if wanted == "off" or total is None or self.settings.decode.on_corrupt == "skip":
+            return None
+        length_s = total / float(self.info.rate)
+        if wanted == "auto":
+            return AUTO_SEGMENT_S if length_s >= 2 * AUTO_SEGMENT_S else None
+        return wanted if length_s > wanted else None
 
     def focal_px(self) -> float | None:
         """Return the focal length in pixels of the frames as they are read: the one given, or the file's own."""

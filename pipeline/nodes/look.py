@@ -75,11 +75,18 @@ class Look:
 class ClipSizer:
     """Chooses the size for one clip."""
 
-    def __init__(self, clip: ClipContext) -> None:
+    def __init__(self, clip: ClipContext, known: Mapping[str, np.ndarray] | None = None) -> None:
+        """
+        Args:
+            known: what was chosen for another part of the clip.
+        """
         self._clip = clip
+        self._known = known
 
     def choose(self) -> dict[str, np.ndarray]:
         """Return the choice after a look at the clip, and log it with its cost."""
+        if self._known:
+            return dict(self._known)
         clip = self._clip
         with clip.clock.measure("look"):
             look = look_at_clip(clip.info, clip.settings, clip.models)

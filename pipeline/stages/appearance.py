@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.flow.line import Stage
 from pipeline.types import Chunk
 from trackers.appearance.measure import LooksMeter, measure_looks
+from trackers.sampling import is_due
 
 EARLY = 0.1  # of the time between two looks: timestamps are not exact
 
@@ -39,7 +40,7 @@ class AppearanceStage(Stage):
         step_s = 1.0 / (self._rate_hz or self._meter.rate_hz)
         found = []
         for frame, people in zip(chunk.frames, chunk.detections, strict=True):
-            if len(people) and frame.time_s - self._looked_s >= (1 - EARLY) * step_s:
+            if len(people) and is_due(frame.time_s, self._looked_s, (1 - EARLY) * step_s):
                 self._looked_s = frame.time_s
                 people = replace(people, appearance=measure_looks(self._meter, frame.image, people))
             found.append(people)
