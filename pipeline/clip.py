@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.gaps import longest_gap_s
 from configs.schema import RunSettings
@@ -17,6 +17,9 @@ from pipeline.nodes.edits import read_edits
 from pipeline.nodes.links_file import LinkedRows
 from pipeline.nodes.numbering import NumberedPeople
 from refine.prior.calibration import read_scales
+
+if TYPE_CHECKING:
+    from pipeline.nodes.segments import Segment
 
 LINKING = ("mode", "score_min", "split_min", "join_max_s", "hidden_max_s")  # settings of `link` that say who is who
 # Whose code the files of a node depend on, beside that of the nodes before it.
@@ -46,17 +49,7 @@ class Clip(ClipContext):
     def graph(self) -> Graph:
         """Return the nodes of this clip over its output folder."""
         chosen = self.settings
-        observed = {
-            "video": video_identity(self.info.path),
-            "code": code_identity(*CODE_OF_OBSERVATIONS, without=("trackers/linking",)),
-            "models": self.models.identities,
-            "dtype": self.models.dtype,
-            "device": device_kind(self.models.device),
-            "chunk_frames": self.chunk_frames,
-            **_dump(chosen, "decode", "detect", "appearance", "track", "recover", "body"),
-        }
-        if (segment_s := self.segment_s) is not None:
-            observed["segment_s"] = segment_s
+        observed = self._observed()
         linked = {name: getattr(chosen.link, name) for name in LINKING}
         linked["code"] = code_identity(*CODE_OF_LINKS)
         motion = _dump(chosen, "link", "refine", "body") | {"is_camera_fitted": chosen.recover.is_camera_fitted}
@@ -91,6 +84,27 @@ class Clip(ClipContext):
             nodes.append(Node("report", tuple(node.name for node in nodes[1:]), report, self._write_report))
         return Graph(self.folder, nodes)
 
+    def _observed(self) -> dict[str, Any]:
+        """Return all that the observations depend on."""
+        chosen = self.settings
+        observed = {
+            "video": video_identity(self.info.path),
+            "code": code_identity(*CODE_OF_OBSERVATIONS, without=("trackers/linking",)),
+            "models": self.models.identities,
+            "dtype": self.models.dtype,
+            "device": device_kind(self.models.device),
+            "chunk_frames": self.chunk_frames,
+            **_dump(chosen, "decode", "detect", "appearance", "track", "recover", "body"),
+        }
+        if (segment_s := self.segment_s) is not None:
+            observed["segment_s"] = segment_s
+        return observed
+
+    @property
+    def observations_fingerprint(self) -> str:
+        """The fingerprint of the observations."""
+        return fingerprint_of(self._observed())
+
     def _analytics_inputs(self) -> dict[str, Any]:
         from pipeline.nodes.analyze import analytics_inputs  # here: only analyses load its libraries
 
@@ -119,6 +133,20 @@ class Clip(ClipContext):
         from pipeline.nodes.segments import make_observations
 
         return make_observations(self, fingerprint_of(depends_on), depends_on["video"])
+
+    def observe_segment(self, segment: "Segment") -> int:
+        """Write what is seen in a segment of the clip into the folder of the segment; return the number of its frames.
+
+        Raises:
+            InputError: the video was changed meanwhile.
+            RunError: another process is at this segment.
+        """
+        from pipeline.nodes.segments import observe_segment
+
+        total = None if segment.stop is None else segment.stop - segment.first
+        self.progress.start("recover", total)
+        identity = video_identity(self.info.path)
+        return observe_segment(self, segment, self.observations_fingerprint, identity).journal.frame_count
 
     def _make_links(self, claim: Claim) -> Sequence[Path]:
         from pipeline.nodes.link import make_links

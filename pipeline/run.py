@@ -174,7 +174,9 @@ def _process(
     return ClipResult(clip.name, folder, people, journal.frame_count if journal else 0, seconds, problem)
 
 
-def open_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Models) -> Clip:
+def open_clip(
+    clip: ClipInput, output: Path, settings: RunSettings, models: Models, progress: Progress | None = None
+) -> Clip:
     """Return a clip as a graph of nodes over its folder, into which it writes nothing yet.
 
     Raises:
@@ -184,7 +186,7 @@ def open_clip(clip: ClipInput, output: Path, settings: RunSettings, models: Mode
     folder = output / clip.name
     check_folder(folder, clip.path)
     check_owner(folder, clip.path)
-    return Clip(probe_clip(clip.path, settings), folder, settings, models, _Silent(), StageClock())
+    return Clip(probe_clip(clip.path, settings), folder, settings, models, progress or _Silent(), StageClock())
 
 
 def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:

@@ -1,12 +1,14 @@
 """A run over clips by the engine that the settings ask for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from pipeline.device import choose_device
-from pipeline.engine.local import LocalEngine, choose_worker_count
+from pipeline.engine.local import LocalEngine, process_count
+from pipeline.engine.schedule import Schedule
 from pipeline.engine.units import Unit
 from pipeline.flow.inputs import ClipInput, find_inputs
 from pipeline.flow.progress import ProgressDisplay
@@ -43,11 +45,17 @@ def run_found(
     on_done: OnDone = lambda result: None,
 ) -> list[ClipResult]:
     """Process clips whose names are known, as `run_inputs` does; the results are in the order of the clips."""
-    device = choose_device(settings.runtime.device)
-    workers = choose_worker_count(settings.runtime.workers, len(clips))
+    device, workers = choose_device(settings.runtime.device), process_count(settings)
     with ProgressDisplay(is_shown=has_progress) as display:
         if workers > 1:
-            return _run_in_processes(clips, output, settings, device, workers, display, on_done)
+            with Schedule(output, settings, device, on_done) as schedule:
+                units: Iterable[Unit] = schedule.begin(clips)
+                if len(clips) < workers:
+                    units = list(units)
+                    workers = min(workers, len(units))
+                if workers > 1:
+                    engine = LocalEngine(output, settings, device, display.listen, workers)
+                    return _run_in_processes(clips, schedule, engine, units, display)
 
         def report(result: ClipResult) -> None:
             display.finish(result.name)
@@ -59,21 +67,15 @@ def run_found(
 
 def _run_in_processes(
     clips: Sequence[ClipInput],
-    output: Path,
-    settings: RunSettings,
-    device: str,
-    workers: int,
+    schedule: Schedule,
+    engine: LocalEngine,
+    units: Iterable[Unit],
     display: ProgressDisplay,
-    on_done: OnDone,
 ) -> list[ClipResult]:
-    results: dict[ClipInput, ClipResult] = {}
     whole = display.listen(f"{len(clips)} clips")
     whole.start("", len(clips))
-
-    def report(unit: Unit, result: ClipResult) -> None:
-        results[unit.clip] = result
-        whole.advance(len(results), "")
-        on_done(result)
-
-    LocalEngine(output, settings, device, workers, display.listen, report).run([Unit(clip) for clip in clips])
-    return [results[clip] for clip in clips]
+    with closing(engine.run(units)) as ends:
+        for ended in ends:
+            engine.add(schedule.end(ended.unit, ended.result, is_given_up=ended.is_given_up))
+            whole.advance(len(schedule.results), "")
+    return [schedule.results[clip] for clip in clips]

@@ -7,7 +7,7 @@ import selectors
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +16,6 @@ from configs.errors import RunError
 from configs.schema import RunSettings
 from configs.threads import choose_threads, core_count
 from pipeline.engine.units import Unit, error_of_json, result_of_json
-from pipeline.flow.attempt import Attempt
-from pipeline.flow.record import describe_input
 from pipeline.run import ClipResult
 
 log = logging.getLogger(__name__)
@@ -26,6 +24,12 @@ STOP_S = 20.0  # a worker that was asked to stop gets so long to write down wher
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline.engine.worker import main; sys.exit(main())"
 )
+
+
+def process_count(settings: RunSettings) -> int:
+    """Return how many worker processes a run may have."""
+    wanted = settings.runtime.workers
+    return core_count() if wanted == "auto" else wanted
 
 
 class Listener(Protocol):
@@ -38,9 +42,13 @@ class Listener(Protocol):
     def finish(self) -> None: ...
 
 
-def choose_worker_count(wanted: int | str, unit_count: int) -> int:
-    """Return how many processes work: as many as wanted ("auto": as many as cores), at most one per unit."""
-    return max(1, min(core_count() if wanted == "auto" else int(wanted), unit_count))
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a unit ended."""
+
+    unit: Unit
+    result: ClipResult
+    is_given_up: bool = False  # its process died every time, and nothing is recorded of it
 
 
 @dataclass(slots=True)
@@ -70,42 +78,57 @@ class LocalEngine:
     output: Path
     settings: RunSettings
     device: str
-    worker_count: int
     listen: Callable[[str], Listener]
-    on_done: Callable[[Unit, ClipResult], None]
-    _waiting: "deque[Unit]" = field(default_factory=deque)
+    worker_count: int
+    _source: Iterator[Unit] = field(default_factory=lambda: iter(()))
+    _waiting: "deque[Unit]" = field(default_factory=deque)  # before those of the source
+    _ended: "deque[Ended]" = field(default_factory=deque)
     _tries: dict[Unit, int] = field(default_factory=dict)
     _workers: dict[int, _Worker] = field(default_factory=dict)  # by the descriptor of their events
     _said_by: dict[tuple[str, str], int] = field(default_factory=dict)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
-    def run(self, units: Sequence[Unit]) -> None:
-        """Do all units; `on_done` hears how each ended, in the order in which they do.
+    def add(self, units: Iterable[Unit]) -> None:
+        """Have units done next: they follow from others that have ended."""
+        self._waiting.extend(units)
+
+    def run(self, units: Iterable[Unit]) -> Generator[Ended, None, None]:
+        """Do units, also those that are added meanwhile; yield how each ended, in the order in which they do.
+
+        Close it to stop early: workers then write down where they are.
+
+        Args:
+            units: taken as there are workers for them.
 
         Raises:
             SettingsError, WeightsError: what every unit would raise.
             RunError: no worker can be started.
-            KeyboardInterrupt: the run was stopped; so were the workers.
         """
-        self._waiting.extend(units)
+        self._source = iter(units)
         try:
-            while self._waiting or self._workers:
+            while True:
+                while self._ended:
+                    yield self._ended.popleft()
                 self._fill()
+                if not self._is_busy:
+                    return
                 for key, _ in self._selector.select():
                     self._hear(key.fd)
         finally:
             self._stop()
 
+    @property
+    def _is_busy(self) -> bool:
+        return any(worker.unit is not None for worker in self._workers.values())
+
     def _fill(self) -> None:
-        """Start workers while there is work without one; send those home for whom there is none."""
+        """Give work to idle workers, and start more while there is work without one."""
         idle = [worker for worker in self._workers.values() if worker.unit is None]
-        while self._waiting:
-            if not idle and len(self._workers) >= self.worker_count:
+        while idle or len(self._workers) < self.worker_count:
+            unit = self._waiting.popleft() if self._waiting else next(self._source, None)
+            if unit is None:
                 return
-            self._give(idle.pop() if idle else self._start(), self._waiting.popleft())
-        for worker in idle:
-            if worker.process.stdin is not None:
-                worker.process.stdin.close()
+            self._give(idle.pop() if idle else self._start(), unit)
 
     def _start(self) -> _Worker:
         environment = dict(os.environ)
@@ -164,13 +187,13 @@ class LocalEngine:
             case {"done": result}:
                 self._end(worker, result_of_json(result))
 
-    def _end(self, worker: _Worker, result: ClipResult) -> None:
+    def _end(self, worker: _Worker, result: ClipResult, *, is_given_up: bool = False) -> None:
         unit, listener = worker.unit, worker.listener
         worker.unit = worker.listener = None
         if listener is not None:
             listener.finish()
         if unit is not None:
-            self.on_done(unit, result)
+            self._ended.append(Ended(unit, result, is_given_up))
 
     def _bury(self, descriptor: int) -> None:
         """Take note of a worker that has ended; its unit is done again, first of all, unless it was often enough."""
@@ -181,7 +204,7 @@ class LocalEngine:
         if worker.unit is None:
             return
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if not worker.is_ready:
+        if not worker.is_ready and code >= 0:
             raise RunError(f"a worker process ended before it could begin ({how}); use --workers 1 to see why")
         unit, tries = worker.unit, self._tries[worker.unit]
         if tries < self.settings.runtime.tries_max:
@@ -194,7 +217,8 @@ class LocalEngine:
             f"{unit.name}: its worker process ended in each of {tries} tries, at last by {how}; where memory is short, "
             "use fewer --workers"
         )
-        self._end(worker, failed(unit, self.output, self.settings, error))
+        result = ClipResult(unit.clip.name, self.output / unit.clip.name, 0, 0, 0.0, str(error), error)
+        self._end(worker, result, is_given_up=True)
 
     def _stop(self) -> None:
         """End all workers; those in the middle of a unit write down where they are."""
@@ -218,13 +242,3 @@ def _close(worker: _Worker) -> None:
     for stream in (worker.process.stdin, worker.process.stdout):
         if stream is not None:
             stream.close()
-
-
-def failed(unit: Unit, output: Path, settings: RunSettings, error: Exception) -> ClipResult:
-    """Return the result of a unit that was given up, after its folder says so."""
-    attempt = Attempt(unit.clip.name, output / unit.clip.name, settings)
-    attempt.note(**describe_input(unit.clip.path, unit.clip.name if settings.privacy.is_anonymous else ""))
-    with attempt.lock:
-        attempt.begin()
-        problem = attempt.fail(error)
-    return ClipResult(unit.clip.name, attempt.folder, 0, 0, attempt.seconds, problem, error)

@@ -1,48 +1,85 @@
-"""The unit of work that engines hand out: one clip; as JSON values, so that no engine has to pickle anything."""
+"""The unit of work that engines hand out: a clip, or one segment of a long one; as JSON, so that nothing is pickled."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import configs.errors
-from configs.errors import DpmeshVideoError
+from configs.errors import DpmeshVideoError, SettingsError, WeightsError
+from configs.failure import describe_failure
 from configs.schema import RunSettings
+from pipeline.clip import Clip
 from pipeline.flow.graph import fingerprint_of
 from pipeline.flow.inputs import ClipInput
+from pipeline.flow.memory import release_memory
 from pipeline.models import Models
 from pipeline.nodes.context import Progress
+from pipeline.nodes.segments import Segment, is_observed, plan_segments
 from pipeline.run import ClipResult, open_clip, run_clip
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One piece of work that is done whole or not at all, and again wherever it was not."""
+    """One piece of work that is done whole or not at all, and again wherever it was not.
+
+    Without a segment it is the whole clip; where its segments are observed, it joins them and does what is left.
+    """
 
     clip: ClipInput
+    segment: Segment | None = None
 
     @property
     def name(self) -> str:
         """What people call it."""
-        return self.clip.name
+        return self.clip.name if self.segment is None else f"{self.clip.name}, segment {self.segment.number + 1}"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"path": str(self.clip.path), "name": self.clip.name}
+        segment = None if self.segment is None else self.segment.as_json()
+        return {"path": str(self.clip.path), "name": self.clip.name, "segment": segment}
 
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Self:
         """Return what `as_json` described."""
-        return cls(ClipInput(Path(value["path"]), value["name"]))
+        segment = None if value["segment"] is None else Segment.of_json(value["segment"])
+        return cls(ClipInput(Path(value["path"]), value["name"]), segment)
+
+
+def open_segments(clip: Clip) -> list[Segment]:
+    """Return the segments of a clip that have to be observed before it can be joined; none where it has none."""
+    segments = plan_segments(clip)
+    if not segments or next(node.is_current for node in clip.plan() if node.name == "observe"):
+        return []
+    fingerprint = clip.observations_fingerprint
+    state = clip.store.read_state()
+    if state is not None and state[0].is_complete and state[0].fingerprint == fingerprint:
+        return []
+    return [segment for segment in segments if not is_observed(clip, segment, fingerprint)]
 
 
 def run_unit(unit: Unit, output: Path, settings: RunSettings, models: Models, progress: Progress) -> ClipResult:
     """Do a unit in this process and return how it ended; what an earlier attempt made is not made again.
 
+    A segment leaves its files in `RunFolder(output / clip.name).segment(number)`. Of a failed one, only the unit of the
+    clip says so in `run.json`.
+
     Raises:
         SettingsError, WeightsError: what every unit would raise.
         KeyboardInterrupt: it was stopped.
     """
-    return run_clip(unit.clip, output, settings, models, progress)
+    if unit.segment is None:
+        return run_clip(unit.clip, output, settings, models, progress)
+    started, folder, frames, problem, failure = time.monotonic(), output / unit.clip.name, 0, "", None
+    try:
+        frames = open_clip(unit.clip, output, settings, models, progress).observe_segment(unit.segment)
+    except (SettingsError, WeightsError):
+        raise
+    except Exception as error:
+        problem, failure = describe_failure(error), error.with_traceback(None)
+        failure.__cause__ = failure.__context__ = None  # whose frames hold images
+    release_memory()
+    return ClipResult(unit.clip.name, folder, 0, frames, time.monotonic() - started, problem, failure)
 
 
 def unit_fingerprint(unit: Unit, output: Path, settings: RunSettings, models: Models) -> str:
@@ -51,8 +88,10 @@ def unit_fingerprint(unit: Unit, output: Path, settings: RunSettings, models: Mo
     Raises:
         DpmeshVideoError: the clip cannot be read, or cannot be run with these settings.
     """
-    plan = open_clip(unit.clip, output, settings, models).plan()
-    return fingerprint_of({"nodes": {node.name: node.fingerprint for node in plan}})
+    clip = open_clip(unit.clip, output, settings, models)
+    if unit.segment is not None:
+        return fingerprint_of({"observations": clip.observations_fingerprint, "segment": unit.segment.as_json()})
+    return fingerprint_of({"nodes": {node.name: node.fingerprint for node in clip.plan()}})
 
 
 def result_as_json(result: ClipResult) -> dict[str, Any]:

@@ -124,9 +124,7 @@ def _of_clip(path: Path, finder: PeopleFinder, frames: int) -> SeenPeople:
     return SeenPeople(row, focal, (sizes[:, ::-1] / 2).astype(np.float32), unknown, _nothing(unknown), found, images)
 
 
-def _of_camera(
-    camera: Camera, video: Path, joints_m: np.ndarray, finder: PeopleFinder, frames: int
-) -> SeenPeople:
+def _of_camera(camera: Camera, video: Path, joints_m: np.ndarray, finder: PeopleFinder, frames: int) -> SeenPeople:
     """Return whom a camera of a capture shows; who is nobody of the reference is left out."""
     check_video(camera, video)
     known = known_frames(joints_m)
