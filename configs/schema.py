@@ -101,7 +101,9 @@ class TrackSettings(Settings):
     )
     hits_min: int = Field(3, ge=1, description="other tracks are confirmed after this many detections")
     lost_max_s: float = Field(2.0, ge=0, description="a track without detections ends after this time")
-    distance_max: float = Field(0.85, gt=0, description="maximum association cost of a match")
+    distance_max: float = Field(
+        11.0, gt=0, description="maximum cost of a match: minus the log-likelihood of place, size and pose"
+    )
     is_cut_detection_on: bool = Field(True, description="detect shot cuts and end all tracks there")
     is_id_kept: bool = Field(False, description="use the identities of the keypoint file instead of tracking")
 

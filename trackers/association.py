@@ -49,33 +49,16 @@ def box_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
 
 
 def covered_fractions(boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Return for each box (N, 4) the share that the one box which covers most of it covers, (N,) 0 to 1."""
+    """Return for each box (N, 4) the share that the one nearer box which covers most of it covers, (N,) 0 to 1.
+
+    Whose box ends lower in the image is nearer to the camera.
+    """
     areas, fractions = _areas(boxes_xyxy), np.zeros(len(boxes_xyxy))
     for block in row_blocks(len(boxes_xyxy), len(boxes_xyxy)):
         shared = _intersections(boxes_xyxy[block], boxes_xyxy)
-        shared[np.arange(len(shared)), np.arange(block.start, block.stop)] = 0.0
+        shared[boxes_xyxy[block, 3:] >= boxes_xyxy[None, :, 3]] = 0.0
         fractions[block] = shared.max(axis=1) / np.maximum(areas[block], 1e-9)
     return fractions
-
-
-def buffered(boxes_xyxy: np.ndarray, ratio: float | np.ndarray) -> np.ndarray:
-    """Return boxes (N, 4) grown by `ratio` of their size on every side, so that fast people still overlap themselves.
-
-    Source: C-BIoU tracker (arXiv 2211.14317), the buffered IoU.
-    """
-    size = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-    grow = size * np.reshape(ratio, (-1, 1))
-    return np.concatenate([boxes_xyxy[:, :2] - grow, boxes_xyxy[:, 2:] + grow], axis=1)
-
-
-def buffered_overlaps(first_xyxy: np.ndarray, second_xyxy: np.ndarray, ratios: np.ndarray) -> np.ndarray:
-    """Return the IoU (A, B) of boxes (A, 4) and (B, 4), both grown by the share (A,) of the first."""
-    first = buffered(first_xyxy, ratios)[:, None]
-    grow = (second_xyxy[:, 2:] - second_xyxy[:, :2])[None] * ratios[:, None, None]
-    low, high = second_xyxy[None, :, :2] - grow, second_xyxy[None, :, 2:] + grow
-    shared = np.maximum(np.minimum(first[..., 2:], high) - np.maximum(first[..., :2], low), 0).prod(axis=-1)
-    united = _areas(first[:, 0])[:, None] + np.maximum(high - low, 0).prod(axis=-1) - shared
-    return np.nan_to_num(shared / np.maximum(united, 1e-9), nan=0.0)
 
 
 def keypoint_similarities(

@@ -9,8 +9,6 @@ from trackers import association
 from trackers.association import (
     assign,
     box_overlaps,
-    buffered,
-    buffered_overlaps,
     covered_fractions,
     keypoint_similarities,
     without_duplicates,
@@ -39,25 +37,9 @@ def test_overlaps_of_nobody_are_an_empty_table() -> None:
     assert box_overlaps(np.zeros((0, 4)), np.zeros((3, 4))).shape == (0, 3)
 
 
-def test_a_hidden_box_is_covered_and_the_one_in_front_only_partly() -> None:
-    shares = covered_fractions(np.array([[0.0, 0, 10, 10], [2, 2, 4, 4], [100, 0, 110, 10]]))
-    assert shares == pytest.approx([0.04, 1.0, 0.0])
-
-
-def test_buffered_boxes_keep_their_centre() -> None:
-    boxes = np.array([[0.0, 0, 10, 20]])
-    assert buffered(boxes, 0.5).tolist() == [[-5, -10, 15, 30]]
-
-
-def test_overlaps_of_buffered_boxes_are_those_of_boxes_grown_each_by_the_share_of_the_first() -> None:
-    rng = np.random.default_rng(0)
-    corners = rng.uniform(0, 60, (2, 5, 2))
-    first, second = (np.concatenate([low, low + rng.uniform(5, 40, (5, 2))], axis=1) for low in corners)
-    ratios = np.array([0.0, 0.1, 0.3, 0.6, 2.0])
-    found = buffered_overlaps(first, second, ratios)
-    for row, ratio in enumerate(ratios):
-        wanted = box_overlaps(buffered(first[[row]], ratio), buffered(second, ratio))[0]
-        np.testing.assert_allclose(found[row], wanted)
+def test_a_box_is_covered_by_the_nearer_one_alone() -> None:
+    boxes = np.array([[0.0, 0, 10, 10], [2, 2, 4, 4], [0, 6, 10, 12], [100, 0, 110, 10]])
+    assert covered_fractions(boxes) == pytest.approx([0.4, 1.0, 0.0, 0.0])
 
 
 def test_every_keypoint_has_the_tolerance_of_the_coco_evaluation() -> None:

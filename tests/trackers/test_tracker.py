@@ -252,8 +252,8 @@ FORGOTTEN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "frame_index": lambda index: np.full_like(index, -1),
     "is_fresh": np.logical_not,
     "track_ids": np.zeros_like,
-    "means": lambda means: means * (np.arange(8) < 4),  # velocities
-    "covariances": lambda covariances: covariances * 0 + np.eye(8),
+    "means": lambda means: means * np.array([1, 0]),  # velocities
+    "covariances": lambda covariances: covariances * 0 + np.eye(2),
     "boxes_xyxy": lambda boxes: boxes * 0 + np.array([0, 0, 1, 1], np.float32),
     "keypoints": np.zeros_like,
     "seen_s": np.zeros_like,

@@ -35,7 +35,7 @@ def track(folder: Path, settings: dict[str, Any]) -> tuple[Boxes, float]:
         start = time.process_time()
         if frame in cuts:
             tracker.end_all()
-        found = tracker.update(people, float(time_s), frame)
+        found = tracker.update(people, float(time_s), frame, arrays["motion"][frame])
         spent_s += time.process_time() - start
         frames.append(np.full(len(found), frame))
         names.append(found.track_ids)

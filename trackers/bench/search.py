@@ -38,7 +38,7 @@ _OURS: dict[str, Sequence[Any]] = {
     "score_new": (0.45, 0.6, 0.35),
     "hits_min": (3, 2, 5),
     "lost_max_s": (2.0, 1.2, 4.0),
-    "distance_max": (0.85, 0.7, 1.0),
+    "distance_max": (11.0, 10.0, 12.0),
 }
 GRIDS: dict[str, dict[str, Sequence[Any]]] = {  # the first of each is the default
     OURS: _OURS,
