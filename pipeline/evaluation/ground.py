@@ -48,7 +48,10 @@ class GroundReport:
     position_m: np.ndarray  # (N,) on the ground, of all rows that were paired
     is_inside: np.ndarray  # (N,) bool: in the ellipse of 90 %; empty where the run gives none
     lean_deg: np.ndarray  # (M,) of people who truly stand upright
+    lean_error_deg: np.ndarray  # (M,) between how the same lean and how they truly do
+    true_lean_deg: np.ndarray  # (M,)
     sole_m: np.ndarray  # (M,) height over the ground of the lower foot of the same
+    true_sole_m: np.ndarray  # (M,) by the same measure, which takes an ankle to be always as high
     drift_m: np.ndarray  # (D,) of each stretch in which somebody stands still: how far the place moves in 10 s
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -68,11 +71,20 @@ class GroundReport:
             ("place on the ground: mean error, m", _mean(self.position_m), str(len(self.position_m))),
             ("places inside their intervals of 90 %", within(~self.is_inside, 0.5), str(len(self.is_inside))),
             (
-                f"who stands is upright within {LEAN_DEG:g} degrees",
+                f"who stands leans within {LEAN_DEG:g} degrees of the truth",
+                within(self.lean_error_deg, LEAN_DEG),
+                str(len(self.lean_error_deg)),
+            ),
+            (
+                f"who stands is upright within {LEAN_DEG:g} degrees (truly: {within(self.true_lean_deg, LEAN_DEG)})",
                 within(self.lean_deg, LEAN_DEG),
                 str(len(self.lean_deg)),
             ),
-            (f"soles within {100 * SOLE_M:g} cm of the ground", within(self.sole_m, SOLE_M), str(len(self.sole_m))),
+            (
+                f"soles within {100 * SOLE_M:g} cm of the ground (truly: {within(self.true_sole_m, SOLE_M)})",
+                within(self.sole_m, SOLE_M),
+                str(len(self.sole_m)),
+            ),
             ("drift of who stands still, m in 10 s", _mean(self.drift_m), f"{len(self.drift_m)} stretches"),
         ]
 
@@ -128,7 +140,8 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
     joints = [joint_positions(body, track.pose, track.betas, track.trans, "coco17") for track in tracks]
     pairing = pair_people(tracks, joints, boxes.reshape(len(truth.joints_m), frames, 4), is_filled_left_out=True)
     ours, true = scene.world_from_cam, world_over_ground(truth.up, truth.height_m)
-    position, inside, lean, sole, drift = ([np.zeros(0)] for _ in range(5))
+    position, inside, off_axis, drift = ([np.zeros(0)] for _ in range(4))
+    lean, sole = ([np.zeros((2, 0))] for _ in range(2))
     for person, pairs in enumerate(pairing.pairs):
         if not pairs:
             continue
@@ -141,12 +154,15 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
         if all(cov is not None for cov in covs):
             cov = np.array([each[pair.row] for each, pair in zip(covs, pairs, strict=True) if each is not None])
             inside.append(np.einsum("ti,tij,tj->t", off, np.linalg.inv(cov.astype(np.float64)), off) <= NINETY)
-        angles = [np.degrees(np.arccos(np.clip(axis_of(each)[0][:, 2], -1.0, 1.0))) for each in (found, real)]
+        axes = [axis_of(each)[0] for each in (found, real)]
+        angles = np.array([_degrees(axis[:, 2]) for axis in axes])
         stands = is_straight(real, np.ones(len(real), bool)) & (angles[1] <= UPRIGHT_DEG)
-        lean.append(angles[0][stands])
-        sole.append(found[stands][:, ANKLES, 2].min(axis=1) - ANKLE_HEIGHT_M)
+        lean.append(angles[:, stands])
+        off_axis.append(_degrees((axes[0] * axes[1]).sum(axis=1))[stands])
+        sole.append(np.array([each[stands][:, ANKLES, 2].min(axis=1) - ANKLE_HEIGHT_M for each in (found, real)]))
         drift.append(_drifts(truth.time_s[at], found[:, HIPS].mean(axis=1), real[:, HIPS].mean(axis=1)))
     tilt, roll = np.arcsin(-truth.up[2]), np.arctan2(truth.up[0], -truth.up[1])
+    leans, soles = np.concatenate(lean, axis=1), np.concatenate(sole, axis=1)
     return GroundReport(
         camera=(
             ("tilt, degrees", scene.tilt_deg, scene.tilt_sigma_deg, float(np.degrees(tilt))),
@@ -156,8 +172,11 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
         ),
         position_m=np.concatenate(position),
         is_inside=np.concatenate(inside).astype(bool),
-        lean_deg=np.concatenate(lean),
-        sole_m=np.concatenate(sole),
+        lean_deg=leans[0],
+        lean_error_deg=np.concatenate(off_axis),
+        true_lean_deg=leans[1],
+        sole_m=soles[0],
+        true_sole_m=soles[1],
         drift_m=np.concatenate(drift),
     )
 
@@ -182,6 +201,10 @@ def _drifts(time_s: np.ndarray, found: np.ndarray, real: np.ndarray) -> np.ndarr
             drifts.append(float(np.linalg.norm(ends - begins)) * min(1.0, RANGE_S / max(span, 1e-6)))
         first = last
     return np.array(drifts)
+
+
+def _degrees(cosine: np.ndarray) -> np.ndarray:
+    return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
 def _mean(values: np.ndarray) -> str:

@@ -14,7 +14,7 @@ from pipeline.motion.world import WORLD_FROM_CAM
 from trackers.camera_motion import Verdict
 
 FORMAT_VERSION = 1
-FocalSource = Literal["given", "people", "diagonal"]
+FocalSource = Literal["given", "people", "weighed", "diagonal"]
 
 
 @dataclass(frozen=True, slots=True)

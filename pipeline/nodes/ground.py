@@ -25,7 +25,7 @@ from trackers.camera_motion import Verdict
 log = logging.getLogger(__name__)
 
 FOCAL_ERROR_OF_GIVEN = 0.02  # of the logarithm
-FOCAL_ERROR_MAX = 0.2  # one that people tell is used if it is at least as sure
+FOCAL_ERROR_OF_PEOPLE = 0.2  # one that is as sure or surer is told by people, else also by what is usual
 TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX = np.radians(8.0), 0.4  # of a camera that counts as measured
 FARTHER_HZ = 1.0  # how fast the distance of a body follows that stands up
 OFF = "refine.ground is off"
@@ -93,13 +93,13 @@ def _find(
     if settings.ground == "off" or camera_motion in MOVES or focal_px is None:
         reason = OFF if settings.ground == "off" else MOVES.get(camera_motion, NOBODY)
         return Grounding(level_scene(focal_px, focal_source, reason))
-    rows, error = list(people.values()), FOCAL_ERROR_OF_GIVEN
-    source, found = focal_source, None
-    if focal_source == "diagonal" and (found := fit_camera(rows, diagonal_px, None)) is not None:
-        error = float(np.hypot(found.sigma(FOCAL), np.log(found.focal_px / focal_px)))
-        source = "people" if found.sigma(FOCAL) <= FOCAL_ERROR_MAX else "diagonal"
-    if source != "people":
-        found = fit_camera(rows, diagonal_px, focal_px, error)
+    is_given = focal_source == "given"
+    found = fit_camera(
+        list(people.values()), diagonal_px, focal_px if is_given else None, FOCAL_ERROR_OF_GIVEN if is_given else 0.0
+    )
+    source: FocalSource = focal_source
+    if found is not None and not is_given:
+        source = "people" if found.sigma(FOCAL) <= FOCAL_ERROR_OF_PEOPLE else "weighed"
     if found is None or not _is_sure(found):
         return Grounding(level_scene(focal_px, focal_source, NOT_STANDING if found is None else NOT_SURE))
     ids = list(people)

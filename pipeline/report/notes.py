@@ -45,6 +45,14 @@ def _of_geometry(facts: Facts) -> list[Note]:
                 "If you know it, run again with --focal (in pixels).",
             )
         )
+    if known is not None and known.focal_source == "weighed" and known.focal_px and known.focal_sigma_px:
+        error = round(100 * known.focal_sigma_px / known.focal_px)
+        notes.append(
+            Note(
+                f"The focal length is uncertain by {error} %, and so are distances from the camera.",
+                "People alone do not tell it here. If you know it, run again with --focal (in pixels).",
+            )
+        )
     if known is not None and not known.is_ground_measured:
         reason = f" ({known.reason})" if known.reason else ""
         notes.append(

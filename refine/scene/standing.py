@@ -10,6 +10,7 @@ from configs.skeletons import COCO17
 
 ANKLES = [COCO17.index("left_ankle"), COCO17.index("right_ankle")]
 SHOULDERS = [COCO17.index("left_shoulder"), COCO17.index("right_shoulder")]
+HIPS = [COCO17.index("left_outer_hip"), COCO17.index("right_outer_hip")]
 CONFIDENCE_MIN = 0.5  # of ankles and shoulders
 STRAIGHT_MIN = 0.93  # length from ankles to shoulders, of the person's own when standing: below, they bend or sit
 STRAIGHT_M = 1.05  # nobody adult stands with less; somebody seated all the time is at most this long
@@ -26,6 +27,7 @@ class Standing(Shaped):
     shoulders_px: Annotated[np.ndarray, "S", 2]  # the same
     ankles_m: Annotated[np.ndarray, "S"]  # height of their middle over the ground, of the recovered body
     length_m: Annotated[np.ndarray, "S"]  # from one middle to the other, of the recovered body
+    facing: Annotated[np.ndarray, "S", 2]  # how much of where the body faces lies to the image's right, and away
 
 
 def find_standing(
@@ -35,7 +37,7 @@ def find_standing(
 
     Args:
         time_s: (T,) increasing; keypoints: (T, 17, 3); principal_px: (T, 2); is_observed: (T,).
-        joints_m: (T, 17, 3) of the recovered body, in any axes.
+        joints_m: (T, 17, 3) of the recovered body, camera axes.
     """
     is_used = is_straight(joints_m, is_observed)
     is_used &= keypoints[:, ANKLES + SHOULDERS, 2].min(axis=1) >= CONFIDENCE_MIN
@@ -48,7 +50,8 @@ def find_standing(
     axis, length = axis_of(joints_m[rows])
     apart = joints_m[rows, ANKLES[0]] - joints_m[rows, ANKLES[1]]
     raised = 0.5 * np.abs((apart * axis).sum(axis=-1))  # the lower foot stands
-    return Standing(np.asarray(time_s, np.float64)[rows], ankles, shoulders, ANKLE_HEIGHT_M + raised, length)
+    facing = facing_of(joints_m[rows])
+    return Standing(np.asarray(time_s, np.float64)[rows], ankles, shoulders, ANKLE_HEIGHT_M + raised, length, facing)
 
 
 def is_straight(joints_m: np.ndarray, is_observed: np.ndarray) -> np.ndarray:
@@ -65,3 +68,28 @@ def axis_of(joints_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     axis = (joints_m[:, SHOULDERS].mean(axis=1) - joints_m[:, ANKLES].mean(axis=1)).astype(np.float64)
     length = np.linalg.norm(axis, axis=-1)
     return axis / np.maximum(length, 1e-6)[:, None], length
+
+
+def facing_of(joints_m: np.ndarray, up: np.ndarray | None = None) -> np.ndarray:
+    """Return where bodies (T, 17, 3) in camera axes face: how much of it (T, 2) lies to the right, and how much away.
+
+    Both are of a level unit vector, as the camera sees the body.
+
+    Args:
+        up: (3,) the ground's normal; None: that of a level camera.
+    """
+    upward = np.array([0.0, -1.0, 0.0]) if up is None else up
+    joints = joints_m.astype(np.float64)
+    across = joints[:, SHOULDERS + HIPS]
+    right = across[:, 1] - across[:, 0] + across[:, 3] - across[:, 2]
+    forward = np.cross(upward, right)
+    away, side = view_axes(joints.mean(axis=1), upward)
+    found = np.stack([(forward * side).sum(axis=-1), (forward * away).sum(axis=-1)], axis=-1)
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6))
+
+
+def view_axes(points: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the level directions (T, 3) away from the camera, and to the right, as it sees points (T, 3)."""
+    away = points - (points @ up)[:, None] * up
+    away = away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
+    return away, np.cross(away, up)

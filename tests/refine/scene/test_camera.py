@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from refine.scene.camera import FOCAL, HEIGHT, ROLL, TILT, fit_camera, upward, world_over_ground
+from refine.scene.camera import (
+    FOCAL,
+    FOCAL_GUESS,
+    FOCAL_GUESS_ERROR,
+    HEIGHT,
+    ROLL,
+    TILT,
+    fit_camera,
+    upward,
+    world_over_ground,
+)
 from refine.scene.standing import Standing
 
 DIAGONAL_PX = 734.3
@@ -15,8 +25,10 @@ def walkers(
     people: int = 5,
     seconds: float = 10.0,
     seed: int = 0,
+    forward_deg: float = 4.0,
+    is_to_the_right: bool = False,
 ) -> list[Standing]:
-    """Return people of several statures who cross the view and come nearer, with the errors of a detector."""
+    """Return people of several statures who cross the view, leaning forward, with the errors of a detector."""
     rng = np.random.default_rng(seed)
     up = upward(np.radians(tilt_deg), np.radians(roll_deg))
     world = world_over_ground(up, height_m)
@@ -24,16 +36,21 @@ def walkers(
     found = []
     for _ in range(people):
         ends = rng.uniform([-2.5, 3.5], [2.5, 9.0], (2, 2))
+        if is_to_the_right:
+            ends = ends[np.argsort(ends[:, 0])]
         path = ends[0] + (ends[1] - ends[0]) * time[:, None] / seconds
         length = 1.3 * np.exp(rng.normal(0.0, 0.05))
-        lean = rng.normal(0.0, 0.02, 2) + rng.normal(0.0, 0.03, (len(time), 2))
+        heading = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+        lean = np.radians(forward_deg) * heading + rng.normal(0.0, 0.02, 2) + rng.normal(0.0, 0.03, (len(time), 2))
         ankles = np.concatenate([path, np.full((len(time), 1), 0.1)], axis=1)
         shoulders = ankles + length * np.concatenate([lean, np.ones((len(time), 1))], axis=1)
         pixels = []
         for points in (ankles, shoulders):
             seen = (points - world[:3, 3]) @ world[:3, :3]
             pixels.append(focal_px * seen[:, :2] / seen[:, 2:] + rng.normal(0.0, 1.0, (len(time), 2)))
-        found.append(Standing(time, *pixels, np.full(len(time), 0.1), np.full(len(time), 1.3)))
+        away = path / np.linalg.norm(path, axis=1, keepdims=True)
+        facing = np.stack([away @ [-heading[1], heading[0]], away @ heading], axis=1)
+        found.append(Standing(time, *pixels, np.full(len(time), 0.1), np.full(len(time), 1.3), facing))
     return found
 
 
@@ -55,6 +72,18 @@ def test_five_walkers_tell_the_focal_length_to_a_tenth() -> None:
         off.append(np.log(camera.focal_px / 500.0))
         assert abs(off[-1]) < 3.0 * camera.sigma(FOCAL)
     assert np.median(np.abs(off)) < 0.1  # the image's diagonal is off by 0.38
+
+
+def test_who_leans_forward_on_the_way_does_not_roll_the_camera() -> None:
+    people = walkers(15.0, 0.0, 600.0, 2.5, forward_deg=7.0, is_to_the_right=True)
+    camera = fit_camera(people, DIAGONAL_PX, 600.0, 0.02)
+    assert camera is not None and abs(np.degrees(camera.roll_rad)) < 1.0
+
+
+def test_what_people_leave_open_is_what_cameras_usually_have() -> None:
+    camera = fit_camera(walkers(0.0, 0.0, 500.0, 1.6), DIAGONAL_PX, None)
+    assert camera is not None and abs(np.log(camera.focal_px / DIAGONAL_PX / FOCAL_GUESS)) < camera.sigma(FOCAL)
+    assert camera.sigma(FOCAL) < FOCAL_GUESS_ERROR
 
 
 def test_a_level_camera_does_not_tell_its_focal_length() -> None:

@@ -34,6 +34,28 @@ def test_who_leans_away_from_the_camera_stands_up(fraction: float) -> None:
     assert np.degrees(np.arccos(np.clip(axis @ UP, -1.0, 1.0))).max() < 3.0
 
 
+def test_who_sways_more_than_people_do_sways_less_afterwards() -> None:
+    still, sway = bodies(0.0), np.radians(8.0) * np.sin(2.0 * np.pi * TIME)
+    away = np.cross([1.0, 0.0, 0.0], UP)
+    joints = Rotation.from_rotvec(np.outer(sway, np.cross(UP, away))).as_matrix()
+    middle = still[:, :1] * [1.0, 1.0, 1.0]
+    swaying = np.einsum("tij,tkj->tki", joints, still - middle) + middle
+    turn = Rotation.from_rotvec(lean_away(swaying, TIME, np.ones(len(TIME), bool), UP)).as_matrix()
+    axis = turn @ joints @ UP
+    left = np.degrees(np.arccos(np.clip(axis @ UP, -1.0, 1.0)))
+    assert np.sqrt(np.mean(left**2)) < 0.6 * np.degrees(np.sqrt(np.mean(sway**2)))
+
+
+def test_who_leans_forward_as_people_do_stays_so() -> None:
+    usual = np.radians(4.0) / np.arcsin(2.5 / 5.0)  # of the angle of view, halfway; they face away: hips right of left
+    joints = bodies(usual)
+    for side, name in ((-0.1, "left"), (0.1, "right")):
+        for part in ("shoulder", "outer_hip"):
+            joints[:, COCO17.index(f"{name}_{part}"), 0] += side
+    turn = lean_away(joints, TIME, np.ones(len(TIME), bool), UP)
+    assert np.degrees(np.linalg.norm(turn, axis=1)).max() < 2.0
+
+
 def test_who_never_stands_is_turned_by_the_guess() -> None:
     joints = bodies(0.6, height=0.7)
     turn = lean_away(joints, TIME, np.ones(len(TIME), bool), UP)
