@@ -121,7 +121,7 @@ class ViewPainter:
         focal, principal = self._lens.focal_px * self._scale.mean(), self._lens.principal_px * self._scale
         pixels = focal * vertices[..., :2] / np.maximum(vertices[..., 2:], NEAR_M) + principal
         is_inside = ((pixels >= 0) & (pixels <= image.shape[1::-1])).all(axis=-1) & (vertices[..., 2] > NEAR_M)
-        shown = np.flatnonzero(is_inside.any(axis=1))  # a tree of rays is not built for who is beside the picture
+        shown = np.flatnonzero(is_inside.any(axis=1))  # who is beside the picture is not drawn
         bodies = replace(
             people.take(shown),
             vertices=vertices[shown],

@@ -12,6 +12,7 @@ import numpy as np
 
 from configs.checks import Shaped
 from configs.output_schema import OverlaySettings
+from configs.threads import spread
 from pipeline.motion.library import MotionLibrary
 from pipeline.motion.posing import Body, joint_positions, vertex_positions
 from pipeline.motion.world import WORLD_FROM_CAM
@@ -59,6 +60,7 @@ def write_overlay(
     settings: OverlaySettings,
     open_sink: OpenSink,
     world_from_cam: np.ndarray = WORLD_FROM_CAM,
+    threads: int = 1,
 ) -> int:
     """Write every frame with the bodies of the people that have one in it; return the number of frames.
 
@@ -69,21 +71,28 @@ def write_overlay(
         frames: in order; boxes, keypoints and focal lengths of the tracks are in pixels of these images.
         open_sink: opens a video of the given width and height (both even) at a path.
         world_from_cam: (4, 4), to axes with z up, for the side view.
+        threads: that draw; the result does not depend on it.
     """
     source = iter(frames)
     first = next(source, None)
     if first is None:
         return 0
     painter = OverlayPainter(tracks, body, first.image.shape[1], first.image.shape[0], settings, world_from_cam)
+    together = max(1, min(FRAMES_TOGETHER, GROUP_PIXELS // (first.image.shape[0] * first.image.shape[1])))
+
+    def paint(group: list[Frame]) -> list[np.ndarray]:
+        bodies = people_in([frame.index for frame in group], near, body)
+        return [painter.paint(frame.image, people, frame.index) for frame, people in zip(group, bodies, strict=True)]
+
     count = 0
+    groups = _groups(_chained(first, source), together)
     with open_sink(path, painter.width, painter.height) as sink:
-        together = max(1, min(FRAMES_TOGETHER, GROUP_PIXELS // (first.image.shape[0] * first.image.shape[1])))
-        for group in _groups(_chained(first, source), together):
-            near = tracks.between(group[0].index, group[-1].index)
-            bodies = people_in([frame.index for frame in group], near, body)
-            for frame, people in zip(group, bodies, strict=True):
-                sink.write(painter.paint(frame.image, people, frame.index), frame.time_s)
-                count += 1
+        while some := list(islice(groups, threads if together == FRAMES_TOGETHER else 1)):
+            near = tracks.between(some[0][0].index, some[-1][-1].index)
+            for group, images in zip(some, spread(paint, some, threads), strict=True):
+                for frame, image in zip(group, images, strict=True):
+                    sink.write(image, frame.time_s)
+                    count += 1
     return count
 
 
@@ -234,8 +243,7 @@ def _name_people(
     colours: np.ndarray,
 ) -> None:
     """Write the identity above everyone of whom something is to be seen."""
-    rows = np.unique(rendering.person)
-    rows = rows[rows >= 0]
+    rows = np.flatnonzero(np.bincount(rendering.person.ravel() + 1, minlength=len(track_ids) + 1)[1:])
     outline = vertices[rows, ::7]  # a seventh of the vertices tells where the head is
     depth = np.maximum(outline[..., 2:], NEAR_M)
     points = focal_px[rows, None, None] * outline[..., :2] / depth + principal_px[rows, None]

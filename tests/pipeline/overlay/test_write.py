@@ -163,6 +163,14 @@ def test_frames_are_taken_as_they_come(make_track, stick_body) -> None:
     assert len(sink.images) == 40
 
 
+def test_the_number_of_threads_changes_no_pixel(stick_body, make_track) -> None:
+    tracks, sinks = library_of([make_track(np.arange(40) / 10)]), [Sink(), Sink()]
+    for sink, threads in zip(sinks, (1, 3), strict=True):
+        write_overlay(frames_of(40), tracks, stick_body, Path("x.mp4"), OverlaySettings(), sink.open, threads=threads)
+    assert is_changed(sinks[0].images[0])
+    assert all(np.array_equal(one, other) for one, other in zip(sinks[0].images, sinks[1].images, strict=True))
+
+
 def test_the_video_has_every_frame_at_its_time(tmp_path: Path, make_track) -> None:
     body = load_body(None)
     times = np.array([0.0, 0.04, 0.12, 0.16, 0.3])
