@@ -57,6 +57,7 @@ BENCH = (
     Program("precision", "pipeline.bench.command", "How far bfloat16 moves the bodies.", ("precision",)),
     Program("crowd", "pipeline.bench.command", "Memory and time with many people in a frame.", ("crowd",)),
     Program("refine-memory", "pipeline.bench.command", "Memory of refinement.", ("refine-memory",)),
+    Program("workers", "pipeline.bench.workers", "A folder of clips on several processes beside one."),
     Program("network", "pipeline.bench.network", "Speed of the recovery network."),
     Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),
     Program("analytics", "pipeline.bench.analytics", "Crowd analytics beside PedPy, and a large crowd."),
