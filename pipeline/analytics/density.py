@@ -53,19 +53,28 @@ def count_inside(people: Trajectories, where: shapely.Polygon) -> np.ndarray:
     return np.bincount(people.frame[inside] - first, minlength=len(frames))
 
 
-def shares_inside(cells: Cells, where: shapely.Polygon) -> np.ndarray:
-    """Return which part of each cell (C,) lies inside, 0 to 1."""
+@dataclass(frozen=True, slots=True)
+class Part(Shaped):
+    """What of everybody's cell lies in a measurement area M."""
+
+    cells: Cells
+    covered_m2: Annotated[np.ndarray, "C"]  # float64, A(V_i and M)
+    area_m2: float  # A(M)
+
+
+def part_inside(cells: Cells, where: shapely.Polygon) -> Part:
+    """Return which part of each cell lies inside an area."""
     shapely.prepare(where)
-    shares = np.zeros(len(cells.polygon))
+    covered = np.zeros(len(cells.polygon))
     touched = shapely.intersects(where, cells.polygon)
     whole = touched & shapely.covers(where, cells.polygon)
     cut = touched & ~whole
-    shares[whole] = 1.0
-    shares[cut] = shapely.area(shapely.intersection(cells.polygon[cut], where)) / cells.area_m2[cut]
-    return shares
+    covered[whole] = cells.area_m2[whole]
+    covered[cut] = shapely.area(shapely.intersection(cells.polygon[cut], where))
+    return Part(cells, covered, where.area)
 
 
-def voronoi_density(cells: Cells, where: shapely.Polygon, frames: np.ndarray) -> np.ndarray:
+def voronoi_density(part: Part, frames: np.ndarray) -> np.ndarray:
     """Return sum of A(V_i and M) / A(V_i), over A(M), for each frame (F,), people/m^2; 0 where nobody is.
 
     Args:
@@ -73,28 +82,29 @@ def voronoi_density(cells: Cells, where: shapely.Polygon, frames: np.ndarray) ->
 
     Source: Steffen & Seyfried 2010, eq. 8 and 9.
     """
-    return _sum_by_frame(cells.frame, shares_inside(cells, where), frames) / where.area
+    return _sum_by_frame(part.cells.frame, part.covered_m2 / part.cells.area_m2, frames) / part.area_m2
 
 
-def voronoi_speed(cells: Cells, speed: np.ndarray, where: shapely.Polygon, frames: np.ndarray) -> np.ndarray:
+def voronoi_speed(part: Part, speed: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Return the sum of A(V_i and M) v_i over A(M) for each frame (F,), m/s.
 
     Where cells do not cover M, the rest counts as speed 0, as in PedPy; `mean_voronoi_speed` leaves it out.
 
     Args:
         speed: of each row of the trajectories; somebody without a speed (NaN) is left out.
+
+    Source: Steffen & Seyfried 2010, eq. 10.
     """
-    covered = shares_inside(cells, where) * cells.area_m2
-    return _sum_by_frame(cells.frame, covered * np.nan_to_num(speed[cells.row]), frames) / where.area
+    own = np.nan_to_num(speed[part.cells.row])
+    return _sum_by_frame(part.cells.frame, part.covered_m2 * own, frames) / part.area_m2
 
 
-def mean_voronoi_speed(cells: Cells, speed: np.ndarray, where: shapely.Polygon, frames: np.ndarray) -> np.ndarray:
+def mean_voronoi_speed(part: Part, speed: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Return the speed (F,) of the people in M, each weighted by the part of M that is theirs; NaN: nobody, m/s."""
-    covered = shares_inside(cells, where) * cells.area_m2 * np.isfinite(speed[cells.row])
-    total = _sum_by_frame(cells.frame, covered, frames)
-    moved = _sum_by_frame(cells.frame, covered * np.nan_to_num(speed[cells.row]), frames)
+    known = part.covered_m2 * np.isfinite(speed[part.cells.row])
+    total = _sum_by_frame(part.cells.frame, known, frames)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, moved / total, np.nan)
+        return np.where(total > 0, voronoi_speed(part, speed, frames) * part.area_m2 / total, np.nan)
 
 
 def _sum_by_frame(frame: np.ndarray, values: np.ndarray, frames: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import polars
 
 from configs.checks import Shaped, shapes_of
 from pipeline.analytics.activity import NAMES, activities, stretches
-from pipeline.analytics.flow import cumulative, find_crossings, flow_windows
+from pipeline.analytics.flow import cumulative, find_crossings, first_crossings, flow_windows
 from pipeline.analytics.groups import Group, Partition, formations, lasting_groups, walking_groups
 from pipeline.analytics.meetings import Episodes, contact_probability, episodes, find_contacts, is_mutual_gaze
 from pipeline.analytics.series import Tables
@@ -24,9 +24,11 @@ def line_tables(study: Study) -> Tables:
         name, frames = line.name, study.people.frame_range
         crossings.append(_named("line", name, found).rename({"speed": "speed_m_s"}))
         forward, backward = (cumulative(found, frames, way) for way in (1, -1))
+        people = cumulative(first_crossings(found), frames)
         at = study.frames - frames[0]
         counts.append(polars.DataFrame({
             "line": np.full(len(at), name), "time_s": study.times, "forward": forward[at], "backward": backward[at],
+            "people": people[at],
         }))  # fmt: skip
         step = max(1, round(study.settings.flow_window_s * study.people.rate_hz))
         for way, curve in (("forward", forward), ("backward", backward), ("both", forward + backward)):

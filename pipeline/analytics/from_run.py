@@ -1,6 +1,7 @@
 """People of a finished run on the ground: positions with covariance, and what their bodies say."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import savgol_filter
@@ -14,8 +15,8 @@ from pipeline.flow.outputs import RunFolder, person_number
 from pipeline.motion.library import read_track
 from pipeline.motion.posing import Body, joint_positions, vertex_positions
 from pipeline.motion.world import WORLD_FROM_CAM
-from pipeline.types import MotionTrack
 
+SOLE_M = 0.08  # of an ankle over the sole
 RIG_SIGMA_M = 0.05  # of a position in a capture of several cameras, where the run does not say it
 (PELVIS, NECK, L_HIP, R_HIP, L_KNEE, R_KNEE, L_ANKLE, R_ANKLE, L_SHOULDER, R_SHOULDER) = (
     SMPL24.index(name)
@@ -54,46 +55,74 @@ def read_people(
     Raises:
         InputError: a motion or the scene is damaged.
     """
-    tracks = [(person_number(path), read_track(path)) for path in files.motions()]
-    if not tracks:
+    matrix = read_ground(files.scene, size_px, None, None).world_from_cam
+    found = [_read_person(path, body, matrix, round(settings.smooth_s * rate_hz)) for path in files.motions()]
+    if not found:
         return None
-    rig = [joint_positions(body, track.pose, track.betas, track.trans).astype(np.float64) for _, track in tracks]
-    level = [joints @ WORLD_FROM_CAM[:3, :3].T for joints in rig]
-    lowest = float(np.median(np.concatenate([joints[:, (L_ANKLE, R_ANKLE), 2].min(axis=1) for joints in level]))) - 0.08
-    focal = float(np.median(tracks[0][1].focal_px)) if tracks[0][1].has_camera else None
-    ground = read_ground(files.scene, size_px, lowest, focal)
-    matrix = ground.world_from_cam
-    xy, covariances, is_assumed = [], [], False
-    postures = []
-    for (_, track), joints in zip(tracks, rig, strict=True):
-        world = joints @ matrix[:3, :3].T + matrix[:3, 3]
-        where = smoothed(track.frame_index, world[:, PELVIS, :2], round(settings.smooth_s * rate_hz))
-        known = track.ground_cov_m2
-        is_assumed |= known is None
-        xy.append(where)
-        covariances.append(assumed_covariance(where, ground, track, settings) if known is None else known)
-        rest = vertex_positions(body, np.zeros((1, 24, 3)), track.betas, np.zeros((1, 3)))[0]
-        postures.append(postures_of(world, track.pose, matrix, float(np.ptp(rest[:, 1]))))
+    lowest = float(np.median(np.concatenate([person.lower_ankle_m for person in found]))) - SOLE_M
+    ground = read_ground(files.scene, size_px, lowest, found[0].focal_px)
+    covariances = [
+        assumed_covariance(person.xy_m, ground, person.focal_px is not None, settings)
+        if person.covariance_m2 is None
+        else person.covariance_m2
+        for person in found
+    ]
     people = Trajectories(
-        np.concatenate([np.full(len(track.frame_index), number) for number, track in tracks]),
-        np.concatenate([track.frame_index for _, track in tracks]),
-        np.concatenate([track.time_s for _, track in tracks]),
-        np.concatenate(xy),
+        np.concatenate([np.full(len(person.frame), person.number) for person in found]),
+        np.concatenate([person.frame for person in found]),
+        np.concatenate([person.time_s for person in found]),
+        np.concatenate([person.xy_m for person in found]),
         rate_hz,
-        np.concatenate([~track.is_observed for _, track in tracks]),
+        np.concatenate([person.is_filled for person in found]),
         np.concatenate(covariances).astype(np.float64),
     )
-    columns = {name: np.concatenate([getattr(each, name) for each in postures]) for name in Postures.__slots__}
+    columns = {
+        name: np.concatenate([getattr(person.postures, name) for person in found]) for name in Postures.__slots__
+    }
+    is_assumed = any(person.covariance_m2 is None for person in found)
     return RunPeople(people, Postures(**columns), ground, is_assumed)
 
 
-def assumed_covariance(xy_m: np.ndarray, ground: Ground, track: MotionTrack, settings: AnalyticsSettings) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """What is kept of one person's motion; the bodies of all people at once would not fit in memory."""
+
+    number: int
+    frame: np.ndarray  # (T,)
+    time_s: np.ndarray  # (T,)
+    xy_m: np.ndarray  # (T, 2)
+    is_filled: np.ndarray  # (T,)
+    covariance_m2: np.ndarray | None  # (T, 2, 2)
+    focal_px: float | None  # None: of a capture
+    lower_ankle_m: np.ndarray  # (T,) its height in the axes of a level camera
+    postures: Postures
+
+
+def _read_person(path: Path, body: Body, world_from_cam: np.ndarray, smooth_frames: int) -> _Person:
+    track = read_track(path)
+    rig = joint_positions(body, track.pose, track.betas, track.trans).astype(np.float64)
+    world = rig @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
+    rest = vertex_positions(body, np.zeros((1, 24, 3)), track.betas, np.zeros((1, 3)))[0]
+    return _Person(
+        person_number(path),
+        track.frame_index,
+        track.time_s,
+        smoothed(track.frame_index, world[:, PELVIS, :2], smooth_frames),
+        ~track.is_observed,
+        track.ground_cov_m2,
+        float(np.median(track.focal_px)) if track.has_camera else None,
+        (rig[:, (L_ANKLE, R_ANKLE)] @ WORLD_FROM_CAM[2, :3]).min(axis=1),
+        postures_of(world, track.pose, world_from_cam, float(np.ptp(rest[:, 1]))),
+    )
+
+
+def assumed_covariance(xy_m: np.ndarray, ground: Ground, has_camera: bool, settings: AnalyticsSettings) -> np.ndarray:
     """Return the covariance (T, 2, 2) that is assumed of positions (T, 2) whose run does not say it, m^2.
 
     In every direction `across_sigma` times the distance from the camera, and along the ray also `depth_sigma` times its
     part in the ground plane: seen from straight above, depth moves nobody. In a capture of several cameras 5 cm.
     """
-    if not track.has_camera:
+    if not has_camera:
         return np.broadcast_to(np.eye(2) * RIG_SIGMA_M**2, (len(xy_m), 2, 2)).copy()
     ray = xy_m - ground.camera_xy_m
     far = np.linalg.norm(ray, axis=1)

@@ -6,7 +6,14 @@ import shapely
 
 from pipeline.analytics.activity import NAMES, activities
 from pipeline.analytics.bands import Band
-from pipeline.analytics.density import count_inside, density_profile, mean_voronoi_speed, voronoi_density
+from pipeline.analytics.density import (
+    count_inside,
+    density_profile,
+    mean_voronoi_speed,
+    part_inside,
+    voronoi_density,
+    voronoi_speed,
+)
 from pipeline.analytics.directions import flow_map, main_directions
 from pipeline.analytics.meetings import nearest_distances
 from pipeline.analytics.shapes import Shape
@@ -20,7 +27,8 @@ def series_tables(study: Study) -> Tables:
     """Return `series` (the whole place) and `zone_series` (each zone), a row per sample of time.
 
     `people` is the count, with the band of what the errors of positions make of it; `density` is the Voronoi density,
-    `classic_density` people per area, `speed` the speed of the people there, weighted by their cells.
+    `classic_density` people per area, `speed` the speed of the people there, weighted by their cells, and
+    `voronoi_speed` the same in which space that is nobody's counts with speed 0.
     """
     parts = [_zone_rows(study, zone) for zone in study.zones]
     frames, places = study.frames, np.searchsorted(study.frames, study.sampled.frame)
@@ -43,10 +51,10 @@ def _zone_rows(study: Study, zone: Shape) -> polars.DataFrame:
     where, frames = zone.geometry, study.frames
     count = _count(study, where)
     counts = study.band([_count(study, where, draw) for draw in study.draws])
-    density = voronoi_density(study.cells, where, frames)
-    speed = study.steady[study.kept]
+    part, steady = study.parts[zone.name], study.steady[study.kept]
+    density, speed = voronoi_density(part, frames), mean_voronoi_speed(part, steady, frames)
     few, drawn = study.drawn_cells
-    dense = study.band([voronoi_density(cells, where, few) for cells in drawn])
+    dense = study.band([voronoi_density(part_inside(cells, where), few) for cells in drawn])
     # Errors of the speed itself are not in this band; they are in `positions` and `speed_sigma`.
     columns = {
         "zone": np.full(len(frames), zone.name),
@@ -56,8 +64,9 @@ def _zone_rows(study: Study, zone: Shape) -> polars.DataFrame:
         "classic_density_per_m2": count / where.area,
         "density_per_m2": density,
         **_with_band("density_per_m2", dense, few, frames),
-        "speed_m_s": mean_voronoi_speed(study.cells, speed, where, frames),
-        "specific_flow_per_m_s": np.nan_to_num(mean_voronoi_speed(study.cells, speed, where, frames)) * density,
+        "speed_m_s": speed,
+        "voronoi_speed_m_s": voronoi_speed(part, steady, frames),
+        "specific_flow_per_m_s": np.nan_to_num(speed) * density,
         "waiting": count_waiting(study.people, where, study.steady, study.settings.stand_speed)[frames - frames[0]],
     }
     return polars.DataFrame(columns)
@@ -172,8 +181,9 @@ def fundamental_tables(study: Study) -> Tables:
         raise NotMeasurableError("nobody is seen long enough for a speed")
     parts = []
     for zone in study.zones:
-        density = voronoi_density(study.cells, zone.geometry, study.frames)
-        speed = mean_voronoi_speed(study.cells, study.steady[study.kept], zone.geometry, study.frames)
+        part = study.parts[zone.name]
+        density = voronoi_density(part, study.frames)
+        speed = mean_voronoi_speed(part, study.steady[study.kept], study.frames)
         known = np.isfinite(speed) & (density > 0)
         name = np.full(int(known.sum()), zone.name)
         columns = {

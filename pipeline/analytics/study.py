@@ -8,7 +8,7 @@ import shapely
 
 from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.bands import Band, band_of, draw_positions
-from pipeline.analytics.density import Cells, Grid, cells_of
+from pipeline.analytics.density import Cells, Grid, Part, cells_of, part_inside
 from pipeline.analytics.ground import Ground
 from pipeline.analytics.meetings import Pairs, find_pairs
 from pipeline.analytics.shapes import Shape, Shapes
@@ -143,6 +143,11 @@ class Study:
     def zones(self) -> tuple[Shape, ...]:
         """The zones given; without any, the walkable area."""
         return self.shapes.zones or (Shape("whole area", "zone", self.area),)
+
+    @cached_property
+    def parts(self) -> dict[str, Part]:
+        """What of everybody's cell lies in each zone, by its name."""
+        return {zone.name: part_inside(self.cells, zone.geometry) for zone in self.zones}
 
     @cached_property
     def draws(self) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 
 from configs.command import OptionParser
-from pipeline.analytics.density import Grid, cells_of, classic_density, density_profile, voronoi_density
+from pipeline.analytics.density import Grid, cells_of, classic_density, density_profile, part_inside, voronoi_density
 from pipeline.analytics.speed import individual_speed
 from pipeline.analytics.trajectories import Trajectories, sorted_trajectories
 from pipeline.analytics.trajectory_files import write_hdf5
@@ -95,7 +95,10 @@ def compare(people: int, frames: int, cells: tuple[int, int]) -> list[tuple[str,
             lambda: classic_density(walkers, inner),
         ),
         "individual speed": (their_speed, our_speed),
-        "Voronoi density": (their_voronoi, lambda: voronoi_density(cells_of(walkers, room), inner, all_frames)),
+        "Voronoi density": (
+            their_voronoi,
+            lambda: voronoi_density(part_inside(cells_of(walkers, room), inner), all_frames),
+        ),
         "profile": (
             their_profile,
             lambda: density_profile(cells_of(walkers, room), Grid.over(room.bounds, CELL_M)),

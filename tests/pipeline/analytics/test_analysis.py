@@ -26,6 +26,9 @@ def test_everything_is_measured_of_people_who_walk(walkers: Trajectories) -> Non
     assert found.summary["people"] == len(walkers.people) and found.summary["crossings"] > 0
     series = found.tables["zone_series"]
     assert series["people"].max() > 0 and series["density_per_m2"].max() > 0
+    assert series["voronoi_speed_m_s"].max() > 0 and (series["voronoi_speed_m_s"] <= series["speed_m_s"] + 1e-9).all()
+    counts = found.tables["line_counts"]
+    assert (counts["people"] <= counts["forward"] + counts["backward"]).all() and counts["people"][-1] > 0
     assert len(found.tables["positions"]) == len(walkers.person)
 
 
