@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 FOCAL_ERROR_OF_GIVEN = 0.02  # of the logarithm
 FOCAL_ERROR_OF_PEOPLE = 0.2  # one that is as sure or surer is told by people, else also by what is usual
-TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX = np.radians(8.0), 0.4  # of a camera that counts as measured
+TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX, MISFIT_MAX = np.radians(8.0), 0.4, 3.0  # of a camera that counts as measured
 FARTHER_HZ = 1.0  # how fast the distance of a body follows that stands up
 OFF = "refine.ground is off"
 MOVES: dict[str, str] = {
@@ -35,6 +35,7 @@ MOVES: dict[str, str] = {
 }
 NOBODY = "nobody is there"
 NOT_STANDING = "too few frames show somebody who stands or walks, with ankles and shoulders in sight"
+NOT_FITTING = "people are not seen as if they stood on one level; does the camera look straight down?"
 NOT_SURE = "the people who stand are too few or too much alike to tell how the camera stands"
 HEAD, ANKLES = SMPL24.index("head"), [SMPL24.index("left_ankle"), SMPL24.index("right_ankle")]
 ANKLES_17 = [COCO17.index("left_ankle"), COCO17.index("right_ankle")]
@@ -100,8 +101,8 @@ def _find(
     source: FocalSource = focal_source
     if found is not None and not is_given:
         source = "people" if found.sigma(FOCAL) <= FOCAL_ERROR_OF_PEOPLE else "weighed"
-    if found is None or not _is_sure(found):
-        return Grounding(level_scene(focal_px, focal_source, NOT_STANDING if found is None else NOT_SURE))
+    if found is None or (reason := _doubt(found)):
+        return Grounding(level_scene(focal_px, focal_source, NOT_STANDING if found is None else reason))
     ids = list(people)
     return Grounding(
         scene=_scene_of(found, source),
@@ -160,8 +161,12 @@ def _fitted_translations(track: MotionTrack, body: Body, recover: RecoverSetting
     return fit_translation(joints, track.keypoints[..., :2], weights, track.focal_px, track.principal_px, track.trans)
 
 
-def _is_sure(camera: CameraFit) -> bool:
-    return camera.sigma(TILT) <= TILT_ERROR_MAX_RAD and camera.sigma(HEIGHT) <= HEIGHT_ERROR_MAX
+def _doubt(camera: CameraFit) -> str:
+    """Return why a camera does not count as measured; empty: it does."""
+    if camera.misfit > MISFIT_MAX:
+        return NOT_FITTING
+    is_sure = camera.sigma(TILT) <= TILT_ERROR_MAX_RAD and camera.sigma(HEIGHT) <= HEIGHT_ERROR_MAX
+    return "" if is_sure else NOT_SURE
 
 
 def _scene_of(camera: CameraFit, source: FocalSource) -> Scene:

@@ -36,7 +36,7 @@ FIXED = 1e-4  # error of a logarithm that is no unknown
 OUTLIER = 3.0  # errors beyond which a row counts less
 PEOPLE_MAX, ROWS_MAX = 24, 40  # people whose rows decide, and rows of each: those who stand longest, evenly drawn
 ROWS_MIN, ERRORS_MIN = 5, 8.0  # of one person; of all people: eight seconds of somebody, or four of two
-STARTS_TILT_RAD, STARTS_FOCAL, START_STEPS = (0.1, 0.5), (0.6, 1.0), 12
+STARTS_TILT_RAD, STARTS_FOCAL, START_STEPS = (0.1, 0.5, 1.3), (0.6, 1.0), 12
 TILT, ROLL, FOCAL, HEIGHT, SCALES = 0, 1, 2, 3, 4  # where the unknowns are, then scales and postures of all people
 
 
@@ -51,6 +51,7 @@ class CameraFit(Shaped):
     covariance: Annotated[np.ndarray, 4, 4]  # of tilt, roll, logarithms of focal length and height
     scale_logs: dict[int, float]  # by place in the list: logarithm of how much larger than recovered a person is
     scale_errors: dict[int, float]  # standard errors of `scale_logs`
+    misfit: float = 0.0  # how far the middle row is off, in its standard errors
 
     @property
     def up(self) -> np.ndarray:
@@ -121,6 +122,7 @@ def fit_camera(
         covariance=first,
         scale_logs=dict(zip(used, map(float, found.x[scales]), strict=True)),
         scale_errors=dict(zip(used, map(float, errors), strict=True)),
+        misfit=float(np.median(np.abs(problem.off(found.x)).max(axis=0))),
     )
     for number in enough:
         if number not in camera.scale_logs:
@@ -222,7 +224,8 @@ class _Problem:
                 starts.append(start)
         return starts
 
-    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+    def off(self, numbers: np.ndarray) -> np.ndarray:
+        """Return how far lengths and leans (2, S) are off, in standard errors."""
         tilt, roll, log_focal, log_height = numbers[:SCALES]
         scales, forward, sideways = np.split(numbers[SCALES:], 3)
         length, lean = compare_axes(
@@ -233,16 +236,20 @@ class _Problem:
             self._rows.length_m * np.exp(scales[self._who]),
             np.stack([forward, sideways], axis=1)[self._who],
         )
+        return np.stack([length / LENGTH_ERROR, lean / LEAN_ERROR_RAD])
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        tilt, roll, log_focal, log_height = numbers[:SCALES]
+        scales, forward, sideways = np.split(numbers[SCALES:], 3)
         guesses = [
             (tilt - TILT_GUESS_RAD) / TILT_GUESS_ERROR_RAD,
             roll / ROLL_GUESS_ERROR_RAD,
             (log_focal - np.log(self._focal)) / self._focal_error,
             (log_height - np.log(HEIGHT_GUESS_M)) / HEIGHT_GUESS_ERROR,
         ]
-        rows = [_robust(length / LENGTH_ERROR), _robust(lean / LEAN_ERROR_RAD)]
         postures = [(forward - FORWARD_RAD) / FORWARD_ERROR_RAD, sideways / SIDEWAYS_ERROR_RAD]
         known = [guesses, scales / STATURE_ERROR, *postures]
-        return np.concatenate([*(self._weight * each for each in rows), *known])
+        return np.concatenate([*(self._weight * _robust(self.off(numbers))), *known])
 
 
 def _robust(residuals: np.ndarray) -> np.ndarray:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,13 @@ def test_scales_of_people_are_found_also_beyond_those_who_decide(monkeypatch: py
     assert everybody is not None and five is not None and five.scale_logs.keys() == set(range(8))
     off = [abs(everybody.scale_logs[number] - five.scale_logs[number]) for number in range(8)]
     assert max(off) < 0.06
+
+
+def test_people_who_lie_about_do_not_fit() -> None:
+    rng, fits = np.random.default_rng(0), walkers(15.0, 0.0, 600.0, 2.5)
+    lie = [replace(p, shoulders_px=p.ankles_px + rng.normal(0.0, 60.0, p.ankles_px.shape)) for p in fits]
+    standing, lying = (fit_camera(people, DIAGONAL_PX, 600.0) for people in (fits, lie))
+    assert standing is not None and lying is not None and standing.misfit < 1.5 < 3.0 < lying.misfit
 
 
 @pytest.mark.parametrize("people", [[], walkers(10.0, 0.0, 600.0, 2.0, people=1, seconds=0.4)])
