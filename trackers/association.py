@@ -19,8 +19,10 @@ KEYPOINT_SIGMAS = np.array(
 KEYPOINT_SCORE_MIN = 0.3
 DUPLICATE_SIMILARITY = 0.8  # OKS above which two detections are one person
 DUPLICATE_FRACTION = 5 / COCO_KEYPOINTS  # on at least this share of the keypoints
+OVERLAPPING_MIN, OVERLAPPING_SIMILARITY = 0.45, 0.5  # where boxes have this IoU, this OKS is enough
+PART_MIN = 0.7  # share of a box without a pose that lies in that of a better person
 # Of the root of the area: farther apart no single keypoint is alike enough. Source: the OKS solved for the distance.
-DUPLICATE_REACH = 1.01 * 2 * KEYPOINT_SIGMAS.max() * np.sqrt(-2 * np.log(DUPLICATE_SIMILARITY))
+DUPLICATE_REACH = 1.01 * 2 * KEYPOINT_SIGMAS.max() * np.sqrt(-2 * np.log(OVERLAPPING_SIMILARITY))
 PAIRS_AT_ONCE = 2**16  # of two people; what is computed for each takes about 1 KB
 TABLE_PAIRS_MAX = 2**20  # a larger group is assigned without a table of all its pairs
 
@@ -126,28 +128,47 @@ def _choose(rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, cost_max: 
 
 
 def without_duplicates(people: Detections) -> Detections:
-    """Return the people, best first, without those whose keypoints are those of a better one."""
+    """Return the people, best first, without those who are found once more.
+
+    Duplicates have the keypoints of a better one, the more alike the less their boxes overlap, or hardly any keypoints
+    and a box that is part of a better one's, as detectors find in limbs.
+    """
     people = select_detections(people, np.argsort(-people.scores, kind="stable"))
-    keypoints, sides = people.keypoints, people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
+    boxes, sides = people.boxes_xyxy, people.boxes_xyxy[:, 2:] - people.boxes_xyxy[:, :2]
     areas = sides[:, 0] * sides[:, 1]
-    extents = _keypoint_extents(keypoints)
+    extents = _keypoint_extents(people.keypoints)
     reach = DUPLICATE_REACH * np.sqrt(np.maximum(areas, 1.0))[:, None] * np.array([-1, -1, 1, 1])
+    has_pose = (people.keypoints[..., 2] >= KEYPOINT_SCORE_MIN).mean(axis=1) >= DUPLICATE_FRACTION
     is_kept = np.ones(len(people), bool)
     for block in row_blocks(len(people), len(people)):
-        row, column = np.nonzero(_meet(extents[block] + reach[block], extents[: block.stop]))
+        better = slice(0, block.stop)
+        is_near = _meet(extents[block] + reach[block], extents[better]) & has_pose[block, None]
+        is_bare = ~has_pose[block, None] & has_pose[None, better] & _meet(boxes[block], boxes[better])
+        row, column = np.nonzero(is_near | is_bare)
         row += block.start
         is_open = (column < row) & is_kept[column]
         row, column = row[is_open], column[is_open]
-        for first, second in ((0, 1), (1, 0)):  # alike by the area of either
-            pair = (row, column)
-            similarity, fraction = keypoint_similarities(
-                keypoints[pair[first]], keypoints[pair[second]], areas[pair[first]]
-            )
-            is_same = (similarity >= DUPLICATE_SIMILARITY) & (fraction >= DUPLICATE_FRACTION)
-            row, column = row[is_same], column[is_same]
-        for worse, better in zip(row.tolist(), column.tolist(), strict=True):
-            is_kept[worse] &= not is_kept[better]
+        is_same = _are_same(people, areas, row, column, has_pose[row])
+        for worse, best in zip(row[is_same].tolist(), column[is_same].tolist(), strict=True):
+            is_kept[worse] &= not is_kept[best]
     return select_detections(people, is_kept)
+
+
+def _are_same(
+    people: Detections, areas: np.ndarray, row: np.ndarray, column: np.ndarray, has_pose: np.ndarray
+) -> np.ndarray:
+    """Return whether (P,) each worse person, in `row`, is the better one, in `column`, once more."""
+    boxes = people.boxes_xyxy
+    low, high = np.maximum(boxes[row, :2], boxes[column, :2]), np.minimum(boxes[row, 2:], boxes[column, 2:])
+    shared = np.maximum(high - low, 0.0).prod(axis=1)
+    alike_min = np.where(
+        shared >= OVERLAPPING_MIN * (areas[row] + areas[column] - shared), OVERLAPPING_SIMILARITY, DUPLICATE_SIMILARITY
+    )
+    is_alike = has_pose.copy()
+    for first, second in ((row, column), (column, row)):  # alike by the area of either
+        similarity, fraction = keypoint_similarities(people.keypoints[first], people.keypoints[second], areas[first])
+        is_alike &= (similarity >= alike_min) & (fraction >= DUPLICATE_FRACTION)
+    return np.asarray(is_alike | (~has_pose & (shared >= PART_MIN * areas[row])))
 
 
 def _keypoint_extents(keypoints: np.ndarray) -> np.ndarray:
