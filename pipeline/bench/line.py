@@ -34,6 +34,7 @@ class MeasuredRun:
     seconds: float  # of the whole process
     peak_mib: float  # largest resident memory of the process
     stage_s: dict[str, float]
+    own_mib: float = 0.0  # largest memory without pages of files, which the system takes back when it needs them
     last: str = ""  # line that the process printed last
     rows: int = 0  # people in frames, all frames together
 
@@ -140,9 +141,10 @@ def measure(command: list[str]) -> MeasuredRun:
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdout=output)
-        peak_mib = 0.0
+        peak_mib = own_mib = 0.0
         while process.poll() is None:
-            peak_mib = max(peak_mib, _peak_mib(process.pid))
+            held = held_mib(process.pid)
+            peak_mib, own_mib = max(peak_mib, held.get("VmHWM", 0.0)), max(own_mib, held.get("RssAnon", 0.0))
             time.sleep(POLL_S)
         seconds = time.monotonic() - started
         output.seek(0)
@@ -150,17 +152,16 @@ def measure(command: list[str]) -> MeasuredRun:
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return MeasuredRun(int(last) if last.isdigit() else 0, seconds, peak_mib, {}, last)
+    return MeasuredRun(int(last) if last.isdigit() else 0, seconds, peak_mib, {}, own_mib, last)
 
 
-def _peak_mib(process: int) -> float:
-    """Return the largest resident memory of a process so far; 0 where it cannot be read.
+def held_mib(process: int) -> dict[str, float]:
+    """Return the memory of a process by the names of /proc; empty where it cannot be read.
 
     Not `ru_maxrss`: after a fork that also counts what the parent held.
     """
     try:
-        status = Path(f"/proc/{process}/status").read_text()
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
-        return 0.0
-    peaks = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")]
-    return peaks[0] / 1024 if peaks else 0.0
+        return {}
+    return {name: int(text.split()[0]) / 1024 for name, text in (line.split(":", 1) for line in lines) if "kB" in text}

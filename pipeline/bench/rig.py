@@ -11,6 +11,7 @@ from configs.option_types import positive_int
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from dpmesh.body import BodyModel, load_body
+from pipeline.bench.capture_memory import bench_capture_memory
 from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.cli.tables import print_table
 from pipeline.multiview.fusion import sightings_of, track_rows
@@ -42,7 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = OptionParser(prog="dpmesh-video bench rig", description=__doc__)
     parser.add_argument("--cameras", type=positive_int, nargs="+", default=[4, 8, 16, 31])
     parser.add_argument("--people", type=positive_int, nargs="+", default=[1, 2, 5, 10])
+    parser.add_argument(
+        "--memory-min", type=float, nargs="+", help="memory of captures of so many minutes in place of seconds"
+    )
     options = parser.parse_args(arguments)
+    if options.memory_min:
+        for table in bench_capture_memory(options.memory_min, options.cameras[0], options.people[0]):
+            print_table(table.rows, title=table.title)
+        return 0
     use_one_thread_each()
     body = load_body(None)
     time_rig(body, 2, 1)  # what is loaded and made once
