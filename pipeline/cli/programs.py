@@ -73,7 +73,7 @@ EVALUATE = (
         "image-use", "pipeline.evaluation.image_use", "What the image is worth: bodies of true and of other images."
     ),
     Program("detections", "pipeline.evaluation.detections", "Whom a detector finds on real clips, beside another."),
-    Program("difference", "pipeline.evaluation.difference", "How far two runs of one clip are apart."),
+    Program("difference", "pipeline.cli.difference_command", "How far two runs of one clip are apart."),
     Program("small-keypoints", "pipeline.evaluation.small_keypoints", "Keypoints of small people, by height."),
     Program("small-people", "pipeline.evaluation.small_people", "Who is found, by height, at sizes of the input."),
     Program(
