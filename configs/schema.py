@@ -105,6 +105,7 @@ class TrackSettings(Settings):
         11.0, gt=0, description="maximum cost of a match: minus the log-likelihood of place, size and pose"
     )
     is_cut_detection_on: bool = Field(True, description="detect shot cuts and end all tracks there")
+    is_camera_motion_on: bool = Field(True, description="expect people where the motion of the background takes them")
     is_id_kept: bool = Field(False, description="use the identities of the keypoint file instead of tracking")
 
 

@@ -51,13 +51,11 @@ class CameraMotion:
         """Take the next frame (H, W, 3) with the people in it; most are skipped."""
         if not is_due(time_s, self._time_s, PERIOD_S - 1e-6):
             return
-        scale = WIDTH_PX / max(image.shape[:2])
-        size = (max(16, round(image.shape[1] * scale)), max(16, round(image.shape[0] * scale)))
-        grey: np.ndarray = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        grey, scale = small_grey(image)
         if self._image.shape == grey.shape:
             step = find_step(self._image, grey, self._mask)
             self._steps.append([time_s, *_numbers(step)])
-        self._image, self._mask, self._time_s = grey, _background(grey.shape, boxes_xyxy * scale), time_s
+        self._image, self._mask, self._time_s = grey, background_mask(grey.shape, boxes_xyxy * scale), time_s
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return all state as arrays."""
@@ -73,6 +71,34 @@ class CameraMotion:
 
 def find_step(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> Step | None:
     """Return how the background of grey images (H, W) moved; None where too little of it can be followed."""
+    points = follow_points(before, after, mask)
+    if points is None:
+        return None
+    start, moved = points
+    height, width = before.shape
+    flow = moved - start
+    turn, left = fit_turn(start - [width / 2, height / 2], flow, FOCAL * float(np.hypot(width, height)))
+    return Step(
+        float(np.median(np.linalg.norm(flow, axis=1))),
+        float(np.quantile(np.linalg.norm(left, axis=1), LEFT_QUANTILE)),
+        turn,
+    )
+
+
+def small_grey(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return an image (H, W, 3) in grey (h, w) uint8 with a longer side of `WIDTH_PX`, and the factor between them."""
+    scale = WIDTH_PX / max(image.shape[:2])
+    size = (max(16, round(image.shape[1] * scale)), max(16, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), scale
+
+
+def follow_points(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return where points of grey images (H, W) were and are, (N, 2) float64 each; None where too few can be followed.
+
+    Args:
+        mask: (H, W) uint8, 0 where no point may be in the image before.
+    """
     points = cv2.goodFeaturesToTrack(before, POINTS, 0.01, APART_PX, mask=mask)
     if points is None or len(points) < POINTS_MIN:
         return None
@@ -82,15 +108,8 @@ def find_step(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> Step |
     is_kept &= np.linalg.norm(back - points, axis=-1).ravel() < BACK_PX
     if is_kept.sum() < max(POINTS_MIN, 0.3 * len(points)):
         return None
-    height, width = before.shape
-    start = points.reshape(-1, 2)[is_kept].astype(np.float64) - [width / 2, height / 2]
-    flow = moved.reshape(-1, 2)[is_kept].astype(np.float64) - points.reshape(-1, 2)[is_kept]
-    turn, left = fit_turn(start, flow, FOCAL * float(np.hypot(width, height)))
-    return Step(
-        float(np.median(np.linalg.norm(flow, axis=1))),
-        float(np.quantile(np.linalg.norm(left, axis=1), LEFT_QUANTILE)),
-        turn,
-    )
+    start, end = (found.reshape(-1, 2)[is_kept].astype(np.float64) for found in (points, moved))
+    return start, end
 
 
 def fit_turn(points: np.ndarray, flow: np.ndarray, focal_px: float) -> tuple[np.ndarray, np.ndarray]:
@@ -150,8 +169,8 @@ def _numbers(step: Step | None) -> list[float]:
     return [np.nan] * 5 if step is None else [step.flow_px, step.residual_px, *step.turn_rad.tolist()]
 
 
-def _background(shape: tuple[int, ...], boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Return a mask (H, W) uint8 that is 0 where people are."""
+def background_mask(shape: tuple[int, ...], boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Return a mask (H, W) uint8 that is 0 where people with boxes (N, 4) are."""
     mask = np.full(shape, 255, np.uint8)
     for x1, y1, x2, y2 in boxes_xyxy:
         margin = MARGIN * np.array([x2 - x1, y2 - y1])

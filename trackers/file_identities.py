@@ -16,7 +16,9 @@ class FileIdentities:
     def __init__(self) -> None:
         self._frame_index = -1
 
-    def update(self, detections: Detections, time_s: float, frame_index: int) -> Tracks:
+    def update(
+        self, detections: Detections, time_s: float, frame_index: int, motion: np.ndarray | None = None
+    ) -> Tracks:
         """Return the people of this frame, by identity; boxes and keypoints as detected.
 
         Raises:

@@ -9,6 +9,7 @@ from configs.errors import InputError
 from configs.schema import TrackSettings
 from pipeline.flow.line import Stage
 from pipeline.types import Chunk
+from trackers.background_motion import BackgroundMotion
 from trackers.file_identities import FileIdentities
 from trackers.shots import ShotDetector
 from trackers.tracker import Tracker
@@ -24,6 +25,7 @@ class TrackStage(Stage):
     def __init__(self, settings: TrackSettings) -> None:
         self._tracker = FileIdentities() if settings.is_id_kept else Tracker(settings)
         self._cuts = ShotDetector() if settings.is_cut_detection_on else None
+        self._background = BackgroundMotion() if settings.is_camera_motion_on and not settings.is_id_kept else None
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with one `Tracks` per frame.
@@ -41,14 +43,21 @@ class TrackStage(Stage):
             if self._cuts is not None and self._cuts.update(frame.image):
                 self._tracker.end_all()
                 cuts.append(frame.index)
-            found.append(self._tracker.update(detections, frame.time_s, frame.index))
+                if self._background is not None:
+                    self._background.begin_anew()
+            motion = None
+            if self._background is not None:
+                motion = self._background.update(frame.image, detections.boxes_xyxy)
+            found.append(self._tracker.update(detections, frame.time_s, frame.index, motion))
         return replace(chunk, tracks=tuple(found), cut_frames=tuple(cuts))
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return the state of the tracker and of the cut detector."""
+        """Return the state of the tracker, of the cut detector and of what follows the background."""
         state = {f"tracker.{name}": value for name, value in self._tracker.snapshot().items()}
         if self._cuts is not None:
             state |= {f"cuts.{name}": value for name, value in self._cuts.snapshot().items()}
+        if self._background is not None:
+            state |= {f"background.{name}": value for name, value in self._background.snapshot().items()}
         return state
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
@@ -56,6 +65,8 @@ class TrackStage(Stage):
         self._tracker.restore(_part(snapshot, "tracker."))
         if self._cuts is not None:
             self._cuts.restore(_part(snapshot, "cuts."))
+        if self._background is not None:
+            self._background.restore(_part(snapshot, "background."))
 
 
 def _part(snapshot: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

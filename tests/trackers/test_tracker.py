@@ -103,6 +103,20 @@ def test_someone_who_is_hidden_for_half_a_second_while_walking_keeps_the_identit
         assert ids == ([] if 20 <= frame < 33 else [1])
 
 
+def test_a_camera_that_swings_loses_nobody_if_its_motion_is_given() -> None:
+    shifts = np.cumsum(np.random.default_rng(0).uniform(-90, 90, 30))  # pixels; people are 80 wide and stand close
+    for is_given, wanted in ((True, {1, 2, 3}), (False, None)):
+        tracker, seen = Tracker(TrackSettings()), set()
+        for frame, shift in enumerate(shifts):
+            people = _people(*[(600 + 100 * k + shift, 300) for k in range(3)])
+            motion = np.eye(3)
+            motion[0, 2] = shift - shifts[frame - 1] if frame and is_given else 0.0
+            tracks = tracker.update(people, frame / RATE_HZ, frame, motion)
+            seen |= set(zip(tracks.track_ids.tolist(), tracks.boxes_xyxy[:, 0].argsort().tolist(), strict=True))
+        assert wanted is None or {track_id for track_id, _ in seen} == wanted
+        assert (len(seen) == 3) is is_given
+
+
 def test_skipped_frames_do_not_lose_anybody() -> None:
     tracker = Tracker(TrackSettings())
     for frame in [0, 1, 2, 3, 4, 5, 6, 7, 19, 20, 32]:
