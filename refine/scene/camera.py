@@ -19,7 +19,7 @@ from configs.checks import Shaped, join_rows
 from refine.scene.standing import Standing, view_axes
 
 LENGTH_ERROR = 0.03  # fraction of a row's length: posture, keypoints
-LEAN_ERROR_RAD = np.radians(3.5)  # of a row, across the line of sight: walkers sway
+LEAN_ERROR_RAD = np.radians(4.5)  # of a row, across the line of sight: walkers sway, dancers more
 # Shoulders lie in front of ankles: people's means in 72 recordings of walking and standing, and their deviation.
 FORWARD_RAD, FORWARD_ERROR_RAD, SIDEWAYS_ERROR_RAD = np.radians(4.0), np.radians(2.2), np.radians(1.8)
 ERRORS_APART_S = 1.0  # errors of rows nearer in time are the same
