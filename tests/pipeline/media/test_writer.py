@@ -176,3 +176,19 @@ def test_a_signal_at_the_end_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
         video.write(np.zeros((32, 32, 3), np.uint8))
         monkeypatch.setattr("pipeline.media.writer.os.fsync", stopped)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_bytes_do_not_depend_on_what_memory_held_before(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    picture = np.kron(rng.integers(60, 200, (12, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    found, held = set(), []
+    for _ in range(12):
+        held.append(rng.integers(0, 255, rng.integers(1_000, 2_000_000), dtype=np.uint8))
+        del held[: len(held) - 5 : 2]
+        with VideoWriter(tmp_path / "clip.mp4", 96, 96, Fraction(12)) as video:
+            for number in range(9):
+                frame = picture.copy()
+                frame[20:60, 4 * number : 4 * number + 20] = 230
+                video.write(frame)
+        found.add((tmp_path / "clip.mp4").read_bytes())
+    assert len(found) == 1
