@@ -36,13 +36,19 @@ def read_settings(preset: str | None, values: Mapping[str, Any], assignments: Se
     Raises:
         SettingsError: an unknown preset, an unknown key or a value that does not fit.
     """
-    tree = _read_tree(preset, {name: value for name, value in values.items() if value is not None})
+    return _check(_assign(_read_tree(preset, {}), values, assignments))
+
+
+def _assign(tree: dict[str, Any], values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    for name, value in values.items():
+        if value is not None:
+            _put(tree, name, value)
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise SettingsError(f"--set {_short(text)} has no '='; write it as --set detect.image_px=960")
         _put(tree, name.strip(), parse_yaml(value, f"--set {_short(text)}"))
-    return _check(tree)
+    return tree
 
 
 def _check(tree: dict[str, Any]) -> RunSettings:
@@ -65,6 +71,12 @@ def as_settings(settings: RunSettings | Mapping[str, Any] | None, preset: str | 
             raise SettingsError(f"preset {_short(preset)}: all settings are given and none is left to it; leave it out")
         return settings
     return _check(_read_tree(preset, settings or {}))
+
+
+def override_settings(base: RunSettings, values: Mapping[str, Any], assignments: Sequence[str]) -> RunSettings:
+    """Return settings with some of them changed; arguments and errors as of `read_settings`."""
+    tree = base.model_dump(mode="json", exclude_unset=True)
+    return _check(_assign(tree, values, assignments))
 
 
 def _read_tree(preset: str | None, values: Mapping[str, Any]) -> dict[str, Any]:

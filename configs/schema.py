@@ -299,6 +299,10 @@ class RuntimeSettings(Settings):
         " 'off': in one; 'auto': 300 for videos of 10 minutes and more",
     )
     tries_max: int = Field(3, ge=1, description="a clip whose process was killed is tried so often in all")
+    cores_per_worker: int = Field(1, ge=1, description="CPU cores of each worker of a Ray cluster, beside its GPU")
+    machine_hour_eur: float | None = Field(
+        None, ge=0, description="price of one machine for an hour, for the cost report of a Ray cluster"
+    )
     chunk_frames: int = Field(32, ge=1, description="frames per chunk of the pipeline")
     prefetch_frames: int = Field(16, ge=1, description="frames decoded ahead")
 

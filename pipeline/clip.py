@@ -94,7 +94,9 @@ class Clip(ClipContext):
             "dtype": self.models.dtype,
             "device": device_kind(self.models.device),
             "chunk_frames": self.chunk_frames,
-            **_dump(chosen, "decode", "detect", "appearance", "track", "recover", "body"),
+            **_dump(chosen, "decode", "appearance", "track", "recover", "body"),
+            # What the keypoint file holds is in `models`; where it lies changes nothing.
+            "detect": chosen.detect.model_dump(mode="json", exclude={"keypoints"}),
         }
         if (segment_s := self.segment_s) is not None:
             observed["segment_s"] = segment_s

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.errors import WeightsError
-from configs.schema import RunSettings
+from configs.schema import DetectSettings, RunSettings
 from configs.threads import choose_threads
 from configs.weights import find_entry, resolve, resolve_network
 from pipeline.device import choose_dtype, choose_rows, choose_workers
@@ -40,6 +40,21 @@ class Models:
         self._record: KeypointRecord | None = None
         self._recovery: BodyRecovery | None = None
         self._motion_prior: MotionPrior | None = None
+
+    def for_clip(self, settings: RunSettings) -> "Models":
+        """Return the models of a clip with settings of its own; what is loaded and the same for both is shared."""
+        if settings == self._settings:
+            return self
+        other, mine = Models(settings, self.device), self._settings
+        if settings.body == mine.body:
+            other._body = self._body
+            if settings.recover == mine.recover:
+                other._recovery = self._recovery
+        if _without_keypoints(settings) == _without_keypoints(mine) and settings.recover.dtype == mine.recover.dtype:
+            other._detector = self._detector
+        if settings.refine.prior == mine.refine.prior:
+            other._motion_prior = self._motion_prior
+        return other
 
     @cached_property
     def detector_weights(self) -> ResolvedWeights | None:
@@ -265,6 +280,10 @@ class Models:
                 threads=choose_workers(self.threads, rows * row_bytes),
             )
         return self._recovery
+
+
+def _without_keypoints(settings: RunSettings) -> DetectSettings:
+    return settings.detect.model_copy(update={"keypoints": None, "keypoints_format": "auto"})
 
 
 def describe(models: Models) -> dict[str, str]:

@@ -99,6 +99,13 @@ def test_the_plumbing_knows_no_model_package() -> None:
             assert not found, f"{path.relative_to(ROOT)} imports {found}"
 
 
+def test_only_the_engine_for_ray_imports_it() -> None:
+    for path in sources():
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("pipeline/engine/ray"):
+            assert "ray" not in [module.split(".")[0] for module, _ in imports_of(path)], f"{name} imports ray"
+
+
 @pytest.mark.parametrize("noun", NUMPY_NOUNS)
 def test_nouns_import_no_torch(noun: str) -> None:
     assert "torch" not in [module.split(".")[0] for module, _ in imports_of(ROOT / noun)]
@@ -143,6 +150,7 @@ ACROSS = {
     "pipeline/analytics/test_pedpy.py": "the measures beside those of PedPy",
     "pipeline/cli/test_startup.py": "commands that compute nothing load no heavy library",
     "pipeline/cli/test_processes.py": "commands as processes: signals, pipes, exit codes",
+    "pipeline/engine/test_killed_store_runs.py": "clips over processes and Ray into a store, whatever is killed",
     "pipeline/export/test_real_readers.py": "exported files in the programs that people open them with",
     "pipeline/media/test_nasty_inputs.py": "facts of odd and broken videos",
     "pipeline/motion/test_consumers.py": "motion files in the programs that read them",

@@ -115,11 +115,12 @@ IMPORTERS = [ROOT / "trackers" / "imported" / name for name in ("blazepose.py", 
 EXPORTERS = [ROOT / "pipeline" / "export" / "usd.py"]
 IN_BLENDER = [ROOT / "pipeline" / "export" / "blender_fbx.py"]  # run by the Python of Blender
 TRACKING = [ROOT / name for name in ("pipeline/evaluation/tracking.py", "trackers/bench/score.py")]
+CLUSTER = [ROOT / "pipeline" / "engine" / name for name in ("places.py", "ray_pool.py")]
 VIEWER = [ROOT / "pipeline" / "view" / "viewer.py"]
 
 
 def test_an_installation_asks_for_what_a_run_imports_and_nothing_else() -> None:
-    apart = [*IMPORTERS, *EXPORTERS, *IN_BLENDER, *PEERS, *VIEWER, *TRACKING]
+    apart = [*IMPORTERS, *EXPORTERS, *IN_BLENDER, *PEERS, *VIEWER, *TRACKING, *CLUSTER]
     run = [path for path in SOURCES if "training" not in path.parts and path not in apart]
     assert imported(run) == required(PROJECT["dependencies"])
 
@@ -136,6 +137,11 @@ def test_the_extra_of_crowds_asks_for_what_only_their_measurement_imports() -> N
 def test_the_extra_of_exports_asks_for_what_only_they_import() -> None:
     assert imported(EXPORTERS) - required(PROJECT["dependencies"]) == required(EXTRAS["export"])
     assert imported(IN_BLENDER) == {"bpy"}
+
+
+def test_the_extra_of_clusters_asks_for_what_only_they_import() -> None:
+    found = imported(CLUSTER) - required(PROJECT["dependencies"])
+    assert found | {"s3fs"} == required(EXTRAS["cluster"])  # which fsspec loads for s3://
 
 
 def test_the_extra_of_tracking_asks_for_what_only_its_evaluation_imports() -> None:

@@ -16,6 +16,7 @@ from pipeline.cli.options import Assignments, Detector, Model, Output, Preset, V
 from pipeline.cli.panoptic_commands import add_panoptic_commands
 from pipeline.cli.programs import add_programs
 from pipeline.cli.report_commands import add_report_commands
+from pipeline.cli.store_command import Engine, is_for_store, run_into_store
 from pipeline.cli.tables import print_table, report_result, say
 from pipeline.cli.weights_app import weights_app
 
@@ -38,8 +39,16 @@ add_programs(app, evaluate_app)
 
 @app.command(short_help="Turn videos into motion files and an overlay.")
 def run(
-    inputs: Annotated[list[str] | None, typer.Argument(help="videos, folders of videos or of images, or globs")] = None,
-    output: Output = Path("out"),
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="videos, folders of videos or of images, globs, URLs, or a manifest: .csv, .parquet"),
+    ] = None,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="each clip's results get a folder in here; may be a URL as s3://bucket/out"
+        ),
+    ] = "out",
     preset: Preset = None,
     assignments: Assignments = None,
     detector: Detector = None,
@@ -78,6 +87,11 @@ def run(
     workers: Annotated[
         str | None, typer.Option(help="processes that clips are spread over; auto: one per core")
     ] = None,
+    engine: Annotated[Engine, typer.Option(help="where clips are run: this machine, or a Ray cluster")] = Engine.LOCAL,
+    address: Annotated[str | None, typer.Option(help="of the Ray cluster; else Ray is started on this machine")] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="also try clips that an earlier run into a store gave up")
+    ] = False,
     smplx: Annotated[bool, typer.Option("--smplx", help="also write motion files in the SMPL-X layout")] = False,
     export: Annotated[str | None, typer.Option(help="other formats to write, such as glb,bvh, or all")] = None,
     side_view: Annotated[bool, typer.Option("--side-view", help="add a view from the side to the overlay")] = False,
@@ -131,7 +145,13 @@ def run(
         return
     if not inputs:
         raise SettingsError("no input given; name a video, for example: dpmesh-video run clip.mp4")
-    raise typer.Exit(_print_plan(inputs, output, chosen) if plan else _run(inputs, output, chosen))
+    if not is_for_store(inputs, output, engine):
+        folder = Path(output)
+        raise typer.Exit(_print_plan(inputs, folder, chosen) if plan else _run(inputs, folder, chosen))
+    if plan:
+        raise SettingsError("--plan tells of clips on this machine; leave out manifest, URLs and --engine")
+    code = run_into_store(inputs, output, chosen, engine=engine, address=address, is_retrying=retry_failed)
+    raise typer.Exit(code)
 
 
 def _run(inputs: list[str], output: Path, settings: "RunSettings") -> int:

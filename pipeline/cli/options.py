@@ -28,5 +28,5 @@ def configure_log(verbose: bool) -> None:
         log_to_stderr(logging.DEBUG, "%(levelname)s: %(message)s")
     else:
         log_to_stderr()
-    for name in ("matplotlib", "PIL", "urllib3", "filelock", "fsspec", "asyncio"):
+    for name in ("matplotlib", "PIL", "urllib3", "filelock", "fsspec", "s3fs", "botocore", "aiobotocore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
 """The page: all sections, styles, scripts and data in one file."""
 
 import base64
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -25,6 +25,7 @@ MODELS = {
     "detector": "detector", "second_stage": "second stage", "recovery": "recovery", "motion_prior": "motion prior",
     "body": "body",
 }  # fmt: skip
+RUNTIME_OF_RESULTS = frozenset({"device", "chunk_frames"})  # the others say how the machine is used
 SCRIPTS = ("scene.js", "view.js", "page.js")
 
 
@@ -146,13 +147,15 @@ def _what_was_run(facts: Facts) -> str:
 
 
 def _changed(settings: dict[str, object]) -> list[tuple[str, object]]:
-    """Return the settings that are not as by default, as section.name."""
+    """Return the settings that are not as by default and that the result depends on, as section.name."""
     default = RunSettings().model_dump(mode="json")
     found: list[tuple[str, object]] = []
     for section, values in settings.items():
         for name, value in (values if isinstance(values, dict) else {}).items():
-            if default.get(section, {}).get(name, value) != value:
-                found.append((f"{section}.{name}", value))
+            is_of_machine = section == "runtime" and name not in RUNTIME_OF_RESULTS
+            if default.get(section, {}).get(name, value) != value and not is_of_machine:
+                is_file = (section, name) == ("detect", "keypoints")  # which may have been fetched to anywhere
+                found.append((f"{section}.{name}", PurePath(str(value)).name if is_file else value))
     return found
 
 
