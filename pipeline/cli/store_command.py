@@ -69,9 +69,11 @@ def run_into_store(
 
 
 def _report(row: "AttemptRow") -> None:
+    from pipeline.engine.plan import clip_key
+
     if row.status == "failed" and (not row.unit or row.attempt):
         tell_error(f"{row.name}: {row.reason}" if row.name not in row.reason else row.reason)
-    elif row.status in ("done", "partial"):
+    elif row.status in ("done", "partial") and clip_key(row.unit) == row.unit:
         if row.reason:
             note(f"warning: {row.name}: {row.reason}")
         minutes, seconds = divmod(round(row.seconds), 60)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,15 +19,16 @@ from configs.threads import use_one_thread_each
 from pipeline.engine.manifest import Row
 from pipeline.engine.places import fetch, is_url, local_path, remove_tree
 from pipeline.engine.result_store import Commit, ResultStore
-from pipeline.engine.status import AttemptRow
-from pipeline.engine.units import Unit, run_unit
+from pipeline.engine.status import AttemptRow, Status
+from pipeline.engine.units import Unit, open_segments, run_unit
 from pipeline.flow.atomic import write_json
 from pipeline.flow.inputs import ClipInput
 from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import RunFolder
-from pipeline.flow.record import read_record
+from pipeline.flow.record import VideoRecord, read_record
 from pipeline.models import Models
-from pipeline.run import ClipResult
+from pipeline.nodes.segments import Segment
+from pipeline.run import ClipResult, open_clip
 
 SCRATCH = "dpmesh-video-worker-"  # how the folders of workers for temporary files begin
 LOG_CHARS = 20_000  # of a traceback that are kept
@@ -40,17 +42,19 @@ class Order:
     key: str  # of the unit
     attempt: int  # from 1
     earlier: tuple[AttemptRow, ...] = ()  # attempts of this run
+    segment: Mapping[str, Any] | None = None  # of a long video; None: the clip
+    joined: tuple[str, ...] = ()  # keys of the segments of the clip, which are done
 
     def dump(self) -> dict[str, Any]:
         """Return JSON values."""
-        earlier = [row.dump() for row in self.earlier]
-        return {"row": asdict(self.row), "key": self.key, "attempt": self.attempt, "earlier": earlier}
+        return asdict(self)
 
     @classmethod
     def load(cls, found: Mapping[str, Any]) -> "Order":
         """Return the order that `dump` described."""
         row = Row(**found["row"] | {"assignments": tuple(found["row"]["assignments"])})
-        return cls(row, found["key"], found["attempt"], tuple(AttemptRow.load(each) for each in found["earlier"]))
+        earlier = tuple(AttemptRow.load(each) for each in found["earlier"])
+        return cls(row, found["key"], found["attempt"], earlier, found["segment"], tuple(found["joined"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Outcome:
     is_final: bool = True  # whether another attempt would end in the same way
     log: str = ""  # the traceback of a failure
     seconds: float = 0.0  # of the worker, its commit and its cleaning up included
+    segments: tuple[Mapping[str, Any], ...] = ()  # that have to be done before the clip is
 
     def dump(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -69,7 +74,8 @@ class Outcome:
     @classmethod
     def load(cls, found: Mapping[str, Any]) -> "Outcome":
         """Return the outcome that `dump` described."""
-        return cls(AttemptRow.load(found["row"]), found["is_final"], found["log"], found["seconds"])
+        row = AttemptRow.load(found["row"])
+        return cls(row, found["is_final"], found["log"], found["seconds"], tuple(found["segments"]))
 
 
 class UnitRunner:
@@ -91,7 +97,7 @@ class UnitRunner:
             outcome = self._attempt(order, folder, started)
         except Exception as error:  # of the store, on the way to the clip, or of settings
             is_final = isinstance(error, DpmeshVideoError)
-            outcome = Outcome(self._failed(order, started, describe_failure(error)), is_final)
+            outcome = Outcome(self._row(order, started, "failed", reason=describe_failure(error)), is_final)
         remove_tree(folder)
         release_memory()
         return replace(outcome, seconds=time.monotonic() - started)
@@ -113,52 +119,67 @@ class UnitRunner:
                 update={"detect": settings.detect.model_copy(update={"keypoints": points.absolute()})}
             )
         self._models = self._models.for_clip(settings)
-        clip = ClipInput(path.absolute(), row.name)
-        result = run_unit(Unit(clip), folder / "output", settings, self._models, _Silent())
+        unit = Unit(
+            ClipInput(path.absolute(), row.name), Segment.of_json(dict(order.segment)) if order.segment else None
+        )
+        output = folder / "output"
+        for key in order.joined:
+            self._store.download(key, output / row.name)
+        if unit.segment is None and not order.joined and (segments := self._segments(unit, output, settings)):
+            split = self._row(order, started, "split", reason=f"in {len(segments)} segments")
+            return Outcome(split, segments=tuple(segment.as_json() for segment in segments))
+        result = run_unit(unit, output, settings, self._models, _Silent())
         if result.is_failed:
             is_final = isinstance(result.error, DpmeshVideoError)
             log = _tail(RunFolder(result.folder).error_log)
             reason = result.problem.partition("; the traceback is in ")[0]
             reason = reason.replace(str(path), row.source).replace(str(folder / "keypoints"), "")
-            return Outcome(self._failed(order, started, reason), is_final, log)
-        _name_sources(result.folder, row)
+            return Outcome(self._row(order, started, "failed", reason=reason), is_final, log)
+        if unit.segment is None:
+            _name_sources(result.folder, row)
         return self._deliver(order, result, started)
 
+    def _segments(self, unit: Unit, output: Path, settings: RunSettings) -> list[Segment]:
+        """Return the segments of a long clip; none of one that is run in one go, or that cannot be run."""
+        if settings.runtime.segment_s == "off":
+            return []
+        try:
+            work = open_clip(unit.clip, output, settings, self._models)
+            found = open_segments(work) if work.segment_s is not None else []
+        except DpmeshVideoError:  # the run meets it too, and says so
+            return []
+        return found if len(found) > 1 else []
+
     def _deliver(self, order: Order, result: ClipResult, started: float) -> Outcome:
-        record = read_record(result.folder)
         attempt = f"{order.attempt:02d}-{uuid4().hex[:8]}"
         files = self._store.upload(result.folder, order.key, attempt)
-        row = AttemptRow(
-            name=order.row.name,
-            unit=order.key,
-            row=order.row.number,
-            attempt=order.attempt,
-            status="partial" if result.problem else "done",
+        seconds = 0.0 if order.segment else _seconds_read(read_record(result.folder).video, result.frame_count)
+        row = self._row(
+            order,
+            started,
+            "partial" if result.problem else "done",
             reason=result.problem,
-            seconds=round(time.monotonic() - started, 3),
-            video_s=round(_seconds_read(record.video.duration_s, record.video.rate, result.frame_count), 3),
+            video_s=round(seconds, 3),
             frames=result.frame_count,
             people=result.person_count,
-            worker=self.name,
             folder=self._store.attempt_folder(order.key, attempt),
         )
         rows = [each.dump() for each in (*order.earlier, row)]
-        if not self._store.commit(Commit(order.key, order.row.name, attempt, files, rows)):
+        name = "" if order.segment else order.row.name
+        if not self._store.commit(Commit(order.key, name, attempt, files, rows)):
             kept = self._store.read_commit(order.key)
             return Outcome(AttemptRow.load(kept.rows[-1]) if kept else row)
+        for key in order.joined:
+            self._store.forget(key)
         return Outcome(row)
 
-    def _failed(self, order: Order, started: float, reason: str) -> AttemptRow:
+    def _row(self, order: Order, started: float, status: Status, **more: Any) -> AttemptRow:
+        seconds = round(time.monotonic() - started, 3)
+        segment = f", segment {order.segment['number'] + 1}" if order.segment else ""
         return AttemptRow(
-            name=order.row.name,
-            unit=order.key,
-            row=order.row.number,
-            attempt=order.attempt,
-            status="failed",
-            reason=reason,
-            seconds=round(time.monotonic() - started, 3),
-            worker=self.name,
-        )
+            order.row.name + segment, order.key, order.row.number, order.attempt, status,
+            seconds=seconds, worker=self.name, **more,
+        )  # fmt: skip
 
 
 class Scratch:
@@ -204,14 +225,12 @@ class _Silent:
         """Say nothing."""
 
 
-def _seconds_read(duration_s: float | None, rate: str, frames: int) -> float:
+def _seconds_read(video: VideoRecord, frames: int) -> float:
     """Return how much video so many frames are."""
-    from fractions import Fraction
-
     try:
-        return float(frames / Fraction(rate))
+        return float(frames / Fraction(video.rate))
     except (ValueError, ZeroDivisionError):
-        return duration_s or 0.0
+        return video.duration_s or 0.0
 
 
 def _name_sources(folder: Path, row: Row) -> None:

@@ -1,6 +1,7 @@
 """From rows to units, each with a key that changes with all that its result depends on; no clip is read for it."""
 
 import json
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pipeline.models import Models
 ASKED_AT_ONCE = 32  # rows whose files are asked about in parallel: a store takes tens of milliseconds for each
 PACKAGES = ("configs", "trackers", "dpmesh", "refine", "pipeline")
 ROOMS = tuple(f"pipeline/{room}" for room in ("flow", "media", "stages", "nodes", "motion", "export", "overlay"))
+SEGMENT_END = re.compile(r"\.s[0-9]{4,}$")  # of the key of a segment; a clip's ends with its fingerprint
 OF_MODELS = ("detect", "appearance", "recover", "body", "refine")  # settings that say which models there are
 
 
@@ -91,5 +93,15 @@ def _fingerprint(row: Row, identity: str, base: RunSettings) -> str:
     if row.keypoints:
         models = models | {"detector": ""}
     depends_on: dict[str, Any] = settings.model_dump(mode="json", exclude={"runtime": True, "detect": {"keypoints"}})
-    depends_on |= {"chunk_frames": settings.runtime.chunk_frames, "device": settings.runtime.device}
+    depends_on |= {name: getattr(settings.runtime, name) for name in ("chunk_frames", "device", "segment_s")}
     return fingerprint_of({"settings": depends_on, "models": models, "code": program_identity(), "clip": identity})
+
+
+def segment_key(key: str, number: int) -> str:
+    """Return the key of a segment of a long clip."""
+    return f"{key}.s{number:04d}"
+
+
+def clip_key(key: str) -> str:
+    """Return the key of the clip that a unit is, or is a segment of."""
+    return SEGMENT_END.sub("", key)

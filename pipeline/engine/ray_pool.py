@@ -22,8 +22,8 @@ from configs.errors import RunError
 from configs.schema import RunSettings
 from configs.threads import core_count, wait_passively
 from pipeline.engine.attempts import Order, Outcome
-from pipeline.engine.plan import model_identity, program_identity
 from pipeline.engine.dispatch import Finished
+from pipeline.engine.plan import model_identity, program_identity
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from configs.errors import InputError, RunError
 from configs.json_files import parse_json
 from pipeline.engine.objects import open_objects
 from pipeline.engine.places import local_path
+from pipeline.flow.atomic import write_bytes
 
 ROOM = "_store"
 NOT_UPLOADED = frozenset({".lock", "error.log"})
@@ -34,7 +35,7 @@ class Commit:
     """One attempt's result, as it was committed."""
 
     key: str
-    name: str
+    name: str  # of the clip; empty: a segment of one
     attempt: str
     files: Mapping[str, Mapping[str, Any]]  # bytes and sha256 by name
     rows: list[dict[str, Any]]  # the attempts, as in `status.parquet`
@@ -115,6 +116,24 @@ class ResultStore:
         self.link(commit)
         return True
 
+    def download(self, key: str, folder: Path) -> None:
+        """Copy the files of a unit that is done to a folder.
+
+        Raises:
+            OSError: one is not there, or not as it was committed.
+        """
+        commit = self.read_commit(key)
+        for name, told in (commit.files if commit else {}).items():
+            data = self._objects.read(f"{ROOM}/units/{key}/{commit.attempt if commit else ''}/{name}")
+            if data is None or hashlib.sha256(data).hexdigest() != told["sha256"]:
+                raise OSError(f"{self.url}: {key}/{name} is not as it was committed")
+            write_bytes(folder / name, data)
+
+    def forget(self, key: str) -> None:
+        """Remove a unit that is part of another one by now."""
+        self._objects.remove(f"{ROOM}/done/{key}.json")
+        self._objects.remove_tree(f"{ROOM}/units/{key}")
+
     def set_aside(self, key: str, name: str, rows: list[dict[str, Any]], log: str = "") -> None:
         """Write down that a unit failed, with its attempts and the traceback of the last."""
         value = {"key": key, "name": name, "rows": rows, "log": log}
@@ -142,6 +161,8 @@ class ResultStore:
     def link(self, commit: Commit) -> None:
         """In a folder, let `<name>` lead to the files of an attempt; what a user put there stays."""
         if self._folder is None:
+            return
+        if not commit.name:  # a segment
             return
         place, target = self._folder / commit.name, os.path.join(ROOM, "units", commit.key, commit.attempt)
         if os.path.lexists(place) and not place.is_symlink():

@@ -9,7 +9,7 @@ from configs.errors import InputError
 
 NAME = "status.parquet"
 HOUR_S = 3600.0
-Status = Literal["done", "partial", "failed", "lost", "machine lost"]
+Status = Literal["done", "partial", "failed", "lost", "machine lost", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class AttemptRow:
     unit: str  # its key; empty for a row of the manifest that is none
     row: int  # of the manifest, from 1
     attempt: int  # from 1; 0 = it was never tried
-    status: Status  # lost: the worker died, or the whole machine, which is hardly the unit's fault
+    # lost: the worker died, or the whole machine, which is hardly the unit's fault; split: segments come first
+    status: Status
     reason: str = ""  # why it failed, or what its result lacks
     seconds: float = 0.0  # of the worker, with fetching and uploading
     video_s: float = 0.0  # of video that was read

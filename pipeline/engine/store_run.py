@@ -10,10 +10,10 @@ from typing import Protocol, Self
 
 from configs.errors import InputError
 from configs.schema import RunSettings
+from pipeline.engine.dispatch import Dispatch, Pool
 from pipeline.engine.manifest import BadRow, Row
-from pipeline.engine.plan import PlannedUnit, plan_units
+from pipeline.engine.plan import PlannedUnit, clip_key, plan_units
 from pipeline.engine.result_store import ResultStore
-from pipeline.engine.dispatch import Pool, Dispatch
 from pipeline.engine.status import NAME, AttemptRow, Cost, read_table, table_bytes
 from pipeline.flow.progress import ProgressDisplay
 
@@ -85,6 +85,9 @@ class StoreRun:
         earlier = [unit for unit in units if unit.key in done]
         left_aside = [unit for unit in units if unit.key in set_aside]
         waiting = [unit for unit in units if unit.key not in done and unit.key not in set_aside]
+        for key in done:
+            if clip_key(key) != key and clip_key(key) in done:  # a segment that a killed worker had joined
+                self.store.forget(key)
         for unit in earlier:
             self.store.relink(unit.key, unit.row.name)
         known = self._known(earlier, left_aside)
@@ -114,13 +117,9 @@ class StoreRun:
                 dispatch.write_status()
             wall = time.monotonic() - started
             cost = Cost.of(dispatch.rows, wall, pool.machines, self.settings.runtime.machine_hour_eur)
-        lost = {row.unit: row for row in dispatch.rows if row.status not in ("done", "partial")}
-        for row in dispatch.rows:
-            if row.status in ("done", "partial"):
-                lost.pop(row.unit, None)
         partial += sum(row.status == "partial" for row in dispatch.rows)
         overhead = 1000 * median(dispatch.overheads_s) if dispatch.overheads_s else None
-        failed = [*self._failed, *lost.values()]
+        failed = [*self._failed, *dispatch.failures]
         return Summary(done_before + dispatch.done, dispatch.done, failed, partial, cost, overhead)
 
     def _known(self, done: Iterable[PlannedUnit], aside: Iterable[PlannedUnit]) -> list[AttemptRow]:
@@ -162,11 +161,11 @@ class _Teller:
         self._on_row(row)
         if self._dispatch is None:
             return
-        over = self._dispatch.done + self._dispatch.failed
-        self._bar.advance(over, f"{self._dispatch.failed} failed" if self._dispatch.failed else "")
+        failed = len(self._dispatch.failures)
+        over = self._dispatch.done + failed
+        self._bar.advance(over, f"{failed} failed" if failed else "")
         now = time.monotonic()
         if now - self._told > TELL_S and over:
             self._told = now
             minutes, seconds = divmod(round((now - self._started) / over * (self._total - over)), 60)
-            failed = self._dispatch.failed
             log.info("%d/%d clips, %d failed, %02d:%02d left", over, self._total, failed, minutes, seconds)

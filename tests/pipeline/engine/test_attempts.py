@@ -17,6 +17,7 @@ from pipeline.engine.result_store import ResultStore
 from pipeline.engine.units import Unit
 from pipeline.flow.atomic import write_json
 from pipeline.flow.record import RunRecord, VideoRecord, describe_input
+from pipeline.nodes.segments import Segment
 from pipeline.run import ClipResult
 
 Run = Callable[..., ClipResult]
@@ -24,7 +25,7 @@ Run = Callable[..., ClipResult]
 
 def make_files(unit: Unit, output: Path, settings: RunSettings, *_: object) -> ClipResult:
     folder = output / unit.name
-    (folder / "tracks").mkdir(parents=True)
+    (folder / "tracks").mkdir(parents=True, exist_ok=True)
     (folder / "tracks" / "person_001.npz").write_bytes(unit.clip.path.read_bytes())
     record = RunRecord(
         settings=settings.model_dump(mode="json"), status="done", video=VideoRecord(rate="25"), frames=50, people=1,
@@ -127,3 +128,34 @@ def test_what_a_killed_worker_left_is_removed_by_the_next(store: ResultStore, tm
     mine.close()
     other.close()
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_long_clip_is_split_and_joined_from_the_store(store: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [Segment(number, 0, 0, None) for number in range(2)]
+    monkeypatch.setattr(UnitRunner, "_segments", lambda self, unit, *_: parts if unit.segment is None else [])
+    runner, row = UnitRunner(RunSettings(), store, "cpu"), Row(1, "a", "memory://clips/a.mp4")
+    outcome = runner.run(Order(row, "a-1", 1))
+    assert outcome.row.status == "split" and [each["number"] for each in outcome.segments] == [0, 1]
+
+    def observe(unit: Unit, output: Path, *_: object) -> ClipResult:
+        assert unit.segment is not None
+        place = output / unit.clip.name / "segments" / f"{unit.segment.number:04d}" / "rows"
+        place.mkdir(parents=True)
+        (place / "state.npz").write_bytes(b"%d" % unit.segment.number)
+        return ClipResult(unit.clip.name, output / unit.clip.name, 0, 25, 1.0, "")
+
+    def join(unit: Unit, output: Path, settings: RunSettings, *_: object) -> ClipResult:
+        found = [path.read_bytes() for path in sorted((output / "a" / "segments").rglob("state.npz"))]
+        assert unit.segment is None and found == [b"0", b"1"]
+        (output / "a" / "segments").rename(output / "segments")
+        return make_files(unit, output, settings)
+
+    monkeypatch.setattr(attempts, "run_unit", observe)
+    keys = tuple(f"a-1.s{number:04d}" for number in range(2))
+    for key, segment in zip(keys, outcome.segments, strict=True):
+        done = runner.run(Order(row, key, 1, segment=segment)).row
+        assert (done.status, done.frames, done.video_s) == ("done", 25, 0.0)
+    assert store.done() == set(keys)
+    monkeypatch.setattr(attempts, "run_unit", join)
+    assert runner.run(Order(row, "a-1", 2, joined=keys)).row.status == "done"
+    assert store.done() == {"a-1"}

@@ -111,3 +111,17 @@ def test_nothing_in_a_store_is_pickle(place: str) -> None:
     store.write("_store/done/clip-1.json", b"[]")
     with pytest.raises(InputError, match="not an object of this program"):
         store.read_commit("clip-1")
+
+
+def test_a_segment_is_taken_out_again_and_forgotten(place: str, tmp_path: Path) -> None:
+    store = ResultStore(place)
+    segment = commit_of(store, made(tmp_path / "run"), "01-a", "clip-1.s0000")
+    store.commit(Commit(segment.key, "", segment.attempt, segment.files, segment.rows))
+    store.download("clip-1.s0000", tmp_path / "copy")
+    assert (tmp_path / "copy" / "tracks" / "person_001.npz").read_bytes() == b"motion"
+    store.write("_store/units/clip-1.s0000/01-a/run.json", b"[]")
+    with pytest.raises(OSError, match=r"run\.json is not as it was committed"):
+        store.download("clip-1.s0000", tmp_path / "copy")
+    store.forget("clip-1.s0000")
+    assert store.done() == set() and store.read("_store/units/clip-1.s0000/01-a/run.json") is None
+    assert not (tmp_path / "out" / "clip").exists()

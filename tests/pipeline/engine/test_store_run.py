@@ -8,9 +8,9 @@ import pytest
 
 from configs.schema import RunSettings
 from pipeline.engine.attempts import Order, Outcome
+from pipeline.engine.dispatch import Finished
 from pipeline.engine.manifest import BadRow, Row
 from pipeline.engine.result_store import Commit, ResultStore
-from pipeline.engine.dispatch import Finished
 from pipeline.engine.status import AttemptRow
 from pipeline.engine.store_run import StoreRun, Summary
 
