@@ -57,6 +57,7 @@ BENCH = (
     Program("precision", "pipeline.bench.command", "How far bfloat16 moves the bodies.", ("precision",)),
     Program("crowd", "pipeline.bench.command", "Memory and time with many people in a frame.", ("crowd",)),
     Program("refine-memory", "pipeline.bench.command", "Memory of refinement.", ("refine-memory",)),
+    Program("cluster-plan", "pipeline.bench.cluster_plan", "What a run on a cluster needs and costs: a simulation."),
     Program("workers", "pipeline.bench.workers", "A folder of clips on several processes beside one."),
     Program("network", "pipeline.bench.network", "Speed of the recovery network."),
     Program("refinement", "pipeline.bench.solver", "Speed of the refinement."),

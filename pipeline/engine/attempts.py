@@ -44,6 +44,7 @@ class Order:
     earlier: tuple[AttemptRow, ...] = ()  # attempts of this run
     segment: Mapping[str, Any] | None = None  # of a long video; None: the clip
     joined: tuple[str, ...] = ()  # keys of the segments of the clip, which are done
+    may_split: bool = True  # whether the segments of a long clip are to be units of their own
 
     def dump(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -54,7 +55,9 @@ class Order:
         """Return the order that `dump` described."""
         row = Row(**found["row"] | {"assignments": tuple(found["row"]["assignments"])})
         earlier = tuple(AttemptRow.load(each) for each in found["earlier"])
-        return cls(row, found["key"], found["attempt"], earlier, found["segment"], tuple(found["joined"]))
+        return cls(
+            row, found["key"], found["attempt"], earlier, found["segment"], tuple(found["joined"]), found["may_split"]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ class UnitRunner:
         output = folder / "output"
         for key in order.joined:
             self._store.download(key, output / row.name)
-        if unit.segment is None and not order.joined and (segments := self._segments(unit, output, settings)):
+        is_whole = unit.segment is None and not order.joined
+        if is_whole and order.may_split and (segments := self._segments(unit, output, settings)):
             split = self._row(order, started, "split", reason=f"in {len(segments)} segments")
             return Outcome(split, segments=tuple(segment.as_json() for segment in segments))
         result = run_unit(unit, output, settings, self._models, _Silent())

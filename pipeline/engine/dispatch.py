@@ -34,6 +34,9 @@ class Finished:
 class Pool(Protocol):
     """Workers somewhere, each with one order at a time."""
 
+    def size(self) -> int:
+        """Return how many workers there are to be."""
+
     def room(self) -> int:
         """Return how many workers wait for an order."""
 
@@ -66,6 +69,7 @@ class Dispatch:
     store: ResultStore
     tries_max: int
     on_row: Callable[[AttemptRow], None] = lambda row: None
+    done_before: frozenset[str] = frozenset()  # keys of segments that an earlier run has done
     rows: list[AttemptRow] = field(default_factory=list)  # attempts of this run, and rows that are no units
     done: int = 0  # clips
     failures: list[AttemptRow] = field(default_factory=list)  # the last attempt of each clip that was set aside
@@ -95,7 +99,10 @@ class Dispatch:
             return
         self._under_way[task.key] = task
         number = len(task.attempts) + 1
-        self.pool.start(Order(task.unit.row, task.key, number, task.attempts, task.segment, task.joined))
+        # While there are clips for all workers, a long one is fetched once and done by one of them.
+        may_split = len(self._fresh) + len(self._again) < self.pool.size()
+        order = Order(task.unit.row, task.key, number, task.attempts, task.segment, task.joined, may_split)
+        self.pool.start(order)
 
     def write_status(self) -> None:
         """Write the table of all attempts into the store."""
@@ -128,8 +135,7 @@ class Dispatch:
         """Put the segments of a long clip before what waits, without those that are done."""
         tasks = [_Task(task.unit, segment) for segment in segments]
         self._joined[task.unit.key] = tuple(each.key for each in tasks)
-        done = self.store.done()
-        tasks = [each for each in tasks if each.key not in done]
+        tasks = [each for each in tasks if each.key not in self.done_before]
         self._segments[task.unit.key] = {each.key for each in tasks}
         self._fresh.extendleft(reversed(tasks))
         self._join(task.unit)

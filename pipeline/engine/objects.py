@@ -10,9 +10,9 @@ from pipeline.engine.places import local_path, open_place
 from pipeline.flow.atomic import sync_folder
 
 FRESH = "_store/new"  # where objects are written before they get their name; on the same disk
-EXCLUSIVE = frozenset({"s3", "s3a", "gs", "gcs", "memory"})  # stores with a conditional write
+EXCLUSIVE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})  # with a conditional write
 # Stores that show an object when it is whole; elsewhere it is written beside its place and moved there.
-WHOLE = EXCLUSIVE | {"abfs", "abfss", "az", "adl", "oss", "oci", "swift"}
+WHOLE = EXCLUSIVE | {"adl", "oss", "oci", "swift"}
 
 
 class Objects(Protocol):

@@ -66,6 +66,10 @@ class ProcessPool:
                 seat.process.wait()
         self._selector.close()
 
+    def size(self) -> int:
+        """Return how many workers there are to be."""
+        return self._count
+
     def room(self) -> int:
         """Return how many workers wait for an order."""
         return len(self._idle())

@@ -131,6 +131,10 @@ class RayPool:
         finally:
             ray.shutdown()
 
+    def size(self) -> int:
+        """Return how many workers there are, or will be."""
+        return len(self._seats) + len(self._idle)
+
     def room(self) -> int:
         """Return how many workers wait for an order."""
         return len(self._idle)

@@ -6,9 +6,9 @@
     status.parquet                     a table of all this, made from it
     <name>                             in a folder, a link to the files of the attempt that counts
 
-A commit is one object that is created once: by `link` in a folder, by a conditional write on S3 (If-None-Match) and
-Google Cloud Storage (ifGenerationMatch). Other stores are asked before the write: of two attempts that end in the same
-moment the later one may count, and nothing of either is removed.
+A commit is one object that is created once: by `link` in a folder, by a conditional write on S3 (If-None-Match), Google
+Cloud Storage (ifGenerationMatch) and Azure (If-None-Match). Other stores are asked before the write: of two attempts
+that end in the same moment the later one may count, and nothing of either is removed.
 """
 
 import hashlib

@@ -102,13 +102,22 @@ class StoreRun:
         if not waiting:
             self.store.write(NAME, table_bytes([*known, *(row for row in self._failed if not row.unit)]))
             return Summary(len(earlier), 0, self._failed, partial)
-        return self._do(waiting, known, len(earlier), partial)
+        segments = frozenset(key for key in done if clip_key(key) != key)
+        return self._do(waiting, known, len(earlier), partial, segments)
 
-    def _do(self, waiting: Sequence[PlannedUnit], known: list[AttemptRow], done_before: int, partial: int) -> Summary:
+    def _do(
+        self,
+        waiting: Sequence[PlannedUnit],
+        known: list[AttemptRow],
+        done_before: int,
+        partial: int,
+        segments: frozenset[str],
+    ) -> Summary:
         started = time.monotonic()
         with ProgressDisplay(is_shown=self.has_progress) as display, self.open_pool() as pool:
             teller = _Teller(display, len(waiting), self.on_row)
             dispatch = Dispatch(pool, self.store, self.settings.runtime.tries_max, on_row=teller.take)
+            dispatch.done_before = segments
             dispatch.earlier = [*known, *(row for row in self._failed if not row.unit)]
             teller.watch(dispatch)
             try:

@@ -45,12 +45,17 @@ class FakePool:
 
     def __init__(self, fates: dict[tuple[str, int], Fate]) -> None:
         self.fates, self.orders, self.waiting, self.most = fates, [], [], 0
+        self.may_split: list[bool] = []
+
+    def size(self) -> int:
+        return 2
 
     def room(self) -> int:
         return 2 - len(self.waiting)
 
     def start(self, order: Order) -> None:
         self.orders.append((order.row.name, order.attempt))
+        self.may_split.append(order.may_split)
         self.waiting.append(order)
         self.most = max(self.most, len(self.waiting))
 
@@ -73,6 +78,7 @@ def test_every_unit_is_done_with_no_more_under_way_than_there_are_workers(store:
     dispatch = Dispatch(pool, store, 3)
     dispatch.run(units(*"abcdefg"))
     assert pool.orders == [(name, 1) for name in "abcdefg"]
+    assert pool.may_split == [False] * 5 + [True] * 2
     assert (dispatch.done, len(dispatch.failures), pool.most) == (7, 0, 2)
     assert dispatch.overheads_s == [1.5] * 7
 
@@ -184,7 +190,7 @@ def test_segments_that_are_done_are_not_done_again(store: ResultStore) -> None:
     for key in ("a-1.s0000", "a-1.s0001"):
         store.commit(Commit(key, "", "01-a", {}, [AttemptRow("a", key, 1, 1, "done").dump()]))
     pool = SegmentPool(store, {("a-1", 1): splits(0, 1)})
-    dispatch = Dispatch(pool, store, 3)
+    dispatch = Dispatch(pool, store, 3, done_before=frozenset(store.done()))
     dispatch.run(units("a"))
     assert pool.keys == [("a-1", ()), ("a-1", ("a-1.s0000", "a-1.s0001"))] and dispatch.done == 1
 

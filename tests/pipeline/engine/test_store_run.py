@@ -30,6 +30,9 @@ class FakePool:
     def __exit__(self, *_: object) -> None:
         self.is_closed = True
 
+    def size(self) -> int:
+        return 1
+
     def room(self) -> int:
         return 0 if self.order else 1
 

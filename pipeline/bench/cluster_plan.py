@@ -1,0 +1,196 @@
+"""What a large run on a cluster needs and costs, and where it breaks: arithmetic over measured and assumed numbers.
+
+The dispatch is simulated unit by unit (workers, uneven units, machines that are lost); the rest is arithmetic.
+"""
+
+import heapq
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from configs.command import OptionParser
+from configs.option_types import positive_float, positive_int
+from pipeline.cli.tables import print_table, say
+
+HOUR_S, DAY_S = 3600.0, 86400.0
+S3_PUTS_PER_S, S3_GETS_PER_S = 3500.0, 5500.0  # of one prefix; Amazon S3 user guide, "performance design patterns"
+LISTED_PER_REQUEST = 1000
+SIMULATED_UNITS_MAX = 400_000  # more are simulated as so many, and scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is to be done, with what. Defaults that are measured say so; the others are assumptions."""
+
+    video_hours: float = 100_000.0
+    workers: int = 64  # one per GPU
+    workers_per_machine: int = 8
+    clip_minutes: float = 30.0
+    segment_minutes: float = 5.0
+    times_real: float = 4.0  # seconds of video in a second of a worker
+    unit_overhead_s: float = 2.0  # fetching, probing, uploading: beside the computing
+    spread: float = 0.3  # standard deviation of the logarithm of a unit's time
+    dispatch_ms: float = 4.0  # measured: what the driver does for one attempt
+    plan_ms: float = 2.0  # measured: of one row, until its key is known
+    row_bytes: float = 2500.0  # measured: of the driver's memory, per row
+    files: int = 20  # of a clip; measured: 14 for two people
+    output_mb_per_hour: float = 400.0
+    input_mbit_s: float = 8.0  # of the video
+    machine_days_between_losses: float = 10.0  # preemption included
+    gpu_hour_eur: float = 2.0
+    put_eur_per_1000: float = 0.005
+    get_eur_per_1000: float = 0.0004
+
+    @property
+    def clips(self) -> int:
+        return math.ceil(self.video_hours * 60 / self.clip_minutes)
+
+    @property
+    def segments(self) -> int:
+        """Segments of a clip that are units; 0 = one worker does all of it, as while there are clips for everybody."""
+        parts = round(self.clip_minutes / self.segment_minutes)
+        return parts if parts > 1 and self.clips < self.workers else 0
+
+    @property
+    def units(self) -> int:
+        """Attempts that are handed out, if none fails: clips, or their split, their segments and their join."""
+        return self.clips * (self.segments + 2 if self.segments else 1)
+
+    @property
+    def computing_s(self) -> float:
+        """Seconds of workers without losses."""
+        return self.video_hours * HOUR_S / self.times_real + self.units * self.unit_overhead_s
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes of it."""
+
+    wall_s: float
+    busy_share: float  # of the workers' time
+    losses: int
+    done_again_s: float  # of workers, for work that was lost
+    driver_share: float  # of the time that the driver was busy
+
+
+def simulate(load: Load, seed: int = 0) -> Outcome:
+    """Return how a run goes: units of uneven length to whoever is free, through one driver, on machines that are lost.
+
+    A loss costs all units under way on the machine, which is replaced after five minutes.
+    """
+    rng = random.Random(seed)
+    count = min(load.units, SIMULATED_UNITS_MAX)
+    scale = load.units / count
+    mean_s = load.computing_s / load.units
+    shift = -(load.spread**2) / 2
+    dispatch_s = load.dispatch_ms / 1000
+    free = [(0.0, worker) for worker in range(load.workers)]
+    heapq.heapify(free)
+    machines = math.ceil(load.workers / load.workers_per_machine)
+    rate = 1 / (load.machine_days_between_losses * DAY_S) * scale  # of one machine: time is scaled, too
+    dies = [rng.expovariate(rate) for _ in range(machines)]
+    driver = end = busy = again = 0.0
+    losses, left = 0, count
+    while left:
+        ready, worker = heapq.heappop(free)
+        machine = worker // load.workers_per_machine
+        driver = max(driver, ready) + dispatch_s
+        seconds = mean_s * math.exp(rng.gauss(shift, load.spread))
+        if driver + seconds > dies[machine]:
+            lost_at = max(dies[machine], driver)
+            again += lost_at - driver
+            losses += worker % load.workers_per_machine == 0
+            if worker % load.workers_per_machine == load.workers_per_machine - 1 or machines == load.workers:
+                dies[machine] = lost_at + rng.expovariate(rate)
+            heapq.heappush(free, (lost_at + 300.0 / scale, worker))
+            continue
+        left -= 1
+        busy += seconds
+        end = max(end, driver + seconds)
+        heapq.heappush(free, (driver + seconds, worker))
+    driver_share = min(1.0, count * dispatch_s / end)
+    return Outcome(end * scale, busy / (end * load.workers), round(losses), again * scale, driver_share)
+
+
+def requests(load: Load) -> dict[str, float]:
+    """Return how many requests a store gets, by kind, from the code: what one attempt at a unit asks and writes."""
+    clips, segments = load.clips, load.clips * load.segments
+    segment_files = 4.0
+    puts = clips * (load.files + 1) + segments * (segment_files + 1)
+    gets = load.units * 2 + segments * (segment_files + 1)  # is it done; the clip; to join the segments
+    lists = clips + segments + 2 * math.ceil(load.units / LISTED_PER_REQUEST)  # what attempts left; all, at the start
+    deletes = clips + segments * (segment_files + 2)
+    return {"PUT": puts, "GET": gets, "HEAD of clips, at the start": clips, "LIST": lists, "DELETE": deletes}
+
+
+def fetches(load: Load) -> int:
+    """Return how often a clip is fetched: once, or to split it, for each segment, and to join them."""
+    return load.segments + 2 if load.segments else 1
+
+
+def limits(load: Load) -> list[tuple[str, str]]:
+    """Return where the run would break, each limit alone: at how many workers, or rows."""
+    unit_s = load.computing_s / load.units
+    per_unit = {kind: number / load.units for kind, number in requests(load).items()}
+    read_mb = load.input_mbit_s / 8 * HOUR_S * load.video_hours * fetches(load) / load.units
+    rows_of_memory = 16e9 / load.row_bytes
+    return [
+        ("the driver hands out no more", f"{unit_s / (load.dispatch_ms / 1000):,.0f} workers"),
+        ("the store takes no more PUTs in a prefix", f"{S3_PUTS_PER_S * unit_s / per_unit['PUT']:,.0f} workers"),
+        ("the store takes no more GETs in a prefix", f"{S3_GETS_PER_S * unit_s / per_unit['GET']:,.0f} workers"),
+        ("100 Gbit/s of network are full of clips", f"{12_500 * unit_s / read_mb:,.0f} workers"),
+        ("16 GB of the driver's memory are full of rows", f"{rows_of_memory:,.0f} clips"),
+        ("the start takes an hour", f"{HOUR_S / (load.plan_ms / 1000):,.0f} clips"),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    parser = OptionParser(prog="dpmesh-video bench cluster-plan", description=__doc__)
+    usual = Load()
+    kinds = {"workers": positive_int, "workers_per_machine": positive_int, "files": positive_int}
+    for name in Load.__dataclass_fields__:
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kinds.get(name, positive_float), default=getattr(usual, name)
+        )
+    load = Load(**vars(parser.parse_args(arguments)))
+    outcome = simulate(load)
+    _print(load, outcome)
+    rows = [("workers", "days", "busy", "driver busy", "EUR per hour of video")]
+    for factor in (0.25, 1, 4, 16, 64):
+        other = replace(load, workers=max(1, round(load.workers * factor)))
+        found = simulate(other)
+        price = found.wall_s / HOUR_S * other.workers * load.gpu_hour_eur / load.video_hours
+        shares = (f"{found.busy_share:.1%}", f"{found.driver_share:.1%}")
+        rows.append((f"{other.workers:,}", f"{found.wall_s / DAY_S:.2f}", *shares, f"{price:.3f}"))
+    print_table(rows, title="other sizes")
+    print_table([("limit", "reached at"), *limits(load)], title="where it breaks")
+    return 0
+
+
+def _print(load: Load, outcome: Outcome) -> None:
+    wall, asked = outcome.wall_s, requests(load)
+    gpu_eur = wall / HOUR_S * load.workers * load.gpu_hour_eur
+    request_eur = (asked["PUT"] + asked["LIST"]) / 1000 * load.put_eur_per_1000
+    request_eur += (asked["GET"] + asked["HEAD of clips, at the start"]) / 1000 * load.get_eur_per_1000
+    segments = f", {load.segments} segments each" if load.segments else ""
+    read_gbit = load.input_mbit_s * HOUR_S * load.video_hours * fetches(load) / wall / 1000
+    say(f"{load.video_hours:,.0f} hours of video, {load.clips:,} clips{segments}, {load.units:,} units")
+    rows = [
+        ("what", "number"),
+        ("days", f"{wall / DAY_S:.1f}"),
+        ("hours of video per day", f"{load.video_hours / wall * DAY_S:,.0f}"),
+        ("workers busy with units that count", f"{outcome.busy_share:.1%}"),
+        ("machines lost, worker-hours done again", f"{outcome.losses}, {outcome.done_again_s / HOUR_S:,.0f}"),
+        ("units handed out per second, the driver's share", f"{load.units / wall:.2f}, {outcome.driver_share:.2%}"),
+        *((f"requests: {kind}", f"{number:,.0f} ({number / wall:.1f}/s)") for kind, number in asked.items()),
+        ("read from the store, on average", f"{read_gbit:.2f} Gbit/s"),
+        ("written, in all", f"{load.output_mb_per_hour * load.video_hours / 1e6:.1f} TB"),
+        ("start: keys of all rows", f"{load.clips * load.plan_ms / 1000:,.0f} s"),
+        ("memory of the driver for rows", f"{load.clips * load.row_bytes / 1e6:,.0f} MB"),
+        ("GPUs", f"{gpu_eur:,.0f} EUR"),
+        ("requests of the store", f"{request_eur:,.0f} EUR"),
+        ("per hour of video", f"{(gpu_eur + request_eur) / load.video_hours:.3f} EUR"),
+    ]
+    print_table(rows, title=f"{load.workers} workers at {load.times_real:g} times real time")
