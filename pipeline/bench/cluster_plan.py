@@ -3,6 +3,7 @@
 The dispatch is simulated unit by unit (workers, uneven units, machines that are lost); the rest is arithmetic.
 """
 
+import bisect
 import heapq
 import math
 import random
@@ -14,6 +15,7 @@ from configs.option_types import positive_float, positive_int
 from pipeline.cli.tables import print_table, say
 
 HOUR_S, DAY_S = 3600.0, 86400.0
+REPLACED_S = 300.0  # until a lost machine has another in its place
 S3_PUTS_PER_S, S3_GETS_PER_S = 3500.0, 5500.0  # of one prefix; Amazon S3 user guide, "performance design patterns"
 LISTED_PER_REQUEST = 1000
 SIMULATED_UNITS_MAX = 400_000  # more are simulated as so many, and scaled
@@ -77,40 +79,43 @@ class Outcome:
 def simulate(load: Load, seed: int = 0) -> Outcome:
     """Return how a run goes: units of uneven length to whoever is free, through one driver, on machines that are lost.
 
-    A loss costs all units under way on the machine, which is replaced after five minutes.
+    A loss costs all units under way on the machine, which is replaced.
     """
     rng = random.Random(seed)
     count = min(load.units, SIMULATED_UNITS_MAX)
-    scale = load.units / count
-    mean_s = load.computing_s / load.units
-    shift = -(load.spread**2) / 2
-    dispatch_s = load.dispatch_ms / 1000
-    free = [(0.0, worker) for worker in range(load.workers)]
-    heapq.heapify(free)
+    scale = load.units / count  # a simulated second is so many of the run
+    mean_s, dispatch_s = load.computing_s / load.units, load.dispatch_ms / 1000
     machines = math.ceil(load.workers / load.workers_per_machine)
-    rate = 1 / (load.machine_days_between_losses * DAY_S) * scale  # of one machine: time is scaled, too
-    dies = [rng.expovariate(rate) for _ in range(machines)]
+    between_s = load.machine_days_between_losses * DAY_S / scale
+    losses = [_times(rng, between_s, 10 * count * mean_s / load.workers + DAY_S) for _ in range(machines)]
+    free = [(0.0, worker) for worker in range(load.workers)]
     driver = end = busy = again = 0.0
-    losses, left = 0, count
+    left = count
     while left:
         ready, worker = heapq.heappop(free)
-        machine = worker // load.workers_per_machine
-        driver = max(driver, ready) + dispatch_s
-        seconds = mean_s * math.exp(rng.gauss(shift, load.spread))
-        if driver + seconds > dies[machine]:
-            lost_at = max(dies[machine], driver)
-            again += lost_at - driver
-            losses += worker % load.workers_per_machine == 0
-            if worker % load.workers_per_machine == load.workers_per_machine - 1 or machines == load.workers:
-                dies[machine] = lost_at + rng.expovariate(rate)
-            heapq.heappush(free, (lost_at + 300.0 / scale, worker))
+        driver = begin = max(driver, ready) + dispatch_s
+        stop = begin + mean_s * math.exp(rng.gauss(-(load.spread**2) / 2, load.spread))
+        lost = losses[worker // load.workers_per_machine]
+        first = bisect.bisect(lost, begin)
+        if first < len(lost) and lost[first] < stop:
+            again += lost[first] - begin
+            heapq.heappush(free, (lost[first] + REPLACED_S / scale, worker))
             continue
         left -= 1
-        busy += seconds
-        end = max(end, driver + seconds)
-        heapq.heappush(free, (driver + seconds, worker))
-    driver_share = min(1.0, count * dispatch_s / end)
-    return Outcome(end * scale, busy / (end * load.workers), round(losses), again * scale, driver_share)
+        busy += stop - begin
+        end = max(end, stop)
+        heapq.heappush(free, (stop, worker))
+    count_lost = sum(bisect.bisect(lost, end) for lost in losses)
+    return Outcome(end * scale, busy / (end * load.workers), count_lost, again * scale, count * dispatch_s / end)
+
+
+def _times(rng: random.Random, between_s: float, until_s: float) -> list[float]:
+    """Return when a machine is lost, up to a time."""
+    found, now = [], rng.expovariate(1 / between_s)
+    while now < until_s:
+        found.append(now)
+        now += rng.expovariate(1 / between_s)
+    return found
 
 
 def requests(load: Load) -> dict[str, float]:

@@ -109,13 +109,14 @@ class RayPool:
             )
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
         self._home = ray.get_runtime_context().get_node_id()
-        if self._settings.runtime.device in ("auto", "cuda") and ray.cluster_resources().get("GPU", 0) >= 1:
-            self._gpus = 1
+        device = self._settings.runtime.device
+        has_gpus = ray.cluster_resources().get("GPU", 0) >= 1
+        self._gpus = int(device.startswith("cuda") or (device == "auto" and has_gpus))
         self._fill()
         if not self._seats:
             raise RunError(
-                f"the cluster has no machine with {self._cpus} cores for a worker; lower runtime.cores_per_worker, or "
-                "give --workers so that machines are started for them"
+                f"the cluster has no machine with {self._cpus} cores{' and a GPU' if self._gpus else ''} for a worker; "
+                "lower runtime.cores_per_worker, or give --workers so that machines are started for them"
             )
         return self
 

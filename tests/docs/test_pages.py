@@ -118,6 +118,12 @@ def test_commands_that_a_page_names_exist_with_their_options(page: Path) -> None
 
 
 @pytest.mark.parametrize("page", guides(), ids=lambda page: page.name)
+def test_yaml_on_a_page_is_yaml(page: Path) -> None:
+    for block in re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL):
+        assert isinstance(yaml.safe_load(block), dict), f"{page.name}: {block[:60]}"
+
+
+@pytest.mark.parametrize("page", guides(), ids=lambda page: page.name)
 def test_python_on_a_page_imports_and_calls_what_is_there(page: Path) -> None:
     blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
     for block in blocks:

@@ -22,15 +22,15 @@ def test_twice_the_workers_take_half_the_time_until_the_driver_is_full() -> None
     assert simulate(replace(load, workers=16)).wall_s == pytest.approx(simulate(load).wall_s / 2, rel=0.05)
     slow = replace(load, workers=1000, dispatch_ms=2000.0)
     outcome = simulate(slow)
-    assert outcome.driver_share > 0.95 and outcome.wall_s == pytest.approx(slow.units * 2.0, rel=0.2)
+    assert outcome.driver_share > 0.8 and outcome.wall_s == pytest.approx(slow.units * 2.0, rel=0.2)
 
 
 def test_lost_machines_cost_what_they_had_under_way() -> None:
-    load = replace(LOAD, video_hours=2000, workers=64, machine_days_between_losses=2.0)
+    load = replace(LOAD, video_hours=2000, workers=64, machine_days_between_losses=0.2)
     outcome = simulate(load)
     assert outcome.losses > 3
     mean_s = load.computing_s / load.units
-    assert 0.2 * mean_s < outcome.done_again_s / (outcome.losses * load.workers_per_machine) < 0.9 * mean_s
+    assert 0.3 * mean_s < outcome.done_again_s / (outcome.losses * load.workers_per_machine) < 0.8 * mean_s
     assert outcome.wall_s > simulate(replace(load, machine_days_between_losses=1e6)).wall_s
 
 
