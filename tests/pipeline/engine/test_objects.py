@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import fsspec
 import pytest
@@ -10,11 +11,14 @@ import pytest
 from pipeline.engine.objects import Objects, UrlObjects, open_objects
 
 
-@pytest.fixture(params=["folder", "memory", "plain"])
+@pytest.fixture(params=["folder", "memory", "plain", pytest.param("s3", marks=pytest.mark.slow)])
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Objects]:
-    """Return a folder, a store with a conditional write, and one without."""
+    """Return a folder, a store with a conditional write, one without, and S3 as moto answers for it."""
     if request.param == "folder":
         yield open_objects(str(tmp_path / "store"))
+        return
+    if request.param == "s3":
+        yield open_objects(request.getfixturevalue("bucket"))
         return
     found = open_objects(f"memory://objects{tmp_path}")
     assert isinstance(found, UrlObjects) and found.is_exclusive
@@ -22,6 +26,28 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Objects]
         found.is_exclusive = found._is_whole = False
     yield found
     fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return a place in an S3 bucket of a server on this machine."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed (extra `cluster-test`)")
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed (extra `cluster`)")
+    running = server.ThreadedMotoServer("127.0.0.1", port=0)
+    running.start()
+    host, port = running.get_host_and_port()
+    for name, value in {
+        "ENDPOINT_URL": f"http://{host}:{port}",
+        "ACCESS_KEY_ID": "x",
+        "SECRET_ACCESS_KEY": "x",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = f"bucket-{uuid4().hex[:8]}"  # the server's memory is that of the process
+    s3fs.S3FileSystem().mkdir(name)
+    yield f"s3://{name}/out"
+    s3fs.S3FileSystem.clear_instance_cache()
+    running.stop()
 
 
 def test_an_object_is_read_as_it_was_written(objects: Objects) -> None:
