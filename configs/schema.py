@@ -247,9 +247,9 @@ class RefineSettings(Settings):
     ground: Annotated[Literal["auto", "off"], BeforeValidator(read_off)] = Field(
         "auto", description="find the ground from all people of one camera: upright bodies, feet on it, focal length"
     )
-    is_contact_on: bool = Field(False, description="prevent foot sliding; needs a static camera")
+    is_contact_on: bool = Field(False, description="prevent foot sliding; needs static cameras")
     is_ground_on: bool = Field(
-        False, description="put the resting feet of all people on one plane; needs a static camera"
+        False, description="put the resting feet of all people on one plane; needs static cameras"
     )
     is_collision_on: bool = Field(False, description="prevent people from intersecting each other")
     smooth_cutoff_hz: float = Field(5.0, gt=0, description="cutoff frequency of the temporal smoothing")
@@ -270,7 +270,7 @@ class RefineSettings(Settings):
 
     @property
     def has_scene_constraints(self) -> bool:
-        """Whether people of a scene are moved together, which holds for one camera."""
+        """Whether people of a scene are moved together."""
         return self.is_contact_on or self.is_ground_on or self.is_collision_on
 
 

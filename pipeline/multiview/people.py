@@ -14,7 +14,7 @@ from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
 from pipeline.multiview.reassignment import reassign
 from pipeline.multiview.returns import join_returns
 from pipeline.multiview.views import View
-from pipeline.nodes.refine import in_groups, refine_rows
+from pipeline.nodes.refine import in_groups, refine_rows, refine_scene
 from pipeline.types import MotionTrack
 from refine.rows.types import TrackFit, TrackRows
 
@@ -52,7 +52,19 @@ def lasting(people: Iterable[Person], views: Sequence[View], settings: RunSettin
 def fitted(
     people: Iterable[tuple[Person, Sightings]], views: Sequence[View], settings: RunSettings, models: Models
 ) -> Iterator[MotionTrack]:
-    """Yield the motion of people in rig axes, at the frames of the videos; few are held in memory at a time."""
+    """Yield the motion of people in rig axes, at the frames of the videos.
+
+    Few are held in memory at a time, unless scene constraints couple them.
+    """
+    tracks = _fitted_alone(people, views, settings, models)
+    if settings.refine.has_scene_constraints:
+        return iter(refine_scene(list(tracks), models.body(), settings.refine, is_measured=True))
+    return tracks
+
+
+def _fitted_alone(
+    people: Iterable[tuple[Person, Sightings]], views: Sequence[View], settings: RunSettings, models: Models
+) -> Iterator[MotionTrack]:
     body, gap_max_s = models.body(), longest_gap_s(settings)
     made = ((person.id, *track_rows(seen, views, body, gap_max_s, person.id)) for person, seen in people)
     for group in in_groups(made, lambda each: len(each[2])):

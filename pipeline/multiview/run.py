@@ -102,8 +102,6 @@ def run_capture(
     settings = capture_settings(settings)
     if settings.refine.mode not in MODES:
         raise SettingsError(f"refine.mode {settings.refine.mode} is for one camera; choose {', '.join(MODES)}")
-    if settings.refine.has_scene_constraints:
-        raise SettingsError("scene constraints (refine.is_contact_on and the like) are for one camera; leave them out")
     if (side := settings.decode.max_side_px) is not None:
         raise SettingsError(f"decode.max_side_px {side}: a calibration holds for pixels of full size; leave it out")
     cameras = capture.cameras if names is None else capture.choose(names)

@@ -91,8 +91,14 @@ def refine_people(
     return refined
 
 
-def refine_scene(tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings) -> list[MotionTrack]:
-    """Return the tracks of a clip with translations that satisfy the scene constraints; poses are unchanged."""
+def refine_scene(
+    tracks: Sequence[MotionTrack], body: "BodyModel", settings: RefineSettings, *, is_measured: bool = False
+) -> list[MotionTrack]:
+    """Return tracks with translations that satisfy the scene constraints; poses are unchanged.
+
+    Args:
+        is_measured: whether several cameras tell where people are; tracks are then in rig axes.
+    """
     from refine.scene.settle import SceneRows, settle
 
     people = [
@@ -104,7 +110,7 @@ def refine_scene(tracks: Sequence[MotionTrack], body: "BodyModel", settings: Ref
         )
         for track in tracks
     ]
-    settled = settle(people, settings)
+    settled = settle(people, settings, is_measured=is_measured)
     if settings.is_ground_on and settled.ground is None:
         log.warning("refine.is_ground_on: too few frames with resting feet to find the ground; nobody was moved")
     return [replace(track, trans=track.trans + shift) for track, shift in zip(tracks, settled.shifts_m, strict=True)]

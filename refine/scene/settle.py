@@ -1,7 +1,7 @@
-"""Scene constraints for all people of a clip: foot contact, a common ground plane, no interpenetration.
+"""Scene constraints for all people of a scene: foot contact, a common ground plane, no interpenetration.
 
-Only translations change: little across the line of sight and more along it, where monocular depth is uncertain. Needs
-a static camera.
+Only translations change. Of one camera, which has to be static, little across the line of sight and more along it,
+where monocular depth is uncertain; of several calibrated cameras, little in every direction.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class SceneRows(Shaped):
 
     frame_index: Annotated[np.ndarray, "T"]  # int64, increasing: who is there at the same time
     time_s: Annotated[np.ndarray, "T"]  # increasing
-    joints_m: Annotated[np.ndarray, "T", 24, 3]  # SMPL's joints, camera axes
+    joints_m: Annotated[np.ndarray, "T", 24, 3]  # SMPL's joints, axes of the camera, or of a level one in a rig
     is_observed: Annotated[np.ndarray, "T"]  # bool
 
 
@@ -48,11 +48,15 @@ class Settled:
     ground: Ground | None  # None if disabled, or if too few feet rest
 
 
-def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
-    """Return the shifts of all people that satisfy the enabled constraints best."""
-    rests = [resting(person.joints_m, person.time_s, person.is_observed) for person in people]
+def settle(people: Sequence[SceneRows], settings: RefineSettings, *, is_measured: bool = False) -> Settled:
+    """Return the shifts of all people that satisfy the enabled constraints best.
+
+    Args:
+        is_measured: whether several cameras tell where people are, in the axes of a level camera.
+    """
+    rests = [resting(person.joints_m, person.time_s, person.is_observed, is_measured=is_measured) for person in people]
     joints = [person.joints_m for person in people]
-    ground = find_ground(joints, rests) if settings.is_ground_on else None
+    ground = find_ground(joints, rests, is_measured=is_measured) if settings.is_ground_on else None
     shifts = [np.zeros((len(person.time_s), 3), np.float32) for person in people]
     last = max((int(person.frame_index[-1]) for person in people if len(person.time_s)), default=-1)
     first = min((int(person.frame_index[0]) for person in people if len(person.time_s)), default=0)
@@ -62,7 +66,7 @@ def settle(people: Sequence[SceneRows], settings: RefineSettings) -> Settled:
         inside = [slice(*span) for span in spans]
         if all(part.start == part.stop for part in inside):
             continue
-        found = _Window(people, rests, inside, ground, settings).solve()
+        found = _Window(people, rests, inside, ground, settings, is_measured).solve()
         for person, part, shift, new in zip(people, inside, shifts, found, strict=True):
             blend = np.ones(len(new))
             if start > first:  # cross-fade with the previous window
@@ -83,6 +87,7 @@ class _Window:
         parts: Sequence[slice],
         ground: Ground | None,
         settings: RefineSettings,
+        is_measured: bool,
     ) -> None:
         self._settings, self._ground = settings, ground
         self._counts = [part.stop - part.start for part in parts]
@@ -98,6 +103,8 @@ class _Window:
         self._time_steps = time_steps_of(time, is_linked)
         self._distance = self._joints[:, 0].norm(dim=-1, keepdim=True).clamp_min(0.5)
         self._sight = self._joints[:, 0] / self._distance
+        if is_measured:
+            self._sight = torch.zeros_like(self._sight)  # no direction is less sure than the others
         frame = stack([person.frame_index for person in people])
         self._pairs = self._near(frame, owner) if settings.is_collision_on else torch.zeros((0, 2), dtype=torch.int64)
 

@@ -260,8 +260,6 @@ def test_what_cannot_be_fused_is_refused(capture: Path, tmp_path: Path) -> None:
         run_capture(found, tmp_path / "out", settings, names=["cam0", "x"])
     with pytest.raises(SettingsError, match=r"decode\.max_side_px 640: a calibration holds for pixels of full size"):
         run_capture(found, tmp_path / "out", read_settings(None, {"decode.max_side_px": 640}, SETTINGS))
-    with pytest.raises(SettingsError, match=r"scene constraints .* are for one camera"):
-        run_capture(found, tmp_path / "out", read_settings(None, {"refine.is_ground_on": True}, SETTINGS))
     with pytest.raises(RunError, match="results would go into the capture itself"):
         run_capture(found, capture.parent, settings)
     with pytest.raises(InputError, match=r"nowhere\.json"):

@@ -88,6 +88,22 @@ def test_resting_feet_stop_sliding(standing_m: np.ndarray) -> None:
     assert np.abs(across).max() < 0.03
 
 
+def test_whom_several_cameras_measured_hardly_moves_and_stands_on_level_ground(body: BodyModel) -> None:
+    upright = body.joints(torch.zeros(1, 24, 3), torch.zeros(1, 10), torch.zeros(1, 3), "smpl24")[0].numpy()
+    upright = (upright - upright[FEET, :].mean(axis=0)) @ np.diag([1.0, -1.0, -1.0])
+    wave = 0.02 * np.sin(np.arange(90) / RATE_HZ * 2 * np.pi * 0.7)
+    places = np.array([(0.0, -0.05, 3.0), (1.0, -0.01, -2.0), (-2.0, -0.03, 0.0)])  # all round the rig's origin
+    people = [person((upright + place) + wave[:, None, None] * [0, 0, 1]) for place in places]
+    done = settle(people, settings(is_contact_on=True, is_ground_on=True), is_measured=True)
+    assert done.ground is not None and done.ground.up @ [0, -1, 0] > np.cos(np.radians(0.6))
+    for before, shift in zip(people, done.shifts_m, strict=True):
+        feet = [joints[:, FEET] for joints in (before.joints_m, before.joints_m + shift[:, None])]
+        slides = [np.abs(np.diff(each, axis=0)).mean() for each in feet]
+        assert slides[1] < 0.3 * slides[0] and np.abs(shift).max() < 0.03
+    heights = [done.ground.height(p.joints_m[:, FEET] + s[:, None]) for p, s in zip(people, done.shifts_m, strict=True)]
+    assert np.ptp([np.mean(each) for each in heights]) < 0.015, "0.04 m before"
+
+
 def test_people_come_to_stand_on_one_ground(standing_m: np.ndarray) -> None:
     people = [
         stander(standing_m, x, z, error=e) for x, z, e in ((-2, 4, 0.06), (0, 6, -0.06), (2, 9, 0.0), (1, 4, 0.03))
