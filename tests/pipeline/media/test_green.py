@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.media.green import WithoutGreen, is_green
+from pipeline.media.green import WithoutGreen, green_warning, is_green
 from pipeline.types import Frame
 
 
@@ -32,6 +32,6 @@ def test_green_frames_are_left_out_named_and_counted() -> None:
     images = [picture((0, 135, 0), float(index % 3 == 1)) for index in range(30)]
     frames = WithoutGreen(Frame(index, index / 30, image) for index, image in enumerate(images))
     assert [frame.index for frame in frames] == [index for index in range(30) if index % 3 != 1]
-    assert frames.warning == "10 green frames left out: 1, 4, 7, 10, 13, 16, 19, 22 and 2 more"
-    assert WithoutGreen([]).warning == ""
-    assert WithoutGreen([], [3, 5]).warning == "2 green frames left out: 3, 5", "those before a restart are named too"
+    assert green_warning(frames.left_out) == "10 green frames left out: 1, 4, 7, 10, 13, 16, 19, 22 and 2 more"
+    assert green_warning([]) == ""
+    assert green_warning(WithoutGreen([], [3, 5]).left_out) == "2 green frames left out: 3, 5", "those before a restart are named too"
