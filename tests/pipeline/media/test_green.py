@@ -34,4 +34,5 @@ def test_green_frames_are_left_out_named_and_counted() -> None:
     assert [frame.index for frame in frames] == [index for index in range(30) if index % 3 != 1]
     assert green_warning(frames.left_out) == "10 green frames left out: 1, 4, 7, 10, 13, 16, 19, 22 and 2 more"
     assert green_warning([]) == ""
-    assert green_warning(WithoutGreen([], [3, 5]).left_out) == "2 green frames left out: 3, 5", "those before a restart are named too"
+    before = WithoutGreen([], [3, 5]).left_out
+    assert green_warning(before) == "2 green frames left out: 3, 5", "those before a restart are named too"
