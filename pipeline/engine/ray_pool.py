@@ -7,8 +7,8 @@ attempt is counted.
 import json
 import logging
 import os
-import re
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -196,7 +196,7 @@ class RayPool:
             return Finished(order, None, f"unexpected: {_last_line(error)}", seconds=seconds, worker=seat.name)
         except RayError as error:
             ray.kill(seat.actor, no_restart=True)  # one that is cut off, and not dead, ends when it can be reached
-            is_lost = MACHINE_LOST.search(str(error)) is not None or seat.node not in self._nodes()
+            is_lost = not _answers(seat.node)
             problem = f"{'the machine' if is_lost else 'the worker'} died"
             return Finished(order, None, problem, is_lost, seconds, seat.name)
         seat.order = None
@@ -236,6 +236,19 @@ class RayPool:
 
     def _nodes(self) -> dict[str, Mapping[str, float]]:
         return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+
+
+def _answers(node: str) -> bool:
+    """Return whether the raylet of a node takes a connection: the cluster notices its end only half a minute later."""
+    for found in ray.nodes():
+        if found["NodeID"] == node and found["Alive"]:
+            try:
+                address = (found["NodeManagerAddress"], found["NodeManagerPort"])
+                socket.create_connection(address, ANSWER_S).close()
+                return True
+            except OSError:
+                return False
+    return False
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """Clips over processes and over Ray into a store, whatever is killed: each once, whole, the bytes of a plain run."""
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -18,6 +17,7 @@ import pytest
 from forked_command import preload, run_forked
 from real_command import ended, start
 from small_room import digests, furnish
+from store_check import check_store
 
 from pipeline.engine.result_store import ResultStore
 from pipeline.engine.status import AttemptRow
@@ -58,20 +58,10 @@ class Room:
 
     def check(self) -> list[AttemptRow]:
         """Fail unless every unit is there once and whole, with the bytes of a plain run; return all attempts."""
-        store, rows = ResultStore(str(self.folder / "out")), []
-        commits = [store.read_commit(key) for key in sorted(store.done())]
-        assert sorted(commit.name for commit in commits if commit) == NAMES
-        assert store.failed() == set()
-        for commit in filter(None, commits):
-            place = self.folder / "out" / "_store" / "units" / commit.key
-            assert [path.name for path in place.iterdir()] == [commit.attempt]
-            files = {path.relative_to(place / commit.attempt).as_posix(): path for path in place.rglob("*.*")}
-            found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-            assert found == {name: said["sha256"] for name, said in commit.files.items()}
-            whole = digests(self.folder / "whole" / str(NAMES.index(commit.name) % len(ENDS_S)) / "clip")
-            assert digests(self.folder / "out" / commit.name) == whole
-            rows += [AttemptRow.load(row) for row in commit.rows]
-        return rows
+        plain = {name: self.folder / f"whole/{n % len(ENDS_S)}/clip" for n, name in enumerate(NAMES)}
+        for name, folder in plain.items():
+            assert digests(self.folder / "out" / name) == digests(folder)
+        return check_store(str(self.folder / "out"), plain)
 
 
 @pytest.fixture(scope="module", params=["local", "ray"])
