@@ -30,9 +30,7 @@ log = logging.getLogger(__name__)
 STARTS_MAX = 3  # per worker, without one that begins, before a run is given up
 LOOK_S = 5.0  # between looks at the machines of the cluster
 LEAVE_S = 10.0  # that workers get to clean up
-MACHINE_LOST = re.compile(
-    r"node (has|is|was)? ?(died|dead|terminated|removed|unexpectedly)|NodeDied|raylet.*died", re.I
-)
+ANSWER_S = 2.0  # that the raylet of a machine gets to take a connection
 
 
 class Worker:
@@ -194,7 +192,7 @@ class RayPool:
             seat.order = None
             self._idle.append(seat)
             return Finished(order, None, f"unexpected: {_last_line(error)}", seconds=seconds, worker=seat.name)
-        except RayError as error:
+        except RayError:
             ray.kill(seat.actor, no_restart=True)  # one that is cut off, and not dead, ends when it can be reached
             is_lost = not _answers(seat.node)
             problem = f"{'the machine' if is_lost else 'the worker'} died"
