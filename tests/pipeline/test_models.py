@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from configs.schema import RunSettings
+from configs.read import override_settings
+from configs.schema import DetectSettings, RunSettings
 from dpmesh.recovery.recover import PeopleInImages
 from pipeline.models import Models
 
@@ -54,3 +55,17 @@ def test_a_gpu_takes_half_precision_packed_channels_last_and_finds_the_bodies_of
         assert weight.dtype == (torch.float16 if dtype == "auto" else torch.float32)
         assert weight.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_allclose(found["auto"].pose, found["float32"].pose, atol=0.05)
+
+
+def test_clips_with_settings_of_their_own_share_what_is_the_same(tmp_path: Path) -> None:
+    base = RunSettings(detect=DetectSettings(weights="bundled"))
+    models = Models(base, "cpu")
+    assert models.for_clip(RunSettings(detect=DetectSettings(weights="bundled"))) is models
+    body, detector, prior = models.body(), models.detector(), models.motion_prior()
+    (tmp_path / "points.json").write_text("[]")
+    keypoints = models.for_clip(override_settings(base, {"detect.keypoints": tmp_path / "points.json"}, []))
+    assert keypoints.body() is body and keypoints.motion_prior() is prior and keypoints.detector_weights is None
+    part = keypoints.for_clip(override_settings(base, {"decode.end_s": 1.0}, []))
+    assert part.detector() is detector and part.body() is body
+    other = models.for_clip(override_settings(base, {}, ["detect.score_min=0.2", "refine.prior=none"]))
+    assert other.detector() is not detector and other.motion_prior() is None and other.body() is body
