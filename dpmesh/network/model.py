@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from configs.checks import check_shape
-from dpmesh.network.backbone import Backbone
-from dpmesh.network.cnn import CnnBackbone
+from configs.diffusers_models import ConfigMixin, ModelMixin, register_to_config
 from dpmesh.network.config import GRID, HINT_COUNT, JOINT_COUNT, QUERY_JOINT_COUNT, NetworkConfig, preset
 from dpmesh.network.dense import AnchorVolume
 from dpmesh.network.heads import (
@@ -91,6 +88,9 @@ class DPMesh(ModelMixin, ConfigMixin):
             self.joint_lift = JointLift(0, 144, (), config)
             self.joint_lift.start_at(standing_rot6d())
             return
+        from dpmesh.network.backbone import Backbone  # here: a network without an image needs none of diffusers' parts
+        from dpmesh.network.cnn import CnnBackbone
+
         # Not a union: most of what reads the parts of a backbone is for the U-Net alone.
         self.backbone: Any = CnnBackbone(backbone) if backbone.cnn_width else Backbone(backbone)
         self.volume = AnchorVolume(features, config)

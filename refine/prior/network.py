@@ -9,11 +9,10 @@ import math
 from pathlib import Path
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from configs.checks import check_shape
+from configs.diffusers_models import ConfigMixin, ModelMixin, register_to_config
 from refine.prior.calibration import Scales, read_scales
 from refine.prior.conditions import BONE_NUMBERS, NUMBERS, MotionConditions
 from refine.prior.pretrained import MAKER, check_size, load_network

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from configs.checks import check_shape
+from configs.diffusers_models import ConfigMixin, ModelMixin, register_to_config
 from refine.prior.pretrained import check_size, load_network
 
 POSE_NUMBERS = 144

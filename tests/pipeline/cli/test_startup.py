@@ -1,4 +1,4 @@
-"""A command that computes nothing answers before torch is loaded; a run loads peft only for LoRA layers."""
+"""A command that computes nothing answers before torch is loaded; a run loads no more than it needs."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def test_a_command_that_computes_nothing_loads_no_heavy_library(words: str, code
     assert not modules & HEAVY
 
 
-def test_a_run_of_a_network_without_lora_layers_loads_no_peft() -> None:
+def test_a_run_loads_neither_peft_nor_the_compiler_nor_the_parts_of_the_u_net() -> None:
     program = (
         "import sys\n"
         "from configs.process import own_process\n"
@@ -48,8 +48,8 @@ def test_a_run_of_a_network_without_lora_layers_loads_no_peft() -> None:
         "from configs.schema import RunSettings\n"
         "from pipeline.models import Models\n"
         "models = Models(RunSettings(), 'cpu')\n"
-        "models.recovery(), models.motion_prior(), models.second_stage()\n"
-        "print('diffusers' in sys.modules, 'peft' in sys.modules)"
+        "models.recovery(), models.motion_prior(), models.second_stage(), models.detector()\n"
+        "print(*(name in sys.modules for name in ('diffusers', 'peft', 'torch._dynamo', 'diffusers.models.unets')))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert ran.stdout.split() == ["True", "False"], ran.stderr
+    assert ran.stdout.split() == ["True", "False", "False", "False"], ran.stderr
