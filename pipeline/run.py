@@ -167,7 +167,8 @@ def _process(
         detection=described(state[1].get("detect", {})) if state else {},
         left_out=count_left_out(work, journal) if journal else [],
         nodes={node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
-        seconds={name: round(value, 3) for name, value in clock.seconds.items()} | {"total": round(seconds, 3)},
+        seconds=_rounded(clock.seconds) | {"total": round(seconds, 3)},
+        cpu_seconds=_rounded(clock.cpu_seconds),
         program=program_version(),
         python=platform.python_version(),
     )
@@ -187,6 +188,10 @@ def open_clip(
     check_folder(folder, clip.path)
     check_owner(folder, clip.path)
     return Clip(probe_clip(clip.path, settings), folder, settings, models, progress or _Silent(), StageClock())
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in seconds.items()}
 
 
 def probe_clip(path: Path, settings: RunSettings) -> VideoInfo:

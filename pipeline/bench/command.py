@@ -15,9 +15,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = OptionParser(prog="dpmesh-video bench", description="Print figures of this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    line = commands.add_parser("line", help="frames/s and memory of the whole line against detection alone")
+    line = commands.add_parser("line", help="time and memory of the whole line against one look of the detector")
     line.add_argument("--short-s", type=float, default=10.0, help="length of the short input")
-    line.add_argument("--long-s", type=float, default=600.0, help="length of the long input")
+    line.add_argument("--long-s", type=float, default=600.0, help="length of the long input; 0: none")
     precision = commands.add_parser("precision", help="bodies of a bfloat16 run against those of a float32 run")
     for command in (line, precision):
         command.add_argument("--clip", type=Path, default=DEMO_CLIP, help="video; `line` loops it")

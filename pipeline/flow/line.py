@@ -68,19 +68,21 @@ def fit_queue(wanted: int, frame_pixels: int) -> int:
 
 
 class StageClock:
-    """Seconds spent inside each stage."""
+    """Seconds spent inside each stage, and those of all cores meanwhile: threads beside it are counted, too."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.cpu_seconds: dict[str, float] = {}
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
         """Add the time of the `with` block to a stage."""
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            self.cpu_seconds[name] = self.cpu_seconds.get(name, 0.0) + time.process_time() - cpu_start
 
 
 def run_line(

@@ -89,6 +89,7 @@ class RunRecord(BaseModel):
     nodes: dict[str, Any] = {}
     files: dict[str, dict[str, Any]] = {}  # what the run left: format, bytes and sha256 by name
     seconds: dict[str, Any] = {}  # time that each stage took
+    cpu_seconds: dict[str, Any] = {}  # of all processor cores meanwhile
     program: str = ""
     python: str = ""
 
