@@ -224,7 +224,9 @@ class Models:
             else:
                 from trackers.detector import PoseDetector
 
-                self._detector = PoseDetector(found.path, detect, device=self.device, threads=self.threads)
+                self._detector = PoseDetector(
+                    found.path, detect, device=self.device, dtype=self.dtype, threads=self.threads
+                )
         return self._detector
 
     @property
@@ -253,8 +255,9 @@ class Models:
         import torch
 
         from configs.number_formats import FORMATS
+        from configs.packed_layers import can_pack
         from dpmesh.network.model import DPMesh
-        from dpmesh.network.packing import can_pack, lay_out, pack
+        from dpmesh.network.packing import lay_out, pack
         from dpmesh.recovery.recover import BodyRecovery
 
         if self._recovery is None:

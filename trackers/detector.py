@@ -67,19 +67,22 @@ class Letterbox:
 class PoseDetector:
     """An Ultralytics pose network. The input shape of an image depends on that image alone, never on its batch."""
 
-    def __init__(self, path: Path, settings: DetectSettings, *, device: str, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, settings: DetectSettings, *, device: str, dtype: str = "float32", threads: int = 1
+    ) -> None:
         """Load the weights.
 
         Args:
             path: .pt, .onnx, or an OpenVINO folder. Exports with a fixed shape keep theirs, whatever `image_px` is.
             settings: the flip test (see `trackers.flip_test`) is off where they leave it open.
+            dtype: a key of `configs.number_formats.FORMATS`, in which a CPU computes inside a .pt file's network.
             threads: that process batches in parallel; the result does not depend on it.
 
         Raises:
             WeightsError: not loadable, not a pose network of people, or not with 17 keypoints.
         """
         image_px = BASE_PX if settings.image_px == "auto" else settings.image_px
-        self._backend = load_backend(path, device=device)
+        self._backend = load_backend(path, device=device, dtype=dtype)
         self._person_class = _check_pose(self._backend, path)
         self._is_static = self._backend.format != "pt" and not self._backend.dynamic
         self._shape_hw = _static_shape(self._backend) if self._is_static else (image_px, image_px)

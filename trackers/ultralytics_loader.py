@@ -31,10 +31,13 @@ METADATA_BYTES_MAX = 2**20
 FORMATS = "give Ultralytics pose weights (.pt), an .onnx file or an OpenVINO folder"
 
 
-def load_backend(path: Path, *, device: str) -> "AutoBackend":
+def load_backend(path: Path, *, device: str, dtype: str = "float32") -> "AutoBackend":
     """Return the network in `path` (.pt, .onnx or an OpenVINO folder) on `device`.
 
     A .pt file is read as data and its network built anew, see `trackers.pose_checkpoint`; the other two hold no code.
+
+    Args:
+        dtype: a key of `configs.number_formats.FORMATS`, in which a CPU computes inside a network of a .pt file.
 
     Raises:
         WeightsError: the file cannot be loaded, is no pose network, or the runtime for its format is not installed.
@@ -65,6 +68,8 @@ def load_backend(path: Path, *, device: str) -> "AutoBackend":
             lines = str(error).strip().splitlines()
             reason = lines[0] if lines else type(error).__name__
             raise WeightsError(f"{path}: cannot be loaded as a detector ({reason}); give other weights") from error
+    if path.suffix == ".pt" and device == "cpu":
+        _pack(model, dtype)
     if not hasattr(backend, "format"):  # before 8.4.20 or so it had a switch for each format
         backend.format = path.suffix.lstrip(".") or "openvino"
     return backend
@@ -122,6 +127,15 @@ def ultralytics_undisturbed() -> Iterator[None]:
         torch.set_num_threads(torch_threads)
         torch.set_printoptions(profile="default")
         np.set_printoptions(**printing)
+
+
+def _pack(network: Any, dtype: str) -> None:
+    from configs.number_formats import FORMATS
+    from configs.packed_layers import can_pack
+    from trackers.pose_packing import pack_pose
+
+    if can_pack(FORMATS[dtype]):
+        pack_pose(network, FORMATS[dtype])
 
 
 def _build(path: Path) -> Any:

@@ -1,23 +1,14 @@
-"""Convolutions and linear layers with weights laid out once: for a CPU as oneDNN wants them, or for a GPU.
+"""The network with weights laid out once: for a CPU as oneDNN wants them, or for a GPU.
 
-Plain layers hand oneDNN their weights in row order, and it reorders them at every call: for the 8x8 and 4x4 levels of
-the U-Net at batch 1 that takes longer than the convolution. In float32 the packed linear layers also run on oneDNN
-instead of MKL, which is 2.5 times slower on an AMD processor. `dpmesh-video bench network` measures both.
+For the 8x8 and 4x4 levels of the U-Net at batch 1, reordering weights at every call takes longer than the convolution.
+`dpmesh-video bench network` measures it.
 """
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from configs.packed_layers import PackedConv2d, PackedLinear, can_pack_layer
 from dpmesh.network.model import DPMesh
-
-
-def can_pack(dtype: torch.dtype) -> bool:
-    """Return whether this build of torch has the packed layers for a number format."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        return False
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def pack(network: DPMesh, dtype: torch.dtype) -> DPMesh:
@@ -61,60 +52,9 @@ def packed_parts(network: DPMesh) -> tuple[nn.Module, ...]:
 
 def _pack_layers(module: nn.Module, dtype: torch.dtype) -> None:
     for name, child in list(module.named_children()):
-        if type(child) is nn.Conv2d and child.padding_mode == "zeros" and not isinstance(child.padding, str):
+        if can_pack_layer(child):
             setattr(module, name, PackedConv2d(child, dtype))
         elif type(child) is nn.Linear:
             setattr(module, name, PackedLinear(child, dtype))
         else:
             _pack_layers(child, dtype)
-
-
-class _Packed(nn.Module):
-    """A layer whose weight is packed at its first call, when the shape of its input is known."""
-
-    def __init__(self, layer: nn.Conv2d | nn.Linear, dtype: torch.dtype) -> None:
-        super().__init__()
-        self._dtype = dtype
-        self._weight = layer.weight.detach().to(dtype)
-        self._bias = None if layer.bias is None else layer.bias.detach().to(dtype)
-        self._is_packed = False
-
-    @property
-    def weight(self) -> Tensor:
-        """An empty tensor of the layer's number format: modules ask their layers for it."""
-        return torch.empty(0, dtype=self._dtype)
-
-
-class PackedConv2d(_Packed):
-    """A 2D convolution."""
-
-    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
-        super().__init__(layer, dtype)
-        self._geometry: tuple[Any, ...] = (
-            list(layer.padding),
-            list(layer.stride),
-            list(layer.dilation),
-            layer.groups,
-        )
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the convolution of (R, C, H, W), channels last in memory."""
-        image = image.to(self._dtype).contiguous(memory_format=torch.channels_last)
-        if not self._is_packed:
-            shape = list(image.shape)
-            self._weight = torch.ops.mkldnn._reorder_convolution_weight(self._weight, *self._geometry, shape)
-            self._is_packed = True
-        return torch.ops.mkldnn._convolution_pointwise(image, self._weight, self._bias, *self._geometry, "none", [], "")
-
-
-class PackedLinear(_Packed):
-    """A linear layer."""
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return the layer's result (..., O) for (..., I)."""
-        rows = tokens.to(self._dtype).reshape(-1, tokens.shape[-1])
-        if not self._is_packed:
-            self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, len(rows))
-            self._is_packed = True
-        mixed = torch.ops.mkldnn._linear_pointwise(rows, self._weight, self._bias, "none", [], "")
-        return mixed.view(*tokens.shape[:-1], -1)

@@ -21,9 +21,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from configs.command import OptionParser
 from configs.number_formats import FORMATS, computing_in
+from configs.packed_layers import can_pack
 from dpmesh.network.config import JOINT_COUNT, LATENT_PX, PRESETS
 from dpmesh.network.model import DPMesh, DPMeshOutput
-from dpmesh.network.packing import can_pack, pack, packed_parts
+from dpmesh.network.packing import pack, packed_parts
 from dpmesh.network.prompts import heatmaps
 from dpmesh.network.unet import MapAttention, decode, encode, time_embedding
 from dpmesh.weights.lora import merge_lora

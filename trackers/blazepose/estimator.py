@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from configs.checks import Shaped, shapes_of
-from configs.number_formats import FORMATS, computing_in
 from configs.skeletons import mirrored
 from configs.threads import spread
 from trackers.blazepose.regions import CROP_PX, Regions, cut_out, regions_round, to_image
 from trackers.imported.graph import GraphNetwork
+from trackers.imported.serving import ServedNetwork
 from trackers.keypoint_layouts import LAYOUTS
 
 POINTS, AUXILIARY = 33, 6  # of the auxiliary ones, the first is mid-hip and the second lies on the circle above it
@@ -59,14 +59,13 @@ class LandmarkEstimator:
     ) -> None:
         """
         Args:
-            network: with the outputs landmarks, presence, maps and world.
+            network: with the outputs landmarks, presence, maps and world; serves this alone from now on.
             dtype: a key of `configs.number_formats.FORMATS`, inside the network.
             batch_rows: crops per call; fewer are filled up, as the result must not depend on how many there are.
             threads: that process batches in parallel; the result does not depend on it.
             is_flip_test_on: also run the network on the mirrored crop, and take the mean; twice the time.
         """
-        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
-        self._device, self._dtype = device, FORMATS[dtype]
+        self._network, self._device = ServedNetwork(network, device=device, dtype=dtype), device
         self._batch_rows, self._threads, self._is_flip_test_on = batch_rows, threads, is_flip_test_on
 
     def estimate(self, images: Sequence[np.ndarray], image_row: np.ndarray, regions: Regions) -> Landmarks:
@@ -105,8 +104,7 @@ class LandmarkEstimator:
 
     def _read(self, pixels: Tensor) -> dict[str, Tensor]:
         """Return landmarks (R, 39, 5), world (R, 39, 3), presence (R, 1) and refined (R, 39, 3), see `_refine`."""
-        with computing_in(self._dtype, self._device):
-            outputs = {name: value.float() for name, value in self._network(pixels).items()}
+        outputs = self._network(pixels)
         landmarks = outputs["landmarks"].unflatten(1, (POINTS + AUXILIARY, 5))
         landmarks[..., 3:] = landmarks[..., 3:].sigmoid()
         return {

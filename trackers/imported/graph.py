@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from configs.diffusers_models import ConfigMixin, ModelMixin, register_to_config
+from configs.packed_layers import PackedConv2d, can_pack_layer
 
 ACTIVATIONS = {
     "relu": torch.relu_,
@@ -61,6 +62,13 @@ class GraphNetwork(ModelMixin, ConfigMixin):
         self.convolutions = nn.ModuleDict(
             {operation["output"]: _convolution(operation) for operation in operations if operation["kind"] == "conv"}
         )
+
+    def pack(self, dtype: torch.dtype) -> None:
+        """Give the convolutions, with their activations, the form for inference on a CPU in a number format."""
+        for operation in self._operations:
+            if operation["kind"] == "conv" and can_pack_layer(layer := self.convolutions[operation["output"]]):
+                packed = PackedConv2d(layer, dtype, operation.pop("activation", None) or "none")
+                self.convolutions[operation["output"]] = packed
 
     def forward(self, image: Tensor, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
         """Return the outputs by name.
@@ -123,8 +131,7 @@ def _convolution(operation: Operation) -> nn.Conv2d:
 
 def _convolve(layer: nn.Module, image: Tensor) -> Tensor:
     """Return a convolution; one of single pixels as a matrix product, which takes half the time on one CPU thread."""
-    assert isinstance(layer, nn.Conv2d)
-    if layer.kernel_size == (1, 1) and layer.stride == (1, 1) and layer.groups == 1:
+    if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.stride == (1, 1) and layer.groups == 1:
         return F.linear(image.permute(0, 2, 3, 1), layer.weight[:, :, 0, 0], layer.bias).permute(0, 3, 1, 2)
     result: Tensor = layer(image)
     return result

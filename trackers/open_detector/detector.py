@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import torch
 
-from configs.number_formats import FORMATS, computing_in
 from configs.schema import DetectSettings
 from configs.threads import spread
 from trackers.detector import Letterbox, to_detections
 from trackers.flip_test import merge_flipped, unflip
 from trackers.imported.human_models import to_input
 from trackers.imported.load import load_graph
+from trackers.imported.serving import ServedNetwork
 from trackers.input_size import BASE_PX, Acuity, fit_batch
 from trackers.open_detector.joining import SHARPNESS, ScoreScale, drop_overlaps, join_people
 from trackers.open_detector.movenet import read_movenet
@@ -55,11 +55,9 @@ class OpenDetector:
             WeightsError: a file is missing or damaged.
         """
         names = [name for name in READERS if (path / name).is_dir()] or list(READERS)
-        self._networks = {
-            name: load_graph(path / name).to(device).to(memory_format=torch.channels_last) for name in names
-        }
+        self._networks = {name: ServedNetwork(load_graph(path / name), device=device, dtype=dtype) for name in names}
         self._settings, self._threads = settings, threads
-        self._device, self._dtype = device, FORMATS[dtype]
+        self._device = device
         self._image_px = BASE_PX if settings.image_px == "auto" else settings.image_px
 
     @property
@@ -138,9 +136,9 @@ class OpenDetector:
         side_px = max(round(self._image_px * SHARES[name] / SIDE_STEP_PX), 2) * SIDE_STEP_PX
         inputs = [fit_image(image, side_px) for image in images]
         batch = torch.from_numpy(np.stack([padded for padded, _ in inputs])).to(self._device)
-        with torch.inference_mode(), computing_in(self._dtype, self._device):
-            values = to_input(batch, name).contiguous(memory_format=torch.channels_last)
-            outputs = {key: value.float().cpu().numpy() for key, value in self._networks[name](values).items()}
+        with torch.inference_mode():
+            values = self._networks[name](to_input(batch, name))
+            outputs = {key: value.cpu().numpy() for key, value in values.items()}
         score_min = SCALES[name].to_score(self._settings.score_min)
         results = []
         for row, (_, letterbox) in enumerate(inputs):

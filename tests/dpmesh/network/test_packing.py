@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from configs.number_formats import computing_in
+from configs.packed_layers import PackedConv2d, PackedLinear, can_pack
 from dpmesh.network.model import DPMesh
-from dpmesh.network.packing import PackedConv2d, PackedLinear, can_pack, lay_out, pack, packed_parts
+from dpmesh.network.packing import lay_out, pack, packed_parts
 
 needs_packing = pytest.mark.skipif(not can_pack(torch.float32), reason="this build of torch has no packed layers")
 
