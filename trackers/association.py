@@ -24,6 +24,7 @@ PART_MIN = 0.7  # share of a box without a pose that lies in that of a better pe
 # Of the root of the area: farther apart no single keypoint is alike enough. Source: the OKS solved for the distance.
 DUPLICATE_REACH = 1.01 * 2 * KEYPOINT_SIGMAS.max() * np.sqrt(-2 * np.log(OVERLAPPING_SIMILARITY))
 PAIRS_AT_ONCE = 2**16  # of two people; what is computed for each takes about 1 KB
+SMALL_PAIRS_MAX = 2**14  # of rows and columns, up to which one table is faster than groups
 TABLE_PAIRS_MAX = 2**20  # a larger group is assigned without a table of all its pairs
 
 
@@ -98,11 +99,14 @@ def assign_pairs(pairs: Pairs, cost_max: float) -> list[tuple[int, int]]:
     rows, columns, costs = pairs.rows[is_possible], pairs.columns[is_possible], pairs.costs[is_possible]
     row_names, row = np.unique(rows, return_inverse=True)
     column_names, column = np.unique(columns, return_inverse=True)
+    if len(row_names) * len(column_names) <= SMALL_PAIRS_MAX:
+        chosen = _choose(rows, columns, costs, cost_max).tolist() if len(rows) else []
+        return sorted((int(rows[edge]), int(columns[edge])) for edge in chosen)
     size = len(row_names) + len(column_names)
     edges = coo_array((np.ones(len(row), np.int8), (row, column + len(row_names))), shape=(size, size))
     group = connected_components(edges, directed=False)[1][row]
     order = np.argsort(group, kind="stable")
-    chosen: list[int] = []
+    chosen = []
     for edge in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
         kept = edge[_choose(row[edge], column[edge], costs[edge], cost_max)] if len(edge) > 1 else edge
         chosen += kept.tolist()
@@ -181,9 +185,9 @@ def _keypoint_extents(keypoints: np.ndarray) -> np.ndarray:
 
 def _meet(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
     """Return (A, B), whether boxes (A, 4) and (B, 4) have a point in common."""
-    is_before = first_xyxy[:, None, :2] <= second_xyxy[None, :, 2:]
-    is_behind = first_xyxy[:, None, 2:] >= second_xyxy[None, :, :2]
-    return np.all(is_before & is_behind, axis=-1)
+    first, second = first_xyxy.T[:, :, None], second_xyxy.T[:, None]
+    is_before = (first[0] <= second[2]) & (first[1] <= second[3])
+    return np.asarray(is_before & (first[2] >= second[0]) & (first[3] >= second[1]))
 
 
 def _areas(boxes_xyxy: np.ndarray) -> np.ndarray:
@@ -192,7 +196,9 @@ def _areas(boxes_xyxy: np.ndarray) -> np.ndarray:
 
 
 def _intersections(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
-    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
-    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
-    sides = np.maximum(high - low, 0).astype(np.float64)
-    return sides[..., 0] * sides[..., 1]
+    first, second = first_xyxy.T[:, :, None], second_xyxy.T[:, None]
+    width, height = (
+        np.maximum(np.minimum(first[k + 2], second[k + 2]) - np.maximum(first[k], second[k]), 0).astype(np.float64)
+        for k in (0, 1)
+    )
+    return np.asarray(width * height)

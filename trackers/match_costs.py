@@ -36,16 +36,30 @@ def match_costs(
     poses, areas = known.poses_in(boxes), (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     weights = POSE_WEIGHT * np.exp((known.seen_s - time_s) / POSE_MEMORY_S)
     parts = []
+    # What the three other numbers take off a cost at most: they are known as well as the best of all detections.
+    spared = 0.5 * np.log(deviations.min(axis=0) ** 2 / UNIT**2)[1:] @ WEIGHTS[1:]
     for block in row_blocks(len(known), len(people)):
-        unit = np.maximum(heights[block, None], found_heights[None])[..., None] ** 2
-        spread = variances[block, None] / unit + deviations[None] ** 2
-        squares = (expected[block, None] - found[None]) ** 2 / (unit * spread)
-        place = 0.5 * (TAIL + 3.0) * np.log1p(squares @ WEIGHTS / TAIL) + 0.5 * np.log(spread / UNIT**2) @ WEIGHTS
-        row, column = np.nonzero(place <= cost_max + POSE_WEIGHT)
-        costs, row = place[row, column], row + block.start
+        units = np.maximum(heights[block, None], found_heights[None]) ** 2
+        across = _place_costs(
+            (expected[block, :1] - found[None, :, 0])[..., None] ** 2 / units[..., None],
+            variances[block, :1, None] / units[..., None] + deviations[None, :, :1] ** 2,
+        )
+        row, column = np.nonzero(across + spared <= cost_max + POSE_WEIGHT)
+        unit, row = units[row, column, None], row + block.start
+        squares = (expected[row] - found[column]) ** 2 / unit
+        costs = _place_costs(squares, variances[row] / unit + deviations[column] ** 2)
+        is_near = costs <= cost_max + POSE_WEIGHT
+        row, column, costs = row[is_near], column[is_near], costs[is_near]
         similarity, fraction = keypoint_similarities(poses[row], people.keypoints[column], areas[row], POSE_SPREAD)
         costs += weights[row] * fraction * (1.0 - 2.0 * similarity)
         is_possible = costs <= cost_max
         parts.append((row[is_possible], column[is_possible], costs[is_possible]))
     rows, columns, all_costs = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Pairs(rows, columns, all_costs)
+
+
+def _place_costs(squares: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return the costs (...) of squared distances (..., K) in heights, given their variances (..., K)."""
+    weights = WEIGHTS[: squares.shape[-1]]
+    tail = np.log1p((squares / spread) @ weights / TAIL)
+    return np.asarray(0.5 * (TAIL + 3.0) * tail + 0.5 * np.log(spread / UNIT**2) @ weights)

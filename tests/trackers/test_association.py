@@ -172,6 +172,8 @@ def test_groups_and_large_groups_are_assigned_as_one_table_is(monkeypatch: pytes
     rows, columns = linear_sum_assignment(np.minimum(costs, 0.8))
     wanted = [pair for pair in zip(rows.tolist(), columns.tolist(), strict=True) if costs[pair] <= 0.8]
     assert assign(costs, 0.8) == wanted
+    monkeypatch.setattr(association, "SMALL_PAIRS_MAX", 0)
+    assert assign(costs, 0.8) == wanted
     monkeypatch.setattr(association, "TABLE_PAIRS_MAX", 0)
     assert assign(costs, 0.8) == wanted
 
