@@ -268,5 +268,10 @@ class ObservationStore:
     def _unreadable(self, path: Path, error: Exception) -> RunError:
         return RunError(f"{path}: shard cannot be read ({error}); delete {self.folder} to start over")
 
+    def read_cuts(self) -> np.ndarray:
+        """Return the frames (C,) at which new shots begin; `RunError` as of `read_evidence`."""
+        found = [cuts for _, cuts in self.read_evidence()]
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
     def _shard_path(self, number: int) -> Path:
         return self.folder / f"shard_{number:06d}.npz"

@@ -1,7 +1,7 @@
 """The ground of a clip of one camera: found before refinement from everybody, then everybody is placed on it."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 FOCAL_ERROR_OF_GIVEN = 0.02  # of the logarithm
 FOCAL_ERROR_OF_PEOPLE = 0.2  # one that is as sure or surer is told by people, else also by what is usual
 TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX, MISFIT_MAX = np.radians(8.0), 0.4, 3.0  # of a camera that counts as measured
+OTHER_CAMERA = 3.0  # standard errors by which two shots differ that are of two cameras
 FARTHER_HZ = 1.0  # how fast the distance of a body follows that stands up
 OFF = "refine.ground is off"
 MOVES: dict[str, str] = {
@@ -36,6 +37,7 @@ MOVES: dict[str, str] = {
 NOBODY = "nobody is there"
 NOT_STANDING = "too few frames show somebody who stands or walks, with ankles and shoulders in sight"
 NOT_FITTING = "people are not seen as if they stood on one level; does the camera look straight down?"
+OTHER_SHOTS = "shots are seen by cameras that stand otherwise; run each shot alone (--start, --end)"
 NOT_SURE = "the people who stand are too few or too much alike to tell how the camera stands"
 HEAD, ANKLES = SMPL24.index("head"), [SMPL24.index("left_ankle"), SMPL24.index("right_ankle")]
 ANKLES_17 = [COCO17.index("left_ankle"), COCO17.index("right_ankle")]
@@ -58,15 +60,19 @@ def find_grounding(
     settings: RefineSettings,
     focal_source: FocalSource,
     camera_motion: Verdict = "unknown",
+    cut_frames: Sequence[int] = (),
 ) -> Grounding:
     """Return the ground that everybody in a clip stands on, as far as it can be known.
+
+    Several shots have one scene if what each alone shows of the camera is the same; else the ground is not measured.
 
     Args:
         tracks: as recovered, each with one shape; read once.
         focal_source: where the focal length of the tracks comes from; one that is given stays.
         camera_motion: a scene is fixed only if the camera is.
+        cut_frames: ascending, at which new shots begin.
     """
-    found = _find(tracks, body, settings, focal_source, camera_motion)
+    found = _find(tracks, body, settings, focal_source, camera_motion, np.asarray(cut_frames, np.int64))
     is_still = None if camera_motion == "unknown" else camera_motion == "still"
     return replace(found, scene=replace(found.scene, camera_motion=camera_motion, is_camera_still=is_still))
 
@@ -77,8 +83,9 @@ def _find(
     settings: RefineSettings,
     focal_source: FocalSource,
     camera_motion: Verdict,
+    cut_frames: np.ndarray,
 ) -> Grounding:
-    people: dict[int, Standing] = {}
+    people: dict[tuple[int, int], Standing] = {}  # by track and shot
     focal_px, diagonal_px = None, 0.0
     for track in tracks:
         if focal_px is None:
@@ -88,29 +95,48 @@ def _find(
         joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
         relative = track.focal_px / focal_px  # below 1 in an image of another size
         if np.ptp(relative) < 1e-6:
-            people[track.track_id] = find_standing(
-                track.time_s, track.keypoints, track.principal_px, joints, track.is_observed
-            )
+            shots = np.searchsorted(cut_frames, track.frame_index, side="right")
+            for shot in np.unique(shots).tolist():
+                people[track.track_id, shot] = find_standing(
+                    track.time_s, track.keypoints, track.principal_px, joints, track.is_observed & (shots == shot)
+                )
     if settings.ground == "off" or camera_motion in MOVES or focal_px is None:
         reason = OFF if settings.ground == "off" else MOVES.get(camera_motion, NOBODY)
         return Grounding(level_scene(focal_px, focal_source, reason))
     is_given = focal_source == "given"
-    found = fit_camera(
-        list(people.values()), diagonal_px, focal_px if is_given else None, FOCAL_ERROR_OF_GIVEN if is_given else 0.0
-    )
+    given = (focal_px, FOCAL_ERROR_OF_GIVEN) if is_given else (None, 0.0)
+    rows_of = list(people.values())
+    found = fit_camera(rows_of, diagonal_px, *given)
     source: FocalSource = focal_source
     if found is not None and not is_given:
         source = "people" if found.sigma(FOCAL) <= FOCAL_ERROR_OF_PEOPLE else "weighed"
-    if found is None or (reason := _doubt(found)):
-        return Grounding(level_scene(focal_px, focal_source, NOT_STANDING if found is None else reason))
-    ids = list(people)
+    reason = NOT_STANDING if found is None else _doubt(found)
+    shots_seen = {shot for _, shot in people}
+    if len(shots_seen) > 1 and reason in ("", NOT_FITTING):
+        alone = [[rows for (_, shot), rows in people.items() if shot == each] for each in shots_seen]
+        fits = [fit for rows in alone if (fit := fit_camera(rows, diagonal_px, *given)) is not None]
+        reason = OTHER_SHOTS if any(_is_other(fit, fits[0]) for fit in fits[1:]) else reason
+    if found is None or reason:
+        return Grounding(level_scene(focal_px, focal_source, reason))
+    ids = [track_id for track_id, _ in people]
+    longest = {ids[number]: number for number in sorted(found.scale_logs, key=lambda each: len(rows_of[each].time_s))}
     return Grounding(
         scene=_scene_of(found, source),
         camera=found,
         focal_scale=found.focal_px / focal_px,
-        scale_logs={ids[number]: value for number, value in found.scale_logs.items()},
-        scale_errors={ids[number]: value for number, value in found.scale_errors.items()},
+        scale_logs={track_id: found.scale_logs[number] for track_id, number in longest.items()},
+        scale_errors={track_id: found.scale_errors[number] for track_id, number in longest.items()},
     )
+
+
+def _is_other(camera: CameraFit, first: CameraFit) -> bool:
+    """Return whether two shots are seen by cameras that stand otherwise, beyond the errors of both."""
+    off = np.array([
+        camera.tilt_rad - first.tilt_rad, camera.roll_rad - first.roll_rad,
+        np.log(camera.focal_px / first.focal_px), np.log(camera.height_m / first.height_m),
+    ])  # fmt: skip
+    errors = np.sqrt(np.diag(camera.covariance) + np.diag(first.covariance))
+    return bool((np.abs(off) > OTHER_CAMERA * errors).any())
 
 
 def stand_up(track: MotionTrack, ground: Grounding, body: Body, recover: RecoverSettings) -> MotionTrack:

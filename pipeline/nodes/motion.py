@@ -51,7 +51,8 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
             return (assemble_track(rows, body, gap_max_s, recover) for rows in iterate_people(people, spans))
 
         source: FocalSource = "diagonal" if clip.focal_px() is None else "given"
-        ground = find_grounding(joined(), body, refine, source, _camera_motion(clip))
+        cuts = clip.store.read_cuts().tolist()
+        ground = find_grounding(joined(), body, refine, source, _camera_motion(clip), cuts)
         standing = (stand_up(track, ground, body, recover) for track in joined())
         for track in refine_people(standing, body, refine, clip.models.device, clip.models.motion_prior()):
             write_track(path_of[track.track_id], place_on_ground(track, ground, body, recover))

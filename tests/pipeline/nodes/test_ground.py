@@ -12,7 +12,7 @@ from pipeline.bench.filmed_people import Walkers
 from pipeline.capture import Camera
 from pipeline.motion.posing import joint_positions
 from pipeline.motion.scene import FocalSource
-from pipeline.nodes.ground import NOBODY, NOT_STANDING, OFF, find_grounding, place_on_ground, stand_up
+from pipeline.nodes.ground import NOBODY, NOT_STANDING, OFF, OTHER_SHOTS, find_grounding, place_on_ground, stand_up
 from pipeline.nodes.refine import assemble_track
 from pipeline.types import MotionTrack
 from refine.scene.camera import world_over_ground
@@ -95,6 +95,28 @@ def test_a_focal_length_that_people_tell_replaces_the_guess_and_not_a_given_one(
     assert np.mean(off) < 0.8  # 60 % of 5 m before
     kept = find_grounding(wrong, load_body(None), SETTINGS, "given")
     assert kept.focal_scale == 1.0 and kept.scene.focal_source == "given"
+
+
+def test_shots_share_a_scene_if_their_cameras_do(clip) -> None:
+    tracks, body = clip[0], load_body(None)
+    half = int(tracks[0].frame_index[FRAMES // 2])
+    whole = find_grounding(tracks, body, SETTINGS, "given")
+    cut = find_grounding(tracks, body, SETTINGS, "given", cut_frames=[half])
+    assert cut.scene.is_ground_measured and cut.scale_logs.keys() == whole.scale_logs.keys()
+    assert abs(cut.scene.tilt_deg - whole.scene.tilt_deg) < 1.0
+
+    def tilted(track: MotionTrack) -> MotionTrack:
+        """The second half as a camera sees it that looks 15 degrees higher."""
+        points, later = track.keypoints.copy(), track.frame_index >= half
+        rays = np.concatenate(
+            [(points[..., :2] - track.principal_px[:, None]) / 1000.0, np.ones((*points.shape[:2], 1))], 2
+        )
+        rays = rays @ Rotation.from_euler("x", 15.0, degrees=True).as_matrix().T
+        points[later, :, :2] = (1000.0 * rays[..., :2] / rays[..., 2:] + track.principal_px[:, None])[later]
+        return replace(track, keypoints=points)
+
+    two = find_grounding([tilted(track) for track in tracks], body, SETTINGS, "given", cut_frames=[half])
+    assert two.scene.reason == OTHER_SHOTS and not two.scene.is_ground_measured
 
 
 def test_what_cannot_be_known_is_said(clip) -> None:
