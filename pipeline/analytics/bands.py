@@ -48,11 +48,21 @@ def covariance_root(covariance_m2: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("rij,rj,rkj->rik", vectors, np.sqrt(np.maximum(values, 0)), vectors))
 
 
-def band_of(draws: np.ndarray, interval: float) -> Band:
-    """Return the interval of draws (K, ...) that holds the share given; of no draws it is not known (NaN)."""
+def band_of(draws: np.ndarray, measured: np.ndarray, interval: float) -> Band:
+    """Return the interval of draws (K, ...) that holds the share given; of no draws it is not known (NaN).
+
+    Draws spread people once more than their errors did, so that a figure whose draws are shifted as a whole is itself
+    shifted from the truth by about as much, the same way. The interval reaches to where that is taken back.
+
+    Args:
+        measured: (...) the figure of the positions as they are.
+
+    Source: the bootstrap's estimate of bias, Efron & Tibshirani 1993, chapter 10.
+    """
     if not len(draws):
         nothing = np.full(draws.shape[1:], np.nan)
         return Band(nothing, nothing)
     tail = (1 - interval) / 2
     low, high = np.quantile(draws, (tail, 1 - tail), axis=0)
-    return Band(low, high)
+    shift = 2.0 * float(np.mean(draws - measured))
+    return Band(np.maximum(low - max(shift, 0.0), 0.0), high - min(shift, 0.0))

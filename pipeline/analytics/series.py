@@ -50,11 +50,12 @@ def series_tables(study: Study) -> Tables:
 def _zone_rows(study: Study, zone: Shape) -> polars.DataFrame:
     where, frames = zone.geometry, study.frames
     count = _count(study, where)
-    counts = study.band([_count(study, where, draw) for draw in study.draws])
+    counts = study.band([_count(study, where, draw) for draw in study.draws], count)
     part, steady = study.parts[zone.name], study.steady[study.kept]
     density, speed = voronoi_density(part, frames), mean_voronoi_speed(part, steady, frames)
     few, drawn = study.drawn_cells
-    dense = study.band([voronoi_density(part_inside(cells, where), few) for cells in drawn])
+    measured = density[np.searchsorted(frames, few)]
+    dense = study.band([voronoi_density(part_inside(cells, where), few) for cells in drawn], measured)
     # Errors of the speed itself are not in this band; they are in `positions` and `speed_sigma`.
     columns = {
         "zone": np.full(len(frames), zone.name),

@@ -155,9 +155,9 @@ class Study:
         given = self.settings
         return list(draw_positions(self.sampled, given.samples, given.correlation_s, given.seed))
 
-    def band(self, values: list[np.ndarray]) -> Band:
-        """Return the interval of a figure measured on draws."""
-        return band_of(np.array(values), self.settings.interval)
+    def band(self, values: list[np.ndarray], measured: np.ndarray) -> Band:
+        """Return the interval of a figure measured on draws, and on the positions as they are."""
+        return band_of(np.array(values), measured, self.settings.interval)
 
     @cached_property
     def drawn_cells(self) -> tuple[np.ndarray, list[Cells]]:
