@@ -1,6 +1,7 @@
 """The command `dpmesh-video evaluate crowd`: analytics against simulated crowds whose answers are known."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -9,7 +10,10 @@ from configs.command import OptionParser
 from configs.option_types import positive_float, positive_int, whole
 from pipeline.cli.tables import print_table, say
 from pipeline.evaluation.crowds import HELD, TRUE, Figures, measure, ways_to_see
+from pipeline.evaluation.line_crowds import measure_line, read_line_crowd, run_line
 from pipeline.evaluation.simulated_crowd import ROOM_M, simulate
+
+LINE_HELD = ("places held", "people held", "density held")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,8 +30,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=positive_float, default=10.0, help="how long each is watched")
     parser.add_argument("--seed", type=whole, default=0)
+    parser.add_argument(
+        "--line", type=Path, nargs="+", help="clips of `data crowd-detections --heights` in place of simulated crowds: "
+        "their detections go through the whole line",
+    )  # fmt: skip
+    parser.add_argument("--output", type=Path, default=Path("out"), help="where --line keeps its runs")
+    parser.add_argument("--focal", action="store_true", help="--line is told the focal length")
     options = parser.parse_args(arguments)
     settings = AnalyticsSettings(sample_hz=0.5)
+    if options.line:
+        _measure_line(options.line, options.output, settings, is_focal_given=options.focal)
+        return 0
     errors: list[tuple[str, ...]] = [
         ("crowd", "people", "density", "|density|", "speed", "|speed|", "flow", "|distance|", "groups F1")
     ]
@@ -50,6 +63,32 @@ def main(arguments: list[str] | None = None) -> int:
     print_table(intervals, title="how often 90 % intervals hold the truth")
     say("aims on true tracks: people 3 %, density 10 %, speed 5 %; intervals 85 to 95 % where everybody is found")
     return 0
+
+
+def _measure_line(folders: list[Path], output: Path, settings: AnalyticsSettings, *, is_focal_given: bool) -> None:
+    rows: list[tuple[str, ...]] = [
+        (
+            "clip",
+            "people",
+            "density",
+            "speed",
+            "place",
+            "found",
+            "focal",
+            "height",
+            "tilt",
+            *LINE_HELD,
+        )
+    ]
+    for folder in folders:
+        crowd = read_line_crowd(folder)
+        each = measure_line(crowd, run_line(crowd, output, is_focal_given=is_focal_given), settings)
+        rows.append((
+            crowd.name, *(f"{100 * value:+.0f} %" for value in (each.people, each.density, each.speed)),
+            f"{each.place_m:.2f} m", f"{100 * each.found:.0f} %", f"{100 * each.focal:+.0f} %",
+            f"{each.height_m:+.2f} m", f"{each.tilt_deg:+.1f}°", *(f"{100 * value:.0f} %" for value in each.held),
+        ))  # fmt: skip
+    print_table(rows, title="detections through the whole line; errors, and how often 90 % intervals hold the truth")
 
 
 def _mean(values: Iterable[float]) -> float:

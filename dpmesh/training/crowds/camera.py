@@ -48,14 +48,20 @@ class Cameras(Shaped):
         return found
 
 
-def stage_cameras(frames: int, *, is_moving: bool, has_cuts: bool, rng: np.random.Generator) -> Cameras:
-    """Return a camera that overlooks the place; with cuts, two of them take turns."""
+def stage_cameras(
+    frames: int, *, is_moving: bool, has_cuts: bool, rng: np.random.Generator, height_m: float | None = None
+) -> Cameras:
+    """Return a camera that overlooks the place; with cuts, two of them take turns.
+
+    Args:
+        height_m: over the ground; None: between 1.8 and 3.6.
+    """
     cuts = tuple(sorted(rng.choice(np.arange(frames // 5, frames - frames // 5), 2, False))) if has_cuts else ()
     shot = np.searchsorted(np.array(cuts, int), np.arange(frames), side="right") % 2
     turn, centre = np.zeros((frames, 3)), np.zeros((frames, 3))
     for which in range(2 if has_cuts else 1):
         side = rng.uniform(-1.0, 1.0) + (2.5 if which else 0.0)
-        height = rng.uniform(1.8, 3.6)
+        height = rng.uniform(1.8, 3.6) if height_m is None else height_m
         middle = np.array([0.0, 1.0, np.mean(DEPTH_M)])
         place = np.array([side, height, 0.0])
         to = middle - place

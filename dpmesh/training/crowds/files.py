@@ -44,8 +44,12 @@ def write_crowd(folder: Path, crowd: Crowd) -> None:
         truth_id=found.truth_id,
         time_s=times_s(frames),
         motion=crowd.motion,
-        cuts=np.array(crowd.cuts, np.int64),
+        cuts=np.array(crowd.cameras.cuts, np.int64),
         image_wh=np.array([WIDTH, HEIGHT], np.int64),
+        spot_m=crowd.spot_m.astype(np.float32),
+        centre_m=crowd.cameras.centre_m,
+        camera_from_world=crowd.cameras.camera_from_world,
+        focal_px=np.array(crowd.cameras.focal_px),
     )
 
 

@@ -27,19 +27,27 @@ class Crowd(Shaped):
     truth_xyxy: Annotated[np.ndarray, "G", 4]  # whole bodies, cut at the image's edges
     truth_visible: Annotated[np.ndarray, "G"]  # share of the body that is visible
     motion: Annotated[np.ndarray, "T", 3, 3]  # homographies from the frame before, as measured on the background
-    cuts: tuple[int, ...]  # frames with which another shot begins
+    cameras: Cameras
+    spot_m: Annotated[np.ndarray, "N", "T", 2]  # where everybody is on the ground: x right, z away
 
 
 def make_crowd(
-    kind: str, people: int, frames: int, rng: np.random.Generator, *, is_moving: bool = False, has_cuts: bool = False
+    kind: str,
+    people: int,
+    frames: int,
+    rng: np.random.Generator,
+    *,
+    is_moving: bool = False,
+    has_cuts: bool = False,
+    height_m: float | None = None,
 ) -> Crowd:
-    """Return a crowd; `kind` as in `paths.KINDS`."""
+    """Return a crowd; `kind` as in `paths.KINDS`, `height_m` of the camera, None: at random."""
     paths = walk_paths(kind, people, frames, rng)
     points = pose_points(paths, np.clip(rng.normal(1.7, 0.09, people), 1.45, 2.0), rng)
-    cameras = stage_cameras(frames, is_moving=is_moving, has_cuts=has_cuts, rng=rng)
+    cameras = stage_cameras(frames, is_moving=is_moving, has_cuts=has_cuts, rng=rng, height_m=height_m)
     pixels, depths = cameras.project(points)
     sight = look(pixels, depths.mean(axis=2), _pillars(cameras, rng))
-    return _with_truth(sight, detect(sight, rng), cameras, rng)
+    return _with_truth(sight, detect(sight, rng), cameras, paths.spot_m, rng)
 
 
 def _pillars(cameras: Cameras, rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +60,7 @@ def _pillars(cameras: Cameras, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(np.concatenate([sides, depths.mean(axis=2)[..., None]], axis=-1).transpose(1, 0, 2))
 
 
-def _with_truth(sight: Sight, found: Found, cameras: Cameras, rng: np.random.Generator) -> Crowd:
+def _with_truth(sight: Sight, found: Found, cameras: Cameras, spot_m: np.ndarray, rng: np.random.Generator) -> Crowd:
     counts = (sight.inside >= INSIDE_MIN) & np.isfinite(sight.boxes_xyxy).all(axis=-1)
     frame, person = np.nonzero(counts.T)
     boxes = np.clip(sight.boxes_xyxy[person, frame], 0, [WIDTH, HEIGHT, WIDTH, HEIGHT])
@@ -63,7 +71,8 @@ def _with_truth(sight: Sight, found: Found, cameras: Cameras, rng: np.random.Gen
         boxes,
         sight.visible[person, frame],
         cameras.motion(rng),
-        tuple(int(cut) for cut in cameras.cuts),
+        cameras,
+        spot_m,
     )
 
 
