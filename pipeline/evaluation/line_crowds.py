@@ -21,10 +21,10 @@ from pipeline.analytics.shapes import Shape, Shapes
 from pipeline.analytics.speed import individual_speed
 from pipeline.analytics.study import Study
 from pipeline.analytics.trajectories import Trajectories, sorted_trajectories
+from pipeline.engine.choose import run_inputs
 from pipeline.flow.atomic import write_json
 from pipeline.media.writer import VideoWriter
 from pipeline.results import Run
-from pipeline.run import run_inputs
 
 ZONE = shapely.box(-3.0, 6.0, 3.0, 12.0)  # metres to the right of the camera, and before it
 AREA = shapely.box(-15.0, 0.0, 15.0, 40.0)
