@@ -33,9 +33,9 @@ class Load:
     times_real: float = 4.0  # seconds of video in a second of a worker
     unit_overhead_s: float = 2.0  # fetching, probing, uploading: beside the computing
     spread: float = 0.3  # standard deviation of the logarithm of a unit's time
-    dispatch_ms: float = 4.0  # measured: what the driver does for one attempt
-    plan_ms: float = 2.0  # measured: of one row, until its key is known
-    row_bytes: float = 2500.0  # measured: of the driver's memory, per row
+    dispatch_ms: float = 6.0  # measured: processor time of the driver for one attempt
+    plan_ms: float = 0.2  # measured: of one row, until its key is known; the answer of a store comes on top
+    row_bytes: float = 2400.0  # measured: of the driver's memory, per row
     files: int = 20  # of a clip; measured: 14 for two people
     output_mb_per_hour: float = 400.0
     input_mbit_s: float = 8.0  # of the video

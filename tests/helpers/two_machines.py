@@ -34,6 +34,7 @@ class TwoMachines:
         self.folder = folder
         self._names = {name: f"dpmesh-{name}-{os.getpid()}" for name in ADDRESSES}
         self._holders: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
         self._aside = Path("/run") / f"dpmesh-{os.getpid()}"
         self.environment = {
             "AWS_ENDPOINT_URL": f"http://{ADDRESSES['head']}:{PORT_S3}",
@@ -46,11 +47,13 @@ class TwoMachines:
             self._link()
             for name in ADDRESSES:
                 self._hold(name)
-        except (OSError, subprocess.CalledProcessError) as error:
+            self.start("head", [sys.executable, "-m", "moto.server", "-H", ADDRESSES["head"], "-p", str(PORT_S3)])
+            self.start_ray("head")
+        except BaseException as error:
             self.__exit__()
-            pytest.skip(f"no namespaces here: {error}")
-        self.start("head", [sys.executable, "-m", "moto.server", "-H", ADDRESSES["head"], "-p", str(PORT_S3)])
-        self.start_ray("head")
+            if isinstance(error, OSError | subprocess.CalledProcessError):
+                pytest.skip(f"no namespaces here: {error}")
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,7 +62,9 @@ class TwoMachines:
                 if pid != holder.pid:
                     _kill(pid)
             holder.kill()
-            holder.wait()
+            holder.communicate()
+        for process in self._started:
+            process.wait()
         for name in self._names.values():
             subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL)
         shutil.rmtree(self._aside, ignore_errors=True)
@@ -89,7 +94,9 @@ class TwoMachines:
         """Start a program on a machine; what it writes goes into `program.log`."""
         with (self.folder / "program.log").open("ab") as log:
             environment: Mapping[str, str] = os.environ | self.environment | more
-            return subprocess.Popen([*self._inside(name), *command], env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen([*self._inside(name), *command], env=environment, stdout=log, stderr=log)
+        self._started.append(process)
+        return process
 
     def processes(self, name: str, fits: Callable[[str], bool]) -> list[int]:
         """Return the processes of a machine whose command line fits."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from forked_command import preload, run_forked
 from small_room import furnish
-from two_machines import TwoMachines
+from two_machines import ADDRESSES, PORT_RAY, TwoMachines
 
 pytestmark = [pytest.mark.slow, pytest.mark.spawns]
 ROOT = Path(__file__).parents[3]
@@ -41,7 +41,8 @@ class Cluster:
     folder: Path
 
     def command(self, output: str) -> list[str]:
-        words = ["run", "s3://clips/clips.csv", "--engine", "ray", "--address", "auto", "--output", output]
+        address = f"{ADDRESSES['head']}:{PORT_RAY}"  # `auto` would find other clusters of the machine
+        words = ["run", "s3://clips/clips.csv", "--engine", "ray", "--address", address, "--output", output]
         return [sys.executable, "-m", "pipeline.cli", *words, "--model", str(self.folder / "model"), *OPTIONS]
 
     def check(self, output: str) -> None:
