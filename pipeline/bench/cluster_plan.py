@@ -34,15 +34,23 @@ class Load:
     unit_overhead_s: float = 2.0  # fetching, probing, uploading: beside the computing
     spread: float = 0.3  # standard deviation of the logarithm of a unit's time
     dispatch_ms: float = 6.0  # measured: processor time of the driver for one attempt
-    plan_ms: float = 0.2  # measured: of one row, until its key is known; the answer of a store comes on top
+    plan_ms: float = 0.2  # measured: of one row, until its key is known
+    ask_ms: float = 30.0  # until a store says what it has of a clip; 32 are asked at once
     row_bytes: float = 2400.0  # measured: of the driver's memory, per row
-    files: int = 20  # of a clip; measured: 14 for two people
+    files: int = 20  # of a clip, beside its observations; measured: 13 for two people
+    rate_hz: float = 30.0  # of the video
+    chunk_frames: int = 32  # of each file of the observations
     output_mb_per_hour: float = 400.0
     input_mbit_s: float = 8.0  # of the video
     machine_days_between_losses: float = 10.0  # preemption included
     gpu_hour_eur: float = 2.0
     put_eur_per_1000: float = 0.005
     get_eur_per_1000: float = 0.0004
+
+    @property
+    def start_ms(self) -> float:
+        """Of each clip at the start."""
+        return self.plan_ms + self.ask_ms / 32
 
     @property
     def clips(self) -> int:
@@ -119,14 +127,17 @@ def _times(rng: random.Random, between_s: float, until_s: float) -> list[float]:
 
 
 def requests(load: Load) -> dict[str, float]:
-    """Return how many requests a store gets, by kind, from the code: what one attempt at a unit asks and writes."""
-    clips, segments = load.clips, load.clips * load.segments
-    segment_files = 4.0
-    puts = clips * (load.files + 1) + segments * (segment_files + 1)
-    gets = load.units * 2 + segments * (segment_files + 1)  # is it done; the clip; to join the segments
-    lists = clips + segments + 2 * math.ceil(load.units / LISTED_PER_REQUEST)  # what attempts left; all, at the start
-    deletes = clips + segments * (segment_files + 2)
-    return {"PUT": puts, "GET": gets, "HEAD of clips, at the start": clips, "LIST": lists, "DELETE": deletes}
+    """Return how many requests a store gets, by kind, as S3 counted them for clips of a second (moto's log)."""
+    clips, units, segments = load.clips, load.units, load.clips * load.segments
+    chunks = load.video_hours * HOUR_S * load.rate_hz / load.chunk_frames
+    joined = chunks if segments else 0.0  # observations of segments are written, read and removed once more
+    return {
+        "PUT": clips * (load.files + 1) + segments * 3 + chunks + joined,
+        "GET": units + segments * 3 + joined,
+        "HEAD": clips + 2 * units,  # the clip, at the start; whether it is done; the clip, before it is fetched
+        "LIST": 2 * units + 2 * math.ceil(units / LISTED_PER_REQUEST),
+        "DELETE": clips + segments * 3 + joined / LISTED_PER_REQUEST,
+    }
 
 
 def fetches(load: Load) -> int:
@@ -146,7 +157,7 @@ def limits(load: Load) -> list[tuple[str, str]]:
         ("the store takes no more GETs in a prefix", f"{S3_GETS_PER_S * unit_s / per_unit['GET']:,.0f} workers"),
         ("100 Gbit/s of network are full of clips", f"{12_500 * unit_s / read_mb:,.0f} workers"),
         ("16 GB of the driver's memory are full of rows", f"{rows_of_memory:,.0f} clips"),
-        ("the start takes an hour", f"{HOUR_S / (load.plan_ms / 1000):,.0f} clips"),
+        ("the start takes an hour", f"{HOUR_S / (load.start_ms / 1000):,.0f} clips"),
     ]
 
 
@@ -154,7 +165,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = OptionParser(prog="dpmesh-video bench cluster-plan", description=__doc__)
     usual = Load()
-    kinds = {"workers": positive_int, "workers_per_machine": positive_int, "files": positive_int}
+    kinds = {
+        "workers": positive_int,
+        "workers_per_machine": positive_int,
+        "files": positive_int,
+        "chunk_frames": positive_int,
+    }
     for name in Load.__dataclass_fields__:
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=kinds.get(name, positive_float), default=getattr(usual, name)
@@ -178,7 +194,7 @@ def _print(load: Load, outcome: Outcome) -> None:
     wall, asked = outcome.wall_s, requests(load)
     gpu_eur = wall / HOUR_S * load.workers * load.gpu_hour_eur
     request_eur = (asked["PUT"] + asked["LIST"]) / 1000 * load.put_eur_per_1000
-    request_eur += (asked["GET"] + asked["HEAD of clips, at the start"]) / 1000 * load.get_eur_per_1000
+    request_eur += (asked["GET"] + asked["HEAD"]) / 1000 * load.get_eur_per_1000
     segments = f", {load.segments} segments each" if load.segments else ""
     read_gbit = load.input_mbit_s * HOUR_S * load.video_hours * fetches(load) / wall / 1000
     say(f"{load.video_hours:,.0f} hours of video, {load.clips:,} clips{segments}, {load.units:,} units")
@@ -192,7 +208,7 @@ def _print(load: Load, outcome: Outcome) -> None:
         *((f"requests: {kind}", f"{number:,.0f} ({number / wall:.1f}/s)") for kind, number in asked.items()),
         ("read from the store, on average", f"{read_gbit:.2f} Gbit/s"),
         ("written, in all", f"{load.output_mb_per_hour * load.video_hours / 1e6:.1f} TB"),
-        ("start: keys of all rows", f"{load.clips * load.plan_ms / 1000:,.0f} s"),
+        ("start: keys of all rows", f"{load.clips * load.start_ms / 1000:,.0f} s"),
         ("memory of the driver for rows", f"{load.clips * load.row_bytes / 1e6:,.0f} MB"),
         ("GPUs", f"{gpu_eur:,.0f} EUR"),
         ("requests of the store", f"{request_eur:,.0f} EUR"),

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.engine.places import local_path
 from pipeline.flow.atomic import write_bytes
 
 ROOM = "_store"
+UPLOADS_AT_ONCE = 16  # a long clip has thousands of files, and a store takes tens of milliseconds for each
 NOT_UPLOADED = frozenset({".lock", "error.log"})
 
 
@@ -88,14 +90,17 @@ class ResultStore:
 
     def upload(self, folder: Path, key: str, attempt: str) -> dict[str, dict[str, Any]]:
         """Copy the files of a run under an attempt; return bytes and sha256 of each by name."""
-        files = {}
-        for path in sorted(item for item in folder.rglob("*") if item.is_file() and item.name not in NOT_UPLOADED):
+        paths = sorted(item for item in folder.rglob("*") if item.is_file() and item.name not in NOT_UPLOADED)
+
+        def upload_one(path: Path) -> tuple[str, dict[str, Any]]:
             name = path.relative_to(folder).as_posix()
             self._objects.upload(path, f"{ROOM}/units/{key}/{attempt}/{name}")
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            files[name] = {"bytes": path.stat().st_size, "sha256": digest}
-        return files
+            return name, {"bytes": path.stat().st_size, "sha256": digest}
+
+        with ThreadPoolExecutor(UPLOADS_AT_ONCE, "upload") as pool:
+            return dict(pool.map(upload_one, paths))
 
     def commit(self, commit: Commit) -> bool:
         """Let an attempt count; return whether it does: False where another one came first.

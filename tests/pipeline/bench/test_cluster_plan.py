@@ -44,10 +44,9 @@ def test_long_clips_are_split_where_there_are_fewer_of_them_than_workers() -> No
     assert (LOAD.clips, LOAD.segments, LOAD.units) == (200, 0, 200)
     few = replace(LOAD, video_hours=3, clip_minutes=60)
     assert (few.clips, few.segments, few.units) == (3, 12, 3 * 14)
-    assert requests(few)["PUT"] == 3 * 21 + 36 * 5
-    assert requests(LOAD) == {
-        "PUT": 200 * 21, "GET": 400, "HEAD of clips, at the start": 200, "LIST": 202, "DELETE": 200,
-    }  # fmt: skip
+    assert requests(few)["PUT"] == 3 * 21 + 36 * 3 + 2 * 3 * 3600 * 30 / 32
+    chunks = 100 * 3600 * 30 / 32
+    assert requests(LOAD) == {"PUT": 200 * 21 + chunks, "GET": 200, "HEAD": 600, "LIST": 402, "DELETE": 200}
 
 
 def test_every_limit_is_one_number() -> None:
