@@ -11,6 +11,7 @@ from configs.output_schema import ExportSettings, OverlaySettings, PrivacySettin
 from configs.setting_values import (
     InputSide,
     KeypointFormat,
+    Pace,
     Rate,
     SegmentLength,
     WorkerCount,
@@ -73,6 +74,11 @@ class DetectSettings(Settings):
     )
     is_flip_test_on: bool | None = Field(
         None, description="flip test: also run the detector on the mirrored frame; null: with Ultralytics weights"
+    )
+    every: Pace = Field(
+        1,
+        description="look for people in every k-th frame; between, motion is filled in and flagged as such; 'auto': as"
+        " few frames as leave 24 looks per second",
     )
     batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
 

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 RATE_MAX_HZ = 1000  # beyond it a slip of the keyboard is likelier than a camera or a motion file
 
@@ -122,6 +122,13 @@ def _read_length(value: Any) -> Any:
 
 
 SegmentLength = Annotated[float | Literal["auto", "off"], BeforeValidator(_read_length)]
+
+
+def _read_pace(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 9 else value
+
+
+Pace = Annotated[Annotated[int, Field(ge=1, le=1000)] | Literal["auto"], BeforeValidator(_read_pace)]
 
 
 def _read_format(value: Any) -> Any:

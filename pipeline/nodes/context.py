@@ -14,6 +14,7 @@ from pipeline.flow.store import Journal, ObservationStore
 from pipeline.media import VideoInfo, read_frames
 from pipeline.media.info import fit_size
 from pipeline.models import Models
+from pipeline.stages.pace import choose_every
 from pipeline.types import Frame
 
 AUTO_SEGMENT_S = 300.0
@@ -84,6 +85,12 @@ class ClipContext:
     def ahead_frames(self) -> int:
         """Frames that are decoded ahead."""
         return fit_queue(self.settings.runtime.prefetch_frames, self.frame_pixels)
+
+    @property
+    def looked_every(self) -> int:
+        """People are looked for in every k-th frame; a keypoint file has them all."""
+        detect = self.settings.detect
+        return 1 if detect.keypoints is not None else choose_every(detect.every, self.info.rate)
 
     @property
     def frame_scale(self) -> float:

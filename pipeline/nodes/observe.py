@@ -73,10 +73,11 @@ def observe(
             partial(models.people_finder, image_names(clip)),
             models.second_stage,
             ClipSizer(clip, part.size) if models.is_size_open else None,
+            clip.looked_every,
         ),
         *([] if chosen.appearance.reid == "off" else [look]),
-        TrackStage(chosen.track),
-        CameraStage(),
+        TrackStage(chosen.track, clip.looked_every),
+        CameraStage(clip.looked_every),
         *([RecoverStage(models.recovery, chosen.recover, clip.focal_px())] if part.has_bodies else []),
     ]
     begin = journal if journal.shard_count else part.after

@@ -64,8 +64,9 @@ def draw_overlay(clip: ClipContext, claim: Claim) -> Sequence[Path]:
         scene, chosen = read_scene(clip.files.scene), clip.settings.overlay
         upright = WORLD_FROM_CAM if scene is None else scene.world_from_cam
         count = write_overlay(
-            frames, tracks, clip.models.body(), path, chosen, open_writer, upright, clip.models.threads
-        )
+            frames, tracks, clip.models.body(), path, chosen, open_writer, upright,
+            threads=clip.models.threads, every=clip.looked_every,
+        )  # fmt: skip
     return [path] if count else []
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -61,6 +61,7 @@ def write_overlay(
     open_sink: OpenSink,
     world_from_cam: np.ndarray = WORLD_FROM_CAM,
     threads: int = 1,
+    every: int = 1,
 ) -> int:
     """Write every frame with the bodies of the people that have one in it; return the number of frames.
 
@@ -72,6 +73,7 @@ def write_overlay(
         open_sink: opens a video of the given width and height (both even) at a path.
         world_from_cam: (4, 4), to axes with z up, for the side view.
         threads: that draw; the result does not depend on it.
+        every: people were looked for in every k-th frame alone; those filled in between two looks do not flicker.
     """
     source = iter(frames)
     first = next(source, None)
@@ -81,7 +83,7 @@ def write_overlay(
     together = max(1, min(FRAMES_TOGETHER, GROUP_PIXELS // (first.image.shape[0] * first.image.shape[1])))
 
     def paint(group: list[Frame]) -> list[np.ndarray]:
-        bodies = people_in([frame.index for frame in group], near, body)
+        bodies = people_in([frame.index for frame in group], near, body, every)
         return [painter.paint(frame.image, people, frame.index) for frame, people in zip(group, bodies, strict=True)]
 
     count = 0
@@ -178,8 +180,16 @@ def _rows_in(frames: Sequence[int], tracks: Sequence[MotionTrack]) -> list[list[
     return found
 
 
-def people_in(frames: Sequence[int], tracks: Sequence[MotionTrack], body: Body) -> Iterator[PeopleInFrame]:
-    """Give the people of each frame, of numbers that rise; bodies are skinned together up to `BODIES_TOGETHER`."""
+def people_in(
+    frames: Sequence[int], tracks: Sequence[MotionTrack], body: Body, every: int = 1
+) -> Iterator[PeopleInFrame]:
+    """Give the people of each frame, of numbers that rise; bodies are skinned together up to `BODIES_TOGETHER`.
+
+    Args:
+        every: who is seen less than so many frames before and after counts as observed.
+    """
+    if every > 1:
+        tracks = [replace(track, is_observed=_closed(track.is_observed, every)) for track in tracks]
     held: list[list[tuple[int, int]]] = []
     for row in _rows_in(frames, tracks):
         if held and sum(map(len, held)) + len(row) > BODIES_TOGETHER:
@@ -187,6 +197,15 @@ def people_in(frames: Sequence[int], tracks: Sequence[MotionTrack], body: Body) 
             held = []
         held.append(row)
     yield from _skinned(held, tracks, body)
+
+
+def _closed(is_observed: np.ndarray, every: int) -> np.ndarray:
+    """Return which rows (T,) are observed, or lie between two that are, at most `every` rows apart."""
+    row = np.arange(len(is_observed))
+    before = np.maximum.accumulate(np.where(is_observed, row, -every))
+    after = np.minimum.accumulate(np.where(is_observed, row, len(row) + every)[::-1])[::-1]
+    result: np.ndarray = after - before <= every
+    return result
 
 
 def _skinned(

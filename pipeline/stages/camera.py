@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.flow.line import Stage
+from pipeline.stages.pace import is_looked_at
 from pipeline.types import Chunk
 from trackers.camera_motion import CAMERA_STAGE, CameraMotion
 
@@ -14,13 +15,19 @@ class CameraStage(Stage):
 
     name = CAMERA_STAGE
 
-    def __init__(self) -> None:
+    def __init__(self, every: int = 1) -> None:
+        """
+        Args:
+            every: people were looked for in every k-th frame alone; they must not pass for background.
+        """
+        self._every = every
         self._motion = CameraMotion()
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk as it is."""
         for frame, tracks in zip(chunk.frames, chunk.tracks or (), strict=True):
-            self._motion.update(frame.image, tracks.boxes_xyxy, frame.time_s)
+            if is_looked_at(frame.index, self._every):
+                self._motion.update(frame.image, tracks.boxes_xyxy, frame.time_s)
         return chunk
 
     def snapshot(self) -> dict[str, np.ndarray]:

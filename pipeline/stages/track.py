@@ -8,11 +8,13 @@ import numpy as np
 from configs.errors import InputError
 from configs.schema import TrackSettings
 from pipeline.flow.line import Stage
+from pipeline.stages.pace import is_looked_at
 from pipeline.types import Chunk
 from trackers.background_motion import BackgroundMotion
 from trackers.file_identities import FileIdentities
 from trackers.shots import ShotDetector
 from trackers.tracker import Tracker
+from trackers.types import no_tracks
 
 PEOPLE_MAX = 20_000  # in a frame, far more than a stadium shows large enough; memory holds, minutes per frame do not
 
@@ -22,7 +24,12 @@ class TrackStage(Stage):
 
     name = "track"
 
-    def __init__(self, settings: TrackSettings) -> None:
+    def __init__(self, settings: TrackSettings, every: int = 1) -> None:
+        """
+        Args:
+            every: people were looked for in every k-th frame alone; between, nobody is missed.
+        """
+        self._every = every
         self._tracker = FileIdentities() if settings.is_id_kept else Tracker(settings)
         self._cuts = ShotDetector() if settings.is_cut_detection_on else None
         self._background = BackgroundMotion() if settings.is_camera_motion_on and not settings.is_id_kept else None
@@ -45,6 +52,9 @@ class TrackStage(Stage):
                 cuts.append(frame.index)
                 if self._background is not None:
                     self._background.begin_anew()
+            if not is_looked_at(frame.index, self._every):
+                found.append(no_tracks())
+                continue
             motion = None
             if self._background is not None:
                 motion = self._background.update(frame.image, detections.boxes_xyxy)
