@@ -54,10 +54,10 @@ mutants: $(STAMP)
 	nice -n 19 $(BIN)/python tests/mutants/run.py --budget-s $(BUDGET_S) --seed $(SEED) $(MODULES)
 
 # The demo clip with the bundled models, and a real clip of three people with YOLOv8n-pose where the test data lie.
-DATA := $(or $(DPMESH_TEST_DATA),../shared)/data
+DATA := $(DPMESH_TEST_DATA)/data
 bench: $(STAMP)
 	$(BIN)/dpmesh-video bench line
-	test ! -d $(DATA) || $(BIN)/dpmesh-video bench line --clip $(DATA)/videos/intel_store-aisle-detection.gif \
+	test -z "$(DPMESH_TEST_DATA)" || $(BIN)/dpmesh-video bench line --clip $(DATA)/videos/intel_store-aisle-detection.gif \
 		--detector $(DATA)/weights/yolov8n-pose-dequant.pt --long-s 0
 
 lint: $(STAMP)

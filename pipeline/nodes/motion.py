@@ -54,7 +54,8 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
         cuts = clip.store.read_cuts().tolist()
         ground = find_grounding(joined(), body, refine, source, _camera_motion(clip), cuts)
         standing = (stand_up(track, ground, body, recover) for track in joined())
-        for track in refine_people(standing, body, refine, clip.models.device, clip.models.motion_prior()):
+        models = clip.models
+        for track in refine_people(standing, body, refine, models.device, models.motion_prior(), models.threads):
             write_track(path_of[track.track_id], place_on_ground(track, ground, body, recover))
             count += 1
             clip.progress.advance(count, "")

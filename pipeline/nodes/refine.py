@@ -79,13 +79,17 @@ def refine_people(
     settings: RefineSettings,
     device: str,
     prior: "MotionPrior | None" = None,
+    threads: int = 1,
 ) -> Iterator[MotionTrack]:
     """Yield the refined tracks in order.
 
     Few are held in memory at a time, unless scene constraints couple the people.
+
+    Args:
+        threads: that solve in parallel; the result does not depend on it.
     """
     groups = in_groups(tracks, lambda track: len(track.time_s))
-    refined = (track for group in groups for track in refine_group(group, body, settings, device, prior))
+    refined = (track for group in groups for track in refine_group(group, body, settings, device, prior, threads))
     if settings.has_scene_constraints:
         return iter(refine_scene(list(refined), body, settings))
     return refined
@@ -122,13 +126,14 @@ def refine_group(
     settings: RefineSettings,
     device: str,
     prior: "MotionPrior | None" = None,
+    threads: int = 1,
 ) -> list[MotionTrack]:
     """Return the refined tracks; their observations are unchanged."""
     if settings.mode == "off" or not tracks:
         return list(tracks)
     has_feet = settings.mode in ("fit", "guided") and any(track.feet[..., 2].any() for track in tracks)
     rows = [_rows_of(track, has_feet) for track in tracks]
-    fits = refine_rows(rows, body, settings, device, prior)
+    fits = refine_rows(rows, body, settings, device, prior, threads)
     return [
         replace(
             track,
@@ -148,6 +153,7 @@ def refine_rows(
     settings: RefineSettings,
     device: str,
     prior: "MotionPrior | None" = None,
+    threads: int = 1,
 ) -> list[TrackFit]:
     """Return the motions of tracks of one camera or several, refined as `refine.mode` says; it is not "off"."""
     if settings.mode == "smooth":
@@ -159,10 +165,10 @@ def refine_rows(
     if settings.mode == "guided":
         from refine.guided.tracks import refine_guided_tracks
 
-        return refine_guided_tracks(rows, body, settings, _needed(prior, settings), device=device)
+        return refine_guided_tracks(rows, body, settings, _needed(prior, settings), device=device, threads=threads)
     from refine.fit.solver import refine_tracks
 
-    return refine_tracks(rows, body, settings, prior=prior, device=device)
+    return refine_tracks(rows, body, settings, prior=prior, device=device, threads=threads)
 
 
 def _needed(prior: "MotionPrior | None", settings: RefineSettings) -> "MotionPrior":

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from configs.schema import RefineSettings
+from configs.threads import spread
 from dpmesh.body import BodyModel
 from dpmesh.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_six, six_to_matrix
 from refine.fit.accept import count_accepted, has_high_jitter
@@ -75,6 +76,7 @@ def refine_tracks(
     prior: MotionPrior | None = None,
     method: Method | None = None,
     device: torch.device | str = "cpu",
+    threads: int = 1,
 ) -> list[TrackFit]:
     """Return the motion of every track, in their order. A track's motion does not depend on the other tracks.
 
@@ -82,6 +84,7 @@ def refine_tracks(
         body: on `device`.
         prior: its posterior mean replaces the recovered poses, except in the acceptance test.
         method: None: that of mode `fit`.
+        threads: that solve batches of windows in parallel; the result does not depend on it.
 
     Raises:
         ValueError: cameras differ in number or keypoints.
@@ -99,7 +102,8 @@ def refine_tracks(
     is_refined = [np.zeros(len(track.time_s), bool) for track in tracks]
     spreads = [np.zeros(track.joint_confidence.shape, np.float32) for track in tracks]
     windows = [window for index, track in enumerate(tracks) for window in method.plan(index, track)]
-    for group in group_windows(windows, method.batch_rows):
+
+    def solve(group: list[Window]) -> "_Solved":
         pieces = [Piece(tracks[w.track], starts[w.track], np.arange(w.start, w.stop)) for w in group]
         solver = method.solver(pieces, group, _guides(settings))
         tested_at = round(TESTED_AT * method.steps) if settings.is_acceptance_test_on else method.steps
@@ -115,19 +119,34 @@ def refine_tracks(
             ]
             solver.see("all")
             solver.run(method.steps, start=tested_at)
-        for window, piece, before, solved, number, spread in zip(
-            group, pieces, unsolved, solver.motions(), accepted, solver.spreads_rad(), strict=True
-        ):
-            rows = [*before, solved][number]
+        rows = [
+            [*before, solved][number]
+            for before, solved, number in zip(unsolved, solver.motions(), accepted, strict=True)
+        ]
+        return _Solved(rows, accepted, solver.spreads_rad())
+
+    groups = list(group_windows(windows, method.batch_rows))
+    for group, solved in zip(groups, spread(solve, groups, threads), strict=True):
+        for window, rows, number, sigma in zip(group, solved.rows, solved.accepted, solved.spreads_rad, strict=True):
+            place = slice(window.start, window.stop)
             joiners[window.track].add(window, rows.pose, rows.trans)
-            is_refined[window.track][piece.rows] |= number > 0
-            spreads[window.track][piece.rows] = np.maximum(spreads[window.track][piece.rows], spread)
+            is_refined[window.track][place] |= number > 0
+            spreads[window.track][place] = np.maximum(spreads[window.track][place], sigma)
     return [
         TrackFit(
-            joiner.pose, start.betas, joiner.trans, start.is_filled, changed, _sigma_rad(track.pose_sigma_rad, spread)
+            joiner.pose, start.betas, joiner.trans, start.is_filled, changed, _sigma_rad(track.pose_sigma_rad, sigma)
         )
-        for track, joiner, start, changed, spread in zip(tracks, joiners, starts, is_refined, spreads, strict=True)
+        for track, joiner, start, changed, sigma in zip(tracks, joiners, starts, is_refined, spreads, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """What became of the windows of a batch."""
+
+    rows: list[Rows]
+    accepted: list[int]  # which motion of each: 0 as recovered
+    spreads_rad: list[np.ndarray]
 
 
 class Solver:

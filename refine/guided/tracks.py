@@ -20,6 +20,7 @@ def refine_guided_tracks(
     prior: MotionPrior,
     *,
     device: torch.device | str = "cpu",
+    threads: int = 1,
 ) -> list[TrackFit]:
     """Return the motion of every track, in their order. A track's motion does not depend on the other tracks.
 
@@ -36,4 +37,4 @@ def refine_guided_tracks(
         steps=settings.guided_steps,
         batch_rows=max(1, settings.batch_rows // settings.samples),
     )
-    return refine_tracks(tracks, body, settings, prior=prior, method=method, device=device)
+    return refine_tracks(tracks, body, settings, prior=prior, method=method, device=device, threads=threads)

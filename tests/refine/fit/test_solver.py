@@ -38,6 +38,16 @@ def test_a_track_does_not_depend_on_the_tracks_beside_it_nor_on_the_batches(make
             np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=2e-3)
 
 
+def test_the_number_of_threads_changes_no_bit(make_scene: Callable) -> None:
+    scenes = [make_scene(40, seed=1), make_scene(45, seed=2)]
+    settings = SETTINGS.model_copy(
+        update={"steps": 6, "shape_steps": 3, "window_frames": 32, "overlap_frames": 8, "batch_rows": 64}
+    )
+    runs = [refine_tracks([s.track for s in scenes], scenes[0].body, settings, threads=count) for count in (1, 3)]
+    for one, other in zip(*runs, strict=True):
+        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("pose", "trans", "is_refined"))
+
+
 def test_windows_leave_no_seam(make_scene: Callable) -> None:
     scene = make_scene(120)
     whole, pieces = (
