@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from forked_command import preload, run_forked
 
-from pipeline.cli.store_command import Engine, is_for_store
+from configs.schema import RunSettings
+from pipeline.cli.store_command import Engine, is_for_store, run_into_store
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,9 +56,13 @@ def test_a_cluster_without_its_package_says_what_to_install(tmp_path: Path) -> N
     assert outcome.code == 2 and "pip install 'dpmesh-video[cluster]'" in outcome.error_lines[0]
 
 
-def test_a_manifest_of_bad_rows_alone_fails_without_a_worker(tmp_path: Path) -> None:
+def test_a_manifest_of_bad_rows_alone_fails_without_a_worker(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "clips.csv").write_text("path\nnone.mp4\n,\n")
-    outcome = run_forked(("run", "clips.csv", "--output", "out"), tmp_path)
-    assert outcome.code == 1 and outcome.stdout == ""
-    assert ["none.mp4: no such file" in line for line in outcome.error_lines] == [True, False]
+    inputs, output = [str(tmp_path / "clips.csv")], str(tmp_path / "out")
+    code = run_into_store(inputs, output, RunSettings(), engine=Engine.LOCAL, address=None, is_retrying=False)
+    told = capsys.readouterr()
+    assert code == 1 and told.out == ""
+    assert ["none.mp4: no such file" in line for line in told.err.splitlines()] == [True, False]
     assert (tmp_path / "out" / "status.parquet").is_file()
