@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from configs.schema import RunSettings, RuntimeSettings
+from configs.runtime_schema import RuntimeSettings
+from configs.schema import RunSettings
 from pipeline.engine.manifest import BadRow, Row
 from pipeline.engine.plan import plan_units
 
