@@ -56,9 +56,7 @@ class DetectSettings(Settings):
         " people are in some frames",
     )
     person_px_min: int = Field(
-        40,
-        ge=10,
-        description="with image_px 'auto', people from this height on are to be found, in pixels of the frame",
+        40, ge=10, description="with image_px 'auto', people from this height on are found, in pixels of the frame"
     )
     score_min: float = Field(0.1, ge=0, le=1, description="detections below this score are dropped")
     overlap_max: float = Field(0.65, gt=0, le=1, description="IoU above which two boxes count as the same person")
@@ -75,9 +73,7 @@ class DetectSettings(Settings):
         None, description="flip test: also run the detector on the mirrored frame; null: with Ultralytics weights"
     )
     every: Pace = Field(
-        1,
-        description="look for people in every k-th frame; between, motion is filled in and flagged as such; 'auto': as"
-        " few frames as leave 24 looks per second",
+        1, description="look for people in every k-th frame, and fill in between; 'auto': at least 24 looks per second"
     )
     batch_frames: int = Field(8, ge=1, description="frames per call of the detector")
 
