@@ -3,6 +3,7 @@ from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hurried_people import CUT, FRAMES, TIMES_S, hurried_people
@@ -84,3 +85,20 @@ def test_a_line_that_stops_after_every_chunk_writes_the_rows_of_an_unbroken_one(
     assert before.any() and not before.all()
     is_same = set(whole.track_id[before]) & set(whole.track_id[~before])
     assert bool(is_same) == settings.is_id_kept  # the cut was seen, and only by the tracker
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_people_go_on_where_the_background_takes_them(is_on: bool) -> None:
+    """Three in a row, whose neighbours stand where they stood: the camera swings by the distance between them."""
+    scenery = cv2.resize(np.random.default_rng(0).integers(0, 256, (60, 160, 3), np.uint8), (960, 360))
+    stage = TrackStage(TrackSettings(is_camera_motion_on=is_on, is_cut_detection_on=False))
+    frames, found = [], []
+    for index in range(4):
+        shift = 20 * index
+        frames.append(Frame(index, index / 25, scenery[:, 100 + shift : 740 + shift].copy()))
+        boxes = np.array([[300 + 20 * k - shift, 150, 316 + 20 * k - shift, 190] for k in range(3)], np.float32)
+        found.append(Detections(boxes, np.full(3, 0.9, np.float32), np.zeros((3, 17, 3), np.float32)))
+    tracks = stage.process(Chunk(0, tuple(frames), detections=tuple(found))).tracks
+    assert tracks is not None
+    order = [one.track_ids[one.boxes_xyxy[:, 0].argsort()].tolist() for one in tracks]
+    assert all(ids == [1, 2, 3] for ids in order) is is_on
