@@ -11,7 +11,7 @@ from configs.skeletons import COCO17
 ANKLES = [COCO17.index("left_ankle"), COCO17.index("right_ankle")]
 SHOULDERS = [COCO17.index("left_shoulder"), COCO17.index("right_shoulder")]
 HIPS = [COCO17.index("left_outer_hip"), COCO17.index("right_outer_hip")]
-CONFIDENCE_MIN = 0.5  # of ankles and shoulders
+CONFIDENCE_MIN = 0.3  # of ankles and shoulders: as `recover.keypoint_score_min`
 STRAIGHT_MIN = 0.93  # length from ankles to shoulders, of the person's own when standing: below, they bend or sit
 STRAIGHT_M = 1.05  # nobody adult stands with less; somebody seated all the time is at most this long
 ANKLE_HEIGHT_M = 0.09  # of the lower one
