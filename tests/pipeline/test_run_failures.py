@@ -186,7 +186,7 @@ def test_what_every_clip_would_raise_is_told_once_and_goes_up(
     def failing(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr("pipeline.nodes.observe.observe", failing)
+    monkeypatch.setattr("pipeline.nodes.segments.make_observations", failing)
     with pytest.raises(type(error)):
         run(clips, tmp_path, settings)
     assert read_record(tmp_path / "a").status == "failed" and not (tmp_path / "b").exists()
@@ -198,7 +198,7 @@ def test_a_run_that_was_stopped_says_so(
     def stopped(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.nodes.observe.observe", stopped)
+    monkeypatch.setattr("pipeline.nodes.segments.make_observations", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(clips / "a.mp4", tmp_path, settings)
     assert read_record(tmp_path / "a").status == "stopped"
