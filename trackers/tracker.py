@@ -7,13 +7,14 @@ import numpy as np
 
 from configs.checks import join_rows
 from configs.schema import TrackSettings
-from trackers.association import assign_pairs, covered_fractions, without_duplicates
+from trackers.association import assign_pairs, box_overlaps, covered_fractions, without_duplicates
 from trackers.flip_test import follow_sides
 from trackers.kalman import (
     hold_sizes,
     measure_deviations,
     predict_states,
     start_states,
+    state_boxes,
     update_states,
     warp_states,
 )
@@ -25,6 +26,7 @@ SIDES_MEMORY_S = 0.15  # by then the other leg may be where this one was
 LOW_COST_SHARE = 0.73  # of `track.distance_max`: a weak detection must lie well on its track
 LOW_UNSEEN_MAX_S = 0.3  # weak detections carry on people in sight, they do not bring back people who were lost
 TENTATIVE_MISSES_MAX = 1
+ALONE_OVERLAP_MIN, MET_MIN = 0.4, 0.1  # IoU from which two who are left over are one, if no third meets either
 
 Rows = np.ndarray  # (P,) int64
 
@@ -114,6 +116,11 @@ class Tracker:
         who, rows = self._match(is_shown, people, deviations, is_high, cost_max)
         is_left = is_shown & ((self._unseen_s(known) <= LOW_UNSEEN_MAX_S) | (known.misses == 0))
         is_left[who] = False
+        is_over = is_high.copy()
+        is_over[rows] = False
+        alone = self._match_alone(is_left, people, is_over)
+        is_left[alone[0]] = False
+        who, rows = np.concatenate([who, alone[0]]), np.concatenate([rows, alone[1]])
         weak = self._match(is_left, people, deviations, ~is_high, LOW_COST_SHARE * cost_max)
         is_free = is_high.copy()
         is_free[rows] = False
@@ -131,6 +138,15 @@ class Tracker:
         )
         chosen = np.array(assign_pairs(pairs, cost_max), np.int64).reshape(-1, 2)
         return who[chosen[:, 0]], rows[chosen[:, 1]]
+
+    def _match_alone(self, is_asked: np.ndarray, people: Detections, is_open: np.ndarray) -> tuple[Rows, Rows]:
+        """Return who is left beside a single detection that is left: near the camera, people outrun their filters."""
+        who, rows = np.flatnonzero(is_asked), np.flatnonzero(is_open)
+        overlaps = box_overlaps(state_boxes(self._known.states.take(who)), people.boxes_xyxy[rows].astype(np.float64))
+        is_met = overlaps > MET_MIN
+        is_alone = (is_met.sum(axis=0, keepdims=True) == 1) & (is_met.sum(axis=1, keepdims=True) == 1)
+        one, other = np.nonzero(is_alone & (overlaps >= ALONE_OVERLAP_MIN))
+        return who[one], rows[other]
 
     def _with_sides(self, people: Detections, who: Rows, rows: Rows) -> Detections:
         """Return the people with disputed limbs named as in the frame before, where that is not long ago."""

@@ -103,6 +103,13 @@ def test_someone_who_is_hidden_for_half_a_second_while_walking_keeps_the_identit
         assert ids == ([] if 20 <= frame < 33 else [1])
 
 
+def test_somebody_alone_who_jumps_and_ducks_goes_on() -> None:
+    tracker = Tracker(TrackSettings())
+    tops = [300, 302, 299, 301, 365, 330, 385, 310, 350]  # pixels, of a person 200 tall
+    for frame, top in enumerate(tops):
+        assert _ids(tracker, _people((400, top), (1200, 300)), frame) == [1, 2]
+
+
 def test_a_camera_that_swings_loses_nobody_if_its_motion_is_given() -> None:
     shifts = np.cumsum(np.random.default_rng(0).uniform(-90, 90, 30))  # pixels; people are 80 wide and stand close
     for is_given, wanted in ((True, {1, 2, 3}), (False, None)):
