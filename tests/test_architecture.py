@@ -158,6 +158,7 @@ ACROSS = {
     "pipeline/motion/test_consumers.py": "motion files in the programs that read them",
     "pipeline/view/test_in_browser.py": "the viewer in a browser without a network",
     "pipeline/report/test_in_browser.py": "the page in a browser without a network",
+    "pipeline/stages/test_devices.py": "what stages compute on a GPU is what they compute on the CPU",
     "pipeline/test_alone.py": "a run asks no host, starts no program, writes nowhere else",
     "pipeline/test_full_disk.py": "a disk that is full at any moment",
     "pipeline/test_gait.py": "from two estimates of keypoints to the steps of a walk",
