@@ -64,8 +64,8 @@ def test_warnings_are_in_words(facts: Facts) -> None:
         "Person 1: most joints were hardly visible", "Person 2: hidden for much of the time",
     ):  # fmt: skip
         assert words in page
-    weighed = {"focal_source": "weighed", "focal_px": 700.0, "focal_sigma_px": 140.0, "is_ground_measured": True}
-    assert "focal length is uncertain by 20 %" in report_page(replace(facts, camera=weighed), embed_bytes=0)
+    weighed = replace(level_scene(700.0, "weighed", ""), focal_sigma_px=140.0, is_ground_measured=True)
+    assert "focal length is uncertain by 20 %" in report_page(replace(facts, ground=weighed), embed_bytes=0)
     assert 'aria-label="Warnings"' not in report_page(
         replace(facts, ground=replace(level_scene(600.0, "given", ""), is_ground_measured=True)), embed_bytes=0
     )
