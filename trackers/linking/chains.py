@@ -23,6 +23,7 @@ class _Chain:
     apart: set[int]  # pieces of other people
     looks_of: dict[int, float] = field(default_factory=dict)  # evidence of looks, by the chain it may be joined with
     shape_of: dict[int, float] = field(default_factory=dict)  # of build, likewise
+    beside: dict[int, int] = field(default_factory=dict)  # frames over which another chain goes on as well, by chain
 
 
 def find_chains(clip: Clip) -> list[list[int]]:
@@ -42,6 +43,9 @@ class _Contraction:
             number: _Chain([number], clip.look_of(number), clip.apart[number]) for number in range(len(clip.pieces))
         }
         self._queue: list[tuple[float, int, int]] = []
+        self._owner = {number: number for number in self._chains}  # the chain of every piece
+        for number, chain in self._chains.items():
+            chain.beside = dict(clip.beside[number])
         self._next = len(self._chains)
         for number, others in clip.candidates():
             self._compare(number, others)
@@ -105,6 +109,7 @@ class _Contraction:
         for piece in sorted(ejected):
             label, self._next = self._next, self._next + 1
             self._chains[label] = _Chain([piece], self._clip.look_of(piece), self._clip.apart[piece])
+            self._note_beside(label)
             owners = [n for n, chain in self._chains.items() if not self._near[piece].isdisjoint(chain.pieces)]
             self._compare(label, sorted(owners))
         return True
@@ -135,6 +140,7 @@ class _Contraction:
         one, two, label = self._chains.pop(first), self._chains.pop(second), self._next
         self._next += 1
         self._chains[label] = _Chain(sorted(one.pieces + two.pieces), one.look.joined(two.look), one.apart | two.apart)
+        self._note_beside(label, first, second)
         near = sorted((one.looks_of.keys() | two.looks_of.keys()) & self._chains.keys())
         for other in near:
             for known in (self._chains[other].looks_of, self._chains[other].shape_of):
@@ -142,6 +148,21 @@ class _Contraction:
                 known.pop(second, None)
         self._compare(label, near)
         self._push(label, near)
+
+    def _note_beside(self, number: int, *gone: int) -> None:
+        """Note which chains go on beside a new one, which stands for those that are gone."""
+        chain = self._chains[number]
+        self._owner |= dict.fromkeys(chain.pieces, number)
+        for piece in chain.pieces:
+            for other, frames in self._clip.beside[piece].items():
+                owner = self._owner[other]
+                if owner != number and owner in self._chains:
+                    chain.beside[owner] = chain.beside.get(owner, 0) + frames
+        for owner, frames in chain.beside.items():
+            theirs = self._chains[owner].beside
+            for label in gone:
+                theirs.pop(label, None)
+            theirs[number] = frames
 
     def _gain(self, first: int, second: int, ejected: Collection[int] = ()) -> float:
         """Return how much likelier joining two chains makes the whole, once pieces are taken out of them."""
@@ -162,10 +183,8 @@ class _Contraction:
 
     def _rival(self, first: int, second: int) -> float:
         """Return the evidence that the second is rather somebody who is there together with the first."""
-        pieces, found = self._chains[first].pieces, 0.0
-        for other, look in self._chains[second].looks_of.items():
-            if other == first or look <= found:
-                continue
-            if self._clip.shared_frames(pieces, self._chains[other].pieces) >= RIVAL_FRAMES_MIN:
-                found = look
+        looks, found = self._chains[second].looks_of, 0.0
+        for other, frames in self._chains[first].beside.items():
+            if frames >= RIVAL_FRAMES_MIN and other in looks:
+                found = max(found, looks[other])
         return found

@@ -75,6 +75,7 @@ class Clip:
         self._looks = Channel(usual_looks(size), self.looks, scatters, pairs, drifts) if size else None
         self._shapes = Channel(SHAPES, self.shapes, np.stack([piece.shape_scatter for piece in pieces]), pairs)
         self._places = Places(pieces)
+        self.beside = self._pieces_beside()
         self.apart = self._pieces_apart()
         self._place_of: dict[tuple[int, int], float] = {}
         self.follows: dict[int, int] = {}  # the piece before in the same track
@@ -138,13 +139,22 @@ class Clip:
         near = [other for other in range(number + 1, stop) if other not in self.apart[number]]
         return np.concatenate([np.array(near, np.int64), np.arange(stop, len(self.pieces))])
 
+    def _pieces_beside(self) -> list[dict[int, int]]:
+        """Return for every piece those that go on at the same time, and over how many frames both do."""
+        found: list[dict[int, int]] = [{} for _ in self.pieces]
+        for number in range(len(self.pieces)):
+            stop = int(np.searchsorted(self._first, self._last[number], side="right"))
+            for other in range(number + 1, stop):
+                shared = int(min(self._last[number], self._last[other]) - self._first[other]) + 1
+                found[number][other] = found[other][number] = shared
+        return found
+
     def _pieces_apart(self) -> list[set[int]]:
         """Return for every piece those that share its time and are other people."""
         found: list[set[int]] = [set() for _ in self.pieces]
         for number, piece in enumerate(self.pieces):
-            stop = int(np.searchsorted(self._first, self._last[number], side="right"))
-            for other in range(number + 1, stop):
-                if not is_found_twice(piece, self.pieces[other]):
+            for other in self.beside[number]:
+                if other > number and not is_found_twice(piece, self.pieces[other]):
                     found[number].add(other)
                     found[other].add(number)
         return found
@@ -159,18 +169,6 @@ class Clip:
     def look_of(self, number: int) -> Look:
         """Return what is known of the person of a piece."""
         return Look(self.looks[number], self.shapes[number])
-
-    def shared_frames(self, one: Sequence[int], two: Sequence[int]) -> int:
-        """Return over how many frames both of two chains go on."""
-        found, i, j = 0, 0, 0
-        while i < len(one) and j < len(two):
-            first, last = max(self._first[one[i]], self._first[two[j]]), min(self._last[one[i]], self._last[two[j]])
-            found += max(0, int(last) - int(first) + 1)
-            if self._last[one[i]] <= self._last[two[j]]:
-                i += 1
-            else:
-                j += 1
-        return found
 
     def links_gained(self, one: list[int], two: list[int]) -> float:
         """Return how much likelier joining two chains makes their links; minus infinity for too long an absence.
