@@ -64,11 +64,30 @@ class GraphNetwork(ModelMixin, ConfigMixin):
         )
 
     def pack(self, dtype: torch.dtype) -> None:
-        """Give the convolutions, with their activations, the form for inference on a CPU in a number format."""
+        """Give the convolutions, with their activations, the form for inference on a CPU in a number format.
+
+        The last ones compute in float32: in bfloat16, a place in a crop of 256 pixels would be a whole number of them.
+        """
+        last = self._last_convolutions()
         for operation in self._operations:
-            if operation["kind"] == "conv" and can_pack_layer(layer := self.convolutions[operation["output"]]):
-                packed = PackedConv2d(layer, dtype, operation.pop("activation", None) or "none")
-                self.convolutions[operation["output"]] = packed
+            name = operation["output"]
+            if operation["kind"] == "conv" and can_pack_layer(layer := self.convolutions[name]):
+                activation = operation.pop("activation", None) or "none"
+                self.convolutions[name] = PackedConv2d(layer, torch.float32 if name in last else dtype, activation)
+
+    def _last_convolutions(self) -> set[str]:
+        """Return the convolutions between which and an output there is no other one."""
+        made_by = {operation["output"]: operation for operation in self._operations}
+        found, open_values = set[str](), list(self.config["outputs"].values())
+        while open_values:
+            operation = made_by.get(open_values.pop())
+            if operation is None:
+                continue
+            if operation["kind"] == "conv":
+                found.add(operation["output"])
+            else:
+                open_values += operation["inputs"]
+        return found
 
     def forward(self, image: Tensor, wanted: Sequence[str] = ()) -> dict[str, Tensor]:
         """Return the outputs by name.

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from configs.packed_layers import can_pack
 from trackers.imported.graph import GraphNetwork
 
 CONV = {"kind": "conv", "channels": [3, 4], "kernel": [3, 3], "stride": [2, 2], "groups": 1}
@@ -71,3 +72,15 @@ def test_values_inside_the_network_are_given_where_they_are_wanted(network: Grap
 def test_a_list_that_cannot_run_is_refused(operation: dict[str, object], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         GraphNetwork([operation], ["image"], {"a": "a"})
+
+
+@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="this CPU does not compute in bfloat16")
+@torch.inference_mode()
+def test_the_last_convolutions_compute_in_float32_whatever_the_others_compute_in() -> None:
+    after = {**CONV, "channels": [4, 4], "inputs": ["a"], "output": "b", "padding": [1, 1, 1, 1], "stride": [1, 1]}
+    flat = {"kind": "flatten", "inputs": ["b"], "output": "c"}
+    network = GraphNetwork([OPERATIONS[0], after, flat], ["image"], {"places": "c"}).eval()
+    network.pack(torch.bfloat16)
+    found = network(torch.rand(1, 3, 8, 8))["places"]
+    assert network.convolutions["a"].weight.dtype == torch.bfloat16 and found.dtype == torch.float32
+    assert not torch.equal(found, found.bfloat16().float())
