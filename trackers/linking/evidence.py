@@ -8,6 +8,7 @@ import numpy as np
 from trackers.linking.pieces import Piece
 
 LIMIT = 6.0  # no channel says more than this, either way
+STRANGERS_LIMIT = 0.8  # nor clothes for one person, where nobody is seen beside another: many wear black
 SCATTER_PRIOR = 20.0  # looks that the usual scatter counts as
 DRIFT_PRIOR = 5.0  # pieces that the usual drift counts as
 DRIFT_MIN = 0.5  # over the scatter
@@ -35,12 +36,15 @@ class Usual:
     independent: float
     drift: float  # variance of a person's mean from one piece to the next, over `within`
     limit: float = LIMIT
+    strangers_limit: float = LIMIT  # of what says "one person", where nobody is seen beside another
     groups: int = 1  # equal groups of numbers that go wrong together: a logo, a hood, a bag
 
 
 # Variances of CIELAB's L, a and b, as rendered people have them; a head is hair from behind and a face from ahead.
 _HEAD, _CLOTHES = np.tile([150.0, 30.0, 40.0], 3), np.tile([60.0, 12.0, 16.0], 9)
-COLOURS = Usual(np.concatenate([_HEAD, _CLOTHES]), np.tile([350.0, 80.0, 160.0], 12), 12.0, 2.0, groups=4)
+COLOURS = Usual(
+    np.concatenate([_HEAD, _CLOTHES]), np.tile([350.0, 80.0, 160.0], 12), 12.0, 2.0, LIMIT, STRANGERS_LIMIT, 4
+)
 SHAPES = Usual(0.1, 0.05, 1.0, 1.0, limit=1.0)
 
 
@@ -105,6 +109,7 @@ class Channel:
             drifts: (P, D) variances of means within pieces, NaN where they are not known; None: of no piece.
         """
         self._usual = usual
+        self._most = usual.limit if len(pairs) else min(usual.limit, usual.strangers_limit)
         counts = np.stack([sample.count for sample in samples])
         spare = np.maximum(counts - 1.0, 0.0)
         within = (scatters[counts.max(axis=1) > 1].sum(axis=0) + SCATTER_PRIOR * usual.within) / (
@@ -146,7 +151,7 @@ class Channel:
         parts = self._usual.independent / self._usual.groups * terms.mean(axis=2)
         if self._usual.groups > 1:
             parts = np.where(parts < 0, np.logaddexp(parts, np.log(PART_OUTLIERS)) - np.log1p(PART_OUTLIERS), parts)
-        return np.clip(parts.sum(axis=1), -self._usual.limit, self._usual.limit)
+        return np.clip(parts.sum(axis=1), -self._usual.limit, self._most)
 
     def _noise(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return the variance of the difference of two means of one person."""

@@ -28,6 +28,12 @@ def test_who_comes_back_after_a_minute_is_joined_by_looks() -> None:
     assert made.reason.startswith("track 2 goes on with track 1 after 60.0 s: looks alike")
 
 
+def test_where_nobody_is_seen_beside_another_clothes_alone_join_nobody() -> None:
+    visits = [walk(range(0, 100), (-2, 5), (0.5, 0), RED), walk(range(600, 700), (-3, 6), (0, 0), RED, 1)]
+    assert people(linked(visits)) == [{1}, {2}]
+    assert people(linked([*visits, walk(range(0, 700), (2, 8), (0, 0), BLUE)])) == [{1, 2}, {3}]
+
+
 def test_another_person_who_comes_later_is_not_joined() -> None:
     links = linked([walk(range(0, 100), (-2, 5), (0.5, 0), RED), walk(range(600, 700), (-3, 6), (0, 0), GREEN)])
     assert people(links) == [{1}, {2}] and not links.decisions
