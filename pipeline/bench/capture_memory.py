@@ -12,13 +12,13 @@ import numpy as np
 from configs.schema import RunSettings
 from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.bench.line import BenchTable, held_mib, measure
+from pipeline.capture import Camera
 from pipeline.flow.memory import release_memory
-from pipeline.flow.scratch import rows_on_disk
 from pipeline.models import Models
 from pipeline.motion.library import write_track
 from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
-from pipeline.multiview.views import View, view_of
-from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Observations
+from pipeline.multiview.views import View, view_of, view_on_disk
+from pipeline.types import Observations
 
 RATE_HZ, ROUND_FRAMES = 30.0, 150  # they walk across the room and back, again and again
 ROOM_M = 4.0
@@ -62,14 +62,11 @@ def measure_capture(minutes: float, cameras: int, people: int) -> None:
         sys.stdout.write(f"{before} {len(found)}\n")
 
 
-def _view(walkers: Walkers, camera, rounds: int, folder: Path) -> View:  # type: ignore[no-untyped-def]
+def _view(walkers: Walkers, camera: Camera, rounds: int, folder: Path) -> View:
     people = len(walkers.pose)
     there = walkers.seen_by(camera, [[who + 1] * ROUND_FRAMES for who in range(people)], noise_px=2.0)
     back = replace(there.take(np.argsort(-there.frame_index, kind="stable")), frame_index=there.frame_index)
     rays = [view_of(camera, rows).rays for rows in (there, back)]
-    kinds = {
-        name: (np.dtype(OBSERVATION_DTYPES.get(name, np.float32)), shape) for name, shape in OBSERVATION_SHAPES.items()
-    }
 
     def parts() -> Iterator[dict[str, np.ndarray]]:
         for number in range(rounds):
@@ -78,8 +75,4 @@ def _view(walkers: Walkers, camera, rounds: int, folder: Path) -> View:  # type:
             frames = rows.frame_index + number * ROUND_FRAMES
             yield part | {"frame_index": frames, "time_s": frames / RATE_HZ}
 
-    arrays = rows_on_disk(
-        parts(), kinds | {"rays": (np.dtype(np.float64), (17, 2))}, rounds * len(there.frame_index), folder
-    )
-    found = arrays.pop("rays")
-    return View(camera, Observations(**arrays), found)
+    return view_on_disk(camera, parts(), rounds * len(there.frame_index), folder)

@@ -1,6 +1,6 @@
 """What one camera of a capture saw, with keypoints as a camera without distortion would see them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,26 +68,29 @@ def read_view(camera: Camera, store: ObservationStore, folder: Path, footage: Fo
     Raises: as of `read_shards` and `rows_on_disk`.
     """
     state = store.read_state()
-    kinds = {
-        name: (np.dtype(OBSERVATION_DTYPES.get(name, np.float32)), shape) for name, shape in OBSERVATION_SHAPES.items()
-    }
     parts = (
-        {name: getattr(shard, name) for name in kinds} | {"rays": _rays(camera, shard.keypoints)}
+        {name: getattr(shard, name) for name in OBSERVATION_SHAPES} | {"rays": _rays(camera, shard.keypoints)}
         for shard in store.read_shards()
     )
-    rays = (np.dtype(np.float64), (17, 2))
     if (numbers := footage.numbers) is not None:
         parts = (_numbered(part, numbers, float(footage.info.rate)) for part in parts)
-    arrays = rows_on_disk(parts, kinds | {"rays": rays}, state[0].row_count if state is not None else 0, folder)
-    all_rays = arrays.pop("rays")
-    rows = Observations(**arrays)
-    view = View(camera, rows, all_rays)
+    view = view_on_disk(camera, parts, state[0].row_count if state is not None else 0, folder)
     seen = [looks for looks, _ in store.read_evidence() if len(looks.frame_index)]
     if not seen:
         return view
     looks = join_rows(seen)
     frames = looks.frame_index if numbers is None else numbers[looks.frame_index]
     return with_looks(view, looks.vectors.astype(np.float32), frames, looks.track_id)
+
+
+def view_on_disk(camera: Camera, parts: Iterable[Mapping[str, np.ndarray]], count: int, folder: Path) -> View:
+    """Return a view whose rows and their rays come in parts and lie in a nameless file; raises as `rows_on_disk`."""
+    kinds = {
+        name: (np.dtype(OBSERVATION_DTYPES.get(name, np.float32)), shape) for name, shape in OBSERVATION_SHAPES.items()
+    }
+    arrays = rows_on_disk(parts, kinds | {"rays": (np.dtype(np.float64), (17, 2))}, count, folder)
+    rays = arrays.pop("rays")
+    return View(camera, Observations(**arrays), rays)
 
 
 def with_looks(view: View, looks: np.ndarray, frames: np.ndarray, track_ids: np.ndarray) -> View:
