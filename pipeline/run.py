@@ -23,7 +23,7 @@ from pipeline.flow.outputs import check_folder
 from pipeline.flow.record import VideoRecord, check_owner, describe_input
 from pipeline.media import VideoInfo, probe
 from pipeline.models import Models, describe
-from pipeline.nodes.context import Progress
+from pipeline.nodes.context import Progress, SilentProgress
 from pipeline.nodes.left_out import count_left_out
 from trackers.input_size import described
 
@@ -187,7 +187,7 @@ def open_clip(
     folder = output / clip.name
     check_folder(folder, clip.path)
     check_owner(folder, clip.path)
-    return Clip(probe_clip(clip.path, settings), folder, settings, models, progress or _Silent(), StageClock())
+    return Clip(probe_clip(clip.path, settings), folder, settings, models, progress or SilentProgress(), StageClock())
 
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:
@@ -222,14 +222,6 @@ def _tell_cost(clip: Clip) -> str:
     from pipeline.nodes.look import tell_cost  # here: a plan that needs no look needs none of its libraries
 
     return tell_cost(clip)
-
-
-class _Silent:
-    def start(self, step: str, total: int | None) -> None:
-        """Say nothing."""
-
-    def advance(self, done: int, note: str) -> None:
-        """Say nothing."""
 
 
 def exit_code(results: Sequence[ClipResult] | Sequence[ClipPlan]) -> int:

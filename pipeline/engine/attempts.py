@@ -27,6 +27,7 @@ from pipeline.flow.memory import release_memory
 from pipeline.flow.outputs import RunFolder
 from pipeline.flow.record import VideoRecord, read_record
 from pipeline.models import Models
+from pipeline.nodes.context import SilentProgress
 from pipeline.nodes.segments import Segment
 from pipeline.run import ClipResult, open_clip
 
@@ -132,7 +133,7 @@ class UnitRunner:
         if is_whole and order.may_split and (segments := self._segments(unit, output, settings)):
             split = self._row(order, started, "split", reason=f"in {len(segments)} segments")
             return Outcome(split, segments=tuple(segment.as_json() for segment in segments))
-        result = run_unit(unit, output, settings, self._models, _Silent())
+        result = run_unit(unit, output, settings, self._models, SilentProgress())
         if result.is_failed:
             is_final = isinstance(result.error, DpmeshVideoError)
             log = _tail(RunFolder(result.folder).error_log)
@@ -219,14 +220,6 @@ def _remove_if_free(folder: Path) -> None:
         return
     finally:
         os.close(handle)
-
-
-class _Silent:
-    def start(self, step: str, total: int | None) -> None:
-        """Say nothing."""
-
-    def advance(self, done: int, note: str) -> None:
-        """Say nothing."""
 
 
 def _seconds_read(video: VideoRecord, frames: int) -> float:

@@ -30,6 +30,16 @@ class Progress(Protocol):
     def advance(self, done: int, note: str) -> None: ...
 
 
+class SilentProgress:
+    """Says nothing of it."""
+
+    def start(self, step: str, total: int | None) -> None:
+        """Say nothing."""
+
+    def advance(self, done: int, note: str) -> None:
+        """Say nothing."""
+
+
 @dataclass(slots=True)
 class ClipContext:
     """One video on its way to one output folder."""
