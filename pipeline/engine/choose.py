@@ -7,7 +7,8 @@ from pathlib import Path
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
 from pipeline.device import choose_device
-from pipeline.engine.local import LocalEngine, process_count
+from pipeline.engine.local import LocalEngine
+from pipeline.engine.process import process_count
 from pipeline.engine.schedule import Schedule
 from pipeline.engine.units import Unit
 from pipeline.flow.inputs import ClipInput, find_inputs

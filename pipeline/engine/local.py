@@ -5,7 +5,6 @@ import logging
 import os
 import selectors
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,22 +13,14 @@ from typing import Any, Protocol
 
 from configs.errors import RunError
 from configs.schema import RunSettings
-from configs.threads import choose_threads, core_count
+from pipeline.engine.process import close_pipes, send, start_process
 from pipeline.engine.units import Unit, error_of_json, result_of_json
 from pipeline.run import ClipResult
 
 log = logging.getLogger(__name__)
 
 STOP_S = 20.0  # a worker that was asked to stop gets so long to write down where it is
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline.engine.worker import main; sys.exit(main())"
-)
-
-
-def process_count(settings: RunSettings) -> int:
-    """Return how many worker processes a run may have."""
-    wanted = settings.runtime.workers
-    return core_count() if wanted == "auto" else wanted
+START = "from pipeline.engine.worker import main; sys.exit(main())"
 
 
 class Listener(Protocol):
@@ -60,15 +51,6 @@ class _Worker:
     unit: Unit | None = None
     listener: Listener | None = None
     held: bytes = b""  # the beginning of an event
-
-    def send(self, order: dict[str, Any]) -> None:
-        """Hand it an order; one that has died is noticed by the end of its events."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(order).encode() + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
 
 
 @dataclass(slots=True)
@@ -131,34 +113,26 @@ class LocalEngine:
             self._give(idle.pop() if idle else self._start(), unit)
 
     def _start(self) -> _Worker:
-        environment = dict(os.environ)
-        if self.settings.runtime.threads is None:  # the cores are shared out
-            environment["OMP_NUM_THREADS"] = str(max(1, choose_threads(None) // self.worker_count))
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches the engine alone, which stops its workers in order
-        )
+        process = start_process(START, (), self.settings, self.worker_count)
         worker = _Worker(process)
         assert process.stdout is not None
         self._workers[process.stdout.fileno()] = worker
         self._selector.register(process.stdout.fileno(), selectors.EVENT_READ)
-        worker.send(
+        send(
+            worker.process,
             {
                 "output": str(self.output),
                 "settings": self.settings.model_dump(mode="json"),
                 "device": self.device,
                 "log_level": logging.getLogger().getEffectiveLevel(),
-            }
+            },
         )
         return worker
 
     def _give(self, worker: _Worker, unit: Unit) -> None:
         worker.unit, worker.listener = unit, self.listen(unit.name)
         self._tries[unit] = self._tries.get(unit, 0) + 1
-        worker.send(unit.as_json())
+        send(worker.process, unit.as_json())
 
     def _hear(self, descriptor: int) -> None:
         worker = self._workers[descriptor]
@@ -200,7 +174,7 @@ class LocalEngine:
         worker = self._workers.pop(descriptor)
         self._selector.unregister(descriptor)
         code = worker.process.wait()
-        _close(worker)
+        close_pipes(worker.process)
         if worker.unit is None:
             return
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -233,12 +207,6 @@ class LocalEngine:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
-            _close(worker)
+            close_pipes(worker.process)
         self._workers.clear()
         self._selector.close()
-
-
-def _close(worker: _Worker) -> None:
-    for stream in (worker.process.stdin, worker.process.stdout):
-        if stream is not None:
-            stream.close()

@@ -13,18 +13,16 @@ from typing import Any, NoReturn, Self
 
 from configs.errors import RunError
 from configs.schema import RunSettings
-from configs.threads import choose_threads, core_count, wait_passively
+from configs.threads import wait_passively
 from pipeline.engine.attempts import Order, Outcome
 from pipeline.engine.dispatch import Finished
+from pipeline.engine.process import close_pipes, process_count, send, start_process, tell
 
 log = logging.getLogger(__name__)
 
 STARTS_MAX = 3  # in a row without one that begins
 LEAVE_S = 10.0  # that workers get to clean up
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from pipeline.engine.process_pool import serve; serve(*sys.argv[2:])"
-)
+START = "from pipeline.engine.process_pool import serve; serve(*sys.argv[2:])"
 
 
 @dataclass(slots=True)
@@ -43,8 +41,7 @@ class ProcessPool:
 
     def __init__(self, settings: RunSettings, store: str) -> None:
         self._settings, self._store = settings, store
-        wanted = settings.runtime.workers
-        self._count = core_count() if wanted == "auto" else int(wanted)
+        self._count = process_count(settings)
         self._selector = selectors.DefaultSelector()
         self._seats: dict[int, _Seat] = {}  # by the descriptor of what it tells
         self._failed_starts = 0
@@ -55,7 +52,7 @@ class ProcessPool:
 
     def __exit__(self, *_: object) -> None:
         for seat in self._seats.values():
-            _close(seat)
+            close_pipes(seat.process)
             if seat.order is not None:
                 seat.process.kill()
         for seat in self._seats.values():
@@ -78,10 +75,7 @@ class ProcessPool:
         """Hand an order to a worker that waits."""
         seat = self._idle()[0]
         seat.order, seat.since = order, time.monotonic()
-        assert seat.process.stdin is not None
-        with suppress(BrokenPipeError):  # its death is noticed by the end of what it tells
-            seat.process.stdin.write(json.dumps(order.dump()).encode() + b"\n")
-            seat.process.stdin.flush()
+        send(seat.process, order.dump())
 
     def wait(self, seconds: float) -> list[Finished]:
         """Return what came back, at once where something did and after this time where nothing did.
@@ -115,7 +109,7 @@ class ProcessPool:
         seat = self._seats.pop(descriptor)
         self._selector.unregister(descriptor)
         code = seat.process.wait()
-        _close(seat)
+        close_pipes(seat.process)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         if not seat.is_ready:
             self._failed_starts += 1
@@ -128,27 +122,11 @@ class ProcessPool:
 
     def _fill(self) -> None:
         for _ in range(self._count - len(self._seats)):
-            environment = dict(os.environ)
-            if self._settings.runtime.threads is None:  # the cores are shared out
-                environment["OMP_NUM_THREADS"] = str(max(1, choose_threads(None) // self._count))
-            words = [json.dumps(sys.path), self._settings.model_dump_json(exclude_unset=True), self._store]
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, *words],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=environment,
-                start_new_session=True,  # Ctrl-C reaches the run alone
-            )
+            words = [self._settings.model_dump_json(exclude_unset=True), self._store]
+            process = start_process(START, words, self._settings, self._count)
             assert process.stdout is not None
             self._seats[process.stdout.fileno()] = _Seat(process)
             self._selector.register(process.stdout.fileno(), selectors.EVENT_READ)
-
-
-def _close(seat: _Seat) -> None:
-    for stream in (seat.process.stdin, seat.process.stdout):
-        if stream is not None:
-            with suppress(OSError):
-                stream.close()
 
 
 def serve(settings: str, store: str) -> NoReturn:
@@ -164,14 +142,8 @@ def serve(settings: str, store: str) -> NoReturn:
     chosen = RunSettings.model_validate_json(settings)
     runner = UnitRunner(chosen, ResultStore(store), choose_device(chosen.runtime.device))
     with suppress(BrokenPipeError):
-        _tell(answers, {"name": runner.name})
+        tell(answers, {"name": runner.name})
         for line in sys.stdin.buffer:
-            _tell(answers, runner.run(Order.load(json.loads(line))).dump())
+            tell(answers, runner.run(Order.load(json.loads(line))).dump())
     runner.close()
     sys.exit(0)
-
-
-def _tell(descriptor: int, value: dict[str, Any]) -> None:
-    data = memoryview(json.dumps(value).encode() + b"\n")
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from configs.schema import RunSettings
 from configs.stops import StopSignals, ignore_stops
 from configs.threads import use_one_thread_each, wait_passively
+from pipeline.engine.process import tell
 
 
 class _Events:
@@ -27,9 +28,7 @@ class _Events:
         self._descriptor = descriptor
 
     def tell(self, **event: Any) -> None:
-        data = memoryview(json.dumps(event).encode() + b"\n")
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        tell(self._descriptor, event)
 
 
 class _LogToEngine(logging.Handler):

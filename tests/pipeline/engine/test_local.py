@@ -12,7 +12,8 @@ import pytest
 from configs.errors import InputError, RunError, WeightsError
 from configs.schema import RunSettings
 from pipeline.engine import local
-from pipeline.engine.local import Ended, LocalEngine, process_count
+from pipeline.engine.local import Ended, LocalEngine
+from pipeline.engine.process import process_count
 from pipeline.engine.units import Unit
 from pipeline.flow.inputs import ClipInput
 
