@@ -57,7 +57,7 @@ def measure_capture(minutes: float, cameras: int, people: int) -> None:
         release_memory()
         before = held_mib(os.getpid())["RssAnon"]
         found = lasting(who_is_who(views, RATE_HZ), views, settings)
-        for track in fitted(with_joints(found, views, RATE_HZ), views, settings, models):
+        for track in fitted(with_joints(found, views, RATE_HZ), views, settings, models, folder):
             write_track(folder / f"{track.track_id}.npz", track)
         sys.stdout.write(f"{before} {len(found)}\n")
 

@@ -13,7 +13,7 @@ def rows_on_disk(
     parts: Iterable[Mapping[str, np.ndarray]],
     kinds: Mapping[str, tuple[np.dtype, tuple[int, ...]]],
     count: int,
-    folder: Path,
+    folder: Path | None,
 ) -> dict[str, np.ndarray]:
     """Return arrays that can only be read, whose rows lie in a file of `folder` and come into memory as they are used.
 
@@ -23,6 +23,7 @@ def rows_on_disk(
         parts: the rows, some at a time; all arrays of a part have as many.
         kinds: type and shape of one row, by name.
         count: how many rows there are in all.
+        folder: None: the system's for temporary files.
 
     Raises:
         ValueError: the parts have more or fewer rows.

@@ -7,6 +7,7 @@ fit sees them as it sees those of a single camera.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -20,6 +21,7 @@ from dpmesh.geometry.align import find_similarity
 from dpmesh.geometry.rotations import nearest_rotation
 from dpmesh.keypoints import smpl24_confidence
 from pipeline.capture import Camera
+from pipeline.flow.scratch import rows_on_disk
 from pipeline.motion.posing import joint_positions, pelvis_of
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.multiview.association import Person
@@ -104,13 +106,21 @@ def _takes_left_for_right(
 
 
 def track_rows(
-    seen: Sightings, views: Sequence[View], body: BodyModel, gap_max_s: float, number: int
+    seen: Sightings,
+    views: Sequence[View],
+    body: BodyModel,
+    gap_max_s: float,
+    number: int,
+    folder: Path | None = None,
 ) -> tuple[TrackRows, np.ndarray]:
     """Return a person's track in rig axes for the fit, with every camera's keypoints; and its frames (T,).
 
     Args:
         gap_max_s: longer gaps stay open.
         number: of the person.
+        folder: what each camera saw lies in a nameless file there; None: among the system's temporary files.
+
+    Raises: as of `rows_on_disk`.
     """
     betas = _shape(seen, views)
     frames = range(0, len(seen.frame_index), FRAMES_AT_ONCE)
@@ -120,22 +130,11 @@ def track_rows(
     origin = (_without_holes(seen.time_s, places) @ RIG_FROM_WORLD.T).astype(np.float32)
     filled = find_gaps(seen.frame_index, seen.time_s, gap_max_s)
     source, is_observed = filled.source_row, filled.is_observed
-    cameras = []
+    cameras, sure = [], np.zeros((len(source), 24), np.float32)
     for place, view in enumerate(views):
         rows = np.where(is_observed, seen.rows[source, place], -1)
-        camera, count = view.camera, len(source)
-        is_mirrored = seen.is_mirrored[source, place]
-        cameras.append(
-            ViewRows(
-                keypoints=_as_it_is(pinhole_keypoints(view, rows), is_mirrored),
-                focal_px=np.full(count, camera.focal_px, np.float32),
-                principal_px=np.tile(camera.matrix[:2, 2], (count, 1)).astype(np.float32),
-                rotation=camera.rotation @ RIG_FROM_WORLD.T,
-                shift_m=camera.translation_m,
-                hints=_hints(view, np.where(is_mirrored, -1, rows)),
-            )
-        )
-    sure = np.stack([smpl24_confidence(view.keypoints) for view in cameras]).max(axis=0)
+        cameras.append(_view_rows(view, rows, seen.is_mirrored[source, place], folder))
+        sure = np.maximum(sure, smpl24_confidence(cameras[-1].keypoints))
     track = TrackRows(
         time_s=filled.time_s,
         pose=interpolate_rotations(seen.time_s, pose, filled.time_s),
@@ -148,6 +147,27 @@ def track_rows(
         number=number,
     )
     return track, filled.frame_index
+
+
+def _view_rows(view: View, rows: np.ndarray, is_mirrored: np.ndarray, folder: Path | None) -> ViewRows:
+    """Return what a camera saw of a person at its rows (T,); -1: nobody."""
+    camera, count = view.camera, len(rows)
+    parts = (slice(first, first + FRAMES_AT_ONCE) for first in range(0, count, FRAMES_AT_ONCE))
+    told = (
+        {
+            "keypoints": _as_it_is(pinhole_keypoints(view, rows[part]), is_mirrored[part]),
+            "hints": _hints(view, np.where(is_mirrored[part], -1, rows[part])),
+        }
+        for part in parts
+    )
+    kinds = {"keypoints": (np.dtype(np.float32), (17, 3)), "hints": (np.dtype(np.float32), view.rows.hints.shape[1:])}
+    return ViewRows(
+        **rows_on_disk(told, kinds, count, folder),
+        focal_px=np.full(count, camera.focal_px, np.float32),
+        principal_px=np.tile(camera.matrix[:2, 2], (count, 1)).astype(np.float32),
+        rotation=camera.rotation @ RIG_FROM_WORLD.T,
+        shift_m=camera.translation_m,
+    )
 
 
 def _as_it_is(points: np.ndarray, is_mirrored: np.ndarray) -> np.ndarray:

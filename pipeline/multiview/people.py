@@ -1,6 +1,7 @@
 """The people of a capture: whom its views saw, and the motion of each in rig axes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -50,27 +51,38 @@ def lasting(people: Iterable[Person], views: Sequence[View], settings: RunSettin
 
 
 def fitted(
-    people: Iterable[tuple[Person, Sightings]], views: Sequence[View], settings: RunSettings, models: Models
+    people: Iterable[tuple[Person, Sightings]],
+    views: Sequence[View],
+    settings: RunSettings,
+    models: Models,
+    folder: Path | None = None,
 ) -> Iterator[MotionTrack]:
     """Yield the motion of people in rig axes, at the frames of the videos.
 
     Few are held in memory at a time, unless scene constraints couple them.
+
+    Args:
+        folder: for what every camera saw of them, as of `track_rows`.
     """
-    tracks = _fitted_alone(people, views, settings, models)
+    tracks = _fitted_alone(people, views, settings, models, folder)
     if settings.refine.has_scene_constraints:
         return iter(refine_scene(list(tracks), models.body(), settings.refine, is_measured=True))
     return tracks
 
 
 def _fitted_alone(
-    people: Iterable[tuple[Person, Sightings]], views: Sequence[View], settings: RunSettings, models: Models
+    people: Iterable[tuple[Person, Sightings]],
+    views: Sequence[View],
+    settings: RunSettings,
+    models: Models,
+    folder: Path | None,
 ) -> Iterator[MotionTrack]:
     body, gap_max_s = models.body(), longest_gap_s(settings)
-    made = ((person.id, *track_rows(seen, views, body, gap_max_s, person.id)) for person, seen in people)
-    for group in in_groups(made, lambda each: len(each[2])):
-        fits = refined_rows([track for _, track, _ in group], body, settings, models)
-        for (number, track, frames), fit in zip(group, fits, strict=True):
-            yield _motion_track(number, track, frames, fit)
+    for group in in_groups(people, lambda each: len(each[1].frame_index)):
+        made = [track_rows(seen, views, body, gap_max_s, person.id, folder) for person, seen in group]
+        fits = refined_rows([track for track, _ in made], body, settings, models)
+        for (track, frames), fit in zip(made, fits, strict=True):
+            yield _motion_track(track.number, track, frames, fit)
         release_memory()
 
 

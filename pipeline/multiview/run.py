@@ -315,7 +315,7 @@ class _Work:
         claim([*paths, links])
         write_json(links, returns_as_json(people))
         seen = with_joints(people, self.views, float(self.rate))
-        tracks = fitted(seen, self.views, self.settings, self.models)
+        tracks = fitted(seen, self.views, self.settings, self.models, self.folder)
         for path, track in zip(paths, tracks, strict=True):
             write_track(path, track)
         return [*paths, links]
