@@ -105,6 +105,9 @@ def evaluate_multiview(
     counts: Annotated[
         str | None, typer.Option(help="also fit subsets of so many cameras, such as 1,2,4; their mean is printed")
     ] = None,
+    wrong_ids: Annotated[
+        float, typer.Option(help="also fit with this share of track numbers exchanged in every view, such as 0.2")
+    ] = 0.0,
     calibration: Annotated[Path | None, typer.Option(help="which calibration, where there are several")] = None,
     output: Output = Path("out"),
     preset: Preset = None,
@@ -126,6 +129,7 @@ def evaluate_multiview(
         names=camera_names(cameras),
         calibration=calibration,
         counts=parse_counts(counts) if counts else (),
+        wrong_ids=wrong_ids,
         on_view=report_result,
     )
     raise typer.Exit(_print_study(study))

@@ -25,6 +25,7 @@ from pipeline.evaluation.multiview import (
     measure,
 )
 from pipeline.evaluation.single_views import alone, in_consensus
+from pipeline.evaluation.wrong_numbers import with_wrong_numbers
 from pipeline.models import Models
 from pipeline.motion.posing import Body
 from pipeline.multiview.association import Person
@@ -35,6 +36,7 @@ from pipeline.multiview.views import View
 from pipeline.results import Run
 from pipeline.run import ClipResult
 
+SEED = 1  # of the track numbers that are exchanged
 SUBSETS_MAX = 6  # of as many cameras that are all measured; where there are more, subsets spread round the rig
 
 
@@ -62,6 +64,7 @@ def evaluate_views(
     names: Sequence[str] | None = None,
     calibration: Path | None = None,
     counts: Sequence[int] = (),
+    wrong_ids: float = 0.0,
     on_view: Callable[[ClipResult], None] = lambda result: None,
 ) -> ViewStudy:
     """Run a capture and return its errors, at the frames of the reference that a view read.
@@ -69,10 +72,11 @@ def evaluate_views(
     Args:
         names: cameras to use; None: all with a video.
         counts: of how many cameras subsets are measured, too.
+        wrong_ids: the share of every view's rows that get somebody else's track number and are measured, too.
 
     Raises:
         InputError: the folder is no capture, has no reference, or fewer than two views can be used.
-        SettingsError: there are fewer views than `counts` ask for.
+        SettingsError: there are fewer views than `counts` ask for, or `wrong_ids` is no share.
     """
     if "sync" not in settings.capture.model_fields_set:  # a reference counts frames as the videos do
         settings = settings.model_copy(update={"capture": settings.capture.model_copy(update={"sync": "off"})})
@@ -80,6 +84,8 @@ def evaluate_views(
     chosen = capture.cameras if names is None else capture.choose(names)
     if any(count > len(chosen) for count in counts):
         raise SettingsError(f"--counts {max(counts)}: only {len(chosen)} cameras are there; give at most that number")
+    if not 0.0 <= wrong_ids <= 1.0:
+        raise SettingsError(f"--wrong-ids {wrong_ids:g}: give a share from 0 to 1, such as 0.2")
     done = run_capture(capture, output, settings, names=names, on_view=on_view)
     views, run = done.views, Run(done.folder)
     read = [frames_read(capture, done.folder / VIEWS, view.camera.name) for view in views]
@@ -91,6 +97,11 @@ def evaluate_views(
     for count in (count for count in counts if count <= len(views)):
         subsets, errors = errors_of_count(views, count, float(done.rate), settings, models, reference)
         tables.append((f"{_cameras(count)}, mean of {subsets} subsets", errors))
+    if wrong_ids:
+        rng, rate_hz = np.random.default_rng(SEED), float(done.rate)
+        confused = [with_wrong_numbers(view, wrong_ids, rate_hz, rng) for view in views]
+        _, errors = errors_of_count(confused, len(views), rate_hz, settings, models, reference)
+        tables.append((f"{_cameras(len(views))}, {wrong_ids:.0%} of track numbers wrong", errors))
     problems = [problem for problem in (done.problem, left_out) if problem]
     return ViewStudy(tables, "; ".join(problems), (*capture.notes, *done.timing.lines, *done.fit.problems))
 

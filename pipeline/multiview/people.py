@@ -1,6 +1,7 @@
 """The people of a capture: whom its views saw, and the motion of each in rig axes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from dpmesh.body import BodyModel
 from pipeline.flow.memory import release_memory
 from pipeline.models import Models
 from pipeline.multiview.association import Person, associate
+from pipeline.multiview.continuity import steady_numbers
 from pipeline.multiview.fusion import Sightings, sightings_of, track_rows
 from pipeline.multiview.reassignment import reassign
 from pipeline.multiview.returns import join_returns
@@ -26,6 +28,7 @@ def who_is_who(views: Sequence[View], rate_hz: float, link: LinkSettings | None 
     Args:
         link: how those who leave and come back are joined; None: as by default.
     """
+    views = [replace(view, rows=replace(view.rows, track_id=steady_numbers(view, rate_hz))) for view in views]
     people = reassign(views, associate(views, rate_hz), rate_hz)
     return join_returns(people, views, rate_hz, link or LinkSettings())
 
