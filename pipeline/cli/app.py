@@ -148,9 +148,9 @@ def run(
     if not is_for_store(inputs, output, engine):
         folder = Path(output)
         raise typer.Exit(_print_plan(inputs, folder, chosen) if plan else _run(inputs, folder, chosen))
-    if plan:
-        raise SettingsError("--plan tells of clips on this machine; leave out manifest, URLs and --engine")
-    code = run_into_store(inputs, output, chosen, engine=engine, address=address, is_retrying=retry_failed)
+    code = run_into_store(
+        inputs, output, chosen, engine=engine, address=address, is_retrying=retry_failed, is_plan=plan
+    )
     raise typer.Exit(code)
 
 

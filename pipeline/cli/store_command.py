@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipeline.cli.tables import note, say, tell_error
 if TYPE_CHECKING:
     from configs.schema import RunSettings
     from pipeline.engine.status import AttemptRow
-    from pipeline.engine.store_run import Summary
+    from pipeline.engine.store_run import PlannedRow, Summary
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +42,23 @@ def run_into_store(
     engine: Engine,
     address: str | None,
     is_retrying: bool,
+    is_plan: bool = False,
 ) -> int:
-    """Run clips into a store and print how each ended; return the exit code."""
+    """Run clips into a store and print how each ended, or what would be done; return the exit code."""
     if address and engine is not Engine.RAY:
         raise SettingsError(f"--address {address}: only --engine ray has a cluster; add it")
-    if engine is Engine.RAY and importlib.util.find_spec("ray") is None:
+    if engine is Engine.RAY and importlib.util.find_spec("ray") is None and not is_plan:
         raise SettingsError("--engine ray: the package ray is missing; pip install 'dpmesh-video[cluster]'")
     from pipeline.engine.manifest import find_rows
 
     rows = find_rows(inputs, settings)
     from pipeline.engine.process_pool import ProcessPool
     from pipeline.engine.result_store import ResultStore
-    from pipeline.engine.store_run import StoreRun, WorkerPool
+    from pipeline.engine.store_run import StoreRun, WorkerPool, plan_rows
 
     store = ResultStore(output if engine is Engine.LOCAL or "://" in output else str(Path(output).absolute()))
+    if is_plan:
+        return _print_rows(plan_rows(store, rows, settings, is_retrying=is_retrying), store.url)
 
     def open_pool() -> WorkerPool:
         if engine is Engine.LOCAL:
@@ -66,6 +70,16 @@ def run_into_store(
     summary = StoreRun(store, settings, open_pool, on_row=_report, is_retrying=is_retrying).run(rows)
     _print_summary(summary, store.url)
     return summary.exit_code
+
+
+def _print_rows(rows: "Sequence[PlannedRow]", place: str) -> int:
+    """Print what a run would do with rows; return the exit code that the bad ones of them give it."""
+    for row in rows:
+        say(f"{row.name}  {row.status}{f': {row.reason}' if row.reason else ''}")
+    counts = Counter(row.status for row in rows)
+    bad = len(rows) - counts["done"] - counts["to do"]
+    say(f"{place}: " + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
+    return 1 if bad == len(rows) else 3 if bad else 0
 
 
 def _report(row: "AttemptRow") -> None:

@@ -34,6 +34,15 @@ class WorkerPool(Pool, Protocol):
         """End them."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """What a run into a store would do with a row."""
+
+    name: str
+    status: str  # "done", "to do", "set aside" or "failed"
+    reason: str = ""  # of the last two
+
+
 OpenPool = Callable[[], WorkerPool]
 
 
@@ -54,6 +63,31 @@ class Summary:
         if self.failed and not self.done:
             return 1
         return 3 if self.failed or self.partial else 0
+
+
+def plan_rows(
+    store: ResultStore, rows: Sequence[Row | BadRow], settings: RunSettings, *, is_retrying: bool = False
+) -> list[PlannedRow]:
+    """Return what `StoreRun.run` would do with each row; nothing is written.
+
+    Rows that cannot be read come first.
+
+    Raises:
+        RunError: the store cannot be read.
+        WeightsError: the models that the settings name are not there.
+    """
+    units, failed = plan_units(rows, settings)
+    planned = [PlannedRow(row.name, "failed", row.reason) for row in failed]
+    done, set_aside = store.done(), set() if is_retrying else store.failed()
+    for unit in units:
+        if unit.key in done:
+            planned.append(PlannedRow(unit.row.name, "done"))
+        elif unit.key in set_aside:
+            tries = store.read_failure(unit.key)
+            planned.append(PlannedRow(unit.row.name, "set aside", tries[-1]["reason"] if tries else ""))
+        else:
+            planned.append(PlannedRow(unit.row.name, "to do"))
+    return planned
 
 
 @dataclass(slots=True)

@@ -1,6 +1,8 @@
 """Tests of `pipeline.cli.store_command`, as the command line has it."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def test_results_go_into_a_store_where_a_folder_on_this_machine_is_not_enough(
     [
         (("clips.csv",), "clips.csv: cannot be read"),
         (("clips.csv", "--address", "auto"), "--address auto: only --engine ray has a cluster; add it"),
-        (("clips.csv", "--plan"), "--plan tells of clips on this machine"),
+        (("clips.csv", "--plan"), "clips.csv: cannot be read"),
         (("a.mp4", "--output", "nosuch://out"), "nosuch://out: "),
         (("a.mp4", "--engine", "spark"), "'spark' is not one of"),
     ],
@@ -66,3 +68,15 @@ def test_a_manifest_of_bad_rows_alone_fails_without_a_worker(
     assert code == 1 and told.out == ""
     assert ["none.mp4: no such file" in line for line in told.err.splitlines()] == [True, False]
     assert (tmp_path / "out" / "status.parquet").is_file()
+
+
+def test_the_plan_of_a_manifest_says_what_is_to_do_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"one")
+    (tmp_path / "clips.csv").write_text("path\nnone.mp4\na.mp4\n")
+    command = [sys.executable, "-m", "pipeline.cli", "run", "clips.csv", "--plan"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 3 and "error" not in done.stderr
+    first, second, last = done.stdout.splitlines()
+    assert first.startswith("none  failed: row 1: ") and "none.mp4: no such file" in first
+    assert second == "a  to do" and last.endswith("out: 1 failed, 1 to do")
+    assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ from pipeline.engine.dispatch import Finished
 from pipeline.engine.manifest import BadRow, Row
 from pipeline.engine.result_store import Commit, ResultStore
 from pipeline.engine.status import AttemptRow
-from pipeline.engine.store_run import StoreRun, Summary
+from pipeline.engine.store_run import StoreRun, Summary, plan_rows
 
 
 class FakePool:
@@ -132,6 +132,18 @@ def test_what_was_set_aside_is_tried_again_when_asked(room: Room, caplog: pytest
     assert "1 clips failed in an earlier run and are left out; --retry-failed tries them" in caplog.text
     room.run(is_retrying=True)
     assert room.pool.names == ["bad"]
+
+
+def test_a_plan_says_what_a_run_would_do(room: Room) -> None:
+    def plan(is_retrying: bool = False) -> list[tuple[str, str]]:
+        rows = plan_rows(room.store, room.rows, RunSettings(), is_retrying=is_retrying)
+        return [(row.name, row.status) for row in rows]
+
+    assert plan() == [("d", "failed"), ("a", "to do"), ("b", "to do"), ("bad", "to do"), ("c", "to do")]
+    with pytest.raises(KeyboardInterrupt):
+        room.run(stop_at="c")
+    assert plan() == [("d", "failed"), ("a", "done"), ("b", "done"), ("bad", "set aside"), ("c", "to do")]
+    assert plan(is_retrying=True)[3] == ("bad", "to do")
 
 
 def test_links_are_made_again(room: Room) -> None:
