@@ -35,9 +35,9 @@ class AnalyticsSettings(Settings):
     stand_speed: float = Field(0.3, gt=0, description="slower people stand, m/s")
     run_speed: float = Field(2.2, gt=0, description="faster people run, m/s")
     depth_sigma: float = Field(
-        0.1, ge=0, le=1, description="assumed error along the ray, as a fraction of the distance, where a run has none"
+        0.1, ge=0, le=1, description="assumed error along the ray that lasts, of the distance, where a run has none"
     )
-    across_sigma: float = Field(0.02, ge=0, le=1, description="the same across the ray")
+    across_sigma: float = Field(0.02, ge=0, le=1, description="the same for a moment, every way")
     correlation_s: float = Field(1.0, ge=0, description="over which time errors of a position are alike")
     samples: int = Field(40, ge=2, le=1000, description="draws of everybody's position that bands are made from")
     interval: float = Field(0.9, gt=0, lt=1, description="which share of the draws a band holds")

@@ -142,6 +142,9 @@ class MotionTrack(Shaped):
     hints: Annotated[np.ndarray, "T", 12, 4] = field(default_factory=_nothing)  # float32, as in `Tracks`
     joint_sigma_rad: Annotated[np.ndarray | None, "T", 24] = None  # float32, calibrated; None: not known
     ground_cov_m2: Annotated[np.ndarray | None, "T", 2, 2] = None  # float32, of the pelvis, world x y; None: not known
+    # float32, metres: what of these errors lasts, as moves by one standard error each of the scene's camera (the first
+    # four, the same for everybody in the scene) and of the person's size (the last); None: not known
+    ground_systematic_m: Annotated[np.ndarray | None, "T", 2, 5] = None
     seen_by: Annotated[np.ndarray, "T", "C"] = field(default_factory=_nothing)  # bool, which cameras saw the person
 
     def __post_init__(self) -> None:

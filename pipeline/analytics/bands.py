@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.analytics.trajectories import Trajectories
+from pipeline.analytics.trajectories import OF_CAMERA, OF_PERSON, Trajectories
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,18 @@ class Band:
 def draw_positions(people: Trajectories, count: int, correlation_s: float, seed: int) -> Iterator[np.ndarray]:
     """Yield so many draws (R, 2) of all positions, metres; none where the covariance is not known.
 
-    The errors of one person in time follow an Ornstein-Uhlenbeck process: Gaussian with the covariance of each row,
-    and alike over `correlation_s`. Different people err independently.
+    The momentary errors of one person follow an Ornstein-Uhlenbeck process: Gaussian with the covariance of each row,
+    and alike over `correlation_s`; those of different people are independent. Systematic errors are drawn once: those
+    of the camera for everybody, those of a person for all their rows.
 
     Args:
         seed: each draw has its own generator, so that it does not depend on how many there are.
     """
-    if people.covariance_m2 is None or not len(people.person):
+    momentary = people.momentary_m2()
+    if momentary is None or not len(people.person):
         return
-    root = covariance_root(np.nan_to_num(people.covariance_m2))
+    root = covariance_root(np.nan_to_num(momentary))
+    everybody, who = np.unique(people.person, return_inverse=True)
     fresh = np.diff(people.person, prepend=people.person[0] - 1) != 0
     passed = np.diff(people.time_s, prepend=people.time_s[0])
     keep = np.exp(-passed / correlation_s) if correlation_s > 0 else np.zeros(len(passed))
@@ -35,11 +38,17 @@ def draw_positions(people: Trajectories, count: int, correlation_s: float, seed:
     place = np.arange(len(fresh)) - np.maximum.accumulate(np.where(fresh, np.arange(len(fresh)), 0))
     rows_at = [np.flatnonzero(place == step) for step in range(int(place.max()) + 1)]
     for number in range(count):
-        noise = np.random.default_rng((seed, number)).standard_normal((len(fresh), 2))
+        rng = np.random.default_rng((seed, number))
+        noise = rng.standard_normal((len(fresh), 2))
         state = noise * np.sqrt(1 - keep**2)[:, None]
         for rows in rows_at[1:]:
             state[rows] += keep[rows, None] * state[rows - 1]
-        yield people.xy_m + np.einsum("rij,rj->ri", root, state)
+        drawn = people.xy_m + np.einsum("rij,rj->ri", root, state)
+        if people.systematic_m is not None:
+            of_camera, own = rng.standard_normal(4), rng.standard_normal((len(everybody), 1))
+            drawn += people.systematic_m[..., OF_CAMERA] @ of_camera
+            drawn += (people.systematic_m[..., OF_PERSON] @ own[who][:, :, None])[..., 0]
+        yield drawn
 
 
 def covariance_root(covariance_m2: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import shapely
 from configs.checks import Shaped
 from pipeline.analytics.trajectories import Trajectories
 
+MOVES = 64  # over which a mean is taken
 ON_LINE_M = 1e-5  # a step that ends nearer to the line has not crossed it yet; the next one has (as PedPy)
 
 
@@ -49,8 +50,9 @@ def find_crossings(people: Trajectories, line: shapely.LineString) -> Crossings:
     lasted = people.time_s[hit + 1] - people.time_s[hit]
     speed = np.linalg.norm(after - before, axis=1) / np.where(lasted > 0, lasted, np.nan)
     probability = np.full(len(hit), np.nan)
-    if people.covariance_m2 is not None:
-        probability = _side_probability(people, people.covariance_m2, hit, corners[0], direction[:, None] * normal)
+    momentary = people.momentary_m2()
+    if momentary is not None:
+        probability = _side_probability(people, momentary, hit, corners[0], direction[:, None] * normal)
     order = np.argsort(times, kind="stable")
     return Crossings(
         people.person[hit], people.frame[hit + 1], times, direction, speed,
@@ -82,26 +84,30 @@ def _where_crossed(
 
 
 def _side_probability(
-    people: Trajectories, covariance_m2: np.ndarray, hit: np.ndarray, origin: np.ndarray, ahead: np.ndarray
+    people: Trajectories, momentary_m2: np.ndarray, hit: np.ndarray, origin: np.ndarray, ahead: np.ndarray
 ) -> np.ndarray:
     """Return the probability (K,) that a person was on one side and came to the other, Gaussian errors.
 
     Taken where the person was farthest from the line before and after: who turns around right behind it did not
-    surely cross.
+    surely cross. Systematic errors move the whole way; the probability is the mean over moves of equal probability.
 
     Args:
         ahead: unit vectors (K, 2) across the line, in the direction of the crossing.
     """
-    from scipy.special import ndtr
+    from scipy.special import ndtr, ndtri
 
+    steps = ndtri((np.arange(MOVES) + 0.5) / MOVES)
     found = np.ones(len(hit))
     for number, row in enumerate(hit.tolist()):
         low, high = np.searchsorted(people.person, [people.person[row], people.person[row] + 1])
-        side = (people.xy_m[low:high] - origin) @ ahead[number]
-        variance = np.einsum("i,rij,j->r", ahead[number], covariance_m2[low:high], ahead[number])
-        score = side / np.sqrt(np.maximum(variance, 1e-12))
-        past = row + 1 - low
-        found[number] = ndtr(-score[:past].min()) * ndtr(score[past:].max())
+        own, way, past = slice(int(low), int(high)), ahead[number], row + 1 - low
+        variance = np.einsum("i,rij,j->r", way, momentary_m2[own], way)
+        side = ((people.xy_m[own] - origin) @ way)[:, None]
+        if people.systematic_m is not None:
+            moves = np.einsum("i,rik->rk", way, people.systematic_m[own])
+            side = side + np.linalg.norm(moves, axis=1)[:, None] * steps
+        score = side / np.sqrt(np.maximum(variance, 1e-12))[:, None]
+        found[number] = np.mean(ndtr(-score[:past].min(axis=0)) * ndtr(score[past:].max(axis=0)))
     return found
 
 

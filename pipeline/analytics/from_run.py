@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
 from configs.analytics_schema import AnalyticsSettings
+from configs.checks import Shaped
 from configs.skeletons import SMPL24
 from pipeline.analytics.ground import Ground, read_ground
-from pipeline.analytics.trajectories import Postures, Trajectories
+from pipeline.analytics.trajectories import OF_PERSON, Postures, Trajectories, square
 from pipeline.flow.outputs import RunFolder, person_number
 from pipeline.motion.library import read_track
 from pipeline.motion.posing import Body, joint_positions, vertex_positions
 from pipeline.motion.world import WORLD_FROM_CAM
+from pipeline.types import MotionTrack
 
 SOLE_M = 0.08  # of an ankle over the sole
 RIG_SIGMA_M = 0.05  # of a position in a capture of several cameras, where the run does not say it
@@ -61,10 +64,10 @@ def read_people(
         return None
     lowest = float(np.median(np.concatenate([person.lower_ankle_m for person in found]))) - SOLE_M
     ground = read_ground(files.scene, size_px, lowest, found[0].focal_px)
-    covariances = [
-        assumed_covariance(person.xy_m, ground, person.focal_px is not None, settings)
-        if person.covariance_m2 is None
-        else person.covariance_m2
+    errors = [
+        assumed_errors(person.xy_m, ground, person.focal_px is not None, settings)
+        if person.errors is None
+        else person.errors
         for person in found
     ]
     people = Trajectories(
@@ -74,13 +77,22 @@ def read_people(
         np.concatenate([person.xy_m for person in found]),
         rate_hz,
         np.concatenate([person.is_filled for person in found]),
-        np.concatenate(covariances).astype(np.float64),
+        np.concatenate([each.covariance_m2 for each in errors]).astype(np.float64),
+        np.concatenate([each.systematic_m for each in errors]).astype(np.float64),
     )
     columns = {
         name: np.concatenate([getattr(person.postures, name) for person in found]) for name in Postures.__slots__
     }
-    is_assumed = any(person.covariance_m2 is None for person in found)
+    is_assumed = any(person.errors is None for person in found)
     return RunPeople(people, Postures(**columns), ground, is_assumed)
+
+
+@dataclass(frozen=True, slots=True)
+class Errors(Shaped):
+    """How sure places are, as in `Trajectories`."""
+
+    covariance_m2: Annotated[np.ndarray, "T", 2, 2]
+    systematic_m: Annotated[np.ndarray, "T", 2, 5]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,7 @@ class _Person:
     time_s: np.ndarray  # (T,)
     xy_m: np.ndarray  # (T, 2)
     is_filled: np.ndarray  # (T,)
-    covariance_m2: np.ndarray | None  # (T, 2, 2)
+    errors: Errors | None
     focal_px: float | None  # None: of a capture
     lower_ankle_m: np.ndarray  # (T,) its height in the axes of a level camera
     postures: Postures
@@ -109,27 +121,34 @@ def _read_person(path: Path, body: Body, world_from_cam: np.ndarray, smooth_fram
         track.time_s,
         smoothed(track.frame_index, world[:, PELVIS, :2], smooth_frames),
         ~track.is_observed,
-        track.ground_cov_m2,
+        _errors_of(track),
         float(np.median(track.focal_px)) if track.has_camera else None,
         (rig[:, (L_ANKLE, R_ANKLE)] @ WORLD_FROM_CAM[2, :3]).min(axis=1),
         postures_of(world, track.pose, world_from_cam, float(np.ptp(rest[:, 1]))),
     )
 
 
-def assumed_covariance(xy_m: np.ndarray, ground: Ground, has_camera: bool, settings: AnalyticsSettings) -> np.ndarray:
-    """Return the covariance (T, 2, 2) that is assumed of positions (T, 2) whose run does not say it, m^2.
+def _errors_of(track: MotionTrack) -> Errors | None:
+    if track.ground_cov_m2 is None or track.ground_systematic_m is None:
+        return None
+    return Errors(track.ground_cov_m2, track.ground_systematic_m)
 
-    In every direction `across_sigma` times the distance from the camera, and along the ray also `depth_sigma` times its
-    part in the ground plane: seen from straight above, depth moves nobody. In a capture of several cameras 5 cm.
+
+def assumed_errors(xy_m: np.ndarray, ground: Ground, has_camera: bool, settings: AnalyticsSettings) -> Errors:
+    """Return the errors that are assumed of positions (T, 2) whose run does not say them.
+
+    In every direction `across_sigma` times the distance from the camera, for a moment; and along the ray `depth_sigma`
+    times its part in the ground plane, as long as the person is there, whose size is not known: seen from straight
+    above, depth moves nobody. In a capture of several cameras 5 cm, for a moment.
     """
+    lasting = np.zeros((len(xy_m), 2, 5))
     if not has_camera:
-        return np.broadcast_to(np.eye(2) * RIG_SIGMA_M**2, (len(xy_m), 2, 2)).copy()
+        return Errors(np.broadcast_to(np.eye(2) * RIG_SIGMA_M**2, (len(xy_m), 2, 2)).copy(), lasting)
     ray = xy_m - ground.camera_xy_m
-    far = np.linalg.norm(ray, axis=1)
-    along = ray / np.maximum(far, 1e-6)[:, None]
     high = 0.0 if ground.height_m is None else float(ground.world_from_cam[2, 3]) - ground.height_m
-    every = np.eye(2) * ((settings.across_sigma**2) * (far**2 + high**2))[:, None, None]
-    return np.asarray(every + np.einsum("r,ri,rj->rij", (settings.depth_sigma * far) ** 2, along, along))
+    momentary = np.eye(2) * (settings.across_sigma**2 * ((ray**2).sum(axis=1) + high**2))[:, None, None]
+    lasting[..., OF_PERSON] = settings.depth_sigma * ray[..., None]
+    return Errors(momentary + square(lasting), lasting)
 
 
 def smoothed(frames: np.ndarray, xy_m: np.ndarray, window: int) -> np.ndarray:

@@ -48,9 +48,9 @@ def find_pairs(people: Trajectories, index: FrameIndex, reach_m: float) -> Pairs
     apart = people.xy_m[second] - people.xy_m[first]
     distance = np.hypot(apart[:, 0], apart[:, 1])
     sigma = np.full(len(first), np.nan)
-    if people.covariance_m2 is not None:
+    both = people.apart_m2(first, second)
+    if both is not None:
         way = apart / np.maximum(distance, 1e-9)[:, None]
-        both = people.covariance_m2[first] + people.covariance_m2[second]
         sigma = np.sqrt(np.maximum(np.einsum("ri,rij,rj->r", way, both, way), 0))
     return Pairs(first, second, distance, sigma)
 
@@ -68,13 +68,14 @@ def nearest_distances(people: Trajectories, index: FrameIndex) -> np.ndarray:
 def contact_probability(people: Trajectories, pairs: Pairs, limit_m: float) -> np.ndarray:
     """Return the probability (Q,) that two people are nearer than the limit; NaN where the covariance is not known.
 
-    The difference of their positions is Gaussian with the sum of their covariances; the mass inside the circle is
-    summed over strips along the first principal axis, with 64 nodes of Gauss and Legendre.
+    The difference of their positions is Gaussian with the covariance of `Trajectories.apart_m2`; the mass inside the
+    circle is summed over strips along the first principal axis, with 64 nodes of Gauss and Legendre.
     """
-    if people.covariance_m2 is None:
+    both = people.apart_m2(pairs.first, pairs.second)
+    if both is None:
         return np.full(len(pairs.first), np.nan)
     apart = people.xy_m[pairs.second] - people.xy_m[pairs.first]
-    values, vectors = np.linalg.eigh(people.covariance_m2[pairs.first] + people.covariance_m2[pairs.second])
+    values, vectors = np.linalg.eigh(both)
     sigma = np.sqrt(np.maximum(values, 1e-12))
     mean = np.einsum("rji,rj->ri", vectors, apart)
     nodes, weights = np.polynomial.legendre.leggauss(64)

@@ -104,7 +104,7 @@ def position_tables(study: Study) -> Tables:
     density = np.full(len(people.person), np.nan)
     density[study.kept[study.cells.row]] = study.cells.density
     unknown = np.full(len(people.person), np.nan)
-    covariance = people.covariance_m2
+    spread = {"": people.covariance_m2, "momentary_": people.momentary_m2()}
     found = activities(people, study.steady, bodies, study.settings.stand_speed, study.settings.run_speed)
     columns = {
         "person": people.person.astype(np.int32),
@@ -112,9 +112,11 @@ def position_tables(study: Study) -> Tables:
         "time_s": people.time_s,
         "x_m": people.xy_m[:, 0],
         "y_m": people.xy_m[:, 1],
-        "var_x_m2": unknown if covariance is None else covariance[:, 0, 0],
-        "cov_xy_m2": unknown if covariance is None else covariance[:, 0, 1],
-        "var_y_m2": unknown if covariance is None else covariance[:, 1, 1],
+        **{
+            f"{kind}{name}_m2": unknown if errors is None else errors[:, row, column]
+            for kind, errors in spread.items()
+            for name, row, column in (("var_x", 0, 0), ("cov_xy", 0, 1), ("var_y", 1, 1))
+        },
         "is_filled": people.is_filled,
         "speed_m_s": study.speeds.speed,
         "speed_sigma_m_s": study.speed_sigma,

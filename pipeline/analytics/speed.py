@@ -82,18 +82,22 @@ def steady_speed(people: Trajectories, speeds: Speeds, window_s: float) -> np.nd
 def speed_sigma(people: Trajectories, speeds: Speeds, correlation_s: float) -> np.ndarray:
     """Return the standard deviation (R,) of each speed, m/s; NaN where the covariance is not known.
 
-    The variance of the displacement is S1 + S2 - 2 rho (S1 S2)^(1/2) along the way, with rho = exp(-dt / correlation):
-    errors of one person in neighbouring frames are alike, so that they cancel in a speed. First order.
+    The variance of the displacement is S1 + S2 - 2 rho (S1 S2)^(1/2) along the way, S1 and S2 those of the momentary
+    errors, with rho = exp(-dt / correlation): errors of one person in neighbouring frames are alike, so that they
+    cancel in a speed. Systematic errors are the same at both ends: they count by how much else they move the one end.
+    First order.
     """
-    if people.covariance_m2 is None:
+    momentary = people.momentary_m2()
+    if momentary is None:
         return np.full(len(people.person), np.nan)
     speed = speeds.speed
     with np.errstate(divide="ignore", invalid="ignore"):
         way = speeds.velocity / speed[:, None]
         way[~(speed > 1e-9)] = np.sqrt(0.5)
-        first, last = (
-            np.einsum("ri,rij,rj->r", way, people.covariance_m2[at], way) for at in (speeds.start, speeds.end)
-        )
+        first, last = (np.einsum("ri,rij,rj->r", way, momentary[at], way) for at in (speeds.start, speeds.end))
         rho = np.exp(-speeds.window_s / correlation_s) if correlation_s > 0 else np.zeros(len(speed))
         variance = first + last - 2 * rho * np.sqrt(np.maximum(first * last, 0))
+        if people.systematic_m is not None:
+            moves = people.systematic_m[speeds.end] - people.systematic_m[speeds.start]
+            variance += (np.einsum("ri,rik->rk", way, moves) ** 2).sum(axis=1)
         return np.where(speeds.window_s > 0, np.sqrt(np.maximum(variance, 0)) / speeds.window_s, np.nan)

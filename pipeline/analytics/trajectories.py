@@ -8,6 +8,9 @@ import numpy as np
 
 from configs.checks import Shaped
 
+ALL = slice(None)
+OF_CAMERA, OF_PERSON = slice(0, 4), slice(4, 5)  # of the systematic errors
+
 
 @dataclass(frozen=True, slots=True)
 class Trajectories(Shaped):
@@ -23,6 +26,9 @@ class Trajectories(Shaped):
     rate_hz: float  # frames per second
     is_filled: Annotated[np.ndarray, "R"]  # bool
     covariance_m2: Annotated[np.ndarray | None, "R", 2, 2] = None  # float64; NaN where not measured; None: nowhere
+    # What of these errors is systematic: moves by one standard error each of the camera (the first four, the same for
+    # everybody) and of the person (the last); None: nothing.
+    systematic_m: Annotated[np.ndarray | None, "R", 2, 5] = None
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)
@@ -46,6 +52,26 @@ class Trajectories(Shaped):
     def duration_s(self) -> float:
         """Seconds from the first row to the last, the last frame counted with its own length."""
         return float(np.ptp(self.time_s)) + 1 / self.rate_hz if len(self.time_s) else 0.0
+
+    def momentary_m2(self, rows: np.ndarray | slice = ALL) -> np.ndarray | None:
+        """Return the covariance (R, 2, 2) of the errors that come and go; None where no error is known."""
+        if self.covariance_m2 is None or self.systematic_m is None:
+            return None if self.covariance_m2 is None else self.covariance_m2[rows]
+        return np.asarray(self.covariance_m2[rows] - square(self.systematic_m[rows]))
+
+    def apart_m2(self, first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
+        """Return the covariance (Q, 2, 2) of the ways from rows (Q,) to others of the same frames and other people.
+
+        What the camera adds to both in the same way does not change the way between them. None: no error is known.
+        """
+        here, there = self.momentary_m2(first), self.momentary_m2(second)
+        if here is None or there is None:
+            return None
+        if self.systematic_m is None:
+            return here + there
+        one, other = self.systematic_m[first], self.systematic_m[second]
+        shared = one[..., OF_CAMERA] - other[..., OF_CAMERA]
+        return here + there + square(shared) + square(one[..., OF_PERSON]) + square(other[..., OF_PERSON])
 
     def spans(self) -> Iterator[tuple[int, slice]]:
         """Yield every person with the slice of their rows."""
@@ -72,6 +98,12 @@ class Trajectories(Shaped):
     def moved(self, shift_m: np.ndarray) -> "Trajectories":
         """Return the same people (R, 2) metres away."""
         return replace(self, xy_m=self.xy_m + shift_m)
+
+
+def square(moves_m: np.ndarray) -> np.ndarray:
+    """Return the covariance (R, 2, 2) of independent moves (R, 2, K) by one standard error each."""
+    moves = moves_m.astype(np.float64)
+    return np.asarray(moves @ moves.transpose(0, 2, 1))
 
 
 @dataclass(frozen=True, slots=True)

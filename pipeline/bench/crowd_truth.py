@@ -10,10 +10,9 @@ from configs.command import OptionParser
 from configs.option_types import positive_float, positive_int, whole
 from pipeline.cli.tables import print_table, say
 from pipeline.evaluation.crowds import HELD, TRUE, Figures, measure, ways_to_see
+from pipeline.evaluation.line_crowds import HELD as LINE_HELD
 from pipeline.evaluation.line_crowds import measure_line, read_line_crowd, run_line
 from pipeline.evaluation.simulated_crowd import ROOM_M, simulate
-
-LINE_HELD = ("places held", "people held", "density held")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,7 +76,7 @@ def _measure_line(folders: list[Path], output: Path, settings: AnalyticsSettings
             "focal",
             "height",
             "tilt",
-            *LINE_HELD,
+            *(f"{name} held" for name in LINE_HELD),
         )
     ]
     for folder in folders:
@@ -86,7 +85,8 @@ def _measure_line(folders: list[Path], output: Path, settings: AnalyticsSettings
         rows.append((
             crowd.name, *(f"{100 * value:+.0f} %" for value in (each.people, each.density, each.speed)),
             f"{each.place_m:.2f} m", f"{100 * each.found:.0f} %", f"{100 * each.focal:+.0f} %",
-            f"{each.height_m:+.2f} m", f"{each.tilt_deg:+.1f}°", *(f"{100 * value:.0f} %" for value in each.held),
+            f"{each.height_m:+.2f} m", f"{each.tilt_deg:+.1f}°",
+            *(f"{100 * each.held[name]:.0f} %" for name in LINE_HELD),
         ))  # fmt: skip
     print_table(rows, title="detections through the whole line; errors, and how often 90 % intervals hold the truth")
 

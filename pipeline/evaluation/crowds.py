@@ -16,6 +16,7 @@ from pipeline.analytics.shapes import Shape, Shapes
 from pipeline.analytics.speed import individual_speed
 from pipeline.analytics.study import Study
 from pipeline.analytics.trajectories import Trajectories
+from pipeline.evaluation.held import held_distances, held_places, held_speeds
 from pipeline.evaluation.simulated_camera import watch
 from pipeline.evaluation.simulated_crowd import ROOM_M, Crowd
 
@@ -23,8 +24,7 @@ ZONE = shapely.box(6, 2, 14, 8)
 LINE = shapely.LineString([(10, 0), (10, 10)])
 ROOM = shapely.box(0, 0, *ROOM_M)
 TRUE = "true tracks"
-HELD = ("people", "density", "speed", "distance")
-Z90 = 1.645  # half of a normal 90 % interval, in standard deviations
+HELD = ("people", "density", "place", "speed", "distance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,9 @@ def measure(crowd: Crowd, tracks: Trajectories, truth: np.ndarray, settings: Ana
     held = {
         "people": _held(count, ours["people_low"], ours["people_high"]),
         "density": _held(known, ours["density_per_m2_low"], ours["density_per_m2_high"]),
-        "speed": float(np.mean(np.abs(speed - wanted)[full] <= Z90 * study.speed_sigma[full])),
-        "distance": float(np.mean(np.abs(off) <= Z90 * pairs.sigma_m)),
+        "place": _share(held_places(tracks, true_xy)),
+        "speed": _share(held_speeds(tracks, true_xy, settings)),
+        "distance": _share(held_distances(study.sampled, true_xy[study.kept])),
     }
     return Figures(
         ours["people"].mean() / count.mean() - 1,
@@ -95,6 +96,10 @@ def measure(crowd: Crowd, tracks: Trajectories, truth: np.ndarray, settings: Ana
         _group_f1(study, truth, crowd.groups()),
         held,
     )
+
+
+def _share(holds: np.ndarray) -> float:
+    return float(holds.mean()) if len(holds) else float("nan")
 
 
 def _held(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:

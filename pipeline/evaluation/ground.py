@@ -7,12 +7,15 @@ from typing import Annotated
 
 import numpy as np
 
-from configs.checks import Shaped, check_shape
+from configs.analytics_schema import AnalyticsSettings
+from configs.checks import Shaped, check_shape, join_rows
 from configs.errors import InputError
 from configs.npz_files import read_npz
+from pipeline.analytics.trajectories import Trajectories
 from pipeline.capture import find_capture
 from pipeline.evaluation.capture import find_reference
-from pipeline.evaluation.pairing import pair_people
+from pipeline.evaluation.held import held_distances, held_places, held_speeds
+from pipeline.evaluation.pairing import Pair, pair_people
 from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.evaluation.truth import VISIBLE_MIN
 from pipeline.motion.posing import Body, joint_positions
@@ -25,7 +28,8 @@ HIPS = [11, 12]
 SOLE_M, LEAN_DEG = 0.05, 4.0  # aims: soles this near to the ground, standing bodies this upright
 UPRIGHT_DEG = 5.0  # who truly leans less stands upright
 STILL_M, STILL_S = 0.15, 3.0  # somebody whose hips truly stay within this, for this long or more, stands still
-NINETY, RANGE_S = 4.605, 10.0  # chi square of two numbers, 0.9; over which a drift is given
+RANGE_S = 10.0  # over which a drift is given
+HELD = ("places", "speeds", "distances within 3 m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class GroundReport:
 
     camera: tuple[tuple[str, float | None, float | None, float], ...]  # name, found, standard error, true
     position_m: np.ndarray  # (N,) on the ground, of all rows that were paired
-    is_inside: np.ndarray  # (N,) bool: in the ellipse of 90 %; empty where the run gives none
+    held: dict[str, np.ndarray]  # figure -> of each (...) bool: in the interval of 90 %; empty where the run gives none
     lean_deg: np.ndarray  # (M,) of people who truly stand upright
     lean_error_deg: np.ndarray  # (M,) between how the same lean and how they truly do
     true_lean_deg: np.ndarray  # (M,)
@@ -69,7 +73,10 @@ class GroundReport:
         return [
             ("people", "value", "rows"),
             ("place on the ground: mean error, m", _mean(self.position_m), str(len(self.position_m))),
-            ("places inside their intervals of 90 %", within(~self.is_inside, 0.5), str(len(self.is_inside))),
+            *(
+                (f"{name} inside their intervals of 90 %", within(~inside, 0.5), str(len(inside)))
+                for name, inside in self.held.items()
+            ),
             (
                 f"who stands leans within {LEAN_DEG:g} degrees of the truth",
                 within(self.lean_error_deg, LEAN_DEG),
@@ -140,7 +147,8 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
     joints = [joint_positions(body, track.pose, track.betas, track.trans, "coco17") for track in tracks]
     pairing = pair_people(tracks, joints, boxes.reshape(len(truth.joints_m), frames, 4), is_filled_left_out=True)
     ours, true = scene.world_from_cam, world_over_ground(truth.up, truth.height_m)
-    position, inside, off_axis, drift = ([np.zeros(0)] for _ in range(4))
+    position, off_axis, drift = ([np.zeros(0)] for _ in range(3))
+    ways: list[_Way] = []
     lean, sole = ([np.zeros((2, 0))] for _ in range(2))
     for person, pairs in enumerate(pairing.pairs):
         if not pairs:
@@ -148,12 +156,9 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
         at = np.array([pair.frame for pair in pairs])
         found = np.array([joints[pair.track][pair.row] for pair in pairs]) @ ours[:3, :3].T + ours[:3, 3]
         real = truth.joints_m[person, at] @ true[:3, :3].T + true[:3, 3]
-        off = (found[:, HIPS].mean(axis=1) - real[:, HIPS].mean(axis=1))[:, :2]
-        position.append(np.linalg.norm(off, axis=1))
-        covs = [tracks[pair.track].ground_cov_m2 for pair in pairs]
-        if all(cov is not None for cov in covs):
-            cov = np.array([each[pair.row] for each, pair in zip(covs, pairs, strict=True) if each is not None])
-            inside.append(np.einsum("ti,tij,tj->t", off, np.linalg.inv(cov.astype(np.float64)), off) <= NINETY)
+        places = [each[:, HIPS].mean(axis=1)[:, :2] for each in (found, real)]
+        position.append(np.linalg.norm(places[0] - places[1], axis=1))
+        ways += _ways(person, pairs, tracks, *places)
         axes = [axis_of(each)[0] for each in (found, real)]
         angles = np.array([_degrees(axis[:, 2]) for axis in axes])
         stands = is_straight(real, np.ones(len(real), bool)) & (angles[1] <= UPRIGHT_DEG)
@@ -171,7 +176,7 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
             (f"focal length ({scene.focal_source}), pixels", scene.focal_px, scene.focal_sigma_px, truth.focal_px),
         ),
         position_m=np.concatenate(position),
-        is_inside=np.concatenate(inside).astype(bool),
+        held=_held(ways, truth.time_s),
         lean_deg=leans[0],
         lean_error_deg=np.concatenate(off_axis),
         true_lean_deg=leans[1],
@@ -179,6 +184,50 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
         true_sole_m=soles[1],
         drift_m=np.concatenate(drift),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Way(Shaped):
+    """Where one track places one person who is known."""
+
+    person: Annotated[np.ndarray, "R"]
+    frame: Annotated[np.ndarray, "R"]
+    xy_m: Annotated[np.ndarray, "R", 2]
+    true_xy_m: Annotated[np.ndarray, "R", 2]
+    covariance_m2: Annotated[np.ndarray, "R", 2, 2]
+    systematic_m: Annotated[np.ndarray, "R", 2, 5]
+
+
+def _ways(
+    person: int, pairs: Sequence[Pair], tracks: Sequence[MotionTrack], xy_m: np.ndarray, true_xy_m: np.ndarray
+) -> list[_Way]:
+    """Return the ways of a person, whom tracks found at places (R, 2); tracks without errors are left out."""
+    ways = []
+    for number in sorted({pair.track for pair in pairs}):
+        errors = tracks[number].ground_cov_m2, tracks[number].ground_systematic_m
+        if errors[0] is not None and errors[1] is not None:
+            here = [place for place, pair in enumerate(pairs) if pair.track == number]
+            rows, frames = (np.array([getattr(pairs[at], name) for at in here]) for name in ("row", "frame"))
+            who = np.full(len(here), person * len(tracks) + number)
+            each = [values[rows].astype(np.float64) for values in errors if values is not None]
+            ways.append(_Way(who, frames, xy_m[here], true_xy_m[here], *each))
+    return ways
+
+
+def _held(ways: Sequence[_Way], time_s: np.ndarray) -> dict[str, np.ndarray]:
+    """Return how often intervals hold the truth, by figure."""
+    if not ways:
+        return {name: np.zeros(0, bool) for name in HELD}
+    rows = join_rows(ways)
+    rows = rows.take(np.lexsort((rows.frame, rows.person)))
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    found = Trajectories(
+        rows.person, rows.frame, time_s[rows.frame], rows.xy_m, rate_hz, np.zeros(len(rows.frame), bool),
+        rows.covariance_m2, rows.systematic_m,
+    )  # fmt: skip
+    settings, true = AnalyticsSettings(), rows.true_xy_m
+    values = (held_places(found, true), held_speeds(found, true, settings), held_distances(found, true))
+    return dict(zip(HELD, values, strict=True))
 
 
 def _drifts(time_s: np.ndarray, found: np.ndarray, real: np.ndarray) -> np.ndarray:

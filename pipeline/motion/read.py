@@ -32,6 +32,7 @@ class MotionFile(Shaped):
     joint_confidence: Annotated[np.ndarray | None, "N", 24]
     joint_sigma_rad: Annotated[np.ndarray | None, "N", 24]  # radians; None where refinement did not know it, too
     ground_cov_m2: Annotated[np.ndarray | None, "N", 2, 2]  # of the pelvis in world x and y; None where not measured
+    ground_systematic_m: Annotated[np.ndarray | None, "N", 2, 5]  # what of these errors lasts; None likewise
     camera_k: Annotated[np.ndarray | None, "N", 3, 3]  # None in a capture, too, which has several
     view_count: Annotated[np.ndarray | None, "N"]  # int64, cameras that saw the person; None outside captures, too
     world_from_cam: np.ndarray | None  # (4, 4)
@@ -74,6 +75,7 @@ SAMPLE_KEYS = (
     "joint_confidence",
     "joint_sigma_rad",
     "ground_cov_m2",
+    "ground_systematic_m",
     "camera_k",
     "view_count",
 )
@@ -132,6 +134,7 @@ def read_motion(path: Path) -> MotionFile:
             joint_confidence=arrays.get("joint_confidence"),
             joint_sigma_rad=arrays.get("joint_sigma_rad"),
             ground_cov_m2=arrays.get("ground_cov_m2"),
+            ground_systematic_m=arrays.get("ground_systematic_m"),
             camera_k=arrays.get("camera_k"),
             view_count=arrays.get("view_count"),
             world_from_cam=arrays.get("world_from_cam"),

@@ -28,6 +28,7 @@ class SampledMotion(Shaped):
     joint_confidence: Annotated[np.ndarray, "N", 24]  # float32
     joint_sigma_rad: Annotated[np.ndarray | None, "N", 24]  # float32; None: not known
     ground_cov_m2: Annotated[np.ndarray | None, "N", 2, 2]  # float32; None: not known
+    ground_systematic_m: Annotated[np.ndarray | None, "N", 2, 5]  # float32; None: not known
     is_observed: Annotated[np.ndarray, "N"]  # bool; False = filled in between
     focal_px: Annotated[np.ndarray, "N"]  # float64
     principal_px: Annotated[np.ndarray, "N", 2]  # float64
@@ -72,7 +73,7 @@ def sample_at(
     before, after, weight = brackets.before, brackets.after, brackets.weight
     gap_s = track.time_s[after] - track.time_s[before]
     is_near = (gap_s <= gap_max_s) | (track.frame_index[after] - track.frame_index[before] <= 1)
-    sigma, cov = track.joint_sigma_rad, track.ground_cov_m2
+    sigma, cov, lasting = track.joint_sigma_rad, track.ground_cov_m2, track.ground_systematic_m
     pelvis_path = blend(pelvis + track.trans.astype(np.float64), brackets)
     return SampledMotion(
         rate_hz=rate_hz,
@@ -83,6 +84,7 @@ def sample_at(
         joint_confidence=blend(track.joint_confidence, brackets).astype(np.float32),
         joint_sigma_rad=None if sigma is None else blend(sigma, brackets).astype(np.float32),
         ground_cov_m2=None if cov is None else blend(cov, brackets).astype(np.float32),
+        ground_systematic_m=None if lasting is None else blend(lasting, brackets).astype(np.float32),
         is_observed=track.is_observed[before] & track.is_observed[after] & is_near,
         focal_px=blend(track.focal_px, brackets),
         principal_px=blend(track.principal_px, brackets),

@@ -115,6 +115,8 @@ def extra_arrays(
         known["joint_sigma_rad"] = motion.joint_sigma_rad
     if motion.ground_cov_m2 is not None:
         known["ground_cov_m2"] = motion.ground_cov_m2
+    if motion.ground_systematic_m is not None:
+        known["ground_systematic_m"] = motion.ground_systematic_m
     return known | {
         "track_id": np.array(track.track_id, np.int64),
         "timestamps": motion.time_s,

@@ -107,6 +107,6 @@ def measure_run(
     if given.is_covariance_assumed:
         study.notes.append(
             f"the run does not say how sure positions are; assumed: {100 * settings.depth_sigma:g} % of the distance "
-            f"along the ray, {100 * settings.across_sigma:g} % across"
+            f"along the ray, which last, and {100 * settings.across_sigma:g} % every way, which do not"
         )
     return analyze(study)

@@ -16,7 +16,7 @@ from pipeline.motion.posing import Body, joint_positions
 from pipeline.motion.scene import FocalSource, Scene, level_scene
 from pipeline.types import MotionTrack
 from refine.rows.smooth import smooth_values
-from refine.scene.camera import FOCAL, HEIGHT, ROLL, STATURE_ERROR, TILT, CameraFit, fit_camera
+from refine.scene.camera import FOCAL, HEIGHT, ROLL, TILT, CameraFit, Size, fit_camera
 from refine.scene.placement import place
 from refine.scene.standing import Standing, find_standing
 from refine.scene.upright import LEAN_GUESS, lean_away, scaled_shape, turned
@@ -50,8 +50,7 @@ class Grounding:
     scene: Scene
     camera: CameraFit | None = None  # None: the ground is not measured
     focal_scale: float = 1.0  # of the focal length with which people were recovered
-    scale_logs: Mapping[int, float] = field(default_factory=dict)  # by track: logarithm of the size over the recovered
-    scale_errors: Mapping[int, float] = field(default_factory=dict)
+    sizes: Mapping[int, Size] = field(default_factory=dict)  # by track
 
 
 def find_grounding(
@@ -119,13 +118,12 @@ def _find(
     if found is None or reason:
         return Grounding(level_scene(focal_px, focal_source, reason))
     ids = [track_id for track_id, _ in people]
-    longest = {ids[number]: number for number in sorted(found.scale_logs, key=lambda each: len(rows_of[each].time_s))}
+    longest = {ids[number]: number for number in sorted(found.sizes, key=lambda each: len(rows_of[each].time_s))}
     return Grounding(
         scene=_scene_of(found, source),
         camera=found,
         focal_scale=found.focal_px / focal_px,
-        scale_logs={track_id: found.scale_logs[number] for track_id, number in longest.items()},
-        scale_errors={track_id: found.scale_errors[number] for track_id, number in longest.items()},
+        sizes={track_id: found.sizes[number] for track_id, number in longest.items()},
     )
 
 
@@ -145,8 +143,8 @@ def stand_up(track: MotionTrack, ground: Grounding, body: Body, recover: Recover
         return track
     if ground.focal_scale != 1.0:
         track = _refocused(track, ground.focal_scale)
-    stature = ground.scale_logs.get(track.track_id, 0.0)
-    betas = scaled_shape(track.betas, stature, lambda shapes: _statures(body, shapes))
+    size = ground.sizes.get(track.track_id, Size.unknown())
+    betas = scaled_shape(track.betas, size.log, lambda shapes: _statures(body, shapes))
     track = _upright(replace(track, betas=betas), ground.camera.up, body, LEAN_GUESS)
     return replace(track, trans=_fitted_translations(track, body, recover))
 
@@ -168,9 +166,14 @@ def place_on_ground(track: MotionTrack, ground: Grounding, body: Body, recover: 
         track.is_observed,
         track.keypoints[:, ANKLES_17, 2],
         ground.camera,
-        ground.scale_errors.get(track.track_id, STATURE_ERROR),
+        ground.sizes.get(track.track_id, Size.unknown()),
     )
-    return replace(track, trans=track.trans + placed.shift_m, ground_cov_m2=placed.ground_cov_m2)
+    return replace(
+        track,
+        trans=track.trans + placed.shift_m,
+        ground_cov_m2=placed.ground_cov_m2,
+        ground_systematic_m=placed.ground_systematic_m,
+    )
 
 
 def _upright(track: MotionTrack, up: np.ndarray, body: Body, guess: float) -> MotionTrack:

@@ -31,13 +31,31 @@ STATURE_ERROR_OF_ALL = 0.03  # the same of the mean of everybody
 FOCAL_GUESS, FOCAL_GUESS_ERROR = 0.74, 0.35
 TILT_GUESS_RAD, TILT_GUESS_ERROR_RAD, ROLL_GUESS_ERROR_RAD = 0.15, 0.35, 0.1
 HEIGHT_GUESS_M, HEIGHT_GUESS_ERROR = 1.8, 0.7  # the error is one of the logarithm
-TILT_BIAS = 0.06  # of the tilt: that of rendered captures and clips with known cameras comes out this much too small
 FIXED = 1e-4  # error of a logarithm that is no unknown
+ERRORS_BEFORE = 10.0  # as many say that the errors above hold, before a clip's own rows are seen
 OUTLIER = 3.0  # errors beyond which a row counts less
 PEOPLE_MAX, ROWS_MAX = 24, 40  # people whose rows decide, and rows of each: those who stand longest, evenly drawn
 ROWS_MIN, ERRORS_MIN = 5, 8.0  # of one person; of all people: eight seconds of somebody, or four of two
 STARTS_TILT_RAD, STARTS_FOCAL, START_STEPS = (0.1, 0.5, 1.3), (0.6, 1.0), 12
+STEP = 1e-3  # of derivatives
 TILT, ROLL, FOCAL, HEIGHT, SCALES = 0, 1, 2, 3, 4  # where the unknowns are, then scales and postures of all people
+
+
+@dataclass(frozen=True, slots=True)
+class Size(Shaped):
+    """How much larger than recovered a person is: a logarithm, and what is not known of it."""
+
+    slopes: Annotated[
+        np.ndarray, 4
+    ]  # by how much it is off where tilt, roll, logarithms of focal length and height are
+    log: float = 0.0
+    error: float = STATURE_ERROR  # standard error
+    own_error: float = STATURE_ERROR  # the same if those four were known
+
+    @classmethod
+    def unknown(cls) -> "Size":
+        """Return the size of somebody of whom nothing but usual heights is known."""
+        return cls(np.zeros(4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +67,7 @@ class CameraFit(Shaped):
     focal_px: float
     height_m: float
     covariance: Annotated[np.ndarray, 4, 4]  # of tilt, roll, logarithms of focal length and height
-    scale_logs: dict[int, float]  # by place in the list: logarithm of how much larger than recovered a person is
-    scale_errors: dict[int, float]  # standard errors of `scale_logs`
+    sizes: dict[int, Size]  # of people, by place in the list
     misfit: float = 0.0  # how far the middle row is off, in its standard errors
 
     @property
@@ -108,25 +125,21 @@ def fit_camera(
     tries = [least_squares(problem, start, x_scale="jac", max_nfev=START_STEPS) for start in problem.starts()]
     best = min(tries, key=lambda each: float(each.cost)).x
     found = least_squares(problem, best, x_scale="jac", max_nfev=50)
-    covariance = _covariance(np.asarray(found.jac), None if focal_px is None else focal_error)
+    covariance = _covariance(problem.scaled(np.asarray(found.jac), found.x), None if focal_px is None else focal_error)
     first = covariance[:SCALES, :SCALES].copy()
     first[HEIGHT, HEIGHT] += STATURE_ERROR_OF_ALL**2
-    first[TILT, TILT] += (TILT_BIAS * found.x[TILT]) ** 2
-    scales = slice(SCALES, SCALES + len(used))
-    errors = np.sqrt(np.diag(covariance)[scales])
     camera = CameraFit(
         tilt_rad=float(found.x[TILT]),
         roll_rad=float(found.x[ROLL]),
         focal_px=float(np.exp(found.x[FOCAL]) * diagonal_px) if focal_px is None else focal_px,
         height_m=float(np.exp(found.x[HEIGHT])),
         covariance=first,
-        scale_logs=dict(zip(used, map(float, found.x[scales]), strict=True)),
-        scale_errors=dict(zip(used, map(float, errors), strict=True)),
+        sizes={number: _size_of(SCALES + place, found.x, covariance) for place, number in enumerate(used)},
         misfit=float(np.median(np.abs(problem.off(found.x)).max(axis=0))),
     )
     for number in enough:
-        if number not in camera.scale_logs:
-            camera.scale_logs[number], camera.scale_errors[number] = _scale_of(people[number], camera)
+        if number not in camera.sizes:
+            camera.sizes[number] = _size_below(people[number], camera)
     return camera
 
 
@@ -173,15 +186,36 @@ def _drawn(person: Standing) -> Standing:
     return person if count <= ROWS_MAX else person.take(np.linspace(0, count - 1, ROWS_MAX).round().astype(np.int64))
 
 
-def _scale_of(person: Standing, camera: CameraFit) -> tuple[float, float]:
-    """Return the logarithm of a person's scale and its standard error, the camera known."""
+def _size_of(place: int, numbers: np.ndarray, covariance: np.ndarray) -> Size:
+    """Return the size of a person whose scale is one of the unknowns."""
+    beside = covariance[place, :SCALES]
+    slopes = np.linalg.lstsq(covariance[:SCALES, :SCALES], beside, rcond=None)[0]
+    own = covariance[place, place] - beside @ slopes
+    error = float(np.sqrt(covariance[place, place]))
+    return Size(slopes, float(numbers[place]), error, float(np.sqrt(max(own, 0.0))))
+
+
+def _size_below(person: Standing, camera: CameraFit) -> Size:
+    """Return the size of a person who did not decide how the camera stands."""
     usual = np.tile([FORWARD_RAD, 0.0], (len(person.time_s), 1))
-    length, _ = compare_axes(person, camera.up, camera.height_m, camera.focal_px, person.length_m, usual)
+    where = np.array([camera.tilt_rad, camera.roll_rad, np.log(camera.focal_px), np.log(camera.height_m)])
+
+    def lengths(numbers: np.ndarray) -> np.ndarray:
+        tilt, roll, focal, height = numbers
+        seen_by = (upward(tilt, roll), float(np.exp(height)), float(np.exp(focal)))
+        return compare_axes(person, *seen_by, person.length_m, usual)[0]
+
+    length = lengths(where)
     weights = 1.0 / (1.0 + (length / LENGTH_ERROR / OUTLIER) ** 2)
     known = independent(person.time_s) * float(weights.mean()) / LENGTH_ERROR**2
     total = known + 1.0 / STATURE_ERROR**2
-    error = float(np.hypot(total**-0.5, camera.sigma(HEIGHT)))
-    return float(known * np.average(length, weights=weights) / total), error
+    slopes = [np.average(lengths(where + step) - lengths(where - step), weights=weights) for step in STEP * np.eye(4)]
+    return Size(
+        slopes=known / total * np.array(slopes) / (2.0 * STEP),
+        log=float(known * np.average(length, weights=weights) / total),
+        error=float(np.hypot(total**-0.5, camera.sigma(HEIGHT))),
+        own_error=float(total**-0.5),
+    )
 
 
 def _covariance(slopes: np.ndarray, focal_error: float | None) -> np.ndarray:
@@ -237,6 +271,15 @@ class _Problem:
             np.stack([forward, sideways], axis=1)[self._who],
         )
         return np.stack([length / LENGTH_ERROR, lean / LEAN_ERROR_RAD])
+
+    def scaled(self, slopes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Return derivatives of the residuals in the errors that lengths and leans turn out to have here."""
+        off = self._weight * _robust(self.off(numbers))
+        known = float((self._weight**2).sum())
+        errors = np.sqrt(((off**2).sum(axis=1) + ERRORS_BEFORE) / (known + ERRORS_BEFORE))
+        found = slopes.copy()
+        found[: off.size] /= np.repeat(errors, off.shape[1])[:, None]
+        return found
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
         tilt, roll, log_focal, log_height = numbers[:SCALES]

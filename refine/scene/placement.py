@@ -8,7 +8,7 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 
 from configs.checks import Shaped
 from dpmesh.body import JOINT_SETS
-from refine.scene.camera import FOCAL, HEIGHT, ROLL, STATURE_ERROR, STATURE_ERROR_OF_ALL, TILT, CameraFit
+from refine.scene.camera import FOCAL, HEIGHT, ROLL, TILT, CameraFit, Size
 from refine.scene.ground import BALL_OVER_SOLE_M, FEET, resting
 
 PELVIS, SMPL24 = 0, JOINT_SETS["smpl24"]
@@ -35,6 +35,7 @@ class Placement(Shaped):
 
     shift_m: Annotated[np.ndarray, "T", 3]  # float32, to add to the translation, camera axes
     ground_cov_m2: Annotated[np.ndarray, "T", 2, 2]  # float32, of the pelvis in world x and y
+    ground_systematic_m: Annotated[np.ndarray, "T", 2, 5]  # float32, what lasts of these errors; as in `MotionTrack`
 
 
 def place(
@@ -43,14 +44,14 @@ def place(
     is_observed: np.ndarray,
     foot_confidence: np.ndarray,
     camera: CameraFit,
-    scale_error: float,
+    size: Size,
 ) -> Placement:
     """Return how far a person is moved along the line of sight, and how sure that is.
 
     Args:
         joints_m: (T, 24, 3) SMPL's joints, camera axes, at the distance that the size says; time_s: (T,) increasing.
         is_observed: (T,); foot_confidence: (T, 2) of the ankles' keypoints.
-        scale_error: standard error of the logarithm of the person's size.
+        size: of the person, and how sure it is.
     """
     joints = joints_m.astype(np.float64)
     far = np.linalg.norm(joints[:, PELVIS], axis=-1)
@@ -71,14 +72,28 @@ def place(
             links = _Links(far, time_s, still * _unmoved(far + shift, time_s))
         off = height + (shift * slope)[:, None]
         of_foot = stands / (1.0 + (off / FOOT_OUTLIER_M) ** 2) ** 2 * (spans / FOOT_S)[:, None] / FOOT_ERROR_M**2
-        shift, variance = links.solve(
-            of_size, of_foot.sum(axis=1) * slope**2, -(of_foot * height).sum(axis=1) * slope, far, scale_error
-        )
+        found = links.solve(of_size, of_foot.sum(axis=1) * slope**2, -(of_foot * height).sum(axis=1) * slope, far, size)
+        shift = found.shift_m
     by_foot = float((of_foot.sum(axis=1) * slope**2).sum())
-    share = by_foot / max(by_foot + 1.0 / (np.median(far) * max(scale_error, 1e-3)) ** 2, 1e-9)
+    share = by_foot / max(by_foot + 1.0 / (np.median(far) * max(size.error, 1e-3)) ** 2, 1e-9)
     shifts = shift[:, None] * sight
-    cov = _covariance(joints[:, PELVIS] + shifts, variance, share, camera)
-    return Placement(shifts.astype(np.float32), cov.astype(np.float32))
+    along = (sight @ camera.world_from_cam[:3, :3].T)[:, :2]
+    lasting = np.concatenate(
+        [_of_camera(joints[:, PELVIS] + shifts, share, camera, size), (found.of_size_m[:, None] * along)[..., None]],
+        axis=-1,
+    )
+    cov = found.variance_m2[:, None, None] * along[:, :, None] * along[:, None] + ACROSS_M**2 * np.eye(2)
+    cov += lasting @ lasting.transpose(0, 2, 1)
+    return Placement(shifts.astype(np.float32), cov.astype(np.float32), lasting.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shifts:
+    """Shifts along the line of sight (T,), and how sure they are."""
+
+    shift_m: np.ndarray
+    variance_m2: np.ndarray  # if the size were known
+    of_size_m: np.ndarray  # by one standard error of the size that does not come from the camera
 
 
 class _Links:
@@ -110,17 +125,18 @@ class _Links:
                 self._band[second - first, place] += weights * parts[first] * parts[second]
 
     def solve(
-        self, of_size: np.ndarray, of_foot: np.ndarray, foot_right: np.ndarray, far: np.ndarray, scale_error: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the shifts (T,) and their variances (T,)."""
+        self, of_size: np.ndarray, of_foot: np.ndarray, foot_right: np.ndarray, far: np.ndarray, size: Size
+    ) -> _Shifts:
+        """Return the shifts at the best size."""
         band = self._band.copy()
         band[0] += of_size + of_foot + 1e-9
         factor = cholesky_banded(band, lower=True)
         border = -of_size * far
         plain, beside = (cho_solve_banded((factor, True), each) for each in (self._right + foot_right, border))
-        corner = (of_size * far**2).sum() + 1.0 / max(scale_error, 1e-3) ** 2 - border @ beside
-        shift = plain + beside * (border @ plain) / corner
-        return shift, _inverse_diagonal(factor) + beside**2 / corner
+        known = (of_size * far**2).sum() - border @ beside
+        shift = plain + beside * (border @ plain) / (known + 1.0 / max(size.error, 1e-3) ** 2)
+        own = known + 1.0 / max(size.own_error, 1e-3) ** 2
+        return _Shifts(shift, _inverse_diagonal(factor), beside / np.sqrt(own))
 
 
 def _inverse_diagonal(factor: np.ndarray) -> np.ndarray:
@@ -180,21 +196,18 @@ def _around(time_s: np.ndarray, span_s: float) -> tuple[np.ndarray, np.ndarray]:
     return first, last
 
 
-def _covariance(pelvis: np.ndarray, variance: np.ndarray, share: float, camera: CameraFit) -> np.ndarray:
-    """Return the covariance (T, 2, 2) on the ground of pelvises (T, 3) whose distance has a variance (T,).
+def _of_camera(pelvis: np.ndarray, share: float, camera: CameraFit, size: Size) -> np.ndarray:
+    """Return how far pelvises (T, 3) move on the ground (T, 2, 4) by four independent standard errors of the camera.
 
     Args:
         share: how much the feet, and not the size, say where the person stands.
     """
-    world = camera.world_from_cam
     height = pelvis @ camera.up + camera.height_m
-    place = (pelvis @ world[:3, :3].T)[:, :2]
-    along = pelvis @ world[:2, :3].T / np.linalg.norm(pelvis, axis=-1, keepdims=True)
-    cov = variance[:, None, None] * along[:, :, None] * along[:, None] + ACROSS_M**2 * np.eye(2)
+    place = (pelvis @ camera.world_from_cam[:3, :3].T)[:, :2]
 
     def moved(tilt: float = 0.0, roll: float = 0.0, focal: float = 0.0, above: float = 0.0) -> np.ndarray:
         turned = CameraFit(
-            camera.tilt_rad + tilt, camera.roll_rad + roll, 1.0, camera.height_m * np.exp(above), np.eye(4), {}, {}
+            camera.tilt_rad + tilt, camera.roll_rad + roll, 1.0, camera.height_m * np.exp(above), np.eye(4), {}
         )
         of_size = pelvis * np.array([1.0, 1.0, np.exp(focal)])
         direction = of_size @ turned.world_from_cam[:3, :3].T
@@ -205,8 +218,7 @@ def _covariance(pelvis: np.ndarray, variance: np.ndarray, share: float, camera: 
     steps = {"tilt": TILT, "roll": ROLL, "focal": FOCAL, "above": HEIGHT}
     slopes = np.zeros((len(pelvis), 2, 4))
     for name, number in steps.items():
-        size = max(camera.sigma(number), 1e-6)
-        slopes[..., number] = (moved(**{name: size}) - moved(**{name: -size})) / (2.0 * size)
-    cov = cov + slopes @ camera.covariance @ slopes.transpose(0, 2, 1)
-    size_error = (1.0 - share) ** 2 * (STATURE_ERROR**2 + STATURE_ERROR_OF_ALL**2)
-    return np.asarray(cov + size_error * place[:, :, None] * place[:, None])
+        step = max(camera.sigma(number), 1e-6)
+        slopes[..., number] = (moved(**{name: step}) - moved(**{name: -step})) / (2.0 * step)
+    slopes += (1.0 - share) * place[:, :, None] * size.slopes
+    return np.asarray(slopes @ np.linalg.cholesky(camera.covariance))

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.analysis import Analysis
-from pipeline.analytics.from_run import assumed_covariance, postures_of, read_people, smoothed
+from pipeline.analytics.from_run import assumed_errors, postures_of, read_people, smoothed
 from pipeline.analytics.ground import Ground
 from pipeline.flow.graph import Graph, Node
 from pipeline.flow.outputs import RunFolder
@@ -49,8 +49,8 @@ def test_people_walk_over_the_ground_as_in_front_of_the_camera(tmp_path, stick_b
 
 def test_a_camera_straight_above_is_sure_of_where_people_are(tmp_path, make_track) -> None:
     above = Ground(np.diag([1.0, -1.0, -1.0, 1.0]), -5.0, True, "", True, 500.0, np.zeros(2))  # 5 m up, looks down
-    found = assumed_covariance(np.zeros((2, 2)), above, True, SETTINGS)
-    np.testing.assert_allclose(found, np.tile(np.eye(2) * (0.02 * 5) ** 2, (2, 1, 1)))
+    found = assumed_errors(np.zeros((2, 2)), above, True, SETTINGS)
+    np.testing.assert_allclose(found.covariance_m2, np.tile(np.eye(2) * (0.02 * 5) ** 2, (2, 1, 1)))
     np.testing.assert_allclose(above.cast(above.project(np.array([[1.0, 2.0]]))), [[1.0, 2.0]])
 
 

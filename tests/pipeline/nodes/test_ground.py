@@ -102,7 +102,7 @@ def test_shots_share_a_scene_if_their_cameras_do(clip) -> None:
     half = int(tracks[0].frame_index[FRAMES // 2])
     whole = find_grounding(tracks, body, SETTINGS, "given")
     cut = find_grounding(tracks, body, SETTINGS, "given", cut_frames=[half])
-    assert cut.scene.is_ground_measured and cut.scale_logs.keys() == whole.scale_logs.keys()
+    assert cut.scene.is_ground_measured and cut.sizes.keys() == whole.sizes.keys()
     assert abs(cut.scene.tilt_deg - whole.scene.tilt_deg) < 1.0
 
     def tilted(track: MotionTrack) -> MotionTrack:

@@ -106,8 +106,8 @@ def test_scales_of_people_are_found_also_beyond_those_who_decide(monkeypatch: py
     everybody = fit_camera(people, DIAGONAL_PX, 600.0)
     monkeypatch.setattr("refine.scene.camera.PEOPLE_MAX", 5)
     five = fit_camera(people, DIAGONAL_PX, 600.0)
-    assert everybody is not None and five is not None and five.scale_logs.keys() == set(range(8))
-    off = [abs(everybody.scale_logs[number] - five.scale_logs[number]) for number in range(8)]
+    assert everybody is not None and five is not None and five.sizes.keys() == set(range(8))
+    off = [abs(everybody.sizes[number].log - five.sizes[number].log) for number in range(8)]
     assert max(off) < 0.06
 
 
