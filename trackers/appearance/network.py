@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from configs.errors import WeightsError
-from trackers.appearance.measure import covered_points
+from trackers.appearance.silhouettes import Covers, covered_points
 from trackers.types import Detections
 
 INPUT_HW = (256, 128)
@@ -65,7 +65,7 @@ class ReidNetwork:
         """Length of a vector."""
         return self._size
 
-    def measure(self, image: np.ndarray, people: Detections, covers: np.ndarray) -> np.ndarray:
+    def measure(self, image: np.ndarray, people: Detections, covers: Covers) -> np.ndarray:
         """Return the vectors (N, D) float32 of people by their boxes, each of length 1; NaN of whoever is covered."""
         found = np.full((len(people), self._size), np.nan, np.float32)
         for row in np.flatnonzero(covered_points(_grid(people.boxes_xyxy), covers).mean(axis=1) <= COVERED_MAX):

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from trackers.appearance.measure import covered_points
+from trackers.appearance.silhouettes import Covers, covered_points
 from trackers.types import Detections
 
 PARTS = ("head", "trunk", "thighs", "shins")
@@ -13,7 +13,7 @@ LIMBS = {"thighs": ((11, 13), (12, 14)), "shins": ((13, 15), (14, 16))}
 LIMB_WIDTH = {"thighs": 0.10, "shins": 0.07}  # half of what is sampled across, over the limb's length
 HEAD_RADIUS = 0.16  # over the length of the trunk
 SCORE_MIN = 0.3
-INSIDE_MIN = 0.8  # share of a part's points that must lie in the image, and before nobody else
+CLEAR_MIN = 0.6  # share of a part's points that must lie in the image, and behind nobody else
 QUANTILES = (0.2, 0.5, 0.8)
 POINTS = 40  # per part
 
@@ -28,18 +28,29 @@ class PartColours:
         """Length of a vector."""
         return len(PARTS) * 3 * len(QUANTILES)
 
-    def measure(self, image: np.ndarray, people: Detections, covers: np.ndarray) -> np.ndarray:
+    def measure(self, image: np.ndarray, people: Detections, covers: Covers) -> np.ndarray:
         """Return the colours (N, 36) float32 of people; NaN where a part is not seen, or may be covered."""
         points, is_seen = part_points(people.keypoints)
         height, width = image.shape[:2]
         x, y = np.round(points).astype(np.int64).transpose(3, 0, 1, 2)
         is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        is_seen &= (is_inside & ~covered_points(points, covers)).mean(axis=2) >= INSIDE_MIN
+        is_clear = is_inside & ~covered_points(points, covers)
+        is_seen &= is_clear.mean(axis=2) >= CLEAR_MIN
         colours = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32) / 255.0
         rows = cv2.cvtColor(colours.reshape(-1, POINTS, 3), cv2.COLOR_RGB2LAB).reshape(colours.shape)
-        found = np.quantile(rows, QUANTILES, axis=2).transpose(1, 2, 0, 3).astype(np.float32)
+        found = _quantiles(rows, is_clear)
         found[~is_seen] = np.nan
         return found.reshape(len(people), -1)
+
+
+def _quantiles(values: np.ndarray, is_clear: np.ndarray) -> np.ndarray:
+    """Return the `QUANTILES` (N, 4, 3, C) of those values (N, 4, P, C) that are clear (N, 4, P)."""
+    ordered = np.sort(np.where(is_clear[..., None], values, np.nan), axis=2)
+    place = np.array(QUANTILES) * np.maximum(is_clear.sum(axis=2) - 1, 0)[..., None]
+    before = np.floor(place).astype(np.int64)
+    share = (place - before)[..., None].astype(np.float32)
+    low, high = (np.take_along_axis(ordered, row[..., None], axis=2) for row in (before, np.ceil(place).astype(int)))
+    return np.asarray(low + share * (high - low), np.float32)
 
 
 def part_points(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
