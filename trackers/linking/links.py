@@ -115,15 +115,19 @@ def _splits(clip: Clip, chains: Sequence[Sequence[int]], person_of: dict[int, in
 
 def _is_hidden(clip: Clip, chain: Sequence[int], hidden_max_s: float) -> bool:
     pieces = [clip.pieces[number] for number in chain]
-    seen_s = max(piece.last_s for piece in pieces) - pieces[0].first_s
-    return seen_s <= hidden_max_s and sum(piece.clear_count for piece in pieces) < CLEAR_MIN
+    return _seen_s(pieces) <= hidden_max_s and sum(piece.clear_count for piece in pieces) < CLEAR_MIN
+
+
+def _seen_s(pieces: Sequence[Piece]) -> float:
+    return sum(piece.last_s - piece.first_s for piece in pieces)
 
 
 def _drop(clip: Clip, chain: Sequence[int]) -> Decision:
-    first, last = clip.pieces[chain[0]], max((clip.pieces[number] for number in chain), key=lambda p: p.last_frame)
-    frames, seen_s = sum(len(clip.pieces[number].frames) for number in chain), last.last_s - first.first_s
+    pieces = [clip.pieces[number] for number in chain]
+    first, last = pieces[0], max(pieces, key=lambda piece: piece.last_frame)
+    frames, seen_s = sum(len(piece.frames) for piece in pieces), _seen_s(pieces)
     reason = (
-        f"track {first.track_id} is nobody for certain: never clear of others, in {frames} frames within "
+        f"track {first.track_id} is nobody for certain: never clear of others, in {frames} frames, seen for "
         f"{seen_s:.1f} s (link.hidden_max_s)"
     )
     tracks, span = (first.track_id, last.track_id), (first.first_frame, last.last_frame)
