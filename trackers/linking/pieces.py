@@ -10,7 +10,7 @@ from configs.checks import Shaped
 
 GAP_S = 0.2  # unseen for longer: who comes back may be somebody else
 CONTACT_MIN = 0.35  # share of the smaller of two boxes that lies in the other one
-CONTACT_EVERY_S = 0.2  # where two stay together, a piece ends at most this often
+CONTACT_EVERY_S = 0.06  # where two stay together, a piece ends at most this often
 JUMP_SHARE = 0.3  # of the smaller of two boxes in a row: less of it in the other one is a jump
 END_S = 0.4  # place and speed at an end are those of this long
 HALF_MIN = 3  # looks in each half of a piece that says how looks drift
@@ -134,11 +134,15 @@ def pieces_of(track_id: int, track: TrackRows, cut_frames: np.ndarray) -> Iterat
 def _peaks(contact: np.ndarray, time_s: np.ndarray) -> list[int]:
     """Return the rows where contact is closest, each farther from the next than pieces last at least; row 0 is none."""
     found: list[int] = []
+    is_near = np.zeros(len(contact), bool)
+    first = np.searchsorted(time_s, time_s - CONTACT_EVERY_S, side="right").tolist()
+    stop = np.searchsorted(time_s, time_s + CONTACT_EVERY_S, side="left").tolist()
     for row in np.argsort(-contact, kind="stable").tolist():
         if contact[row] < CONTACT_MIN:
             break
-        if row and all(abs(time_s[row] - time_s[other]) >= CONTACT_EVERY_S for other in found):
+        if row and not is_near[row]:
             found.append(row)
+            is_near[first[row] : stop[row]] = True
     return found
 
 
