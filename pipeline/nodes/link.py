@@ -14,9 +14,10 @@ from pipeline.nodes.context import ClipContext
 from pipeline.nodes.group import Span, find_spans, iterate_people
 from pipeline.nodes.links_file import links_as_json
 from pipeline.types import Looks, Observations
+from trackers.linking.contact import Contacts
 from trackers.linking.evidence import DIRECTIONS, main_directions
 from trackers.linking.links import NOBODY, Links, keep_tracks, link_pieces
-from trackers.linking.pieces import Piece, TrackRows, contact_with_others, pieces_of
+from trackers.linking.pieces import Piece, TrackRows, pieces_of
 
 
 def make_links(clip: ClipContext, claim: Claim) -> Sequence[Path]:
@@ -49,6 +50,7 @@ def find_pieces(store: ObservationStore, spans: Sequence[Span]) -> Iterator[Piec
     for rows in iterate_people(with_contact, list(spans)):
         track_id = int(rows.track_id[0])
         looks = looks_of.pop(track_id, None)
+        contact, is_clear = with_contact.pop(track_id)
         track = TrackRows(
             frame_index=rows.frame_index,
             time_s=rows.time_s,
@@ -56,7 +58,8 @@ def find_pieces(store: ObservationStore, spans: Sequence[Span]) -> Iterator[Piec
             places_m=rows.trans,
             betas=rows.betas,
             weights=rows.joint_confidence.mean(axis=1),
-            contact=with_contact.pop(track_id),
+            contact=contact,
+            is_clear=is_clear,
             look_frames=np.zeros(0, np.int64) if looks is None else looks.frame_index,
             looks=np.zeros((0, looks_of.size), np.float32) if looks is None else looks.vectors.astype(np.float32),
         )
@@ -94,16 +97,19 @@ class _WithContact:
 
     def __init__(self, store: ObservationStore) -> None:
         self._store = store
-        self._contact: dict[int, list[np.ndarray]] = {}
+        self._noted: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
 
     def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
         """Yield the shards from `first` to before `stop`."""
+        contacts = Contacts()
         for shard in self._store.read_shards(first, stop):
-            contact = contact_with_others(shard.frame_index, shard.boxes_xyxy)
+            contact, is_clear = contacts.update(shard.frame_index, shard.time_s, shard.track_id, shard.boxes_xyxy)
             for track_id in np.unique(shard.track_id).tolist():
-                self._contact.setdefault(track_id, []).append(contact[shard.track_id == track_id])
+                mine = shard.track_id == track_id
+                self._noted.setdefault(track_id, []).append((contact[mine], is_clear[mine]))
             yield shard
 
-    def pop(self, track_id: int) -> np.ndarray:
-        """Return what was noted of a track (T,), and forget it."""
-        return np.concatenate(self._contact.pop(track_id))
+    def pop(self, track_id: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return contact and clearness that were noted of a track, (T,) each, and forget them."""
+        contact, is_clear = zip(*self._noted.pop(track_id), strict=True)
+        return np.concatenate(contact), np.concatenate(is_clear)

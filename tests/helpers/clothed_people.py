@@ -55,19 +55,20 @@ def tracked(tracks: Sequence[dict[str, np.ndarray]], cut_frames: Sequence[int] =
 
     Where people are in contact is found from the boxes; who is in contact is not looked at.
     """
-    from trackers.linking.pieces import contact_with_others
+    from trackers.linking.contact import Contacts
 
-    frames = np.concatenate([track["frame_index"] for track in tracks])
-    boxes = np.concatenate([track["boxes_xyxy"] for track in tracks])
+    frames, times_s, boxes = (
+        np.concatenate([track[name] for track in tracks]) for name in ("frame_index", "time_s", "boxes_xyxy")
+    )
+    numbers = np.concatenate([np.full(len(track["time_s"]), k) for k, track in enumerate(tracks)])
     order = np.argsort(frames, kind="stable")
-    contact = np.empty(len(frames))
-    contact[order] = contact_with_others(frames[order], boxes[order])
-    found, start = [], 0
-    for number, track in enumerate(tracks, start=1):
-        mine = contact[start : start + len(track["frame_index"])]
-        start += len(mine)
-        is_clear = mine[np.searchsorted(track["frame_index"], track["look_frames"])] <= 0.1
-        clear = {"look_frames": track["look_frames"][is_clear], "looks": track["looks"][is_clear]}
-        rows = TrackRows(**track | clear, contact=mine)
-        found += list(pieces_of(number, rows, np.array(cut_frames, np.int64)))
+    contact, is_clear = np.empty(len(frames)), np.empty(len(frames), bool)
+    contact[order], is_clear[order] = Contacts().update(frames[order], times_s[order], numbers[order], boxes[order])
+    found = []
+    for number, track in enumerate(tracks):
+        mine = contact[numbers == number]
+        is_free = mine[np.searchsorted(track["frame_index"], track["look_frames"])] <= 0.1
+        clear = {"look_frames": track["look_frames"][is_free], "looks": track["looks"][is_free]}
+        rows = TrackRows(**track | clear, contact=mine, is_clear=is_clear[numbers == number])
+        found += list(pieces_of(number + 1, rows, np.array(cut_frames, np.int64)))
     return found

@@ -19,7 +19,7 @@ LIMBS = (
     *((5, 7, 0.25), (6, 8, 0.25), (7, 9, 0.25), (8, 10, 0.25)),  # arms
     *((11, 13, 0.3), (12, 14, 0.3), (13, 15, 0.3), (14, 16, 0.3)),  # legs
 )
-FROM, TO = ([limb[k] for limb in LIMBS] for k in (0, 1))
+FROM, TO = (np.array([limb[k] for limb in LIMBS], np.int64) for k in (0, 1))
 HALF_WIDTHS = np.array([limb[2] for limb in LIMBS])
 TRUNK_MIN = 0.2  # of the height of the box: whoever bends towards the camera has a short trunk
 HAND_REACH = 1.3  # a forearm goes on beyond the wrist

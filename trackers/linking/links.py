@@ -8,7 +8,7 @@ from trackers.linking.clip import Clip, Evidence
 from trackers.linking.pieces import Piece
 
 NOBODY = 0
-CLEAR_MIN = 3  # frames clear of others that make somebody certain
+CLEAR_MIN = 5  # frames clear of others that make somebody certain
 WORDS_MIN = 0.5  # evidence that is worth a word
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 
 from configs.checks import Shaped
+from trackers.linking.contact import CONTACT_MIN
 
 GAP_S = 0.2  # unseen for longer: who comes back may be somebody else
-CONTACT_MIN = 0.35  # share of the smaller of two boxes that lies in the other one
 CONTACT_EVERY_S = 0.06  # where two stay together, a piece ends at most this often
 JUMP_SHARE = 0.3  # of the smaller of two boxes in a row: less of it in the other one is a jump
 END_S = 0.4  # place and speed at an end are those of this long
@@ -27,7 +27,8 @@ class TrackRows(Shaped):
     places_m: Annotated[np.ndarray, "T", 3]  # in camera axes, metres
     betas: Annotated[np.ndarray, "T", 10]
     weights: Annotated[np.ndarray, "T"]  # of the betas, 0 to 1
-    contact: Annotated[np.ndarray, "T"]  # as of `contact_with_others`
+    contact: Annotated[np.ndarray, "T"]  # as of `Contacts`
+    is_clear: Annotated[np.ndarray, "T"]  # bool, likewise
     look_frames: Annotated[np.ndarray, "A"]  # int64, at which the person was looked at
     looks: Annotated[np.ndarray, "A", "D"]  # float32, NaN where a part was not seen
 
@@ -47,7 +48,7 @@ class Piece:
     begins: str  # why: "track", "unseen", "contact" or "jump"
     places_m: np.ndarray  # (2, 3) at both ends, camera axes
     speeds_m_s: np.ndarray  # (2, 3)
-    contact: np.ndarray  # (2,) closest there, as of `contact_with_others`
+    contact: np.ndarray  # (2,) closest there, as of `Contacts`
     first_contact: float  # in the first frame
     look: np.ndarray  # (D,) mean; NaN where nothing was seen
     look_count: np.ndarray  # (D,) how often each was seen
@@ -57,24 +58,6 @@ class Piece:
     shape_count: float  # sum of the weights
     shape_scatter: np.ndarray  # (10,)
     clear_count: int  # frames in which the person was clear of others
-
-
-def contact_with_others(frame_index: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Return how much of rows (R,), ordered by frame, shares its place with another row of its frame, 0 to 1.
-
-    Of the smaller box of the two, the share that lies in the other one.
-    """
-    found = np.zeros(len(frame_index))
-    for rows in np.split(np.arange(len(frame_index)), np.flatnonzero(np.diff(frame_index)) + 1):
-        for start in range(0, len(rows), 256):
-            some, boxes = boxes_xyxy[rows[start : start + 256]], boxes_xyxy[rows]
-            low = np.maximum(some[:, None, :2], boxes[None, :, :2])
-            shared = np.maximum(np.minimum(some[:, None, 2:], boxes[None, :, 2:]) - low, 0).prod(axis=-1)
-            smaller = np.minimum(_areas(some)[:, None], _areas(boxes)[None])
-            ratio = shared / np.maximum(smaller, 1e-9)
-            ratio[np.arange(len(some)), start + np.arange(len(some))] = 0.0
-            found[rows[start : start + 256]] = ratio.max(axis=1)
-    return found
 
 
 def cut_track(track: TrackRows) -> list[tuple[int, str]]:
@@ -127,7 +110,7 @@ def pieces_of(track_id: int, track: TrackRows, cut_frames: np.ndarray) -> Iterat
             shape=shape,
             shape_count=float(shape_count.mean()),
             shape_scatter=shape_scatter,
-            clear_count=int((track.contact[part] < CONTACT_MIN).sum()),
+            clear_count=int(track.is_clear[part].sum()),
         )
 
 

@@ -1,17 +1,12 @@
 import numpy as np
 from clothed_people import clothes, joined, tracked, walk
 
-from trackers.linking.pieces import TrackRows, contact_with_others, cut_track, pieces_of
-
-
-def test_contact_is_the_share_of_the_smaller_box_in_the_larger_one() -> None:
-    frames = np.array([0, 0, 0, 1])
-    boxes = np.array([[0, 0, 100, 100], [50, 50, 70, 70], [90, 0, 190, 100], [50, 50, 70, 70]], float)
-    np.testing.assert_allclose(contact_with_others(frames, boxes), [1.0, 1.0, 0.1, 0.0])
+from trackers.linking.pieces import TrackRows, cut_track, pieces_of
 
 
 def rows_of(track: dict[str, np.ndarray], contact: np.ndarray | None = None) -> TrackRows:
-    return TrackRows(**track, contact=np.zeros(len(track["frame_index"])) if contact is None else contact)
+    contact = np.zeros(len(track["frame_index"])) if contact is None else contact
+    return TrackRows(**track, contact=contact, is_clear=contact < 0.35)
 
 
 def test_a_track_is_cut_at_gaps_jumps_and_contact() -> None:
