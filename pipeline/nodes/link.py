@@ -102,6 +102,7 @@ class _WithContact:
     def read_shards(self, first: int = 0, stop: int | None = None) -> Iterator[Observations]:
         """Yield the shards from `first` to before `stop`."""
         contacts = Contacts()
+        self._noted = {}  # of an earlier reading, for other tracks
         for shard in self._store.read_shards(first, stop):
             contact, is_clear = contacts.update(shard.frame_index, shard.time_s, shard.track_id, shard.boxes_xyxy)
             for track_id in np.unique(shard.track_id).tolist():

@@ -5,6 +5,7 @@ import pytest
 from clothed_people import clothes, tracked, walk
 
 from pipeline.flow.store import Journal, ObservationStore
+from pipeline.nodes import group
 from pipeline.nodes.group import find_spans
 from pipeline.nodes.link import find_pieces
 from pipeline.types import OBSERVATION_DTYPES, OBSERVATION_SHAPES, Chunk, Frame, Observations
@@ -82,6 +83,16 @@ def test_pieces_of_a_stored_clip_are_those_of_its_tracks(tmp_path: Path, shard_f
     links = link_pieces(found, 2.0, 2.0)
     people = {(part.track_id, part.person) for part in links.assigned}
     assert people == {(1, 1), (3, 1), (4, 1), (2, 2), (5, 2)}
+
+
+def test_a_clip_that_is_read_once_per_group_of_tracks_has_the_same_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = write_clip(tmp_path, a_clip(), 32)
+    wanted = [(piece.track_id, piece.clear_count) for piece in find_pieces(store, find_spans(store))]
+    monkeypatch.setattr(group, "ROWS_HELD", 60)
+    found = [(piece.track_id, piece.clear_count) for piece in find_pieces(store, find_spans(store))]
+    assert sorted(found) == sorted(wanted)
 
 
 def test_a_clip_without_looks_or_people_has_pieces_or_none(tmp_path: Path) -> None:
