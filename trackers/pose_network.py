@@ -16,6 +16,7 @@ from trackers.pose_checkpoint import ADVICE, PoseCheckpoint
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+    from torch.overrides import TorchFunctionMode
 
 ROWS_MAX = 100
 REPEATS_MAX = 12
@@ -50,7 +51,7 @@ def build_network(checkpoint: PoseCheckpoint) -> "Module":
     stored = checkpoint.stored_tensors()
     with torch.random.fork_rng(devices=[]):
         try:
-            with torch.device("meta"):  # shapes without memory
+            with torch.device("meta"), _counting_on_the_cpu():  # shapes without memory
                 plan, _ = tasks.parse_model(deepcopy(architecture), ch=3, verbose=False)
             needed = {f"model.{name}": tuple(value.shape) for name, value in plan.state_dict().items()}
             _check_shapes(checkpoint, needed, {name: tensor.shape for name, tensor in stored.items()})
@@ -63,6 +64,19 @@ def build_network(checkpoint: PoseCheckpoint) -> "Module":
     network.kpt_shape = architecture["kpt_shape"]  # which the lowest version allowed does not set
     network.task = "pose"  # type: ignore[assignment]
     return network.float().eval()
+
+
+def _counting_on_the_cpu() -> "TorchFunctionMode":
+    """Return a mode in which `torch.arange` is on the CPU: on the device "meta" it loads torch's compiler, a second."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Counting(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            device = {"device": "cpu"} if func is torch.arange else {}
+            return func(*args, **{**(kwargs or {}), **device})
+
+    return Counting()
 
 
 def check_architecture(checkpoint: PoseCheckpoint) -> dict[str, Any]:

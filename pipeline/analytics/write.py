@@ -15,11 +15,10 @@ from configs.json_files import read_json
 from pipeline.analytics.analysis import Analysis
 from pipeline.flow.atomic import write_bytes, write_json
 from pipeline.flow.graph import Claim
-from pipeline.flow.outputs import ANALYTICS_TABLES
+from pipeline.flow.outputs import ANALYTICS_NAME, ANALYTICS_TABLES
 
 FORMAT_VERSION = 1
 DECIMALS = 4
-SUMMARY_NAME = "analytics.json"
 PAGE_NAME = "analytics.html"
 PICTURE_NAME = "analytics_ground.jpg"
 
@@ -46,13 +45,13 @@ def write_analysis(
         page: makes the page from the folder, once everything else is there.
     """
     paths = [table_path(folder, name) for name in found.tables]
-    more = [folder / SUMMARY_NAME]
+    more = [folder / ANALYTICS_NAME]
     more += [folder / PICTURE_NAME] if picture is not None else []
     more += [folder / PAGE_NAME] if page is not None else []
     claim([*paths, *more])
     for path, table in zip(paths, found.tables.values(), strict=True):
         write_bytes(path, _bytes_of(table, path.suffix))
-    write_json(folder / SUMMARY_NAME, describe(found, settings, source))
+    write_json(folder / ANALYTICS_NAME, describe(found, settings, source))
     if picture is not None:
         write_bytes(folder / PICTURE_NAME, picture)
     if page is not None:
@@ -97,7 +96,7 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     Raises:
         InputError: it is damaged or of another version.
     """
-    path = folder / SUMMARY_NAME
+    path = folder / ANALYTICS_NAME
     if not path.is_file():
         return None
     found = read_json(path, bytes_max=2**26)

@@ -17,7 +17,7 @@ from pipeline.device import nvidia_gpus
 
 LIBRARIES = {  # by the names they are imported by
     "av": "av", "decord": "decord", "cv2": "opencv-python", "torch": "torch", "diffusers": "diffusers",
-    "peft": "peft", "smplx": "smplx", "ultralytics": "ultralytics", "filterpy": "filterpy", "scipy": "scipy",
+    "peft": "peft", "smplx": "smplx", "ultralytics": "ultralytics", "scipy": "scipy",
 }  # fmt: skip
 OPTIONAL = ("decord",)  # PyAV reads the video alone
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
+from configs.process import own_process
 from configs.schema import RunSettings
 from configs.stops import StopSignals, ignore_stops
 from configs.threads import use_one_thread_each, wait_passively
@@ -85,6 +86,7 @@ class _Orders:
 
 def main() -> NoReturn:
     """Do units until there are none any more, and end the process."""
+    own_process()
     wait_passively()
     events = _Events(os.dup(1))
     os.dup2(2, 1)  # what a library prints is no event

@@ -33,6 +33,7 @@ ANALYTICS_TABLES = dict.fromkeys(("positions", "map"), "parquet") | dict.fromkey
     ),
     "csv",
 )  # of `pipeline.analytics`, with their suffixes
+ANALYTICS_NAME = "analytics.json"  # the figures above them
 # Every name that a node may make, as it stands in nodes.json; a name that is not of these is never touched.
 OWN_NAME = re.compile(
     r"motion/person_[0-9]{3,9}\.npz|tracks/person_[0-9]{3,9}(_[a-z]+)?\.npz|observations/(shard_[0-9]{6,9}|state)\.npz"

@@ -6,7 +6,7 @@ from configs.errors import InputError, RunError
 from configs.lock import locked
 from configs.output_schema import ReportSettings
 from pipeline.flow.atomic import write_bytes, write_json
-from pipeline.flow.outputs import Entry, RunFolder, dump_entries, read_entries, read_hash
+from pipeline.flow.outputs import ANALYTICS_NAME, Entry, RunFolder, dump_entries, read_entries, read_hash
 from pipeline.flow.record import RunRecord, read_record
 from pipeline.report.facts import gather
 from pipeline.report.html import link, text
@@ -32,6 +32,8 @@ def write_page(path: Path, run: Run, settings: ReportSettings) -> Thinning:
 
 
 def _crowd(folder: Path) -> str:
+    if not (folder / ANALYTICS_NAME).is_file():  # without one, its libraries need not be loaded
+        return ""
     try:
         from pipeline.analytics.section import crowd_section
     except ModuleNotFoundError:

@@ -40,7 +40,7 @@ def test_a_command_that_computes_nothing_loads_no_heavy_library(words: str, code
     assert not modules & HEAVY
 
 
-def test_a_run_loads_neither_peft_nor_the_compiler_nor_the_parts_of_the_u_net() -> None:
+def test_a_run_loads_neither_peft_nor_the_compiler_nor_the_parts_of_the_u_net(pose_weights: Path) -> None:
     program = (
         "import sys\n"
         "from configs.process import own_process\n"
@@ -49,7 +49,10 @@ def test_a_run_loads_neither_peft_nor_the_compiler_nor_the_parts_of_the_u_net() 
         "from pipeline.models import Models\n"
         "models = Models(RunSettings(), 'cpu')\n"
         "models.recovery(), models.motion_prior(), models.second_stage(), models.detector()\n"
-        "print(*(name in sys.modules for name in ('diffusers', 'peft', 'torch._dynamo', 'diffusers.models.unets')))"
+        "Models(RunSettings.model_validate({'detect': {'weights': sys.argv[1]}}), 'cpu').detector()\n"
+        "import pipeline.stages.track\n"
+        "heavy = 'peft', 'torch._dynamo', 'diffusers.models.unets', 'transformers', 'scipy.stats', 'polars'\n"
+        "print(*(name in sys.modules for name in ('diffusers', *heavy)))"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert ran.stdout.split() == ["True", "False", "False", "False"], ran.stderr
+    ran = subprocess.run([sys.executable, "-c", program, str(pose_weights)], capture_output=True, text=True)
+    assert ran.stdout.split() == ["True", *["False"] * 6], ran.stderr

@@ -46,7 +46,10 @@ def test_the_section_on_the_crowd_has_its_place(tmp_path: Path, monkeypatch: pyt
     section = SimpleNamespace(crowd_section=lambda folder: f"<section id=crowd>{folder.name}</section>")
     monkeypatch.setitem(sys.modules, "pipeline.analytics", SimpleNamespace(section=section))
     monkeypatch.setitem(sys.modules, "pipeline.analytics.section", section)
-    assert "<section id=crowd>run</section>" in report_run(make_run(tmp_path / "run", 1, 1).path).read_text()
+    run = make_run(tmp_path / "run", 1, 1)
+    assert "<section id=crowd>" not in report_run(run.path).read_text()
+    (run.path / "analytics.json").write_text("{}")
+    assert "<section id=crowd>run</section>" in report_run(run.path).read_text()
 
 
 def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
