@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trackers.second_stage import SecondStage
 
 LANDMARKS_NAME = "blazepose-full"
+LANDMARK_ROWS = 8  # crops per call of a GPU
 
 
 class Models:
@@ -165,6 +166,7 @@ class Models:
             return None
         from trackers.blazepose.estimator import LandmarkEstimator
         from trackers.imported.load import load_graph
+        from trackers.imported.serving import ROWS_TOGETHER
         from trackers.joining import read_errors
         from trackers.second_stage import SecondStage
 
@@ -173,6 +175,7 @@ class Models:
             device=self.device,
             # In bfloat16, points lie 0.7 pixels of the crop off, and bodies of real people 4 mm (docs/figures.md).
             dtype="float32" if self.dtype == "bfloat16" else self.dtype,
+            batch_rows=ROWS_TOGETHER if self.device == "cpu" else LANDMARK_ROWS,
             threads=self.threads,
             is_flip_test_on=self._settings.detect.is_second_flip_test_on,
         )
