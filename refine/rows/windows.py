@@ -79,12 +79,17 @@ def runs_of(is_true: np.ndarray) -> list[tuple[int, int]]:
     return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
-def group_windows(windows: list[Window], rows_max: int) -> list[list[Window]]:
-    """Return the windows in batches of at most `rows_max` rows, at least one window each, in order."""
+def group_windows(windows: list[Window], rows_max: int, batches_min: int = 1) -> list[list[Window]]:
+    """Return the windows in batches of about the same size, in order: at most `rows_max` rows, or one window.
+
+    Args:
+        batches_min: how many there are at least, where there are as many windows.
+    """
     groups: list[list[Window]] = []
-    count = 0
+    total, count = sum(map(len, windows)), 0
+    enough = total / max(batches_min, -(-total // rows_max), 1)
     for window in windows:
-        if not groups or count + len(window) > rows_max:
+        if not groups or count >= enough or count + len(window) > rows_max:
             groups.append([])
             count = 0
         groups[-1].append(window)

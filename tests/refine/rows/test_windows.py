@@ -28,6 +28,13 @@ def test_groups_keep_the_order_and_the_bound() -> None:
     assert all(sum(map(len, group)) <= 70 for group in groups)
 
 
+def test_groups_are_as_many_as_asked_for_and_about_as_large() -> None:
+    windows = plan_windows(0, np.arange(200) / 30.0, 32, 8, 1.0)
+    sizes = [sum(map(len, group)) for group in group_windows(windows, 1000, 3)]
+    assert len(sizes) == 3 and max(sizes) - min(sizes) <= 32
+    assert len(group_windows(windows, 1000, 100)) == len(windows)
+
+
 def test_an_overlap_as_long_as_the_window_is_refused() -> None:
     with pytest.raises(ValueError, match="overlap 32"):
         plan_windows(0, np.arange(5.0), 32, 32, 1.0)
