@@ -152,6 +152,7 @@ ACROSS = {
     "pipeline/cli/test_processes.py": "commands as processes: signals, pipes, exit codes",
     "pipeline/engine/test_killed_store_runs.py": "clips over processes and Ray into a store, whatever is killed",
     "pipeline/engine/test_many_rows.py": "a manifest of many clips, some of them broken",
+    "pipeline/engine/test_segments_over_workers.py": "a long clip over processes and Ray, seen in segments",
     "pipeline/engine/test_two_machines.py": "a cluster of two machines and S3, whatever is killed",
     "pipeline/export/test_real_readers.py": "exported files in the programs that people open them with",
     "pipeline/media/test_nasty_inputs.py": "facts of odd and broken videos",

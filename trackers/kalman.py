@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated
 
+import filterpy.common
 import numpy as np
-from scipy.linalg import expm
 
 from configs.checks import Shaped
 
@@ -125,14 +125,10 @@ def measure_deviations(scores: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _step(step_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return transition and noise (2, 2) of a place and its speed, for a height of 1.
-
-    Source: Van Loan 1978, Computing integrals involving the matrix exponential.
-    """
-    drift, spread = np.array([[0.0, 1.0], [0.0, -1.0 / SPEED_MEMORY_S]]), np.diag([POSITION_NOISE, SPEED_NOISE])
-    both = expm(np.block([[-drift, spread @ spread.T], [np.zeros((2, 2)), drift.T]]) * step_s)
-    transition = both[2:, 2:].T
-    return transition, transition @ both[:2, 2:]
+    """Return transition and noise (2, 2) of a place and its speed, for a height of 1."""
+    drift = np.array([[0.0, 1.0], [0.0, -1.0 / SPEED_MEMORY_S]])
+    transition, noise = filterpy.common.van_loan_discretization(drift, np.diag([POSITION_NOISE, SPEED_NOISE]), step_s)
+    return transition, noise
 
 
 def _checked(means: np.ndarray, covariances: np.ndarray) -> BoxStates:
