@@ -10,10 +10,12 @@ from configs.schema import RunSettings, TrackSettings
 from pipeline.demo import DEMO_CLIP
 from pipeline.media import read_frames
 from pipeline.models import Models
+from pipeline.nodes.refine import refine_rows
 from pipeline.stages.detect import DetectStage
 from pipeline.stages.recover import RecoverStage
 from pipeline.stages.track import TrackStage
 from pipeline.types import Chunk, Observations
+from refine.rows.types import TrackRows, ViewRows
 
 needs_cuda = [
     pytest.mark.needs_cuda,
@@ -48,3 +50,30 @@ def test_detection_second_stage_and_recovery_agree_with_float32_on_the_cpu(devic
     assert sure.any() and np.median(apart[sure]) < 1.0
     assert np.median(np.abs(found.boxes_xyxy - exact.boxes_xyxy)) < 1.0
     assert np.median(np.abs(found.pose - exact.pose)) < 0.05
+
+
+@pytest.mark.parametrize("mode", ["fit", "guided"])
+@pytest.mark.parametrize(
+    "device", [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=needs_cuda)]
+)
+def test_refinement_agrees_with_the_cpu(device: str, mode: str) -> None:
+    rows, frames, rng = observed("cpu", "float32"), 24, np.random.default_rng(0)
+    one = rows.take(np.zeros(frames, int))
+    noise = np.concatenate([rng.normal(0, 2, (frames, 17, 2)), np.zeros((frames, 17, 1))], axis=-1)
+    track = TrackRows(
+        time_s=np.arange(frames) / 25.0,
+        pose=one.pose + rng.normal(0, 0.05, one.pose.shape).astype(np.float32),
+        betas=one.betas[0],
+        trans=one.trans,
+        joint_confidence=one.joint_confidence,
+        is_observed=np.ones(frames, bool),
+        views=(ViewRows((one.keypoints + noise).astype(np.float32), one.focal_px, one.principal_px),),
+    )
+    settings = RunSettings.model_validate({"refine": {"mode": mode}})
+    exact, found = (
+        refine_rows([track], models.body(), settings.refine, models.device, models.motion_prior())[0]
+        for models in (Models(settings, "cpu"), Models(settings, device))
+    )
+    assert exact.is_refined.any() and (found.is_refined == exact.is_refined).all()
+    assert np.median(np.abs(found.pose - exact.pose)) < 0.01
+    assert np.abs(found.trans - exact.trans).max() < 0.05
