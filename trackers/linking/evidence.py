@@ -20,6 +20,7 @@ CONTACT_NOISE = 3.0  # times as much where somebody else covers the person
 OUTLIERS = 0.05  # share of places that are far off
 DIRECTIONS, DIRECTIONS_LOOKS = 48, 4000  # kept of a network's vectors; looks of a clip that say which
 PART_OUTLIERS = 0.1  # share of groups of numbers that are
+PART_LIKE = 0.1  # share of strangers who wear the same there: black trousers, white shoes
 SPEED_SIGMA = 0.8  # m/s by which somebody's speed changes while unseen
 COAST_S = 0.5  # a speed is believed for so long
 SPREAD_MIN_M = 1.0  # of people over the scene
@@ -150,7 +151,9 @@ class Channel:
         )
         parts = self._usual.independent / self._usual.groups * terms.mean(axis=2)
         if self._usual.groups > 1:
-            parts = np.where(parts < 0, np.logaddexp(parts, np.log(PART_OUTLIERS)) - np.log1p(PART_OUTLIERS), parts)
+            unlike = np.logaddexp(parts, np.log(PART_OUTLIERS)) - np.log1p(PART_OUTLIERS)
+            alike = np.log1p(PART_LIKE) - np.logaddexp(-parts, np.log(PART_LIKE))
+            parts = np.where(parts < 0, unlike, alike)
         return np.clip(parts.sum(axis=1), -self._usual.limit, self._most)
 
     def _noise(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -101,6 +101,22 @@ def test_after_a_cut_the_right_people_are_joined_wherever_they_stand() -> None:
     assert all("across a cut" in made.reason for made in links.decisions)
 
 
+def test_over_cuts_who_comes_back_is_joined_and_who_wears_the_same_trousers_is_not() -> None:
+    """The cast of `dpmesh-video data cut-clip`: 0 to 3 come back, 4 to 7 are there once, in the trousers of those."""
+    looks = [clothes(seed) for seed in range(21, 25)]
+    for seed in range(25, 29):
+        looks.append(np.concatenate([clothes(seed)[:18], looks[seed - 25][18:]]))
+    shots = ((0, 1, 4), (1, 2, 5), (2, 3, 6), (3, 0, 7), (0, 2), (1, 3))
+    tracks, truth, cuts = [], [], tuple(range(50, 300, 50))
+    for number, cast in enumerate(shots):
+        for place, person in enumerate(cast):
+            frames = range(50 * number, 50 * number + 50)
+            tracks.append(walk(frames, (2.0 * place - 2, 6), (0, 0), looks[person], number))
+            truth.append(person)
+    wanted = {person: {n for n, other in enumerate(truth, start=1) if other == person} for person in range(8)}
+    assert sorted(people(linked(tracks, cuts)), key=min) == sorted(wanted.values(), key=min)
+
+
 def test_people_do_not_depend_on_the_order_of_the_pieces() -> None:
     tracks = [walk(range(60 * n, 60 * n + 50), (n - 2, 6), (0.3, 0), clothes(n % 3), n) for n in range(7)]
     pieces = tracked(tracks)
