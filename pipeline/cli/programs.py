@@ -44,6 +44,7 @@ DATA = (
         "dpmesh.training.make_crowd",
         "Simulate detections of crowds, with their truth, to measure trackers on.",
     ),
+    Program("cut-clip", "dpmesh.training.commands.make_cut_clip", "Render a clip of several shots, with its truth."),
     Program("demo-clip", "dpmesh.training.commands.make_demo_clip", "Render the bundled clip and its ground truth."),
     Program(
         "keypoint-errors", "dpmesh.training.commands.measure_detector", "Measure the errors of a detector's keypoints."

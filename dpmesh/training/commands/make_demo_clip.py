@@ -21,7 +21,7 @@ from dpmesh.training.commands.options import run_command
 from dpmesh.training.engine.rng import Rng
 from dpmesh.training.engine.shards import write_whole
 from dpmesh.training.mocap.bank import PoseBank
-from dpmesh.training.mocap.demo_motion import Role, lay_out
+from dpmesh.training.mocap.demo_motion import Motion, Role, lay_out
 from dpmesh.training.people.grounding import rest_pelvis, stand_on_floor
 from dpmesh.training.people.population import renderer_of
 from dpmesh.training.render.backgrounds import read_background
@@ -64,18 +64,22 @@ def stage_actors(
 ) -> list[Actor]:
     """Return the people of the clip in camera axes, each with a shape of their own."""
     motions = lay_out(rng, bank, roles, frames, float(RATE), float(view.focal_px), WIDTH)
-    from_world = view.camera_from_world[0].double().numpy()
-    camera_at = np.array([0.0, CAMERA_HEIGHT_M, 0.0])
     actors = []
     for motion in motions:
         betas = rng.normal(0, 0.9, 10).clip(-2, 2).astype(np.float32)
-        grounded = stand_on_floor(body, motion, betas, float(RATE))
-        pose = grounded.pose.copy()
-        root = Rotation.from_matrix(from_world) * Rotation.from_rotvec(pose[:, 0])
-        pose[:, 0] = root.as_rotvec()
-        pelvis = (grounded.pelvis - camera_at) @ from_world.T
-        actors.append(Actor(pose, (pelvis - rest_pelvis(body, betas)).astype(np.float32), betas))
+        actors.append(stage_actor(body, motion, betas, view))
     return actors
+
+
+def stage_actor(body: BodyModel, motion: Motion, betas: np.ndarray, view: Views) -> Actor:
+    """Return somebody of a shape (10,) who moves over the floor, in camera axes."""
+    from_world = view.camera_from_world[0].double().numpy()
+    grounded = stand_on_floor(body, motion, betas, float(RATE))
+    pose = grounded.pose.copy()
+    root = Rotation.from_matrix(from_world) * Rotation.from_rotvec(pose[:, 0])
+    pose[:, 0] = root.as_rotvec()
+    pelvis = (grounded.pelvis - np.array([0.0, CAMERA_HEIGHT_M, 0.0])) @ from_world.T
+    return Actor(pose, (pelvis - rest_pelvis(body, betas)).astype(np.float32), betas)
 
 
 def write_video(path: Path, images: Iterable[np.ndarray], rate: Fraction, crf: int) -> None:
