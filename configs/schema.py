@@ -172,7 +172,9 @@ class LinkSettings(Settings):
     split_min: float = Field(2.0, ge=0, description="evidence that splits a track, likewise")
     join_max_s: float | None = Field(None, ge=0, description="longest absence that is joined; null: any")
     hidden_max_s: float = Field(
-        1.0, ge=0, description="who is never clear of others, and not there for longer, is left out; 0: nobody is"
+        2.0,
+        ge=0,
+        description="who is never clear of others, nor looked at, and not seen for longer, is left out; 0: nobody is",
     )
     frames_min: int = Field(5, ge=1, description="tracks with fewer observed frames are not written")
     gap_max_s: float | None = Field(

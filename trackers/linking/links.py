@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from trackers.linking.chains import find_chains
 from trackers.linking.clip import Clip, Evidence
-from trackers.linking.pieces import Piece
+from trackers.linking.pieces import GAP_S, Piece
 
 NOBODY = 0
 CLEAR_MIN = 5  # frames clear of others that make somebody certain
+LOOKS_MIN = 5  # looks at parts that nobody covers, which do so, too
 WORDS_MIN = 0.5  # evidence that is worth a word
 
 
@@ -54,8 +56,8 @@ def link_pieces(
 
     Args:
         join_min, split_min, join_max_s: as of `Clip`.
-        hidden_max_s: who is never seen clear of others, and not for longer than this, is left out: where people hide
-            each other a detector sees some who are not there.
+        hidden_max_s: who is seen neither clear of others nor well enough to be looked at, and not for longer than
+            this, is left out: where people hide each other a detector sees some who are not there.
     """
     pieces = sorted(pieces, key=lambda piece: (piece.first_frame, piece.track_id))
     if not pieces:
@@ -115,11 +117,18 @@ def _splits(clip: Clip, chains: Sequence[Sequence[int]], person_of: dict[int, in
 
 def _is_hidden(clip: Clip, chain: Sequence[int], hidden_max_s: float) -> bool:
     pieces = [clip.pieces[number] for number in chain]
-    return _seen_s(pieces) <= hidden_max_s and sum(piece.clear_count for piece in pieces) < CLEAR_MIN
+    looked = sum(int(piece.look_count.max(initial=0)) for piece in pieces)
+    return (
+        _seen_s(pieces) <= hidden_max_s
+        and looked < LOOKS_MIN
+        and sum(piece.clear_count for piece in pieces) < CLEAR_MIN
+    )
 
 
 def _seen_s(pieces: Sequence[Piece]) -> float:
-    return sum(piece.last_s - piece.first_s for piece in pieces)
+    """Return how long somebody was seen, in order of time, without absences."""
+    steps_s = [later.first_s - earlier.last_s for earlier, later in pairwise(pieces)]
+    return sum(piece.last_s - piece.first_s for piece in pieces) + sum(s for s in steps_s if 0 < s <= GAP_S)
 
 
 def _drop(clip: Clip, chain: Sequence[int]) -> Decision:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from clothed_people import LIKE, clothes, joined, tracked, walk
@@ -141,8 +143,26 @@ def test_who_is_never_clear_of_others_and_soon_gone_is_left_out_and_named() -> N
     assert [(part.track_id, part.person) for part in links.assigned] == [(1, 1), (2, NOBODY)]
     (made,) = links.decisions
     assert made.kind == "drop" and made.frames == (60, 71) and "link.hidden_max_s" in made.reason
+    assert made.reason.endswith("in 12 frames, seen for 0.4 s (link.hidden_max_s)")
+    longer = joined(
+        *(walk(frames, (0.2, 5.3), (0, 0), GREEN, n) for n, frames in enumerate((range(30), range(60, 72))))
+    )
+    longer["looks"][:] = np.nan
+    assert len(people(linked([whole, longer], hidden_max_s=1.7))) == 2  # 1.2 s and 0.4 s: absences do not count
+    assert NOBODY not in {part.person for part in linked([whole, longer], hidden_max_s=1.5).assigned}
     clear = walk(range(60, 72), (3.0, 5.3), (0, 0), GREEN)
     assert len(people(linked([whole, clear], hidden_max_s=1.0))) == 2
+
+
+def test_who_is_looked_at_often_enough_is_somebody_though_never_clear_of_others() -> None:
+    whole, near = walk(range(0, 150), (0, 5), (0, 0), RED), walk(range(60, 72), (0.2, 4.7), (0, 0), GREEN)
+    pieces = tracked([whole, near])
+    first = next(n for n, piece in enumerate(pieces) if piece.track_id == 2)
+    for count, person in ((4.0, NOBODY), (5.0, 2)):
+        looked = list(pieces)
+        looked[first] = replace(pieces[first], look=GREEN, look_count=np.full(36, count))
+        links = link_pieces(looked, 2.0, 2.0, hidden_max_s=1.0)
+        assert {part.person for part in links.assigned if part.track_id == 2} == {person}
 
 
 def test_somebody_found_twice_by_turns_is_one_person() -> None:
