@@ -125,7 +125,7 @@ def refine_tracks(
         ]
         return _Solved(rows, accepted, solver.spreads_rad())
 
-    groups = group_windows(windows, method.batch_rows, threads)
+    groups = group_windows(windows, method.batch_rows)
     for group, solved in zip(groups, spread(solve, groups, threads), strict=True):
         for window, rows, number, sigma in zip(group, solved.rows, solved.accepted, solved.spreads_rad, strict=True):
             place = slice(window.start, window.stop)
