@@ -1,6 +1,8 @@
 """Threads of the CPU: how many, how they wait, and how work is spread over them without a change of its result."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CGROUPS = Path("/sys/fs/cgroup")
+_helped = threading.local()  # seconds that others computed for a thread
 
 
 def wait_passively() -> None:
@@ -43,8 +46,21 @@ def spread(function: Callable[[Item], Result], items: Sequence[Item], threads: i
     """
     if min(threads, len(items)) < 2:
         return [function(item) for item in items]
+
+    def timed(item: Item) -> tuple[Result, float]:
+        start = thread_cpu_s()
+        return function(item), thread_cpu_s() - start
+
     with ThreadPoolExecutor(min(threads, len(items)), "spread", initializer=use_one_thread_each) as pool:
-        return list(pool.map(function, items))
+        results = list(pool.map(timed, items))
+    _helped.seconds = getattr(_helped, "seconds", 0.0) + sum(seconds for _, seconds in results)
+    return [result for result, _ in results]
+
+
+def thread_cpu_s() -> float:
+    """Return the seconds that this thread has computed, with those of the threads that `spread` gave its work to."""
+    helped: float = getattr(_helped, "seconds", 0.0)
+    return time.thread_time() + helped
 
 
 def use_one_thread_each() -> None:

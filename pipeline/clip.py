@@ -134,7 +134,8 @@ class Clip(ClipContext):
     def _observe(self, depends_on: dict[str, Any]) -> Sequence[Path]:
         from pipeline.nodes.segments import make_observations
 
-        return make_observations(self, fingerprint_of(depends_on), depends_on["video"])
+        with self.clock.measure("observe"):
+            return make_observations(self, fingerprint_of(depends_on), depends_on["video"])
 
     def observe_segment(self, segment: "Segment") -> int:
         """Write what is seen in a segment of the clip into the folder of the segment; return the number of its frames.

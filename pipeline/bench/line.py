@@ -40,6 +40,7 @@ class MeasuredRun:
     own_mib: float = 0.0  # largest memory without pages of files, which the system takes back when it needs them
     last: str = ""  # line that the process printed last
     rows: int = 0  # people in frames, all frames together
+    nodes: tuple[str, ...] = ()  # among the stages
 
 
 def bench_line(clip: Path, detector: str, short_s: float, long_s: float) -> Iterator[BenchTable]:
@@ -59,7 +60,8 @@ def bench_line(clip: Path, detector: str, short_s: float, long_s: float) -> Iter
                 _compared("whole run, --preset fast", fast, floor),
             ],
         )
-        yield BenchTable("where the time of the whole run goes", list(stage_rows(whole)))
+        yield BenchTable("where the time of the whole run goes", list(node_rows(whole)))
+        yield BenchTable("and that of its longest node", list(stage_rows(whole)))
         if not long_s:
             return
         long = measure_run(loop_video(clip, Path(folder) / "long.mp4", long_s), Path(folder) / "out", detector)
@@ -86,25 +88,26 @@ def _compared(what: str, run: MeasuredRun, floor: MeasuredRun) -> tuple[str, ...
     )
 
 
-def stage_rows(run: MeasuredRun) -> Iterator[tuple[str, ...]]:
-    """Yield a table of a run's stages, as `run.json` names them, longest first; what is in none of them is its start.
-
-    CPU seconds of a stage hold those of the threads that read ahead and write behind it.
-    """
-    yield "stage", "seconds", "share", "CPU seconds"
-    wall, cpu = (_apart(seconds) for seconds in (run.stage_s, run.stage_cpu_s))
+def node_rows(run: MeasuredRun) -> Iterator[tuple[str, ...]]:
+    """Yield a table of a run's nodes, longest first; what is in none of them is its start."""
+    yield "node", "seconds", "share", "CPU seconds", "cores busy"
+    wall, cpu = ({name: seconds.get(name, 0.0) for name in run.nodes} for seconds in (run.stage_s, run.stage_cpu_s))
     wall["start"] = max(0.0, run.seconds - sum(wall.values()))
     cpu["start"] = max(0.0, run.cpu_seconds - sum(cpu.values()))
     for name, value in sorted(wall.items(), key=lambda item: -item[1]):
-        yield name, f"{value:.1f}", f"{value / run.seconds:.0%}", f"{cpu.get(name, 0.0):.1f}"
+        busy = cpu[name] / value if value else 0.0
+        yield name, f"{value:.1f}", f"{value / run.seconds:.0%}", f"{cpu[name]:.1f}", f"{busy:.2f}"
 
 
-def _apart(seconds: dict[str, float]) -> dict[str, float]:
-    """Return the seconds of stages none of which is part of another."""
-    stages = {name: value for name, value in seconds.items() if name != "total"}
+def stage_rows(run: MeasuredRun) -> Iterator[tuple[str, ...]]:
+    """Yield a table of the stages of the line, longest first; they run side by side."""
+    yield "stage of observe", "seconds", "CPU seconds"
+    stages = {name: value for name, value in run.stage_s.items() if name not in (*run.nodes, "total")}
     if "look" in stages:  # within the first chunk's detection
         stages["detect"] = max(0.0, stages["detect"] - stages["look"])
-    return stages
+    for name, value in sorted(stages.items(), key=lambda item: -item[1]):
+        cpu = run.stage_cpu_s.get(name, 0.0) - (run.stage_cpu_s.get("look", 0.0) if name == "detect" else 0.0)
+        yield name, f"{value:.1f}", f"{cpu:.1f}"
 
 
 def loop_video(source: Path, target: Path, length_s: float) -> Path:
@@ -158,8 +161,9 @@ def measure_command(video: Path, output: Path, given: list[str]) -> MeasuredRun:
     measured = measure(command)
     record = read_record(output / video.stem)
     return replace(
-        measured, frames=record.frames, rows=record.rows, stage_s=record.seconds, stage_cpu_s=record.cpu_seconds
-    )
+        measured, frames=record.frames, rows=record.rows, stage_s=record.seconds, stage_cpu_s=record.cpu_seconds,
+        nodes=tuple(record.nodes),
+    )  # fmt: skip
 
 
 def measure_detection(video: Path, detector: str) -> MeasuredRun:

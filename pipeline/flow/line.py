@@ -4,12 +4,14 @@ Each stage is a generator over the one before it, so a slow stage holds back the
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import numpy as np
 
+from configs.threads import thread_cpu_s, use_one_thread_each
+from pipeline.flow.prefetch import side_by_side
 from pipeline.types import Chunk, Frame
 
 Snapshot = dict[str, np.ndarray]
@@ -68,7 +70,7 @@ def fit_queue(wanted: int, frame_pixels: int) -> int:
 
 
 class StageClock:
-    """Seconds spent inside each stage, and those of all cores meanwhile: threads beside it are counted, too."""
+    """Seconds spent in each node and in each stage of the line, and those that processor cores computed for it."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -76,39 +78,59 @@ class StageClock:
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Add the time of the `with` block to a stage."""
-        start, cpu_start = time.perf_counter(), time.process_time()
+        """Add the time of the `with` block to what runs alone: all cores compute for it."""
+        with self._measured(name, time.process_time):
+            yield
+
+    @contextmanager
+    def measure_beside(self, name: str) -> Iterator[None]:
+        """Add the time of the `with` block to a stage, beside which others run."""
+        with self._measured(name, thread_cpu_s):
+            yield
+
+    @contextmanager
+    def _measured(self, name: str, cpu_s: Callable[[], float]) -> Iterator[None]:
+        start, cpu_start = time.perf_counter(), cpu_s()
         try:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-            self.cpu_seconds[name] = self.cpu_seconds.get(name, 0.0) + time.process_time() - cpu_start
+            self.cpu_seconds[name] = self.cpu_seconds.get(name, 0.0) + cpu_s() - cpu_start
 
 
 def run_line(
-    chunks: Iterator[Chunk], stages: Sequence[Stage], clock: StageClock, snapshots: dict[str, Snapshot] | None = None
+    chunks: Iterator[Chunk],
+    stages: Sequence[Stage],
+    clock: StageClock,
+    snapshots: dict[str, Snapshot] | None = None,
+    ahead: int = 0,
 ) -> Generator[Chunk, None, None]:
     """Yield every chunk after the last stage, with each stage's snapshot on it.
 
     Args:
         snapshots: state by stage name to continue from; None starts afresh.
+        ahead: so many of the first stages have a thread of their own, which is one chunk ahead of the others.
     """
     with ExitStack() as stack:
         for stage in stages:
             stack.callback(stage.close)
-            with clock.measure(f"open {stage.name}"):
+            with clock.measure_beside(f"open {stage.name}"):
                 stage.open()
             if snapshots is not None:
                 stage.restore(snapshots.get(stage.name, {}))
         stream = _timed(chunks, clock)
-        for stage in stages:
+        for stage in stages[:ahead]:
+            stream = _through(stage, stream, clock)
+        if ahead:
+            stream = stack.enter_context(closing(side_by_side(stream, use_one_thread_each)))
+        for stage in stages[ahead:]:
             stream = _through(stage, stream, clock)
         yield from stream
 
 
 def _timed(chunks: Iterator[Chunk], clock: StageClock) -> Iterator[Chunk]:
     while True:
-        with clock.measure("decode"):
+        with clock.measure_beside("decode"):
             chunk = next(chunks, None)
         if chunk is None:
             return
@@ -117,7 +139,7 @@ def _timed(chunks: Iterator[Chunk], clock: StageClock) -> Iterator[Chunk]:
 
 def _through(stage: Stage, chunks: Iterator[Chunk], clock: StageClock) -> Iterator[Chunk]:
     for chunk in chunks:
-        with clock.measure(stage.name):
+        with clock.measure_beside(stage.name):
             done = stage.process(chunk)
             done = replace(done, snapshots={**done.snapshots, stage.name: stage.snapshot()})
         yield done

@@ -1,4 +1,4 @@
-"""The threads of the line: one that reads ahead, one that writes behind."""
+"""The threads of the line: one that reads ahead, one that computes ahead, one that writes behind."""
 
 import threading
 from collections import deque
@@ -15,10 +15,14 @@ class _Closed(Exception):
 class _Channel(Generic[Item]):
     """A bounded queue between two threads that either side can close; nobody waits on a side that is gone."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, is_handed: bool = False) -> None:
+        """
+        Args:
+            is_handed: an item has been put when it was taken.
+        """
         if size < 1:
             raise ValueError(f"size is {size}; a queue holds at least 1 item")
-        self.size = size
+        self.size, self.is_handed = size, is_handed
         self.items: deque[Item] = deque()
         self.changed = threading.Condition()
         self.is_finished = False  # no more will be put
@@ -36,6 +40,8 @@ class _Channel(Generic[Item]):
                 raise _Closed
             self.items.append(item)
             self.changed.notify_all()
+            if self.is_handed:
+                self.changed.wait_for(lambda: self.is_over or not self.items)
 
     def take(self) -> Item:
         """Return the next item; after the last one raise the putting side's error, or `_Closed`."""
@@ -68,8 +74,22 @@ def prefetch(source: Iterable[Item], size: int) -> Generator[Item, None, None]:
     source raises (the error comes out here after the items before it), or when the consumer stops or fails (the source
     is closed in its thread). Close the generator, or leave it by an error, to stop early.
     """
-    channel: _Channel[Item] = _Channel(size)
-    thread = threading.Thread(target=_feed, args=(source, channel), name="prefetch", daemon=True)
+    yield from _taken(source, _Channel(size), lambda: None)
+
+
+def side_by_side(source: Iterable[Item], begin: Callable[[], None]) -> Generator[Item, None, None]:
+    """Yield the items of `source`, which a background thread computes while the one before is used.
+
+    The next is begun when one is taken, so that there are two at a time. All else is as in `prefetch`.
+
+    Args:
+        begin: called in the thread first.
+    """
+    yield from _taken(source, _Channel(1, is_handed=True), begin)
+
+
+def _taken(source: Iterable[Item], channel: _Channel[Item], begin: Callable[[], None]) -> Generator[Item, None, None]:
+    thread = threading.Thread(target=_feed, args=(source, channel, begin), name="prefetch", daemon=True)
     thread.start()
     try:
         while True:
@@ -93,10 +113,11 @@ def _abandon(channel: _Channel[Any], thread: threading.Thread) -> None:
         raise
 
 
-def _feed(source: Iterable[Item], channel: _Channel[Item]) -> None:
+def _feed(source: Iterable[Item], channel: _Channel[Item], begin: Callable[[], None]) -> None:
     error: BaseException | None = None
     iterator = None
     try:
+        begin()
         iterator = iter(source)
         for item in iterator:
             channel.put(item)

@@ -88,7 +88,7 @@ class ClipSizer:
         if self._known:
             return dict(self._known)
         clip = self._clip
-        with clip.clock.measure("look"):
+        with clip.clock.measure_beside("look"):
             look = look_at_clip(clip.info, clip.settings, clip.models)
         log.info("%s: %s", clip.folder.name, look.describe(clip.frame_total(), clip.models.detector_passes))
         return look.arrays()

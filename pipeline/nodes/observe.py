@@ -86,10 +86,11 @@ def observe(
     wanted = whole if chosen.decode.is_green_skipped else source
     with closing(prefetch(iter(wanted), clip.ahead_frames)) as frames:
         chunks = chunk_frames(frames, clip.chunk_frames, journal.shard_count)
-        with closing(run_line(chunks, stages, clip.clock, snapshots)) as done:
+        ahead = 1 if models.threads > 1 else 0  # detection takes most of the time
+        with closing(run_line(chunks, stages, clip.clock, snapshots, ahead)) as done:
             latest: dict[str, Any] = snapshots or {}
             for chunk in done:
-                with clip.clock.measure("write"):
+                with clip.clock.measure_beside("write"):
                     journal = store.commit(journal, chunk, whole.left_out)
                 latest = chunk.snapshots
                 release_memory()

@@ -3,20 +3,25 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.bench.line import MeasuredRun, loop_video, stage_rows
+from pipeline.bench.line import MeasuredRun, loop_video, node_rows, stage_rows
 from pipeline.media import probe
 
 
-def test_every_stage_of_a_run_is_in_the_table_once_and_the_rest_is_its_start() -> None:
-    seconds = {"look": 1.0, "detect": 4.0, "new stage": 2.0, "total": 7.5}
-    run = MeasuredRun(8, 10.0, 12.0, 100.0, seconds, {"look": 1.5, "detect": 6.0, "new stage": 2.0})
-    header, *rows = stage_rows(run)
-    assert header == ("stage", "seconds", "share", "CPU seconds")
-    assert rows == [
-        ("start", "4.0", "40%", "4.0"),
-        ("detect", "3.0", "30%", "4.5"),
-        ("new stage", "2.0", "20%", "2.0"),
-        ("look", "1.0", "10%", "1.5"),
+def test_nodes_and_stages_of_a_run_are_in_the_tables_once_and_the_rest_is_its_start() -> None:
+    seconds = {"look": 1.0, "detect": 4.0, "new stage": 2.0, "observe": 5.0, "motion": 1.0, "total": 7.5}
+    cpu = {"look": 1.5, "detect": 6.0, "new stage": 2.0, "observe": 9.0, "motion": 1.0}
+    run = MeasuredRun(8, 10.0, 12.0, 100.0, seconds, cpu, nodes=("observe", "motion"))
+    assert list(node_rows(run)) == [
+        ("node", "seconds", "share", "CPU seconds", "cores busy"),
+        ("observe", "5.0", "50%", "9.0", "1.80"),
+        ("start", "4.0", "40%", "2.0", "0.50"),
+        ("motion", "1.0", "10%", "1.0", "1.00"),
+    ]
+    assert list(stage_rows(run)) == [
+        ("stage of observe", "seconds", "CPU seconds"),
+        ("detect", "3.0", "4.5"),
+        ("new stage", "2.0", "2.0"),
+        ("look", "1.0", "1.5"),
     ]
 
 
