@@ -16,12 +16,14 @@ _helped = threading.local()  # seconds that others computed for a thread
 
 
 def wait_passively() -> None:
-    """Let OpenMP's threads sleep while they wait, in this process and its children; a user's own policy stays.
+    """Let threads of libraries take no core while they wait, in this process and its children; a user's own word stays.
 
-    By default they spin, which takes the cores from whatever else runs: beside other work a run is then several times
-    slower. OpenMP reads the policy once, so this comes before torch is imported.
+    By default OpenMP's spin, which takes the cores from whatever else runs: beside other work a run is then several
+    times slower. So do those that OpenBLAS has for NumPy, which gains nothing from them: nothing here is large. Both
+    are told when they are loaded, so this comes before NumPy and torch are imported.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def core_count() -> int:

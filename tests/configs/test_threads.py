@@ -11,7 +11,9 @@ from configs.threads import choose_threads, core_count, spread
 
 
 def told_in_a_process(program: str, **variables: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "OPENBLAS_"))
+    }
     command = [sys.executable, "-c", program]
     return subprocess.run(
         command, env=environment | variables, capture_output=True, text=True, check=True, timeout=120
@@ -42,12 +44,15 @@ def test_the_quota_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.Mon
     assert core_count() == 1
 
 
-def test_waiting_threads_sleep_unless_the_user_says_how_they_wait() -> None:
+def test_waiting_threads_take_no_core_unless_the_user_says_how_they_wait() -> None:
     program = "import sys; sys.argv = ['dpmesh-video', '--help']\n"
     program += "from pipeline.cli import main\ntry: main()\nexcept SystemExit: pass\n"
-    program += "import os; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
-    assert told_in_a_process(program).splitlines()[-1] == "PASSIVE False"
-    assert told_in_a_process(program, OMP_WAIT_POLICY="ACTIVE").splitlines()[-1] == "ACTIVE False"
+    program += (
+        "import os; print(os.environ['OMP_WAIT_POLICY'], os.environ['OPENBLAS_NUM_THREADS'], 'torch' in sys.modules)"
+    )
+    assert told_in_a_process(program).splitlines()[-1] == "PASSIVE 1 False"
+    own = {"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "2"}
+    assert told_in_a_process(program, **own).splitlines()[-1] == "ACTIVE 2 False"
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
