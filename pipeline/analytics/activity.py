@@ -47,6 +47,7 @@ def activities(
         sits = (postures.thigh_tilt_rad > SITTING_THIGH_RAD) & (postures.hip_height < SITTING_HIP)
         found = np.where(sits & ~(speed >= slow), SIT, found)
         found = np.where(postures.trunk_tilt_rad > LYING_RAD, LIE, found)
+    found = found.astype(np.int8)
     for _, span in people.spans():
         found[span] = _lasting(found[span], people.time_s[span])
     return found

@@ -17,6 +17,7 @@ from pipeline.analytics.events import (
     visit_tables,
 )
 from pipeline.analytics.series import (
+    LongTable,
     Tables,
     direction_tables,
     fundamental_tables,
@@ -26,7 +27,7 @@ from pipeline.analytics.series import (
 )
 from pipeline.analytics.study import NotMeasurableError, Study
 
-MEASURES: dict[str, Callable[[Study], Tables]] = {
+MEASURES: dict[str, Callable[[Study], Tables | dict[str, LongTable]]] = {
     "positions": position_tables,
     "density over time": series_tables,
     "maps": map_tables,
@@ -46,6 +47,7 @@ class Analysis:
     """What came out of one analysis."""
 
     tables: Tables = field(default_factory=dict)
+    long_tables: dict[str, LongTable] = field(default_factory=dict)
     not_measured: dict[str, str] = field(default_factory=dict)  # measure -> why not
     summary: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -57,15 +59,20 @@ def analyze(study: Study) -> Analysis:
     found = Analysis(study=study)
     for name, measure in MEASURES.items():
         try:
-            found.tables |= measure(study)
+            for key, table in measure(study).items():
+                if isinstance(table, LongTable):
+                    found.long_tables[key] = table
+                else:
+                    found.tables[key] = table
         except (NotMeasurableError, InputError) as error:
             found.not_measured[name] = str(error)
-    if not np.isfinite(study.speeds.speed).any() and not study.moves_with_camera:
+    if study.pace.mean_speed is None and not study.moves_with_camera:
         found.not_measured["speed"] = "nobody is seen in two frames or more"
     if study.moves_with_camera:
         found.not_measured["speed"] = "the camera moves and the ground is not fixed in its view"
     if study.people.covariance_m2 is None:
         found.not_measured["bands of uncertainty"] = "the trajectories have no covariance"
+    study.__dict__.pop("pairs", None)  # the largest of what is not needed any more
     found.summary = summary_of(study, found)
     found.notes = _notes(study) + study.notes
     return found
@@ -78,8 +85,7 @@ def nobody(reason: str = "nobody was found") -> Analysis:
 
 def summary_of(study: Study, found: Analysis) -> dict[str, Any]:
     """Return the figures that stand above all tables; None where one was not measured."""
-    people, speed = study.people, study.speeds.speed
-    moving = speed[speed >= study.settings.stand_speed]
+    people = study.people
     series = found.tables.get("series")
     zones = found.tables.get("zone_series")
     return {
@@ -94,8 +100,8 @@ def summary_of(study: Study, found: Analysis) -> dict[str, Any]:
         "max_people": _value(series, "people", "max"),
         "mean_density_at_people_per_m2": _value(series, "density_at_people_per_m2", "mean"),
         "max_zone_density_per_m2": _value(zones, "density_per_m2", "max"),
-        "mean_speed_m_s": float(np.nanmean(speed)) if np.isfinite(speed).any() else None,
-        "mean_walking_speed_m_s": float(moving.mean()) if len(moving) else None,
+        "mean_speed_m_s": study.pace.mean_speed,
+        "mean_walking_speed_m_s": study.pace.mean_walking_speed,
         "contacts": _rows(found, "contacts"),
         "groups": _rows(found, "groups"),
         "crossings": _rows(found, "crossings"),

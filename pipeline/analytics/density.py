@@ -18,7 +18,7 @@ class Cells(Shaped):
 
     row: Annotated[np.ndarray, "C"]  # int64, of the trajectories
     frame: Annotated[np.ndarray, "C"]  # int64
-    polygon: Annotated[np.ndarray, "C"]  # shapely polygons
+    polygon: Annotated[np.ndarray | None, "C"]  # shapely polygons; None: let go, of many people
     area_m2: Annotated[np.ndarray, "C"]  # float64
 
     @property
@@ -64,6 +64,8 @@ class Part(Shaped):
 
 def part_inside(cells: Cells, where: shapely.Polygon) -> Part:
     """Return which part of each cell lies inside an area."""
+    if cells.polygon is None:
+        raise ValueError("cells: their polygons have been let go")
     shapely.prepare(where)
     covered = np.zeros(len(cells.polygon))
     touched = shapely.intersects(where, cells.polygon)
@@ -147,7 +149,7 @@ def density_profile(cells: Cells, grid: Grid) -> np.ndarray:
     """
     frames = np.unique(cells.frame)
     total = np.zeros((len(frames), *grid.shape))
-    if len(frames):
+    if len(frames) and cells.polygon is not None:
         number = np.searchsorted(frames, cells.frame)
         for which, row, column, area in overlaps(cells.polygon, grid.x_m, grid.y_m):
             share = area / cells.area_m2[which] / grid.side_m**2

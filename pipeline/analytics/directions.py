@@ -1,5 +1,6 @@
 """Where people go: a map of time and velocity, and the main directions."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,35 +56,41 @@ class MainDirection:
     speed: float  # mean, m/s
 
 
-def main_directions(velocity: np.ndarray, slow: float) -> list[MainDirection]:
+def main_directions(velocities: Callable[[], Iterable[np.ndarray]], slow: float) -> list[MainDirection]:
     """Return the directions in which people walk, the most walked first; none where nobody walks.
 
     Headings of everybody faster than `slow` are counted in 36 sectors, smoothed over three. A main direction is a
     sector walked no less than its neighbours over 30 degrees, with a tenth of the time or more around it.
 
     Args:
-        velocity: (R, 2) m/s, NaN where not known.
+        velocities: gives (R, 2) of some people after the other, m/s, NaN where not known.
     """
-    speed = np.hypot(velocity[:, 0], velocity[:, 1])
-    walks = speed >= slow
-    if not walks.any():
-        return []
-    heading = np.arctan2(velocity[walks, 1], velocity[walks, 0])
-    speed = speed[walks]
-    sector = np.floor((heading % (2 * np.pi)) / (2 * np.pi) * SECTORS).astype(np.int64) % SECTORS
-    count = np.bincount(sector, minlength=SECTORS).astype(np.float64)
+
+    def walking() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for velocity in velocities():
+            speed = np.hypot(velocity[:, 0], velocity[:, 1])
+            walks = speed >= slow
+            yield np.arctan2(velocity[walks, 1], velocity[walks, 0]), speed[walks]
+
+    count = np.zeros(SECTORS)
+    for heading, _ in walking():
+        sector = np.floor((heading % (2 * np.pi)) / (2 * np.pi) * SECTORS).astype(np.int64) % SECTORS
+        count += np.bincount(sector, minlength=SECTORS)
     smooth = (np.roll(count, 1) + count + np.roll(count, -1)) / 3
+    around = (np.arange(-TURN_SECTORS, TURN_SECTORS + 1) + np.arange(SECTORS)[:, None]) % SECTORS
+    peaks = np.flatnonzero((smooth >= smooth[around].max(axis=1)) & (smooth > 0))
+    peaks = peaks[np.argsort(-smooth[peaks], kind="stable")]
+    middles, sums = (peaks + 0.5) * 2 * np.pi / SECTORS, np.zeros((3, len(peaks)))  # number, turn and speed of the near
+    for heading, speed in walking():
+        for place, middle in enumerate(middles):
+            off = (heading - middle + np.pi) % (2 * np.pi) - np.pi
+            near = np.abs(off) < np.deg2rad(30)
+            sums[:, place] += near.sum(), off[near].sum(), speed[near].sum()
     found: list[MainDirection] = []
-    for peak in np.argsort(-smooth, kind="stable").tolist():
-        around = (np.arange(-TURN_SECTORS, TURN_SECTORS + 1) + peak) % SECTORS
-        if smooth[peak] < smooth[around].max() or smooth[peak] <= 0:
-            continue
-        middle = (peak + 0.5) * 2 * np.pi / SECTORS
-        off = (heading - middle + np.pi) % (2 * np.pi) - np.pi
-        near = np.abs(off) < np.deg2rad(30)
-        share = float(near.mean())
-        mean = middle + float(off[near].mean())
+    for middle, (number, turn, speeds) in zip(middles, sums.T, strict=True):
+        mean = middle + turn / number
         is_new = all(abs((mean - each.heading_rad + np.pi) % (2 * np.pi) - np.pi) > np.deg2rad(30) for each in found)
-        if share >= PEAK_SHARE and is_new:
-            found.append(MainDirection((mean + np.pi) % (2 * np.pi) - np.pi, share, float(speed[near].mean())))
+        if number / count.sum() >= PEAK_SHARE and is_new:
+            heading_rad = float((mean + np.pi) % (2 * np.pi) - np.pi)
+            found.append(MainDirection(heading_rad, float(number / count.sum()), float(speeds / number)))
     return found

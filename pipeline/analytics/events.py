@@ -1,5 +1,6 @@
 """Tables of what happened: crossings, visits, contacts, gazes, groups, activities, and a row per person."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -109,7 +110,7 @@ def gaze_tables(study: Study) -> Tables:
         raise NotMeasurableError("there is only one person")
     bodies = study.postures.take(study.kept)
     holds = is_mutual_gaze(study.sampled, bodies, study.pairs, study.settings.gaze_rad)
-    found = episodes(study.sampled, study.pairs, holds, np.full(len(holds), np.nan), study.settings.contact_s)
+    found = episodes(study.sampled, study.pairs, holds, np.broadcast_to(np.nan, len(holds)), study.settings.contact_s)
     return {"gazes": _episode_table(found).drop("probability")}
 
 
@@ -125,7 +126,7 @@ def group_tables(study: Study) -> Tables:
     given, times = study.settings, study.sampled.time_of(study.index.frames)
     walking: list[Partition] = []
     if not study.moves_with_camera:
-        velocity = study.speeds.velocity[study.kept]
+        velocity = study.pace.velocity
         walking = walking_groups(
             study.sampled, study.index, study.pairs, velocity, given.group_m, given.stand_speed, given.group_s
         )
@@ -158,6 +159,11 @@ def person_tables(study: Study) -> Tables:
         schema={"person": int, "activity": str, "start_s": float, "end_s": float, "is_fall_candidate": bool},
         orient="row",
     )
+    falls = Counter(part.person for part in parts if part.is_fall_candidate)
+    sigma: dict[int, float | None] = {}
+    for _, some, speeds in study.speeds():
+        errors = study.speed_sigma(some, speeds)
+        sigma |= {person: _mean(errors[span]) for person, span in some.spans()}
     rows = []
     for person, span in people.spans():
         own, speed = people.xy_m[span], study.steady[span]
@@ -171,8 +177,8 @@ def person_tables(study: Study) -> Tables:
             "way_m": _way_m(own[:: max(1, study.frame_step)], own[-1]),
             "mean_speed_m_s": _mean(speed),
             "max_speed_m_s": float(np.nanmax(speed)) if np.isfinite(speed).any() else None,
-            "speed_sigma_m_s": _mean(study.speed_sigma[span]), **seconds,
-            "falls": sum(part.is_fall_candidate for part in parts if part.person == person),
+            "speed_sigma_m_s": sigma[person], **seconds,
+            "falls": falls[person],
         })  # fmt: skip
     if study.moves_with_camera:
         for row in rows:

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 
 from configs.checks import Shaped
-from pipeline.analytics.trajectories import Trajectories
+from pipeline.analytics.trajectories import BLOCK_ROWS, Trajectories
 
 MOVES = 64  # over which a mean is taken
 ON_LINE_M = 1e-5  # a step that ends nearer to the line has not crossed it yet; the next one has (as PedPy)
@@ -38,7 +38,7 @@ def find_crossings(people: Trajectories, line: shapely.LineString) -> Crossings:
     Args:
         line: of two points or more; more are crossed piece by piece.
     """
-    same = np.flatnonzero(np.diff(people.person) == 0)
+    same = _steps_near(people, line.bounds)
     steps = shapely.linestrings(np.stack([people.xy_m[same], people.xy_m[same + 1]], axis=1)) if len(same) else same
     shapely.prepare(line)
     hit = same[shapely.intersects(steps, line)] if len(same) else same
@@ -58,6 +58,17 @@ def find_crossings(people: Trajectories, line: shapely.LineString) -> Crossings:
         people.person[hit], people.frame[hit + 1], times, direction, speed,
         people.frame[hit + 1] - people.frame[hit] > 1, probability,
     ).take(order)  # fmt: skip
+
+
+def _steps_near(people: Trajectories, bounds: tuple[float, float, float, float]) -> np.ndarray:
+    """Return the rows (K,) from which a person's step to the next row may touch a rectangle."""
+    found, low, high = [np.zeros(0, np.int64)], np.array(bounds[:2]), np.array(bounds[2:])
+    for first in range(0, len(people.person) - 1, BLOCK_ROWS):
+        here, there = (people.xy_m[first + k : first + k + BLOCK_ROWS] for k in (0, 1))
+        here, who = here[: len(there)], people.person[first : first + BLOCK_ROWS + 1]
+        is_near = (np.minimum(here, there) <= high).all(axis=1) & (np.maximum(here, there) >= low).all(axis=1)
+        found.append(first + np.flatnonzero(is_near & (np.diff(who) == 0)))
+    return np.concatenate(found)
 
 
 def _where_crossed(

@@ -49,12 +49,14 @@ def walking_groups(
     Source: the idea of Ge, Collins & Ruback 2012 (PAMI 34, 1003), nearness in place and velocity over time.
     """  # fmt: skip
     speed = np.nan_to_num(np.hypot(velocity[:, 0], velocity[:, 1]))
-    apart = np.linalg.norm(velocity[pairs.second] - velocity[pairs.first], axis=1)
-    moves = np.maximum(speed[pairs.first], speed[pairs.second]) >= slow
-    holds = moves & (pairs.distance_m < near_m) & (np.nan_to_num(apart, nan=np.inf) < ALIKE_SPEED)
+    near = np.flatnonzero(pairs.distance_m < near_m)
+    first_row, second_row = pairs.first[near], pairs.second[near]
+    apart = np.linalg.norm(velocity[second_row] - velocity[first_row], axis=1)
+    moves = np.maximum(speed[first_row], speed[second_row]) >= slow
+    holds = moves & (np.nan_to_num(apart, nan=np.inf) < ALIKE_SPEED)
     numbers = people.people
     place = np.searchsorted(numbers, people.person)
-    couples = (place[pairs.first[holds]], place[pairs.second[holds]])
+    couples = (place[first_row[holds]], place[second_row[holds]])
     together = coo_matrix((np.ones(len(couples[0])), couples), shape=(len(numbers),) * 2).tocsr()
     kept: set[tuple[int, int]] = set()
     frames_of = {int(person): (people.frame[span], speed[span] >= slow) for person, span in people.spans()}

@@ -11,6 +11,7 @@ from scipy.special import ndtr
 from configs.checks import Shaped
 from pipeline.analytics.trajectories import FrameIndex, Postures, Trajectories
 
+PAIRS_AT_ONCE = 20_000
 LEFT_OUT_S = 0.4  # a meeting goes on over a shorter interruption
 
 
@@ -18,8 +19,8 @@ LEFT_OUT_S = 0.4  # a meeting goes on over a shorter interruption
 class Pairs(Shaped):
     """Two people in one frame, near each other; ordered by frame."""
 
-    first: Annotated[np.ndarray, "Q"]  # int64, row of the trajectories, of the smaller number
-    second: Annotated[np.ndarray, "Q"]  # int64
+    first: Annotated[np.ndarray, "Q"]  # int32, row of the trajectories, of the smaller number
+    second: Annotated[np.ndarray, "Q"]  # int32
     distance_m: Annotated[np.ndarray, "Q"]  # float64
     sigma_m: Annotated[np.ndarray, "Q"]  # float64, along the line between them; NaN: not known
 
@@ -42,17 +43,25 @@ def find_pairs(people: Trajectories, index: FrameIndex, reach_m: float) -> Pairs
     for _, rows in index:
         if len(rows) > 1:
             close = cKDTree(people.xy_m[rows]).query_pairs(reach_m, output_type="ndarray")
-            found.append(rows[np.sort(close, axis=1)])
-    pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)
-    first, second = pairs[:, 0], pairs[:, 1]
-    apart = people.xy_m[second] - people.xy_m[first]
-    distance = np.hypot(apart[:, 0], apart[:, 1])
-    sigma = np.full(len(first), np.nan)
-    both = people.apart_m2(first, second)
-    if both is not None:
-        way = apart / np.maximum(distance, 1e-9)[:, None]
-        sigma = np.sqrt(np.maximum(np.einsum("ri,rij,rj->r", way, both, way), 0))
+            found.append(rows[np.sort(close, axis=1)].astype(np.int32))
+    pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int32)
+    del found
+    first, second = (np.ascontiguousarray(pairs[:, place]) for place in (0, 1))
+    distance, sigma = np.zeros(len(first)), np.broadcast_to(np.nan, len(first))
+    if people.covariance_m2 is not None:
+        sigma = np.zeros(len(first))
+    for part in _blocks(len(first)):
+        apart = people.xy_m[second[part]] - people.xy_m[first[part]]
+        distance[part] = np.hypot(apart[:, 0], apart[:, 1])
+        both = people.apart_m2(first[part], second[part])
+        if both is not None:
+            way = apart / np.maximum(distance[part], 1e-9)[:, None]
+            sigma[part] = np.sqrt(np.maximum(np.einsum("ri,rij,rj->r", way, both, way), 0))
     return Pairs(first, second, distance, sigma)
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(first, first + PAIRS_AT_ONCE) for first in range(0, count, PAIRS_AT_ONCE)]
 
 
 def nearest_distances(people: Trajectories, index: FrameIndex) -> np.ndarray:
@@ -71,10 +80,18 @@ def contact_probability(people: Trajectories, pairs: Pairs, limit_m: float) -> n
     The difference of their positions is Gaussian with the covariance of `Trajectories.apart_m2`; the mass inside the
     circle is summed over strips along the first principal axis, with 64 nodes of Gauss and Legendre.
     """
-    both = people.apart_m2(pairs.first, pairs.second)
-    if both is None:
-        return np.full(len(pairs.first), np.nan)
-    apart = people.xy_m[pairs.second] - people.xy_m[pairs.first]
+    if people.covariance_m2 is None:
+        return np.broadcast_to(np.nan, len(pairs.first))
+    found = np.zeros(len(pairs.first))
+    for part in _blocks(len(found)):
+        both = people.apart_m2(pairs.first[part], pairs.second[part])
+        if both is not None:
+            found[part] = _mass_within(people.xy_m[pairs.second[part]] - people.xy_m[pairs.first[part]], both, limit_m)
+    return found
+
+
+def _mass_within(apart: np.ndarray, both: np.ndarray, limit_m: float) -> np.ndarray:
+    """Return the mass (Q,) of Gaussians with means (Q, 2) and covariances (Q, 2, 2) in a circle round the origin."""
     values, vectors = np.linalg.eigh(both)
     sigma = np.sqrt(np.maximum(values, 1e-12))
     mean = np.einsum("rji,rj->ri", vectors, apart)

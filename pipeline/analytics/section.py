@@ -8,8 +8,8 @@ import numpy as np
 import polars
 
 from pipeline.analytics.drawing import Series, plot
-from pipeline.analytics.top_view import top_view
-from pipeline.analytics.write import PICTURE_NAME, read_summary, read_table
+from pipeline.analytics.top_view import top_view, ways_of
+from pipeline.analytics.write import PICTURE_NAME, collect, read_summary, read_table, scan_table, table_path
 
 ROWS_MAX = 200
 FIGURES = (  # key of the summary, words, unit
@@ -27,7 +27,7 @@ FIGURES = (  # key of the summary, words, unit
     ("contact_pair_seconds", "pair-seconds in contact", "s"),
     ("contact_pair_seconds_expected", "the same, expected with the errors of positions", "s"),
     ("groups", "groups", ""),
-    ("filled", "positions filled in", "share"),
+    ("filled", "positions filled in", "%"),
 )
 TABLES = (  # name, title, words
     ("persons", "People", "One row per person."),
@@ -79,7 +79,7 @@ for (const map of document.querySelectorAll(".crowd-map")) {
       make("circle", {cx, cy, r, fill, stroke: "currentColor"});
       make("text", {x: cx + r + 1, y: cy + 4}, id);
     }
-    out.textContent = `${moment[0].toFixed(1)} s, ${moment[1].length} people`;
+    out.textContent = `${moment[0].toFixed(1)} s, ${moment[1].length} ${moment[1].length === 1 ? "person" : "people"}`;
   };
   bar.addEventListener("input", show);
   show();
@@ -102,10 +102,11 @@ def crowd_section(folder: Path) -> str:
         _figures(described["summary"]),
         _reasons(described),
     ]
-    positions = read_table(folder, "positions")
-    if positions is not None and len(positions):
+    positions = scan_table(folder, "positions")
+    if positions is not None:
         heat, groups = read_table(folder, "map"), read_table(folder, "groups")
-        parts += [top_view(positions, heat, groups, described, folder / PICTURE_NAME), *_plots(folder)]
+        ways = ways_of(lambda part: collect(part, table_path(folder, "positions")), positions)
+        parts += [top_view(ways, heat, groups, described, folder / PICTURE_NAME), *_plots(folder)]
         parts += [_table(read_table(folder, name), title, words) for name, title, words in TABLES]
         parts.append(SCRIPT)
     return "\n".join(filter(None, [*parts, "</section>"]))
@@ -129,6 +130,7 @@ def _figures(summary: dict[str, Any]) -> str:
     for key, words, unit in FIGURES:
         value = summary.get(key)
         if value is not None:
+            value = 100 * value if unit == "%" else value
             shown = f"{value:.3g}" if isinstance(value, float) and value < 1000 else f"{value:.0f}"
             rows.append(f"<dt>{escape(words)}</dt><dd>{shown} {escape(unit)}</dd>")
     return f"<dl>{''.join(rows)}</dl>"

@@ -1,5 +1,8 @@
 """Tables over time: people, density and speed of the whole place and of each zone."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import polars
 import shapely
@@ -8,7 +11,6 @@ from pipeline.analytics.activity import NAMES, activities
 from pipeline.analytics.bands import Band
 from pipeline.analytics.density import (
     count_inside,
-    density_profile,
     mean_voronoi_speed,
     part_inside,
     voronoi_density,
@@ -17,8 +19,22 @@ from pipeline.analytics.density import (
 from pipeline.analytics.directions import flow_map, main_directions
 from pipeline.analytics.meetings import nearest_distances
 from pipeline.analytics.shapes import Shape
+from pipeline.analytics.speed import Speeds
 from pipeline.analytics.study import NotMeasurableError, Study
+from pipeline.analytics.trajectories import Trajectories
 from pipeline.analytics.visits import count_waiting
+
+
+@dataclass(frozen=True, slots=True)
+class LongTable:
+    """A table that is made part by part, as it may be too long to be held."""
+
+    parts: Callable[[], Iterator[polars.DataFrame]]  # in order, one at least
+
+    def whole(self) -> polars.DataFrame:
+        """Return it all."""
+        return polars.concat(self.parts())
+
 
 Tables = dict[str, polars.DataFrame]
 
@@ -38,7 +54,7 @@ def series_tables(study: Study) -> Tables:
         "frame": frames,
         "people": np.bincount(places, minlength=len(frames)),
         "filled": np.bincount(places[study.sampled.is_filled], minlength=len(frames)),
-        "mean_speed_m_s": _mean_by(places, study.speeds.speed[study.kept], len(frames)),
+        "mean_speed_m_s": _mean_by(places, np.hypot(*study.pace.velocity.T), len(frames)),
         "nearest_m": _mean_by(places, nearest, len(frames)),
         "density_at_people_per_m2": _mean_by(
             np.searchsorted(frames, study.cells.frame), study.cells.density, len(frames)
@@ -98,15 +114,23 @@ def _mean_by(places: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
-def position_tables(study: Study) -> Tables:
+def position_tables(study: Study) -> dict[str, LongTable]:
     """Return `positions`: a row per person and frame, with covariance, flags, speed, density, facing and activity."""
-    people, bodies = study.people, study.postures
-    density = np.full(len(people.person), np.nan)
-    density[study.kept[study.cells.row]] = study.cells.density
+    _ = study.cells  # or say why there are none
+    return {"positions": LongTable(lambda: (_positions(study, *each) for each in study.speeds()))}
+
+
+def _positions(study: Study, rows: slice, people: Trajectories, speeds: Speeds) -> polars.DataFrame:
+    """Return the rows of some whole people."""
+    bodies, steady = study.postures, study.steady[rows]
+    bodies = None if bodies is None else bodies.take(rows)
+    density, place = np.full(len(people.person), np.nan), study.kept[study.cells.row] - rows.start
+    is_here = (place >= 0) & (place < len(density))
+    density[place[is_here]] = study.cells.density[is_here]
     unknown = np.full(len(people.person), np.nan)
     spread = {"": people.covariance_m2, "momentary_": people.momentary_m2()}
-    found = activities(people, study.steady, bodies, study.settings.stand_speed, study.settings.run_speed)
-    columns = {
+    found = activities(people, steady, bodies, study.settings.stand_speed, study.settings.run_speed)
+    return polars.DataFrame({
         "person": people.person.astype(np.int32),
         "frame": people.frame.astype(np.int32),
         "time_s": people.time_s,
@@ -118,26 +142,25 @@ def position_tables(study: Study) -> Tables:
             for name, row, column in (("var_x", 0, 0), ("cov_xy", 0, 1), ("var_y", 1, 1))
         },
         "is_filled": people.is_filled,
-        "speed_m_s": study.speeds.speed,
-        "speed_sigma_m_s": study.speed_sigma,
+        "speed_m_s": speeds.speed,
+        "speed_sigma_m_s": study.speed_sigma(people, speeds),
         "density_per_m2": density,
         "facing_rad": unknown if bodies is None else bodies.facing_rad,
         "gaze_rad": unknown if bodies is None else bodies.gaze_rad,
         "activity": np.array(NAMES)[found],
-    }
-    return {"positions": polars.DataFrame(columns)}
+    })  # fmt: skip
 
 
 def map_tables(study: Study) -> Tables:
     """Return `map` (time, people, speed and velocity per cell of the grid) and `directions` (the main ones)."""
     study.check_still()
-    velocity = study.speeds.velocity[study.kept]
+    velocity = study.pace.velocity
     found = flow_map(study.sampled, velocity, study.grid, study.step_s)
     x = (study.grid.x_m[:-1] + study.grid.x_m[1:]) / 2
     y = (study.grid.y_m[:-1] + study.grid.y_m[1:]) / 2
     across, up = np.meshgrid(x, y)
     seen = found.person_seconds > 0
-    share = _density_map(study)
+    share = study.spaces.map_per_m2
     columns = {
         "x_m": across[seen | (share > 0)],
         "y_m": up[seen | (share > 0)],
@@ -151,19 +174,10 @@ def map_tables(study: Study) -> Tables:
     return {"map": polars.DataFrame(columns)}
 
 
-def _density_map(study: Study) -> np.ndarray:
-    """Return the Voronoi density (rows, columns) averaged over at most 60 samples of time."""
-    frames = study.frames[:: max(1, -(-len(study.frames) // 60))]
-    cells = study.cells.take(np.isin(study.cells.frame, frames))
-    if not len(cells.frame):
-        return np.zeros(study.grid.shape)
-    return np.asarray(density_profile(cells, study.grid).sum(axis=0) / len(frames))
-
-
 def direction_tables(study: Study) -> Tables:
     """Return `directions`: where people walk to, the most walked first."""
     study.check_still()
-    found = main_directions(study.speeds.velocity, study.settings.stand_speed)
+    found = main_directions(lambda: (speeds.velocity for _, _, speeds in study.speeds()), study.settings.stand_speed)
     if not found:
         raise NotMeasurableError(f"nobody walks faster than {study.settings.stand_speed:g} m/s")
     columns = {
@@ -180,7 +194,7 @@ def fundamental_tables(study: Study) -> Tables:
     Source: the hydrodynamic relation J = rho v; both as Voronoi measures (Steffen & Seyfried 2010).
     """
     study.check_still()
-    if not np.isfinite(study.speeds.speed).any():
+    if study.pace.mean_speed is None:
         raise NotMeasurableError("nobody is seen long enough for a speed")
     parts = []
     for zone in study.zones:

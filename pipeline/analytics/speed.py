@@ -17,8 +17,8 @@ class Speeds(Shaped):
 
     velocity: Annotated[np.ndarray, "R", 2]  # float64, m/s
     window_s: Annotated[np.ndarray, "R"]  # float64, over how long it was measured
-    start: Annotated[np.ndarray, "R"]  # int64, row at the window's start
-    end: Annotated[np.ndarray, "R"]  # int64, row at its end
+    start: Annotated[np.ndarray, "R"]  # int32, row at the window's start
+    end: Annotated[np.ndarray, "R"]  # int32, row at its end
 
     @property
     def speed(self) -> np.ndarray:
@@ -36,7 +36,7 @@ def individual_speed(people: Trajectories, frame_step: int, border: Border = "ad
     Source: Steffen & Seyfried 2010, Physica A 389, eq. 2; the border rules are those of PedPy.
     """
     rows = len(people.person)
-    start, end = np.arange(rows), np.arange(rows)
+    start, end = np.arange(rows, dtype=np.int32), np.arange(rows, dtype=np.int32)
     for _, span in people.spans():
         own, count = np.arange(span.start, span.stop), span.stop - span.start
         if border == "adaptive":
@@ -53,8 +53,10 @@ def individual_speed(people: Trajectories, frame_step: int, border: Border = "ad
                 start[span] = np.where(first >= span.start, first, own)
                 end[span] = np.where(last < span.start + count, last, own)
     window = people.time_s[end] - people.time_s[start]
+    velocity = people.xy_m[end]
+    velocity -= people.xy_m[start]
     with np.errstate(divide="ignore", invalid="ignore"):
-        velocity = (people.xy_m[end] - people.xy_m[start]) / window[:, None]
+        velocity /= window[:, None]
     velocity[window <= 0] = np.nan
     return Speeds(velocity, window, start, end)
 
@@ -89,7 +91,7 @@ def speed_sigma(people: Trajectories, speeds: Speeds, correlation_s: float) -> n
     """
     momentary = people.momentary_m2()
     if momentary is None:
-        return np.full(len(people.person), np.nan)
+        return np.broadcast_to(np.nan, len(people.person))
     speed = speeds.speed
     with np.errstate(divide="ignore", invalid="ignore"):
         way = speeds.velocity / speed[:, None]

@@ -1,5 +1,6 @@
 """The people of one analysis with what several measures need of them, worked out once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,21 +9,41 @@ import shapely
 
 from configs.analytics_schema import AnalyticsSettings
 from pipeline.analytics.bands import Band, band_of, draw_positions
-from pipeline.analytics.density import Cells, Grid, Part, cells_of, part_inside
+from pipeline.analytics.density import Cells, Grid, Part, cells_of, density_profile, part_inside
 from pipeline.analytics.ground import Ground
 from pipeline.analytics.meetings import Pairs, find_pairs
 from pipeline.analytics.shapes import Shape, Shapes
 from pipeline.analytics.speed import Speeds, individual_speed, speed_sigma, steady_speed
-from pipeline.analytics.trajectories import FrameIndex, Postures, Trajectories
+from pipeline.analytics.trajectories import BLOCK_ROWS, FrameIndex, Postures, Trajectories
 from pipeline.analytics.voronoi import Cutoff
 
 REACH_M = 3.0  # of pairs
 GRID_CELLS_MAX = 40_000
+MAP_FRAMES_MAX, CELLS_AT_ONCE = 60, 50_000
 BAND_CELLS_MAX = 150_000  # Voronoi cells that bands are made from: about a minute
 
 
 class NotMeasurableError(Exception):
     """Something cannot be measured here; the text says why, after "because"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces:
+    """The Voronoi cells of everybody."""
+
+    cells: Cells  # without polygons
+    covered_m2: dict[str, np.ndarray]  # zone -> of each cell (C,) what lies in it
+    map_per_m2: np.ndarray  # (rows, columns) of the grid: the density, mean over the map's frames
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast people are."""
+
+    steady: np.ndarray  # (R,) speed over half of a window at least, also at the ends of tracks
+    velocity: np.ndarray  # (S, 2) of the samples, over what there is of a window
+    mean_speed: float | None  # of all rows; None: not known
+    mean_walking_speed: float | None  # of those who are not slower than `stand_speed`
 
 
 @dataclass
@@ -52,21 +73,39 @@ class Study:
         """How many frames before and after a speed is taken over."""
         return max(1, round(self.settings.speed_window_s * self.people.rate_hz / 2))
 
-    @cached_property
-    def speeds(self) -> Speeds:
-        """Velocities of every row; NaN everywhere where the camera moves."""
-        found = individual_speed(self.people, self.frame_step)
-        return found if not self.moves_with_camera else found.each(lambda values: values * np.nan, ["velocity"])
+    def speeds(self) -> Iterator[tuple[slice, Trajectories, Speeds]]:
+        """Yield rows of some people, these people, and how fast they are; NaN everywhere where the camera moves."""
+        for rows in self.people.blocks():
+            people = self.people.take(rows)
+            found = individual_speed(people, self.frame_step)
+            yield (
+                rows,
+                people,
+                found.each(lambda values: values * np.nan, ["velocity"]) if self.moves_with_camera else found,
+            )
 
     @cached_property
+    def pace(self) -> "Pace":
+        """How fast everybody is, as far as it is kept."""
+        steady, velocity = np.zeros(len(self.people.person)), np.zeros((len(self.kept), 2))
+        means = [np.zeros(2), np.zeros(2)]  # of everybody, of those who walk: sum and number
+        for rows, people, found in self.speeds():
+            speed = found.speed
+            steady[rows] = steady_speed(people, found, self.settings.speed_window_s)
+            first, last = np.searchsorted(self.kept, [rows.start, rows.stop])
+            velocity[first:last] = found.velocity[self.kept[first:last] - rows.start]
+            for mean, who in zip(means, (np.isfinite(speed), speed >= self.settings.stand_speed), strict=True):
+                mean += speed[who].sum(), who.sum()
+        return Pace(steady, velocity, *(float(total / count) if count else None for total, count in means))
+
+    @property
     def steady(self) -> np.ndarray:
         """Speeds (R,) that are taken over half of a window at least, also at the ends of tracks; m/s."""
-        return steady_speed(self.people, self.speeds, self.settings.speed_window_s)
+        return self.pace.steady
 
-    @cached_property
-    def speed_sigma(self) -> np.ndarray:
-        """Standard deviations (R,) of the speeds."""
-        return speed_sigma(self.people, self.speeds, self.settings.correlation_s)
+    def speed_sigma(self, people: Trajectories, speeds: Speeds) -> np.ndarray:
+        """Return standard deviations (R,) of the speeds of some people."""
+        return speed_sigma(people, speeds, self.settings.correlation_s)
 
     @cached_property
     def kept(self) -> np.ndarray:
@@ -110,13 +149,17 @@ class Study:
         """The walkable area: the one given, or everybody's convex hull with a margin."""
         if self.shapes.area is not None:
             return self.shapes.area
-        return shapely.buffer(shapely.convex_hull(shapely.multipoints(self.people.xy_m)), self.settings.margin_m)
+        places = self.people.xy_m
+        parts = [places[first : first + BLOCK_ROWS] for first in range(0, len(places), BLOCK_ROWS)]
+        hulls = [shapely.get_coordinates(shapely.convex_hull(shapely.multipoints(part))) for part in parts]
+        hull = shapely.convex_hull(shapely.multipoints(np.concatenate(hulls)))
+        return shapely.buffer(hull, self.settings.margin_m)
 
     @cached_property
     def is_inside(self) -> np.ndarray:
         """Which samples (S,) lie in the walkable area; the others have no cell."""
         shapely.prepare(self.area)
-        return np.asarray(shapely.covers(self.area, shapely.points(self.sampled.xy_m)))
+        return np.asarray(shapely.intersects_xy(self.area, *self.sampled.xy_m.T))
 
     @cached_property
     def cutoff(self) -> Cutoff | None:
@@ -125,11 +168,32 @@ class Study:
         return None if limit is None else Cutoff(limit, 8)
 
     @cached_property
+    def map_frames(self) -> np.ndarray:
+        """The frames (M,), at most 60, that the map of densities is a mean of."""
+        return self.frames[:: max(1, -(-len(self.frames) // MAP_FRAMES_MAX))]
+
+    @cached_property
+    def spaces(self) -> "Spaces":
+        """The Voronoi cells of the samples, made some frames at a time; polygons are let go."""
+        step = max(1, CELLS_AT_ONCE // max(1, len(self.sampled.person) // max(1, len(self.frames))))
+        parts, total = [], np.zeros(self.grid.shape)
+        for first in range(0, len(self.frames), step):
+            some = self.frames[first : first + step]
+            is_here = (self.sampled.frame >= some[0]) & (self.sampled.frame <= some[-1])
+            rows = np.flatnonzero(self.is_inside & is_here)
+            found = cells_of(self.sampled.take(rows), self.area, self.cutoff)
+            found = Cells(rows[found.row], found.frame, found.polygon, found.area_m2)
+            covered = {zone.name: part_inside(found, zone.geometry).covered_m2 for zone in self.zones}
+            total += density_profile(found.take(np.isin(found.frame, self.map_frames)), self.grid).sum(axis=0)
+            parts.append((found.row, found.frame, found.area_m2, covered))
+        row, frame, area_m2 = (np.concatenate([part[place] for part in parts]) for place in (0, 1, 2))
+        whole = {zone.name: np.concatenate([part[3][zone.name] for part in parts]) for zone in self.zones}
+        return Spaces(Cells(row, frame, None, area_m2), whole, total / len(self.map_frames))
+
+    @property
     def cells(self) -> Cells:
-        """The Voronoi cells of the samples; `row` is that of `sampled`."""
-        rows = np.flatnonzero(self.is_inside)
-        found = cells_of(self.sampled.take(rows), self.area, self.cutoff)
-        return Cells(rows[found.row], found.frame, found.polygon, found.area_m2)
+        """The Voronoi cells of the samples, without polygons; `row` is that of `sampled`."""
+        return self.spaces.cells
 
     @cached_property
     def grid(self) -> Grid:
@@ -147,7 +211,8 @@ class Study:
     @cached_property
     def parts(self) -> dict[str, Part]:
         """What of everybody's cell lies in each zone, by its name."""
-        return {zone.name: part_inside(self.cells, zone.geometry) for zone in self.zones}
+        covered = self.spaces.covered_m2
+        return {zone.name: Part(self.cells, covered[zone.name], zone.geometry.area) for zone in self.zones}
 
     @cached_property
     def draws(self) -> list[np.ndarray]:

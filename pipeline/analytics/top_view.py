@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -22,8 +24,39 @@ CAPTION = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the map shows of the table `positions`."""
+
+    points: dict[int, np.ndarray]  # of everybody (K, 2), metres
+    now: polars.DataFrame  # rows of the chosen moments, ordered by frame and person
+
+
+def ways_of(read: Callable[[polars.LazyFrame], polars.DataFrame], positions: polars.LazyFrame) -> Ways:
+    """Return what the map shows; the table is read column by column, as it may be long.
+
+    Args:
+        read: reads what is asked for.
+    """
+    people = read(positions.select("person"))["person"].to_numpy()
+    starts = np.flatnonzero(np.diff(people, prepend=people[:1] - 1))
+    ends = np.append(starts[1:], len(people))
+    steps = -(-(ends - starts) // WAY_POINTS_MAX)
+    rows = [np.arange(*part) for part in zip(starts, ends, steps, strict=True)]
+    chosen = np.concatenate([np.zeros(0, np.int64), *rows])
+    places = np.stack([read(positions.select(name))[name].to_numpy()[chosen] for name in ("x_m", "y_m")], axis=1)
+    points = np.split(places, np.cumsum([len(part) for part in rows])[:-1])
+    dense = read(positions.filter(polars.col("density_per_m2").is_not_nan()).select("frame").unique())
+    frames = dense if len(dense) else read(positions.select("frame").unique())  # densities are those of samples alone
+    times = np.sort(frames["frame"].to_numpy())
+    times = times[:: max(1, -(-len(times) // MOMENTS_MAX))]
+    columns = ("person", "frame", "time_s", "x_m", "y_m", "density_per_m2")
+    now = read(positions.select(columns).filter(polars.col("frame").is_in(times.tolist())))
+    return Ways(dict(zip(people[starts].tolist(), points, strict=True)), now.sort("frame", "person"))
+
+
 def top_view(
-    positions: polars.DataFrame,
+    ways: Ways,
     heat: polars.DataFrame | None,
     groups: polars.DataFrame | None,
     described: dict[str, Any],
@@ -65,12 +98,10 @@ def top_view(
         parts.append(f'<{tag} class="{escape(shape["kind"])}" points="{_points(corners)}"/>')
         parts.append(f'<text class="name" x="{middle[0]:.0f}" y="{middle[1]:.0f}">{escape(shape["name"])}</text>')
     if heat is not None:
-        for (person,), rows in positions.sort("person", "frame").group_by("person", maintain_order=True):
-            step = -(-len(rows) // WAY_POINTS_MAX)
-            way = at(rows.select("x_m", "y_m").to_numpy()[::step])
+        for person, way in ways.points.items():
             red, green, blue = identity_colours(np.array([person]))[0].tolist()
-            parts.append(f'<polyline class="way" points="{_points(way)}" stroke="rgb({red},{green},{blue})"/>')
-    moments = _moments(positions, groups, at)
+            parts.append(f'<polyline class="way" points="{_points(at(way))}" stroke="rgb({red},{green},{blue})"/>')
+    moments = _moments(ways.now, groups, at)
     box = f"0 0 {width:.0f} {height:.0f}"
     data = json.dumps(moments, separators=(",", ":")).replace("<", "\\u003c")
     return (
@@ -108,14 +139,10 @@ def _heat(heat: polars.DataFrame, at: Any, scale: float, side_m: float) -> str:
     )
 
 
-def _moments(positions: polars.DataFrame, groups: polars.DataFrame | None, at: Any) -> list[Any]:
+def _moments(table: polars.DataFrame, groups: polars.DataFrame | None, at: Any) -> list[Any]:
     """Return moments: seconds, people (x, y, radius, colour, number), and the couples of groups."""
-    dense = positions.filter(polars.col("density_per_m2").is_not_nan())  # taken at the samples alone
-    frames = np.unique((dense if len(dense) else positions)["frame"].to_numpy())
-    chosen = frames[:: max(1, -(-len(frames) // MOMENTS_MAX))]
-    found = []
+    chosen, found = np.unique(table["frame"].to_numpy()), []
     listed = [] if groups is None else groups.rows(named=True)
-    table = positions.filter(polars.col("frame").is_in(chosen.tolist())).sort("frame", "person")
     density = table["density_per_m2"].to_numpy()
     dots = at(table.select("x_m", "y_m").to_numpy())
     colours = identity_colours(table["person"].to_numpy())

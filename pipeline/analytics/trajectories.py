@@ -9,6 +9,7 @@ import numpy as np
 from configs.checks import Shaped
 
 ALL = slice(None)
+BLOCK_ROWS = 100_000  # that are worked on at a time where all would take too much memory
 OF_CAMERA, OF_PERSON = slice(0, 4), slice(4, 5)  # of the systematic errors
 
 
@@ -78,6 +79,14 @@ class Trajectories(Shaped):
         starts = np.flatnonzero(np.diff(self.person, prepend=-1 if not len(self.person) else self.person[0] - 1))
         for start, end in zip(starts, [*starts[1:], len(self.person)], strict=True):
             yield int(self.person[start]), slice(int(start), int(end))
+
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[slice]:
+        """Yield everybody's rows, in slices of whole people with about so many rows."""
+        first = 0
+        for _, span in self.spans():
+            if span.stop - first >= rows or span.stop == len(self.person):
+                yield slice(first, span.stop)
+                first = span.stop
 
     def by_frame(self) -> "FrameIndex":
         """Return which rows each frame has."""
@@ -150,17 +159,16 @@ def sorted_trajectories(
     """
     if not np.isfinite(xy_m).all():
         raise ValueError(f"a position is not a finite number (row {int(np.argmin(np.isfinite(xy_m).all(axis=1)))})")
-    order = np.lexsort((frame, person))
-    person, frame = np.asarray(person, np.int64)[order], np.asarray(frame, np.int64)[order]
-    twice = np.flatnonzero((np.diff(person) == 0) & (np.diff(frame) == 0))
-    if len(twice):
-        raise ValueError(f"person {person[twice[0]]} is twice in frame {frame[twice[0]]}")
-    return Trajectories(
-        person,
-        frame,
-        frame / rate_hz if time_s is None else np.asarray(time_s, np.float64)[order],
-        np.asarray(xy_m, np.float64)[order],
-        float(rate_hz),
-        np.zeros(len(person), bool) if is_filled is None else np.asarray(is_filled, bool)[order],
-        None if covariance_m2 is None else np.asarray(covariance_m2, np.float64)[order],
-    )
+    person, frame, xy_m = np.asarray(person, np.int64), np.asarray(frame, np.int64), np.asarray(xy_m, np.float64)
+    time_s = frame / rate_hz if time_s is None else np.asarray(time_s, np.float64)
+    filled = np.zeros(len(person), bool) if is_filled is None else np.asarray(is_filled, bool)
+    covariance = None if covariance_m2 is None else np.asarray(covariance_m2, np.float64)
+    step = np.diff(person)
+    if np.any((step < 0) | ((step == 0) & (np.diff(frame) <= 0))):
+        order = np.lexsort((frame, person))
+        person, frame, xy_m, time_s, filled = (each[order] for each in (person, frame, xy_m, time_s, filled))
+        covariance = None if covariance is None else covariance[order]
+        twice = np.flatnonzero((np.diff(person) == 0) & (np.diff(frame) == 0))
+        if len(twice):
+            raise ValueError(f"person {person[twice[0]]} is twice in frame {frame[twice[0]]}")
+    return Trajectories(person, frame, time_s, xy_m, float(rate_hz), filled, covariance)

@@ -62,6 +62,8 @@ def _rate_of(found: float | None, given: float | None) -> float:
 
 
 def _whole(name: str, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "i":
+        return values.astype(np.int64, copy=False)
     if not np.isfinite(values).all() or np.any(np.abs(values) > 2**53) or np.any(values != np.round(values)):
         raise ValueError(f"the column of {name}s holds something else than whole numbers")
     return values.astype(np.int64)
@@ -113,11 +115,11 @@ def _read_hdf5(path: Path, rate_hz: float | None) -> Trajectories:
             if not names or not {"id", "frame", "x", "y"} <= set(names):
                 raise ValueError("it has no dataset `trajectory` with the columns id, frame, x, y")
             rate = float(data.attrs["fps"]) if "fps" in data.attrs else None
-            rows = data[:]
+            xy_m = np.empty((len(data), 2))
+            xy_m[:, 0], xy_m[:, 1] = data["x"], data["y"]
+            person, frame = _whole("id", data["id"]), _whole("frame", data["frame"])
     except OSError as error:
         raise ValueError(f"no HDF5 file ({error})") from error
-    xy_m = np.stack([rows["x"], rows["y"]], axis=1).astype(np.float64)
-    person, frame = _whole("id", rows["id"].astype(np.float64)), _whole("frame", rows["frame"].astype(np.float64))
     return sorted_trajectories(person, frame, xy_m, _rate_of(rate, rate_hz))
 
 

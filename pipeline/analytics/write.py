@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from configs.analytics_schema import AnalyticsSettings
 from configs.errors import InputError
 from configs.json_files import read_json
 from pipeline.analytics.analysis import Analysis
-from pipeline.flow.atomic import write_bytes, write_json
+from pipeline.analytics.series import LongTable
+from pipeline.flow.atomic import move_file, write_bytes, write_json
 from pipeline.flow.graph import Claim
 from pipeline.flow.outputs import ANALYTICS_NAME, ANALYTICS_TABLES
 
@@ -44,19 +46,35 @@ def write_analysis(
         picture: JPEG of the ground seen from above; None: there is no picture.
         page: makes the page from the folder, once everything else is there.
     """
-    paths = [table_path(folder, name) for name in found.tables]
+    paths = [table_path(folder, name) for name in (*found.tables, *found.long_tables)]
     more = [folder / ANALYTICS_NAME]
     more += [folder / PICTURE_NAME] if picture is not None else []
     more += [folder / PAGE_NAME] if page is not None else []
     claim([*paths, *more])
-    for path, table in zip(paths, found.tables.values(), strict=True):
+    for name, table in found.tables.items():
+        path = table_path(folder, name)
         write_bytes(path, _bytes_of(table, path.suffix))
+    for name, long_table in found.long_tables.items():
+        _write_long(table_path(folder, name), long_table)
     write_json(folder / ANALYTICS_NAME, describe(found, settings, source))
     if picture is not None:
         write_bytes(folder / PICTURE_NAME, picture)
     if page is not None:
         write_bytes(folder / PAGE_NAME, page(folder).encode())
     return [*paths, *more]
+
+
+def _write_long(path: Path, table: LongTable) -> None:
+    """Write a table as Parquet, of which a part is in memory at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+        parts = []
+        for number, part in enumerate(table.parts()):
+            parts.append(Path(folder) / f"{number:06}.parquet")
+            part.write_parquet(parts[-1])
+        whole = Path(folder) / path.name
+        polars.scan_parquet(parts).sink_parquet(whole)
+        move_file(whole, path)
 
 
 def _bytes_of(table: polars.DataFrame, suffix: str) -> bytes:
@@ -111,12 +129,25 @@ def read_table(folder: Path, name: str) -> polars.DataFrame | None:
     Raises:
         InputError: it is damaged.
     """
+    found = scan_table(folder, name)
+    return None if found is None else collect(found, table_path(folder, name))
+
+
+def scan_table(folder: Path, name: str) -> polars.LazyFrame | None:
+    """Return a table of which nothing is read yet; None where there is none of this name."""
     path = table_path(folder, name)
     if not path.is_file():
         return None
+    return polars.scan_csv(path, infer_schema_length=None) if path.suffix == ".csv" else polars.scan_parquet(path)
+
+
+def collect(table: polars.LazyFrame, path: Path) -> polars.DataFrame:
+    """Return what is asked for of a table.
+
+    Raises:
+        InputError: it is damaged.
+    """
     try:
-        if path.suffix == ".csv":
-            return polars.read_csv(path, infer_schema_length=None)
-        return polars.read_parquet(path)
+        return table.collect()
     except (polars.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); analyse the run again") from error

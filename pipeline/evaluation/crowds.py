@@ -72,8 +72,9 @@ def measure(crowd: Crowd, tracks: Trajectories, truth: np.ndarray, settings: Ana
     true_xy = crowd.xy_m[tracks.frame, truth - 1]
     exact_speed = individual_speed(exact.people, exact.frame_step).speed
     row = np.searchsorted(exact.people.person * 10**6 + exact.people.frame, truth * 10**6 + tracks.frame)
-    speed, wanted = study.speeds.speed, exact_speed[row]
-    full = np.isfinite(speed) & np.isfinite(wanted) & (study.speeds.window_s > 0.9 * settings.speed_window_s)
+    speeds = individual_speed(tracks, study.frame_step)
+    speed, wanted = speeds.speed, exact_speed[row]
+    full = np.isfinite(speed) & np.isfinite(wanted) & (speeds.window_s > 0.9 * settings.speed_window_s)
     crossed = len(find_crossings(exact.people, LINE).frame)
     pairs = study.pairs
     true_apart = np.linalg.norm(true_xy[study.kept[pairs.first]] - true_xy[study.kept[pairs.second]], axis=1)
@@ -111,7 +112,7 @@ def _group_f1(study: Study, truth: np.ndarray, groups: Partition) -> float:
     """Return F1 of walking groups over the sampled frames, T = 2/3; of true groups those who are seen then."""
     given = study.settings
     found = walking_groups(
-        study.sampled, study.index, study.pairs, study.speeds.velocity[study.kept], given.group_m,
+        study.sampled, study.index, study.pairs, study.pace.velocity, given.group_m,
         given.stand_speed, given.group_s,
     )  # fmt: skip
     who = truth[study.kept]

@@ -40,6 +40,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
+def move_file(source: Path, path: Path) -> None:
+    """Put a file that is whole in the place of another one of the same disk, which a crash leaves old or new."""
+    with open(source, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(source, path)
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename inside a folder survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)

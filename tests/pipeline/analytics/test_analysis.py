@@ -29,7 +29,7 @@ def test_everything_is_measured_of_people_who_walk(walkers: Trajectories) -> Non
     assert series["voronoi_speed_m_s"].max() > 0 and (series["voronoi_speed_m_s"] <= series["speed_m_s"] + 1e-9).all()
     counts = found.tables["line_counts"]
     assert (counts["people"] <= counts["forward"] + counts["backward"]).all() and counts["people"][-1] > 0
-    assert len(found.tables["positions"]) == len(walkers.person)
+    assert len(found.long_tables["positions"].whole()) == len(walkers.person)
 
 
 def test_a_density_has_a_band_where_positions_have_errors(walkers: Trajectories) -> None:

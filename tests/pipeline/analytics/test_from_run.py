@@ -71,7 +71,7 @@ def test_a_run_is_analysed_with_what_bodies_say(tmp_path, stick_body, make_track
     tracks = [make_track(np.arange(60) / 25, track_id=n, shift_m=(float(n), 0.0, 5.0)) for n in (1, 2)]
     found = measure_run(write_run(tmp_path, tracks), stick_body, SETTINGS, 25.0, (640, 360))
     assert isinstance(found, Analysis) and not found.not_measured.keys() & {"groups", "mutual gaze", "positions"}
-    assert found.tables["positions"]["facing_rad"].is_not_nan().mean() > 0.9
+    assert found.long_tables["positions"].whole()["facing_rad"].is_not_nan().mean() > 0.9
 
 
 def test_nobody_is_said(tmp_path, stick_body) -> None:
