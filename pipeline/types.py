@@ -145,6 +145,8 @@ class MotionTrack(Shaped):
     # float32, metres: what of these errors lasts, as moves by one standard error each of the scene's camera (the first
     # four, the same for everybody in the scene) and of the person's size (the last); None: not known
     ground_systematic_m: Annotated[np.ndarray | None, "T", 2, 5] = None
+    # float32 axis-angle, from the camera's axes in a frame to the scene's; None: they are the same in all frames
+    scene_turn: Annotated[np.ndarray | None, "T", 3] = None
     seen_by: Annotated[np.ndarray, "T", "C"] = field(default_factory=_nothing)  # bool, which cameras saw the person
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
 
 from trackers.sampling import is_due
 
@@ -27,6 +28,7 @@ FOCAL = 1.0  # of the diagonal: a rotation looks much the same with any
 STILL_PX, DRIFT_PX = 0.35, 4.0  # of a median step, of what steps add up to: still below both
 TURN_PX, TURN_FRACTION = 0.25, 0.3  # of the flow, left over by a rotation: a pan below either
 PAIRS_MIN = 3
+FOLLOWED_MIN = 0.9  # of the steps; a turn in the others is taken from their neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,42 @@ def fit_turn(points: np.ndarray, flow: np.ndarray, focal_px: float) -> tuple[np.
         left = (right - system @ turn).reshape(2, -1).T
         weights = 1.0 / (1.0 + (np.linalg.norm(left, axis=1) / OUTLIER_PX) ** 2) ** 2
     return turn, left
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTurns:
+    """How a camera that only turns looked over time, as steps from look to look."""
+
+    time_s: np.ndarray  # (K + 1,) of the looks
+    turn_rad: np.ndarray  # (K, 3) about x, y, z, if the focal length were `FOCAL`
+
+    def scene_from_cam(self, time_s: np.ndarray, focal_of_diagonal: float) -> np.ndarray:
+        """Return rotation vectors (T, 3) from the camera's axes at some moments to those of its mean direction.
+
+        Args:
+            focal_of_diagonal: the focal length over the image's diagonal; the longer, the smaller the turns.
+        """
+        scale = FOCAL / focal_of_diagonal
+        looks = [Rotation.identity()]
+        for step in self.turn_rad * [scale, scale, 1.0]:
+            looks.append(looks[-1] * Rotation.from_rotvec(step))
+        all_looks = Rotation.concatenate(looks)
+        between = Slerp(self.time_s, all_looks.mean().inv() * all_looks)
+        return np.asarray(between(np.clip(time_s, self.time_s[0], self.time_s[-1])).as_rotvec())
+
+
+def follow_turns(snapshot: Mapping[str, np.ndarray]) -> CameraTurns | None:
+    """Return how a camera turned; None where it does not only turn, or cannot be followed all the time."""
+    if judge(snapshot) != "pans":
+        return None
+    steps = snapshot["steps"]
+    known = np.isfinite(steps[:, 1])
+    if known.mean() < FOLLOWED_MIN:
+        return None
+    seconds = np.diff(steps[:, 0], prepend=steps[0, 0] - PERIOD_S)
+    rates = steps[known, 3:] / seconds[known, None]
+    turns = [np.interp(steps[:, 0], steps[known, 0], rate) * seconds for rate in rates.T]
+    return CameraTurns(np.concatenate([[steps[0, 0] - PERIOD_S], steps[:, 0]]), np.stack(turns, axis=1))
 
 
 def join_snapshots(parts: Sequence[Mapping[str, np.ndarray]], starts_s: Sequence[float]) -> dict[str, np.ndarray]:

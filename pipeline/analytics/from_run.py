@@ -15,8 +15,8 @@ from pipeline.analytics.ground import Ground, read_ground
 from pipeline.analytics.trajectories import OF_PERSON, Postures, Trajectories, square
 from pipeline.flow.outputs import RunFolder, person_number
 from pipeline.motion.library import read_track
-from pipeline.motion.posing import Body, joint_positions, vertex_positions
-from pipeline.motion.world import WORLD_FROM_CAM
+from pipeline.motion.posing import Body, joint_positions, pelvis_of, vertex_positions
+from pipeline.motion.world import WORLD_FROM_CAM, in_scene_axes
 from pipeline.types import MotionTrack
 
 SOLE_M = 0.08  # of an ankle over the sole
@@ -112,6 +112,7 @@ class _Person:
 
 def _read_person(path: Path, body: Body, world_from_cam: np.ndarray, smooth_frames: int) -> _Person:
     track = read_track(path)
+    track = in_scene_axes(track, pelvis_of(body, track.betas))
     rig = joint_positions(body, track.pose, track.betas, track.trans).astype(np.float64)
     world = rig @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
     rest = vertex_positions(body, np.zeros((1, 24, 3)), track.betas, np.zeros((1, 3)))[0]

@@ -20,7 +20,7 @@ class Ground(Shaped):
     height_m: float | None  # of the ground along z; None: not known
     is_measured: bool
     reason: str  # why not; empty: it is
-    is_camera_still: bool | None  # None: not known
+    is_fixed: bool | None  # whether places stay where they are; False: the camera moves; None: not known
     focal_px: float | None
     principal_px: Annotated[np.ndarray, 2]
 
@@ -73,7 +73,11 @@ def read_ground(path: Path, size_px: tuple[int, int] | None, lowest_m: float | N
     if scene is None:
         reason = "the run has no scene.json, so the camera is taken as level"
         return Ground(WORLD_FROM_CAM, lowest_m, False, reason, None, focal_px, centre)
+    if scene.is_turn_followed:  # a pixel is a place of its own in each frame
+        focal_px, reason = None, scene.reason or "the camera turns, so that a pixel shows another place in each frame"
+    else:
+        focal_px, reason = focal_px if scene.focal_px is None else scene.focal_px, scene.reason
     return Ground(
-        scene.world_from_cam, 0.0 if scene.is_ground_measured else lowest_m, scene.is_ground_measured, scene.reason,
-        scene.is_camera_still, focal_px if scene.focal_px is None else scene.focal_px, centre,
+        scene.world_from_cam, 0.0 if scene.is_ground_measured else lowest_m, scene.is_ground_measured, reason,
+        scene.is_fixed, focal_px, centre,
     )  # fmt: skip

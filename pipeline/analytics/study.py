@@ -61,7 +61,7 @@ class Study:
     @property
     def moves_with_camera(self) -> bool:
         """Whether the camera is known to move, so that places at different times cannot be compared."""
-        return self.ground is not None and self.ground.is_camera_still is False
+        return self.ground is not None and self.ground.is_fixed is False
 
     def check_still(self) -> None:
         """Refuse what needs places that stay: raises `NotMeasurableError` where the camera moves."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from configs.analytics_schema import AnalyticsSettings
 from configs.checks import Shaped, check_shape, join_rows
@@ -18,8 +19,9 @@ from pipeline.evaluation.held import held_distances, held_places, held_speeds
 from pipeline.evaluation.pairing import Pair, pair_people
 from pipeline.evaluation.projection import joint_boxes, project_rows
 from pipeline.evaluation.truth import VISIBLE_MIN
-from pipeline.motion.posing import Body, joint_positions
+from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.motion.scene import Scene
+from pipeline.motion.world import in_scene_axes
 from pipeline.types import MotionTrack
 from refine.scene.camera import world_over_ground
 from refine.scene.standing import ANKLE_HEIGHT_M, ANKLES, axis_of, is_straight
@@ -28,6 +30,7 @@ HIPS = [11, 12]
 SOLE_M, LEAN_DEG = 0.05, 4.0  # aims: soles this near to the ground, standing bodies this upright
 UPRIGHT_DEG = 5.0  # who truly leans less stands upright
 STILL_M, STILL_S = 0.15, 3.0  # somebody whose hips truly stay within this, for this long or more, stands still
+PAN_FILE = "pan_rad.npy"  # of `dpmesh-video data capture --pan`
 RANGE_S = 10.0  # over which a drift is given
 HELD = ("places", "speeds", "distances within 3 m")
 
@@ -42,6 +45,14 @@ class GroundTruth(Shaped):
     height_m: float
     focal_px: float
     principal_px: Annotated[np.ndarray, 2]
+    scene_turn: Annotated[np.ndarray | None, "T", 3] = None  # of a camera that pans, as in `MotionTrack`
+
+    def in_frames(self) -> np.ndarray:
+        """Return the joints (P, T, 17, 3) in the axes that the camera has in each frame."""
+        if self.scene_turn is None:
+            return self.joints_m
+        turn = Rotation.from_rotvec(self.scene_turn).as_matrix()
+        return np.einsum("tji,ptkj->ptki", turn, self.joints_m)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +147,33 @@ def _of_capture(folder: Path, name: str) -> GroundTruth:
         height_m=float(camera.centre_m[2]),
         focal_px=camera.focal_px,
         principal_px=camera.matrix[:2, 2],
+        scene_turn=_pan_of(folder / PAN_FILE, camera.rotation[:, 2], seen.shape[1]),
     )
+
+
+def _pan_of(path: Path, up: np.ndarray, frames: int) -> np.ndarray | None:
+    """Return by which the axes of a camera that pans are turned in each frame (T, 3); None: it does not."""
+    if not path.is_file():
+        return None
+    try:
+        angle = np.load(path, allow_pickle=False)
+        check_shape("angle", angle, (frames,))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not the turns of a rendered capture ({error}); make it again") from error
+    return np.asarray(angle[:, None] * up)
 
 
 def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, truth: GroundTruth) -> GroundReport:
     """Return the errors of the scene and the people of a run in which they are seen."""
     frames = truth.joints_m.shape[1]
     focal, principal = np.full(frames, truth.focal_px), np.tile(truth.principal_px, (frames, 1))
-    boxes = np.array([joint_boxes(project_rows(person, focal, principal)) for person in truth.joints_m])
+    boxes = np.array([joint_boxes(project_rows(person, focal, principal)) for person in truth.in_frames()])
     joints = [joint_positions(body, track.pose, track.betas, track.trans, "coco17") for track in tracks]
+    in_scene = [
+        joint_positions(body, each.pose, each.betas, each.trans, "coco17")
+        for track in tracks
+        for each in (in_scene_axes(track, pelvis_of(body, track.betas)),)
+    ]
     pairing = pair_people(tracks, joints, boxes.reshape(len(truth.joints_m), frames, 4), is_filled_left_out=True)
     ours, true = scene.world_from_cam, world_over_ground(truth.up, truth.height_m)
     position, off_axis, drift = ([np.zeros(0)] for _ in range(3))
@@ -154,7 +183,7 @@ def measure_ground(tracks: Sequence[MotionTrack], body: Body, scene: Scene, trut
         if not pairs:
             continue
         at = np.array([pair.frame for pair in pairs])
-        found = np.array([joints[pair.track][pair.row] for pair in pairs]) @ ours[:3, :3].T + ours[:3, 3]
+        found = np.array([in_scene[pair.track][pair.row] for pair in pairs]) @ ours[:3, :3].T + ours[:3, 3]
         real = truth.joints_m[person, at] @ true[:3, :3].T + true[:3, 3]
         places = [each[:, HIPS].mean(axis=1)[:, :2] for each in (found, real)]
         position.append(np.linalg.norm(places[0] - places[1], axis=1))

@@ -14,6 +14,7 @@ from pipeline.motion.world import WORLD_FROM_CAM
 from trackers.camera_motion import Verdict
 
 FORMAT_VERSION = 1
+LATER = ("is_turn_followed",)  # earlier runs lack these
 FocalSource = Literal["given", "people", "weighed", "diagonal"]
 
 
@@ -40,6 +41,12 @@ class Scene(Shaped):
     roll_sigma_deg: float | None = None
     is_camera_still: bool | None = None  # None: not measured
     camera_motion: Verdict = "unknown"
+    is_turn_followed: bool = False  # the camera pans, and the axes are those of its mean direction in all frames
+
+    @property
+    def is_fixed(self) -> bool | None:
+        """Whether places at different times can be compared; None: not known."""
+        return True if self.is_turn_followed else self.is_camera_still
 
     def __post_init__(self) -> None:
         Shaped.__post_init__(self)
@@ -73,7 +80,9 @@ def read_scene(path: Path) -> Scene | None:
         version = found["format_version"]
         if version != FORMAT_VERSION:
             raise ValueError(f"format_version is {version}, expected {FORMAT_VERSION}")
-        values: dict[str, Any] = {item.name: found[item.name] for item in fields(Scene)}
+        values: dict[str, Any] = {
+            item.name: found[item.name] for item in fields(Scene) if item.name in found or item.name not in LATER
+        }
         for name, kind in (("focal_source", FocalSource), ("camera_motion", Verdict)):
             if values[name] not in get_args(kind):
                 raise ValueError(f"{name} is {values[name]!r}")

@@ -13,7 +13,7 @@ from pipeline.motion.layouts import LAYOUTS, Layout, LayoutName, full_poses
 from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.motion.read import MOTION_BYTES_MAX
 from pipeline.motion.resample import SampledMotion, resample
-from pipeline.motion.world import WORLD_FROM_CAM, camera_matrices, move_root
+from pipeline.motion.world import WORLD_FROM_CAM, camera_matrices, in_scene_axes, move_root
 from pipeline.types import MotionTrack
 
 FORMAT_VERSION = 1
@@ -49,6 +49,7 @@ def write_motion(
     if layout not in LAYOUTS:
         raise SettingsError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
     pelvis = pelvis_of(body, track.betas)
+    track = in_scene_axes(track, pelvis)
     motion = resample(track, pelvis, rate, gap_max_s)
     arrays = amass_arrays(motion, track.betas, pelvis, LAYOUTS[layout], world_from_cam)
     arrays |= extra_arrays(motion, track, pelvis, world_from_cam)

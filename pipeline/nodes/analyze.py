@@ -85,7 +85,7 @@ def frame_marks(clip: ClipContext) -> FrameMarks | None:
     size_px = fit_size(clip.info.width, clip.info.height, clip.settings.decode.max_side_px)
     given = clip.settings.analytics
     found = read_people(clip.files, clip.models.body(), given, float(clip.info.rate), size_px)
-    if found is None or found.ground.height_m is None:
+    if found is None or found.ground.height_m is None or found.ground.focal_px is None:
         return None
     return FrameMarks(found, read_shapes(_shape_files(given), found.ground), given)
 

@@ -12,15 +12,16 @@ from configs.schema import RecoverSettings, RefineSettings
 from configs.skeletons import COCO17, SMPL24
 from dpmesh.geometry.camera import ray_rotation
 from dpmesh.geometry.fit import fit_translation
-from pipeline.motion.posing import Body, joint_positions
+from pipeline.motion.posing import Body, joint_positions, pelvis_of
 from pipeline.motion.scene import FocalSource, Scene, level_scene
+from pipeline.motion.world import in_scene_axes
 from pipeline.types import MotionTrack
 from refine.rows.smooth import smooth_values
 from refine.scene.camera import FOCAL, HEIGHT, ROLL, TILT, CameraFit, Size, fit_camera
 from refine.scene.placement import place
 from refine.scene.standing import Standing, find_standing
 from refine.scene.upright import LEAN_GUESS, lean_away, scaled_shape, turned
-from trackers.camera_motion import Verdict
+from trackers.camera_motion import CameraTurns, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ FOCAL_ERROR_OF_GIVEN = 0.02  # of the logarithm
 FOCAL_ERROR_OF_PEOPLE = 0.2  # one that is as sure or surer is told by people, else also by what is usual
 TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX, MISFIT_MAX = np.radians(8.0), 0.4, 3.0  # of a camera that counts as measured
 OTHER_CAMERA = 3.0  # standard errors by which two shots differ that are of two cameras
+AHEAD_MIN = 0.4  # cosine of the angle, about, beyond which somebody is not before the camera's mean direction
+FOCAL_CHANGE_MAX = 0.02  # by which a focal length may change before turns are worked out anew
 FARTHER_HZ = 1.0  # how fast the distance of a body follows that stands up
 OFF = "refine.ground is off"
 MOVES: dict[str, str] = {
@@ -49,6 +52,7 @@ class Grounding:
 
     scene: Scene
     camera: CameraFit | None = None  # None: the ground is not measured
+    turns: CameraTurns | None = None  # None: the camera does not turn, or cannot be followed
     focal_scale: float = 1.0  # of the focal length with which people were recovered
     sizes: Mapping[int, Size] = field(default_factory=dict)  # by track
 
@@ -60,6 +64,7 @@ def find_grounding(
     focal_source: FocalSource,
     camera_motion: Verdict = "unknown",
     cut_frames: Sequence[int] = (),
+    turns: CameraTurns | None = None,
 ) -> Grounding:
     """Return the ground that everybody in a clip stands on, as far as it can be known.
 
@@ -70,10 +75,18 @@ def find_grounding(
         focal_source: where the focal length of the tracks comes from; one that is given stays.
         camera_motion: a scene is fixed only if the camera is.
         cut_frames: ascending, at which new shots begin.
+        turns: of a camera that pans, over one shot; with them, the scene is as fixed as that of a still one.
     """
-    found = _find(tracks, body, settings, focal_source, camera_motion, np.asarray(cut_frames, np.int64))
+    turns = None if len(cut_frames) else turns
+    motion: Verdict = "still" if turns is not None else camera_motion
+    people = tracks if turns is None else list(tracks)
+    found = _find(people, body, settings, focal_source, motion, np.asarray(cut_frames, np.int64), turns)
+    if turns is not None and found.camera is not None and abs(found.focal_scale - 1.0) > FOCAL_CHANGE_MAX:
+        found = _find(people, body, settings, focal_source, motion, np.zeros(0, np.int64), turns, found.focal_scale)
     is_still = None if camera_motion == "unknown" else camera_motion == "still"
-    return replace(found, scene=replace(found.scene, camera_motion=camera_motion, is_camera_still=is_still))
+    is_followed = turns is not None
+    scene = replace(found.scene, camera_motion=camera_motion, is_camera_still=is_still, is_turn_followed=is_followed)
+    return replace(found, scene=scene, turns=turns)
 
 
 def _find(
@@ -83,6 +96,8 @@ def _find(
     focal_source: FocalSource,
     camera_motion: Verdict,
     cut_frames: np.ndarray,
+    turns: CameraTurns | None = None,
+    focal_scale: float = 1.0,
 ) -> Grounding:
     people: dict[tuple[int, int], Standing] = {}  # by track and shot
     focal_px, diagonal_px = None, 0.0
@@ -91,13 +106,19 @@ def _find(
             focal_px, diagonal_px = float(track.focal_px[0]), 2.0 * float(np.linalg.norm(track.principal_px[0]))
         if settings.ground == "off" or camera_motion in MOVES:
             break
+        keypoints, seen = track.keypoints, track.is_observed
+        if turns is not None:
+            turn = _turn_of(track, turns, focal_scale)
+            keypoints, is_ahead = _turned_keypoints(track, turn, focal_scale)
+            track = in_scene_axes(replace(track, scene_turn=turn), pelvis_of(body, track.betas))
+            seen = seen & is_ahead
         joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
         relative = track.focal_px / focal_px  # below 1 in an image of another size
         if np.ptp(relative) < 1e-6:
             shots = np.searchsorted(cut_frames, track.frame_index, side="right")
             for shot in np.unique(shots).tolist():
                 people[track.track_id, shot] = find_standing(
-                    track.time_s, track.keypoints, track.principal_px, joints, track.is_observed & (shots == shot)
+                    track.time_s, keypoints, track.principal_px, joints, seen & (shots == shot)
                 )
     if settings.ground == "off" or camera_motion in MOVES or focal_px is None:
         reason = OFF if settings.ground == "off" else MOVES.get(camera_motion, NOBODY)
@@ -139,6 +160,8 @@ def _is_other(camera: CameraFit, first: CameraFit) -> bool:
 
 def stand_up(track: MotionTrack, ground: Grounding, body: Body, recover: RecoverSettings) -> MotionTrack:
     """Return a recovered track as the scene shows it: upright, of its size, seen with the scene's focal length."""
+    if ground.turns is not None:
+        track = replace(track, scene_turn=_turn_of(track, ground.turns, ground.focal_scale))
     if ground.camera is None:
         return track
     if ground.focal_scale != 1.0:
@@ -159,7 +182,8 @@ def place_on_ground(track: MotionTrack, ground: Grounding, body: Body, recover: 
     track = _upright(track, ground.camera.up, body, 0.0)
     farther = _fitted_translations(track, body, recover) - track.trans
     track = replace(track, trans=track.trans + smooth_values(track.time_s, farther, FARTHER_HZ).astype(np.float32))
-    joints = joint_positions(body, track.pose, track.betas, track.trans, "smpl24")
+    turned_track = in_scene_axes(track, pelvis_of(body, track.betas))
+    joints = joint_positions(body, turned_track.pose, track.betas, turned_track.trans, "smpl24")
     placed = place(
         joints,
         track.time_s,
@@ -170,13 +194,46 @@ def place_on_ground(track: MotionTrack, ground: Grounding, body: Body, recover: 
     )
     return replace(
         track,
-        trans=track.trans + placed.shift_m,
+        trans=track.trans + _in_camera_axes(placed.shift_m, track),
         ground_cov_m2=placed.ground_cov_m2,
         ground_systematic_m=placed.ground_systematic_m,
     )
 
 
+def _turn_of(track: MotionTrack, turns: CameraTurns, focal_scale: float) -> np.ndarray:
+    """Return rotation vectors (T, 3) to the scene's axes, at a focal length that is so many times the track's."""
+    diagonal_px = 2.0 * float(np.linalg.norm(track.principal_px[0]))
+    turn = turns.scene_from_cam(track.time_s, focal_scale * float(track.focal_px[0]) / diagonal_px)
+    return turn.astype(np.float32)
+
+
+def _turned_keypoints(track: MotionTrack, turn: np.ndarray, focal_scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return keypoints (T, 17, 3) as a camera in the scene's axes would see them, and who is well before it (T,).
+
+    Args:
+        turn: (T, 3) to the scene's axes.
+    """
+    focal, middle = (track.focal_px * focal_scale)[:, None, None], track.principal_px[:, None]
+    slopes = (track.keypoints[..., :2] - middle) / focal
+    rays = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)
+    rays = rays @ Rotation.from_rotvec(turn).as_matrix().transpose(0, 2, 1)
+    pixels = focal * rays[..., :2] / np.maximum(rays[..., 2:], AHEAD_MIN) + middle
+    found = np.concatenate([pixels, track.keypoints[..., 2:]], axis=-1)
+    return found.astype(np.float32), np.asarray((rays[..., 2] > AHEAD_MIN).all(axis=1))
+
+
+def _in_camera_axes(shift_m: np.ndarray, track: MotionTrack) -> np.ndarray:
+    if track.scene_turn is None:
+        return shift_m
+    return Rotation.from_rotvec(track.scene_turn).inv().apply(shift_m).astype(np.float32)
+
+
 def _upright(track: MotionTrack, up: np.ndarray, body: Body, guess: float) -> MotionTrack:
+    pelvis = pelvis_of(body, track.betas)
+    return in_scene_axes(_upright_in_scene(in_scene_axes(track, pelvis), up, body, guess), pelvis, is_back=True)
+
+
+def _upright_in_scene(track: MotionTrack, up: np.ndarray, body: Body, guess: float) -> MotionTrack:
     joints = joint_positions(body, track.pose, track.betas, track.trans, "coco17")
     pose = track.pose.copy()
     pose[:, 0] = turned(pose[:, 0], lean_away(joints, track.time_s, track.is_observed, up, guess))

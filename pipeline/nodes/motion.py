@@ -17,7 +17,7 @@ from pipeline.nodes.group import iterate_people
 from pipeline.nodes.links_file import LinkedRows
 from pipeline.nodes.refine import assemble_track, refine_people
 from pipeline.types import MotionTrack
-from trackers.camera_motion import CAMERA_STAGE, Verdict, judge
+from trackers.camera_motion import CAMERA_STAGE, CameraTurns, Verdict, follow_turns, judge
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
 
         source: FocalSource = "diagonal" if clip.focal_px() is None else "given"
         cuts = clip.store.read_cuts().tolist()
-        ground = find_grounding(joined(), body, refine, source, _camera_motion(clip), cuts)
+        ground = find_grounding(joined(), body, refine, source, *_camera_motion(clip, cuts))
         standing = (stand_up(track, ground, body, recover) for track in joined())
         models = clip.models
         for track in refine_people(standing, body, refine, models.device, models.motion_prior(), models.threads):
@@ -64,6 +64,8 @@ def make_motion(clip: ClipContext, claim: Claim) -> Sequence[Path]:
     return [*path_of.values(), clip.files.scene]
 
 
-def _camera_motion(clip: ClipContext) -> Verdict:
+def _camera_motion(clip: ClipContext, cuts: Sequence[int]) -> tuple[Verdict, Sequence[int], CameraTurns | None]:
+    """Return how the camera moves, the cuts, and how it turns where that is all it does."""
     state = clip.store.read_state()
-    return "unknown" if state is None else judge(state[1].get(CAMERA_STAGE, {}))
+    seen = {} if state is None else state[1].get(CAMERA_STAGE, {})
+    return judge(seen), cuts, follow_turns(seen)

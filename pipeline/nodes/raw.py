@@ -16,13 +16,14 @@ from pipeline.view.scene import Scene, ScenePerson
 
 
 def raw_scene(run: Run, scene: Scene) -> Scene | None:
-    """Return the same people without refinement; None for captures, and where the observations are gone.
+    """Return the same people without refinement; None for captures, cameras that turn, and where the observations are gone.
 
     Raises:
         InputError: the run is of another version.
     """
     store = ObservationStore(run.files.observations)
-    if run.record.cameras or store.read_state() is None or not scene.people:
+    is_turning = run.scene is not None and run.scene.is_turn_followed
+    if is_turning or run.record.cameras or store.read_state() is None or not scene.people:
         return None
     settings, known = run.settings, {person.id: person for person in scene.people}
     people = edited_people(run.path, store, settings)

@@ -9,13 +9,14 @@ from typing import Annotated, Protocol
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from configs.checks import Shaped
 from configs.output_schema import OverlaySettings
 from configs.threads import spread
 from pipeline.motion.library import MotionLibrary
-from pipeline.motion.posing import Body, joint_positions, vertex_positions
-from pipeline.motion.world import WORLD_FROM_CAM
+from pipeline.motion.posing import Body, joint_positions, pelvis_of, vertex_positions
+from pipeline.motion.world import WORLD_FROM_CAM, in_scene_axes
 from pipeline.overlay.drawing import blend_bodies, draw_boxes, draw_keypoints, draw_tags
 from pipeline.overlay.palette import dimmed, identity_colours
 from pipeline.overlay.renderer import NEAR_M, BodyRenderer, Rendering
@@ -50,6 +51,7 @@ class PeopleInFrame(Shaped):
     principal_px: Annotated[np.ndarray, "N", 2]
     boxes_xyxy: Annotated[np.ndarray, "N", 4]
     keypoints: Annotated[np.ndarray, "N", 17, 3]
+    scene_turn: Annotated[np.ndarray | None, "N", 3] = None  # axis-angle, to the scene's axes; None: the same
 
 
 def write_overlay(
@@ -157,11 +159,14 @@ class OverlayPainter:
         return np.concatenate([result, self._paint_side(self._side.at(frame_index), people, paints)], axis=1)
 
     def _paint_side(self, side: SideView, people: PeopleInFrame, paints: np.ndarray) -> np.ndarray:
-        vertices = side.moved(people.vertices).astype(np.float32)
+        scene = people.vertices
+        if people.scene_turn is not None:
+            scene = scene @ Rotation.from_rotvec(people.scene_turn).as_matrix().transpose(0, 2, 1)
+        vertices = side.moved(scene).astype(np.float32)
         focal = np.full(len(vertices), side.focal_px)
         principal = np.tile(side.principal_px, (len(vertices), 1))
         rendering = self._side_renderer.render(vertices, paints, focal, principal)
-        ground = draw_ground(side, people.vertices.mean(axis=1))
+        ground = draw_ground(side, scene.mean(axis=1))
         panel = blend_bodies(ground, rendering, np.where(people.is_observed, 1.0, FILLED_OPACITY))
         _name_people(panel, rendering, people.track_ids, vertices, focal, principal, paints)
         return panel
@@ -219,6 +224,7 @@ def _skinned(
         return np.array(values, np.float32).reshape(len(pairs), *shape)
 
     betas = np.array([tracks[number].betas for number, _ in pairs], np.float32).reshape(-1, 10)
+    turns = [turn[row] for number, row in pairs if (turn := tracks[number].scene_turn) is not None]
     vertices = vertex_positions(body, gather("pose", 24, 3), betas, gather("trans", 3))
     ids = np.array([tracks[number].track_id for number, _ in pairs], np.int64)
     everyone = PeopleInFrame(
@@ -229,6 +235,7 @@ def _skinned(
         principal_px=gather("principal_px", 2),
         boxes_xyxy=gather("boxes_xyxy", 4),
         keypoints=gather("keypoints", 17, 3),
+        scene_turn=np.array(turns) if turns else None,
     )
     start = 0
     for row in by_frame:
@@ -240,7 +247,8 @@ def _skinned(
 
 def _plan_of_all(tracks: Iterable[MotionTrack], body: Body, height: int, world_from_cam: np.ndarray) -> SidePlan:
     frames, pelvis, lowest, steps = [], [], [], []
-    for track in tracks:
+    for each in tracks:
+        track = in_scene_axes(each, pelvis_of(body, each.betas))
         joints = joint_positions(body, track.pose, track.betas, track.trans)
         down = joints @ world_from_cam[2, :3]
         frames.append(track.frame_index)

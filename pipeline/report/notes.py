@@ -61,7 +61,7 @@ def _of_geometry(facts: Facts) -> list[Note]:
                 "The camera was taken as level: people may lean, and their height above the floor is not known.",
             )
         )
-    if known is not None and known.is_camera_still is False:
+    if known is not None and known.is_fixed is False:
         notes.append(Note("The camera moves.", "Positions are as if it stood still: paths on the floor are not true."))
     if facts.scene.floor.is_guessed:
         notes.append(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -50,6 +50,11 @@ class DomeCamera(Shaped):
             camera_from_world=torch.from_numpy(self.camera_from_room[None]).float(),
             distortion=torch.from_numpy(self.distortion[None]).float(),
         )
+
+    def turned(self, angle_rad: float) -> DomeCamera:
+        """Return the camera turned to its left about the upright."""
+        about = Rotation.from_rotvec([0.0, angle_rad, 0.0]).as_matrix()  # y up: to the left, seen from above
+        return replace(self, camera_from_room=self.camera_from_room @ about.T)
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """Return points (..., 3) of the room in camera axes."""

@@ -12,7 +12,10 @@ import argparse
 import json
 import logging
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +56,7 @@ log = logging.getLogger(__name__)
 CAMERAS = ("00_03", "00_06", "00_12", "00_13", "00_23")  # the five of VoxelPose's protocol
 RATE = Fraction(30000, 1001)
 OFFSET_MAX_FRAMES = 100.0
+PAN_FILE = "pan_rad.npy"  # (T,) by which the cameras are turned to the left of their calibration, if they turn
 SIDE_MAX_PX = 4096
 
 
@@ -63,6 +67,8 @@ def make_capture(options: argparse.Namespace) -> None:
     picture = read_background(options.picture)
     rng = np.random.default_rng(options.seed)
     dome = dome_cameras(rng, options.size)
+    if options.pan:
+        dome = [replace(camera, distortion=np.zeros(5)) for camera in dome]
     chosen = choose_cameras(dome, options.cameras)
     choose_cameras(dome, [*options.offset, *options.blind, *options.turned])
     name, count = options.output.resolve().name, max(1, round(options.seconds * options.rate))
@@ -86,7 +92,15 @@ def make_capture(options: argparse.Namespace) -> None:
     write_reference(options.output / REFERENCE_FILE, coco, shown)
     for camera in chosen:
         moments = time_s + options.offset.get(camera.name, 0.0) / float(options.rate)
-        if camera.name in options.blind:
+        if options.pan:
+            angles = pan_rad(options.pan, time_s)
+            images: Iterator[np.ndarray] = chain.from_iterable(
+                film(body, renderer, actors, outfits, daylight(), turning, paint_room(turning, picture), moments[[k]],
+                     seed=(options.seed, int(camera.name[3:]), k))
+                for k, turning in enumerate(camera.turned(float(angle)) for angle in angles)
+            )  # fmt: skip
+            np.save(options.output / PAN_FILE, angles)
+        elif camera.name in options.blind:
             images = iter([np.zeros((camera.size_px[1], camera.size_px[0], 3), np.uint8)] * count)
         else:
             room = paint_room(camera, picture)
@@ -124,6 +138,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="degrees by which their calibration is wrong: 00_03=3",
     )
     parser.add_argument(
+        "--pan", type=positive_float, default=None, help="degrees by which cameras turn to either side, to and fro "
+        "about the upright, their calibration being that of the middle; lenses are straight then",
+    )  # fmt: skip
+    parser.add_argument(
         "--cast", choices=["held-out", "open"], default="held-out",
         help="motions that training never saw, or those under the MIT licence",
     )  # fmt: skip
@@ -134,6 +152,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     if options.people not in PEOPLE:
         parser.error(f"--people: {options.people} is not possible; give {PEOPLE[0]} to {PEOPLE[-1]}")
     return options
+
+
+def pan_rad(degrees: float, time_s: np.ndarray) -> np.ndarray:
+    """Return by which angle cameras are turned to the left at moments (T,): once to and fro."""
+    return math.radians(degrees) * np.sin(2.0 * np.pi * time_s / max(float(time_s[-1]), 1e-6))
 
 
 def _names(text: str) -> tuple[str, ...]:

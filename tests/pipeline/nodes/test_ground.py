@@ -11,11 +11,14 @@ from dpmesh.body import load_body
 from pipeline.bench.filmed_people import Walkers
 from pipeline.capture import Camera
 from pipeline.motion.posing import joint_positions
+from pipeline.motion.posing import pelvis_of as shaped_pelvis
 from pipeline.motion.scene import FocalSource
+from pipeline.motion.world import in_scene_axes
 from pipeline.nodes.ground import NOBODY, NOT_STANDING, OFF, OTHER_SHOTS, find_grounding, place_on_ground, stand_up
 from pipeline.nodes.refine import assemble_track
 from pipeline.types import MotionTrack
 from refine.scene.camera import world_over_ground
+from trackers.camera_motion import CameraTurns
 
 FRAMES = 150
 LEAN = 0.6  # of the view's angle, by which people are recovered leaning away
@@ -117,6 +120,44 @@ def test_shots_share_a_scene_if_their_cameras_do(clip) -> None:
 
     two = find_grounding([tilted(track) for track in tracks], body, SETTINGS, "given", cut_frames=[half])
     assert two.scene.reason == OTHER_SHOTS and not two.scene.is_ground_measured
+
+
+def seen_by_a_turning_camera(track: MotionTrack, to_scene: np.ndarray) -> MotionTrack:
+    """Return a track as the same camera sees it that is turned in each frame (T, 3), people and keypoints alike."""
+    pelvis = shaped_pelvis(load_body(None), track.betas)
+    turned = in_scene_axes(replace(track, scene_turn=to_scene.astype(np.float32)), pelvis, is_back=True)
+    rays = np.concatenate(
+        [(track.keypoints[..., :2] - track.principal_px[:, None]) / 1000.0, np.ones((len(to_scene), 17, 1))], axis=2
+    )
+    rays = rays @ Rotation.from_rotvec(to_scene).as_matrix()
+    points = track.keypoints.copy()
+    points[..., :2] = 1000.0 * rays[..., :2] / rays[..., 2:] + track.principal_px[:, None]
+    return replace(turned, keypoints=points, scene_turn=None)
+
+
+def test_a_camera_that_only_turns_has_the_scene_of_one_that_stands(clip) -> None:
+    tracks, _, _ = clip
+    body, looks = load_body(None), np.arange(0.0, tracks[0].time_s[-1] + 0.25, 0.25)
+    yaw = 0.25 * np.sin(2 * np.pi * looks / looks[-1])
+    ratio = 1000.0 / (2.0 * float(np.linalg.norm(tracks[0].principal_px[0])))
+    turns = CameraTurns(looks, np.diff(yaw)[:, None] * [0.0, ratio, 0.0])
+    turning = [seen_by_a_turning_camera(track, turns.scene_from_cam(track.time_s, ratio)) for track in tracks]
+    still = find_grounding(tracks, body, SETTINGS, "given", "still")
+    ground = find_grounding(turning, body, SETTINGS, "given", "pans", turns=turns)
+    assert ground.scene.is_turn_followed and ground.scene.is_fixed and ground.scene.is_camera_still is False
+    assert ground.scene.tilt_deg == pytest.approx(still.scene.tilt_deg, abs=0.5)
+    assert ground.scene.camera_height_m == pytest.approx(still.scene.camera_height_m, rel=0.03)
+    world, old = ground.scene.world_from_cam, still.scene.world_from_cam
+    for track, fixed in zip(turning, tracks, strict=True):
+        placed, wanted = (
+            place_on_ground(stand_up(each, given, body, RECOVER), given, body, RECOVER)
+            for each, given in ((track, ground), (fixed, still))
+        )
+        pelvis = shaped_pelvis(body, placed.betas)
+        off = pelvis_of(in_scene_axes(placed, pelvis), world) - pelvis_of(wanted, old)
+        assert np.linalg.norm(off, axis=1).mean() < 0.1
+    lost = find_grounding(turning, body, SETTINGS, "given", "pans", [40], turns).scene  # another shot: nobody knows how
+    assert not lost.is_turn_followed and not lost.is_ground_measured
 
 
 def test_what_cannot_be_known_is_said(clip) -> None:
