@@ -16,7 +16,7 @@ from pipeline.view.scene import Scene, ScenePerson
 
 
 def raw_scene(run: Run, scene: Scene) -> Scene | None:
-    """Return the same people without refinement; None for captures, cameras that turn, and where the observations are gone.
+    """Return the same people without refinement; None for captures, turning cameras, and where observations are gone.
 
     Raises:
         InputError: the run is of another version.
