@@ -9,8 +9,10 @@ from trackers.linking.clip import Clip, Evidence
 from trackers.linking.pieces import GAP_S, Piece
 
 NOBODY = 0
-CLEAR_MIN = 5  # frames clear of others that make somebody certain
-LOOKS_MIN = 5  # looks at parts that nobody covers, which do so, too
+# Somebody is certain who is clear of others, or looked at where nobody covers them, in so many frames or
+# such a share of them.
+CLEAR_MIN, CLEAR_SHARE = 5, 0.5
+LOOKS_MIN, LOOKS_SHARE = 5, 0.3
 WORDS_MIN = 0.5  # evidence that is worth a word
 
 
@@ -117,12 +119,10 @@ def _splits(clip: Clip, chains: Sequence[Sequence[int]], person_of: dict[int, in
 
 def _is_hidden(clip: Clip, chain: Sequence[int], hidden_max_s: float) -> bool:
     pieces = [clip.pieces[number] for number in chain]
-    looked = sum(int(piece.look_count.max(initial=0)) for piece in pieces)
-    return (
-        _seen_s(pieces) <= hidden_max_s
-        and looked < LOOKS_MIN
-        and sum(piece.clear_count for piece in pieces) < CLEAR_MIN
-    )
+    frames = sum(len(piece.frames) for piece in pieces)
+    clear, looked = (sum(counts) for counts in zip(*((p.clear_count, p.look_count.max(initial=0)) for p in pieces)))
+    is_certain = clear >= min(CLEAR_MIN, CLEAR_SHARE * frames) or looked >= min(LOOKS_MIN, LOOKS_SHARE * frames)
+    return _seen_s(pieces) <= hidden_max_s and not is_certain
 
 
 def _seen_s(pieces: Sequence[Piece]) -> float:

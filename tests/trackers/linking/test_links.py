@@ -158,7 +158,7 @@ def test_who_is_looked_at_often_enough_is_somebody_though_never_clear_of_others(
     whole, near = walk(range(0, 150), (0, 5), (0, 0), RED), walk(range(60, 72), (0.2, 4.7), (0, 0), GREEN)
     pieces = tracked([whole, near])
     first = next(n for n, piece in enumerate(pieces) if piece.track_id == 2)
-    for count, person in ((4.0, NOBODY), (5.0, 2)):
+    for count, person in ((3.0, NOBODY), (4.0, 2)):  # of twelve frames
         looked = list(pieces)
         looked[first] = replace(pieces[first], look=GREEN, look_count=np.full(36, count))
         links = link_pieces(looked, 2.0, 2.0, hidden_max_s=1.0)
