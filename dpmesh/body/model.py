@@ -66,6 +66,8 @@ class BodyModel(nn.Module):
             self._smpl = SMPLLayer(
                 model_path="", data_struct=data, num_betas=BETA_COUNT, vertex_ids=_vertex_ids(structure)
             )
+        if not structure.has_posedirs:  # the same nothing is added to every vertex: half of the time of skinning
+            self._smpl.posedirs = self._smpl.posedirs[:, :3].clone()
         self.requires_grad_(False)
         self.structure = structure
         regressor, template = structure.joint_regressor, structure.v_template
