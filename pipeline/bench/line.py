@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 
+from configs.process import own_process
 from configs.threads import core_count, use_one_thread_each
 from pipeline.flow.record import read_record
 from pipeline.media import VideoWriter, probe, read_frames
@@ -174,6 +175,7 @@ def measure_detection(video: Path, detector: str) -> MeasuredRun:
 
 def detect_all(video: str, detector: str) -> int:
     """Run the detector once over a video, as the line does; return the number of frames."""
+    own_process()
     from configs.schema import RunSettings
     from pipeline.device import choose_device
     from pipeline.flow.line import chunk_frames
