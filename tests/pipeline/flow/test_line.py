@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -65,6 +66,49 @@ def test_a_stage_is_closed_when_the_source_fails() -> None:
     with pytest.raises(OSError, match="disk gone"):
         list(run_line(chunk_frames(broken(), 4), [stage], StageClock()))
     assert stage.calls == ["open", "close"]
+
+
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_stages_in_a_thread_of_their_own_give_the_same_chunks_and_snapshots(ahead: int) -> None:
+    def run(ahead: int, state: dict[str, Snapshot] | None = None, first: int = 0) -> list[Chunk]:
+        stages = [Summing(), Summing()]
+        stages[1].name = "other"
+        source = chunk_frames(list(frames(12))[first:], 4, first // 4)
+        return list(run_line(source, stages, StageClock(), state, ahead))
+
+    def told(chunks: list[Chunk]) -> list[tuple[int, ...]]:
+        return [(c.number, *(int(c.snapshots[name]["total"]) for name in ("sum", "other"))) for c in chunks]
+
+    whole = run(0)
+    assert told(run(ahead)) == told(whole)
+    assert told(run(ahead, dict(whole[0].snapshots), 4)) == told(whole[1:])
+
+
+def test_a_stage_that_fails_in_a_thread_of_its_own_closes_all_after_the_chunks_before() -> None:
+    class Failing(Summing):
+        def process(self, chunk: Chunk) -> Chunk:
+            if chunk.number == 1:
+                raise OSError("disk gone")
+            return super().process(chunk)
+
+    stages = [Failing(), Summing()]
+    seen = []
+    with pytest.raises(OSError, match="disk gone"):
+        for chunk in run_line(chunk_frames(frames(12), 4), stages, StageClock(), ahead=1):
+            seen.append(chunk.number)
+    assert seen == [0] and [stage.calls for stage in stages] == [["open", "close"]] * 2
+
+
+def test_a_line_that_is_left_has_ended_its_thread_before_its_stages_close() -> None:
+    class Watching(Summing):
+        def close(self) -> None:
+            self.calls.append(str(sum(thread.name == "prefetch" for thread in threading.enumerate())))
+
+    stages = [Watching(), Summing()]
+    line = run_line(chunk_frames(frames(100), 4), stages, StageClock(), ahead=1)
+    next(line)
+    line.close()
+    assert stages[0].calls == ["open", "0"]
 
 
 def test_a_stage_is_closed_once_after_the_last_chunk() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.flow.prefetch import WriteBehind, prefetch
+from pipeline.flow.prefetch import WriteBehind, prefetch, side_by_side
 
 
 def prefetch_threads() -> list[threading.Thread]:
@@ -95,6 +95,27 @@ def test_no_more_than_size_items_wait() -> None:
     assert len(produced) <= size + 2
     items.close()
     assert len(produced) <= size + 2
+
+
+def test_side_by_side_there_are_two_items_the_one_in_use_and_the_next() -> None:
+    source, begun = Source(20), list[str]()
+    items = side_by_side(source, lambda: begun.append(threading.current_thread().name))
+    for number, item in enumerate(items):
+        assert item == number and source.produced <= number + 2
+    assert (source.produced, begun, source.closed_in, prefetch_threads()) == (20, ["prefetch"], "prefetch", [])
+
+
+def test_side_by_side_an_error_comes_after_the_items_before_it_and_a_stop_joins() -> None:
+    seen = []
+    with pytest.raises(OSError, match="disk gone at 2"):
+        for item in side_by_side(Source(10, fail_at=2), lambda: None):
+            seen.append(item)
+    assert seen == [0, 1]
+    source = Source(1000)
+    items = side_by_side(source, lambda: None)
+    next(items)
+    items.close()
+    assert source.closed_in == "prefetch" and prefetch_threads() == []
 
 
 def test_source_that_cannot_be_iterated_raises_in_the_consumer() -> None:
