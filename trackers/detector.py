@@ -168,6 +168,13 @@ class PoseDetector:
         width = padded_images.shape[2]
         return [merge_flipped(one, unflip(other, width)) for one, other in zip(found, others, strict=True)]
 
+    def _layout(self) -> "torch.memory_format":
+        """Return how the network wants its input in memory: packed layers as the pixels come, others in planes."""
+        import torch
+
+        is_packed = self._backend.format == "pt" and self._backend.device.type == "cpu"
+        return torch.channels_last if is_packed else torch.contiguous_format
+
     def _run(self, padded_images: np.ndarray) -> list[np.ndarray]:
         """Return (N, 6 + 17 * 3) per image of (B, H, W, 3): box, score, class, keypoints, in pixels of the input."""
         import torch
@@ -177,7 +184,7 @@ class PoseDetector:
             # Ultralytics networks are trained on RGB; only its own readers of image files deliver BGR.
             batch = torch.from_numpy(padded_images).to(self._backend.device).permute(0, 3, 1, 2).float() / 255
             people = non_max_suppression(
-                self._backend(batch.contiguous()),
+                self._backend(batch.contiguous(memory_format=self._layout())),
                 conf_thres=self._settings.score_min,
                 iou_thres=self._settings.overlap_max,
                 classes=[self._person_class],
