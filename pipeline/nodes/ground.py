@@ -30,7 +30,7 @@ FOCAL_ERROR_OF_PEOPLE = 0.2  # one that is as sure or surer is told by people, e
 TILT_ERROR_MAX_RAD, HEIGHT_ERROR_MAX, MISFIT_MAX = np.radians(8.0), 0.4, 3.0  # of a camera that counts as measured
 OTHER_CAMERA = 3.0  # standard errors by which two shots differ that are of two cameras
 AHEAD_MIN = 0.4  # cosine of the angle, about, beyond which somebody is not before the camera's mean direction
-FOCAL_CHANGE_MAX = 0.02  # by which a focal length may change before turns are worked out anew
+FOCAL_CHANGE_MAX, ROUNDS = 0.02, 6  # by which a focal length changes at least for turns to be worked out anew
 FARTHER_HZ = 1.0  # how fast the distance of a body follows that stands up
 OFF = "refine.ground is off"
 MOVES: dict[str, str] = {
@@ -81,8 +81,12 @@ def find_grounding(
     motion: Verdict = "still" if turns is not None else camera_motion
     people = tracks if turns is None else list(tracks)
     found = _find(people, body, settings, focal_source, motion, np.asarray(cut_frames, np.int64), turns)
-    if turns is not None and found.camera is not None and abs(found.focal_scale - 1.0) > FOCAL_CHANGE_MAX:
-        found = _find(people, body, settings, focal_source, motion, np.zeros(0, np.int64), turns, found.focal_scale)
+    focal_scale = 1.0
+    for _ in range(ROUNDS if turns is not None else 0):  # the focal length says how far the camera turned
+        if found.camera is None or abs(found.focal_scale / focal_scale - 1.0) < FOCAL_CHANGE_MAX:
+            break
+        focal_scale = found.focal_scale
+        found = _find(people, body, settings, focal_source, motion, np.zeros(0, np.int64), turns, focal_scale)
     is_still = None if camera_motion == "unknown" else camera_motion == "still"
     is_followed = turns is not None
     scene = replace(found.scene, camera_motion=camera_motion, is_camera_still=is_still, is_turn_followed=is_followed)
