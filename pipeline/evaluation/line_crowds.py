@@ -1,6 +1,6 @@
 """Simulated detections of a crowd through the whole line, from tracks to analytics, against the truth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ import shapely
 from scipy.optimize import linear_sum_assignment
 
 from configs.analytics_schema import AnalyticsSettings
-from configs.checks import Shaped, check_shape
+from configs.checks import Shaped, check_shape, shapes_of
 from configs.errors import InputError
 from configs.npz_files import read_npz
 from configs.read import read_settings
@@ -152,8 +152,7 @@ def measure_line(crowd: LineCrowd, run: Run, settings: AnalyticsSettings) -> Lin
         for table in (series_tables(each)["zone_series"],)
     )
     count = count_inside(exact.people, ZONE)[frames]
-    rows, true_xy, found = _matched(crowd, seen.people)
-    matched = seen.people.take(rows)
+    matched, true_xy, found = _matched(crowd, seen.people)
     off = np.linalg.norm(matched.xy_m - true_xy, axis=1)
     scene = run.scene
     known = scene is not None and scene.is_ground_measured
@@ -192,20 +191,27 @@ def _speed(people: Trajectories, frame_step: int) -> float:
     return float(np.nanmean(individual_speed(people, frame_step).speed[inside])) if inside.any() else np.nan
 
 
-def _matched(crowd: LineCrowd, people: Trajectories) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the rows (K,) of people who truly are in the zone, where these are (K, 2), and the share that is found."""
-    rows, places, there = [np.zeros(0, np.int64)], [np.zeros((0, 2))], 0
+def _matched(crowd: LineCrowd, people: Trajectories) -> tuple[Trajectories, np.ndarray, float]:
+    """Return people who truly are in the zone as they are found, where they are (K, 2), and which share is found.
+
+    A person of the result is one track on one true person: who is taken for another has no speed between the two.
+    """
+    rows, who, there = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
     index = dict(people.by_frame())
     for frame in range(crowd.place_m.shape[1]):
-        true = crowd.place_m[:, frame]
-        true = true[shapely.contains_xy(ZONE, true[:, 0], true[:, 1])]
+        true = np.flatnonzero(shapely.contains_xy(ZONE, *crowd.place_m[:, frame].T))
         here = index.get(frame, np.zeros(0, np.int64))
-        apart = np.linalg.norm(true[:, None] - people.xy_m[here][None], axis=-1)
+        apart = np.linalg.norm(crowd.place_m[true, frame][:, None] - people.xy_m[here][None], axis=-1)
         first, second = linear_sum_assignment(np.minimum(apart, NEAR_M))
         near = apart[first, second] < NEAR_M
         rows.append(here[second[near]])
-        places.append(true[first[near]])
+        who.append(true[first[near]])
         there += len(true)
-    found, where = np.concatenate(rows), np.concatenate(places)
-    order = np.argsort(found)
-    return found[order], where[order], len(found) / max(there, 1)
+    found, truth = np.concatenate(rows), np.concatenate(who)
+    both = people.person[found] * len(crowd.place_m) + truth
+    order = np.lexsort((people.frame[found], both))
+    found, truth = found[order], truth[order]
+    columns = {name: getattr(people, name) for name in shapes_of(Trajectories)}
+    columns = {name: values[found] for name, values in columns.items() if values is not None}
+    matched = replace(people, **columns | {"person": both[order]})
+    return matched, crowd.place_m[truth, matched.frame], len(found) / max(there, 1)
