@@ -4,13 +4,11 @@ from typing import Protocol
 
 import numpy as np
 
-from trackers.appearance.silhouettes import Covers, find_covers
+from trackers.appearance.silhouettes import KEYPOINT_SCORE_MIN, TRUNK, Covers, find_covers
 from trackers.types import Detections, select_detections
 
 SCORE_MIN = 0.4  # of the person
 HEIGHT_MIN_PX = 32.0
-KEYPOINT_SCORE_MIN = 0.3
-TRUNK = (5, 6, 11, 12)  # shoulders and hips, COCO
 
 
 class LooksMeter(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 from configs.checks import Shaped
 from trackers.types import Detections
 
-SCORE_MIN = 0.3  # of a keypoint
+KEYPOINT_SCORE_MIN = 0.3
 TRUNK = (5, 6, 11, 12)  # shoulders and hips, COCO
 # From and to which keypoints limbs go, and their half widths over the length of the trunk, clothes and an error of the
 # keypoints with them. "Neck" and "head" are the means of shoulders and of nose, eyes and ears.
@@ -59,7 +59,7 @@ def find_covers(people: Detections) -> Covers:
     points = people.keypoints[..., :2].astype(np.float64)
     points = np.concatenate([points, points[:, 5:7].mean(axis=1)[:, None], points[:, :5].mean(axis=1)[:, None]], axis=1)
     trunk = np.linalg.norm(points[:, 5:7].mean(axis=1) - points[:, 11:13].mean(axis=1), axis=1)
-    points[(people.keypoints[:, TRUNK, 2] < SCORE_MIN).any(axis=1)] = np.nan
+    points[(people.keypoints[:, TRUNK, 2] < KEYPOINT_SCORE_MIN).any(axis=1)] = np.nan
     starts, ends = points[:, FROM], points[:, TO]
     ends[:, 8:10] = starts[:, 8:10] + HAND_REACH * (ends[:, 8:10] - starts[:, 8:10])
     half_widths = np.maximum(trunk, TRUNK_MIN * heights)[:, None] * HALF_WIDTHS
