@@ -7,8 +7,9 @@ import pytest
 from configs.errors import InputError
 from dpmesh.body import load_body
 from pipeline.evaluation.ground import GroundTruth, measure_ground, read_ground_truth
-from pipeline.motion.posing import joint_positions
+from pipeline.motion.posing import joint_positions, pelvis_of
 from pipeline.motion.scene import Scene
+from pipeline.motion.world import in_scene_axes
 from pipeline.types import MotionTrack
 from refine.scene.camera import upward, world_over_ground
 
@@ -64,3 +65,15 @@ def test_what_is_no_truth_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", joints_coco17=np.zeros((1, 2, 17, 3)))
     with pytest.raises(InputError, match="not the truth of a clip"):
         read_ground_truth(tmp_path / "a.npz")
+
+
+def test_people_before_a_camera_that_turns_are_measured_in_the_axes_of_its_middle(make_track) -> None:
+    track, truth = standing(make_track)
+    turn = 0.2 * np.sin(TIME)[:, None] * UP
+    pelvis = pelvis_of(load_body(None), track.betas)
+    turning = in_scene_axes(replace(track, scene_turn=turn.astype(np.float32)), pelvis, is_back=True)
+    seen = joint_positions(load_body(None), turning.pose, track.betas, turning.trans, "coco17")
+    moved = replace(truth, scene_turn=turn)
+    np.testing.assert_allclose(moved.in_frames()[0], seen, atol=1e-4)
+    report = measure_ground([turning], load_body(None), SCENE, moved)
+    assert len(report.position_m) and report.position_m.max() < 1e-4

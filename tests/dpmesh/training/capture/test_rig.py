@@ -69,3 +69,13 @@ def test_a_camera_that_is_not_there_is_named(dome: list[DomeCamera]) -> None:
     assert [camera.name for camera in choose_cameras(dome, ["00_30", "00_02", "00_30"])] == ["00_30", "00_02"]
     with pytest.raises(SettingsError, match="camera '00_31': the dome has none of that name; choose from 00_00 to"):
         choose_cameras(dome, ["00_31"])
+
+
+def test_a_camera_that_is_turned_to_the_left_stays_where_it_is_and_sees_what_is_there(dome: list[DomeCamera]) -> None:
+    camera = dome[3]
+    turned = camera.turned(0.2)
+    np.testing.assert_array_equal(turned.centre_m, camera.centre_m)
+    up = camera.camera_from_room[:, 1]
+    np.testing.assert_allclose(turned.camera_from_room[:, 1], up, atol=1e-12)  # about the upright
+    ahead = camera.centre_m + camera.camera_from_room[2]  # what was in the middle of the picture
+    assert camera.to_camera(ahead)[0] == pytest.approx(0.0, abs=1e-9) and turned.to_camera(ahead)[0] > 0.1
