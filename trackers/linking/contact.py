@@ -3,6 +3,7 @@
 import numpy as np
 
 CONTACT_MIN = 0.35  # share of the smaller of two boxes that lies in the other one
+CLEAR_MAX = 0.5  # up to this share somebody is clear of the other one: in a crowd hardly anybody touches nobody
 GONE_S = 0.4  # for so long somebody who is not found any more may still be there
 
 
@@ -17,8 +18,9 @@ class Contacts:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return contact of rows (R,), 0 to 1, and who is clear of others (R,) bool. Rows come ordered by frame.
 
-        Contact is the share of the smaller box that lies in the other one. Whoever is clear touches nobody, nor the
-        place of somebody who went out of sight just now: where two are found as one, that one is not certain.
+        Contact is the share of the smaller box that lies in the other one. Whoever is clear shares little with anybody,
+        and with the place of somebody who went out of sight just now: where two are found as one, that one is not
+        certain.
         """
         contact, is_clear = np.zeros(len(frame_index)), np.zeros(len(frame_index), bool)
         for rows in np.split(np.arange(len(frame_index)), np.flatnonzero(np.diff(frame_index)) + 1):
@@ -34,7 +36,7 @@ class Contacts:
                 shares[np.arange(len(some)), some] = 0.0
                 contact[rows[some]] = shares.max(axis=1)
                 most = np.maximum(contact[rows[some]], _shares(boxes[some], gone).max(axis=1, initial=0.0))
-                is_clear[rows[some]] = most < CONTACT_MIN
+                is_clear[rows[some]] = most < CLEAR_MAX
             self._last |= {name: (now_s, box) for name, box in here.items()}
         return contact, is_clear
 
