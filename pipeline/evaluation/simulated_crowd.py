@@ -7,6 +7,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from configs.checks import Shaped
+from configs.errors import SettingsError
 from pipeline.analytics.groups import Partition
 from pipeline.analytics.trajectories import Trajectories, sorted_trajectories
 
@@ -51,8 +52,16 @@ def simulate(density: float, seconds: float, seed: int) -> Crowd:
 
     Args:
         density: people per square metre of the room.
+
+    Raises:
+        SettingsError: JuPedSim is not installed.
     """
-    import jupedsim
+    try:
+        import jupedsim
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"the package {error.name} is missing; install the extra: pip install 'dpmesh-video[crowds]'"
+        ) from error
 
     rng = np.random.default_rng(seed)
     wanted = round(density * ROOM_M[0] * ROOM_M[1])
