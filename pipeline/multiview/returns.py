@@ -62,7 +62,7 @@ def join_returns(
 
 
 def returns_as_json(people: Sequence[Person]) -> dict[str, Any]:
-    """Return what `links.json` of a capture holds: who came back, and why they are taken for who had left."""
+    """Return what `links.json` of a capture says of who came back, and why they are taken for who had left."""
     return {
         "decisions": [
             {

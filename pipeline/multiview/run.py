@@ -36,8 +36,8 @@ from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person
 from pipeline.multiview.calibration_check import RigFit, check_calibration
 from pipeline.multiview.fusion import Sightings
+from pipeline.multiview.matches import links_as_json
 from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
-from pipeline.multiview.returns import returns_as_json
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
 from pipeline.multiview.views import Footage, View, pose_records, read_view, view_identity
@@ -313,7 +313,7 @@ class _Work:
         paths = [RunFolder(self.folder).motion(person.id) for person in people]
         links = RunFolder(self.folder).links
         claim([*paths, links])
-        write_json(links, returns_as_json(people))
+        write_json(links, links_as_json(people, self.views, float(self.rate)))
         seen = with_joints(people, self.views, float(self.rate))
         tracks = fitted(seen, self.views, self.settings, self.models, self.folder)
         for path, track in zip(paths, tracks, strict=True):
