@@ -36,3 +36,8 @@ class RunError(DpmeshVideoError):
 
 class InstallationError(DpmeshVideoError, ImportError):
     """Another package takes the place of one of this program, or a part of it is missing."""
+
+
+def missing_package(error: ModuleNotFoundError, extra: str) -> SettingsError:
+    """Return what to raise where a package of an extra of this program is not installed."""
+    return SettingsError(f"the package {error.name} is missing; install the extra: pip install 'dpmesh-video[{extra}]'")

@@ -107,13 +107,11 @@ def _add(group: typer.Typer, program: Program) -> None:
         try:
             module = importlib.import_module(program.module)
         except ModuleNotFoundError as error:
-            from configs.errors import SettingsError
+            from configs.errors import missing_package
 
             if (error.name or "").partition(".")[0] in ("dpmesh", "refine", "pipeline"):
                 raise
-            raise SettingsError(
-                f"the package {error.name} is missing; install the extra: pip install 'dpmesh-video[train]'"
-            ) from error
+            raise missing_package(error, "train") from error
         raise typer.Exit(module.main([*program.first, *context.args]))
 
     group.command(program.name, help=program.summary, context_settings=PASSED_ON, add_help_option=False)(run)

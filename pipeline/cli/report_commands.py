@@ -38,16 +38,14 @@ def view(
     from pipeline.results import Run
 
     run = Run(folder)  # before libraries are loaded that take seconds
-    from configs.errors import SettingsError
+    from configs.errors import missing_package
 
     try:
         from pipeline.view.viewer import Viewer
     except ModuleNotFoundError as error:
         if error.name != "viser":
             raise
-        raise SettingsError(
-            "the package viser is missing; install the extra: pip install 'dpmesh-video[view]'"
-        ) from error
+        raise missing_package(error, "view") from error
     from pipeline.nodes.raw import raw_scene
     from pipeline.view.footage import Footage
     from pipeline.view.scene import scene_of_run

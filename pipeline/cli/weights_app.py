@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from configs.errors import InputError, SettingsError, WeightsError
+from configs.errors import InputError, WeightsError, missing_package
 from configs.log import log_to_stderr
 from pipeline.cli.tables import note, print_table, say
 
@@ -213,9 +213,7 @@ def import_blazepose(
     try:
         from trackers.imported.blazepose import LICENCE, read_blazepose
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"the package {error.name} is missing; install the extra: pip install 'dpmesh-video[import]'"
-        ) from error
+        raise missing_package(error, "import") from error
     name = name or f"blazepose-{variant}"
     folder = cache.check_name(name, "blazepose", is_replaced=replace)
     network = read_blazepose(path, variant)

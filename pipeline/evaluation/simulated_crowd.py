@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from configs.checks import Shaped
-from configs.errors import SettingsError
+from configs.errors import missing_package
 from pipeline.analytics.groups import Partition
 from pipeline.analytics.trajectories import Trajectories, sorted_trajectories
 
@@ -59,9 +59,7 @@ def simulate(density: float, seconds: float, seed: int) -> Crowd:
     try:
         import jupedsim
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"the package {error.name} is missing; install the extra: pip install 'dpmesh-video[crowds]'"
-        ) from error
+        raise missing_package(error, "crowds") from error
 
     rng = np.random.default_rng(seed)
     wanted = round(density * ROOM_M[0] * ROOM_M[1])
