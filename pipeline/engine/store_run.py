@@ -78,7 +78,7 @@ def plan_rows(
     """
     units, failed = plan_units(rows, settings)
     planned = [PlannedRow(row.name, "failed", row.reason) for row in failed]
-    done, set_aside = store.done(), set() if is_retrying else store.failed()
+    done, set_aside = _over(store, is_retrying)
     for unit in units:
         if unit.key in done:
             planned.append(PlannedRow(unit.row.name, "done"))
@@ -88,6 +88,12 @@ def plan_rows(
         else:
             planned.append(PlannedRow(unit.row.name, "to do"))
     return planned
+
+
+def _over(store: ResultStore, is_retrying: bool) -> tuple[set[str], set[str]]:
+    """Return the keys of units that are done, and of those that an earlier run set aside and that stay so."""
+    done = store.done()
+    return done, set() if is_retrying else store.failed() - done
 
 
 @dataclass(slots=True)
@@ -114,8 +120,7 @@ class StoreRun:
         units, self._failed = plan_units(rows, self.settings)
         for row in self._failed:
             self.on_row(row)
-        done = self.store.done()
-        set_aside = set() if self.is_retrying else self.store.failed() - done
+        done, set_aside = _over(self.store, self.is_retrying)
         earlier = [unit for unit in units if unit.key in done]
         left_aside = [unit for unit in units if unit.key in set_aside]
         waiting = [unit for unit in units if unit.key not in done and unit.key not in set_aside]
