@@ -2,21 +2,18 @@
 
 import numpy as np
 import pytest
+from filmed_views import filmed_views
 
-from dpmesh.body import load_body
-from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.evaluation.wrong_numbers import with_wrong_numbers
 from pipeline.multiview.people import who_is_who
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.views import View
 
 FRAMES, RATE_HZ = 90, 30.0
 
 
 @pytest.fixture(scope="module")
 def views() -> list[View]:
-    walkers = Walkers(load_body(None), 3, FRAMES)
-    ids = [[who + 1] * FRAMES for who in range(3)]
-    return [view_of(camera, walkers.seen_by(camera, ids, noise_px=2.0)) for camera in cameras_round(4)]
+    return filmed_views(3, 4, FRAMES)
 
 
 def test_as_many_rows_as_asked_for_change_numbers_within_their_frame(views: list[View]) -> None:

@@ -4,23 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from filmed_views import filmed_views
 
 from configs.skeletons import MIRRORED_17
-from dpmesh.body import load_body
-from pipeline.bench.filmed_people import Walkers, cameras_round
+from pipeline.bench.filmed_people import cameras_round
 from pipeline.multiview import continuity
 from pipeline.multiview.continuity import steady_numbers
 from pipeline.multiview.views import View, view_of
 from pipeline.types import no_observations
 
 FRAMES, RATE_HZ = 60, 30.0
-IDS = [[who + 1] * FRAMES for who in range(3)]
 
 
 @pytest.fixture(scope="module")
 def view() -> View:
-    walkers = Walkers(load_body(None), 3, FRAMES)
-    return view_of(cameras_round(4)[1], walkers.seen_by(cameras_round(4)[1], IDS, noise_px=2.0))
+    return filmed_views(3, 4, FRAMES)[1]
 
 
 def renumbered(view: View, frames: slice, numbers: dict[int, int]) -> View:

@@ -4,22 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from filmed_views import filmed_views
 
-from dpmesh.body import load_body
-from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.multiview.association import Node, Person
 from pipeline.multiview.matches import find_matches, links_as_json
 from pipeline.multiview.people import who_is_who
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.views import View
 
 FRAMES, RATE_HZ = 45, 30.0
 
 
 @pytest.fixture(scope="module")
 def views() -> list[View]:
-    walkers = Walkers(load_body(None), 3, FRAMES)
-    ids = [[who + 1] * FRAMES for who in range(3)]
-    return [view_of(camera, walkers.seen_by(camera, ids, noise_px=2.0)) for camera in cameras_round(4)]
+    return filmed_views(3, 4, FRAMES)
 
 
 def test_right_matches_meet_and_are_far_ahead_of_the_next_best(views: list[View]) -> None:
