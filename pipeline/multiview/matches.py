@@ -1,4 +1,4 @@
-"""Why the rows of each view are taken for a person's: how near their rays pass those of the other views."""
+"""Why the rows of each view are taken for a person's: rays, bodies and looks beside those of the other views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.multiview.association import SEGMENT_S, Node, Person, pair_evidence
+from pipeline.multiview.association import SEGMENT_S, Person
+from pipeline.multiview.evidence import pair_evidence
+from pipeline.multiview.looks import LooksOfViews, Node
 from pipeline.multiview.returns import returns_as_json
 from pipeline.multiview.views import View
+
+KINDS = ("score", "bodies", "looks", "margin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +22,32 @@ class Match:
     person: int  # their id
     camera: str
     frames: int  # in which it sees them
-    score: float | None  # evidence, 1: all rays meet, 0: as likely one as not; None: no other view tells
-    margin: float | None  # by how much it is more than that for the next best person; None: nobody else can be told
+    score: float | None  # evidence of rays, 1: all meet, 0: as likely one as not; None: no other view tells
+    bodies: float | None  # that the bodies are as far away as the rays meet, the logarithm of a likelihood ratio
+    looks: float | None  # that they look alike, likewise
+    margin: (
+        float | None
+    )  # by how much all evidence is more than for the next best person; None: nobody else can be told
 
     @property
     def reason(self) -> str:
         """In words."""
         if self.score is None:
             return "no other camera tells"
-        says = "rays meet those of the other cameras" if self.score > 0 else "rays miss those of the other cameras"
+        says = [
+            f"{text} ({value:+.2f})"
+            for value, texts in (
+                (self.score, ("rays meet those of the other cameras", "rays miss those of the other cameras")),
+                (self.bodies, ("bodies are as far as that", "bodies are not as far as that")),
+                (self.looks, ("looks alike", "looks different")),
+            )
+            if value
+            for text in [texts[value < 0]]
+        ]
         if self.margin is None:
-            return f"{says} ({self.score:+.2f}), nobody else comes into question"
+            return f"{', '.join(says)}; nobody else comes into question"
         more = "more" if self.margin >= 0 else "less"
-        return f"{says} ({self.score:+.2f}), {abs(self.margin):.2f} {more} than those of the next best"
+        return f"{', '.join(says)}; {abs(self.margin):.2f} {more} than the next best"
 
 
 def find_matches(people: Sequence[Person], views: Sequence[View], rate_hz: float) -> list[Match]:
@@ -48,35 +65,41 @@ def find_matches(people: Sequence[Person], views: Sequence[View], rate_hz: float
             parts = view.rows.frame_index[rows] // length
             for segment in np.unique(parts).tolist():
                 segments.setdefault(segment, []).append((who, Node(number, who, rows[parts == segment])))
-    sums = np.zeros((2, 2, len(people), len(views)))  # score and margin: their sums, and over how many half seconds
+    sums = np.zeros((len(KINDS), 2, len(people), len(views)))  # their sums, and over how many half seconds
+    looks = LooksOfViews(views)
     for nodes in segments.values():
-        _add(sums, views, nodes, len(people))
+        _add(sums, views, nodes, looks, len(people))
     with np.errstate(invalid="ignore"):
-        score, margin = sums[:, 0] / sums[:, 1]
+        means = sums[:, 0] / sums[:, 1]
     return [
         Match(
             people[who].id,
             views[number].camera.name,
             int(frames[who, number]),
-            *(float(each[who, number]) if np.isfinite(each[who, number]) else None for each in (score, margin)),
+            **{kind: float(mean) if np.isfinite(mean) else None for kind, mean in zip(KINDS, each, strict=True)},
         )
         for who, number in np.argwhere(frames > 0).tolist()
+        for each in [means[:, who, number]]
     ]
 
 
-def _add(sums: np.ndarray, views: Sequence[View], nodes: Sequence[tuple[int, Node]], count: int) -> None:
-    """Add what a segment tells to sums (2, 2, P, V)."""
+def _add(
+    sums: np.ndarray, views: Sequence[View], nodes: Sequence[tuple[int, Node]], looks: LooksOfViews, count: int
+) -> None:
+    """Add what a segment tells to sums (4, 2, P, V)."""
     owners, view = np.array([who for who, _ in nodes]), np.array([node.view for _, node in nodes])
-    evidence, weight = pair_evidence(views, [node for _, node in nodes])
-    weight = np.where(view[:, None] == view, 0.0, weight)
+    evidence = pair_evidence(views, [node for _, node in nodes], looks)
+    weight = np.where(view[:, None] == view, 0.0, evidence.weight)
     of_whom = (owners[:, None] == np.arange(count)).astype(float)
     told = weight @ of_whom
-    with np.errstate(invalid="ignore"):
-        mean = np.where(told > 0, (np.where(weight > 0, evidence, 0.0) * weight) @ of_whom / told, np.nan)  # (N, P)
     at = np.arange(len(nodes))
-    own = mean[at, owners]
-    others = np.where(of_whom > 0, -np.inf, np.nan_to_num(mean, nan=-np.inf)).max(axis=1)
-    for kind, values in enumerate((own, own - others)):
+    means = []
+    for values in (evidence.rays, evidence.bodies, evidence.looks, evidence.choice):
+        with np.errstate(invalid="ignore"):
+            means.append(np.where(told > 0, (np.where(weight > 0, values, 0.0) * weight) @ of_whom / told, np.nan))
+    *parts, choice = means  # (N, P) each
+    others = np.where(of_whom > 0, -np.inf, np.nan_to_num(choice, nan=-np.inf)).max(axis=1)
+    for kind, values in enumerate((*(part[at, owners] for part in parts), choice[at, owners] - others)):
         known = np.isfinite(values)
         np.add.at(sums[kind, 0], (owners[known], view[known]), values[known])
         np.add.at(sums[kind, 1], (owners[known], view[known]), 1.0)
@@ -89,8 +112,7 @@ def links_as_json(people: Sequence[Person], views: Sequence[View], rate_hz: floa
             "person": match.person,
             "camera": match.camera,
             "frames": match.frames,
-            "score": None if match.score is None else round(match.score, 3),
-            "margin": None if match.margin is None else round(match.margin, 3),
+            **{kind: None if (value := getattr(match, kind)) is None else round(value, 3) for kind in KINDS},
             "reason": match.reason,
         }
         for match in find_matches(people, views, rate_hz)

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.multiview.association import Node, Person
+from pipeline.multiview.association import SEGMENT_S, Person
+from pipeline.multiview.looks import Node
 from pipeline.multiview.triangulation import directions, triangulate
 from pipeline.multiview.views import View
 
@@ -26,6 +27,7 @@ def reassign(views: Sequence[View], people: Sequence[Person], rate_hz: float) ->
     """Return the people with rows moved to whom they belong; who has none left is gone."""
     if not people:
         return []
+    people = _without_brief(people, views, rate_hz)
     every = np.concatenate([view.rows.frame_index for view in views])
     frames = np.arange(every.min(), every.max() + 1)
     places = np.stack([_torso(person, views, frames, rate_hz) for person in people])
@@ -51,6 +53,25 @@ def reassign(views: Sequence[View], people: Sequence[Person], rate_hz: float) ->
         if nodes:
             found.append(Person(len(found) + 1, nodes))
     return found
+
+
+def _without_brief(people: Sequence[Person], views: Sequence[View], rate_hz: float) -> list[Person]:
+    """Return the people without those who are there for a segment at most and whose tracks are all others' as well.
+
+    They are several people whose tracks changed over in that moment; their rows are given out anew.
+    """
+    owners: dict[tuple[int, int], set[int]] = {}
+    for person in people:
+        for node in person.nodes:
+            owners.setdefault((node.view, node.track_id), set()).add(person.id)
+    length = max(1, round(SEGMENT_S * rate_hz))
+    kept = []
+    for person in people:
+        frames = person.frames(views)
+        is_brief = len(frames) > 0 and frames[-1] - frames[0] < length
+        if not is_brief or any(len(owners[node.view, node.track_id]) == 1 for node in person.nodes):
+            kept.append(person)
+    return kept
 
 
 def _same(places: np.ndarray, row_counts: Sequence[int]) -> np.ndarray:

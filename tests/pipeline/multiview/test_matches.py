@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from filmed_views import filmed_views
 
-from pipeline.multiview.association import Node, Person
+from pipeline.multiview.association import Person
+from pipeline.multiview.looks import Node
 from pipeline.multiview.matches import find_matches, links_as_json
 from pipeline.multiview.people import who_is_who
 from pipeline.multiview.views import View
@@ -25,7 +26,10 @@ def test_right_matches_meet_and_are_far_ahead_of_the_next_best(views: list[View]
     for match in matches:
         assert match.frames == FRAMES and match.score is not None and match.margin is not None
         assert match.score > 0.9 and match.margin > 0.5
-        assert match.reason.startswith("rays meet those of the other cameras") and "more than" in match.reason
+        assert match.bodies is not None and match.bodies > 0.5 and "bodies are as far" in match.reason
+        assert match.reason.startswith("rays meet those of the other cameras") and match.reason.endswith(
+            "more than the next best"
+        )
 
 
 def test_a_wrong_match_misses_and_says_that_somebody_else_is_nearer(views: list[View]) -> None:
@@ -41,7 +45,7 @@ def test_a_wrong_match_misses_and_says_that_somebody_else_is_nearer(views: list[
     assert len(wrong) == 2
     for match in wrong:
         assert match.score is not None and match.margin is not None and match.score < 0.9 and match.margin < 0
-        assert "less than those of the next best" in match.reason
+        assert match.reason.endswith("less than the next best")
 
 
 def test_whom_one_camera_alone_sees_has_no_score(views: list[View]) -> None:
@@ -49,6 +53,7 @@ def test_whom_one_camera_alone_sees_has_no_score(views: list[View]) -> None:
     (match,) = find_matches([Person(1, [Node(0, 1, rows)])], views, RATE_HZ)
     assert (match.score, match.margin, match.reason) == (None, None, "no other camera tells")
     (entry,) = links_as_json([Person(1, [Node(0, 1, rows)])], views, RATE_HZ)["matches"]
+    assert (entry["bodies"], entry["looks"]) == (None, None)
     assert (entry["score"], entry["margin"], entry["frames"]) == (None, None, FRAMES)
     assert (entry["person"], entry["camera"], entry["reason"]) == (1, "cam0", "no other camera tells")
 
