@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from configs.errors import SettingsError
+from configs.version import program_version
 from pipeline.cli.analytics_commands import add_analytics_commands
 from pipeline.cli.capture_commands import add_capture_commands, demo_of_views
 from pipeline.cli.evaluate_app import evaluate_app, print_truth
@@ -35,6 +36,21 @@ app = typer.Typer(
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(weights_app, name="weights")
 add_programs(app, evaluate_app)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        say(f"dpmesh-video {program_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def dpmesh_video(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 @app.command(short_help="Turn videos into motion files and an overlay.")

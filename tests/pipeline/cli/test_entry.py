@@ -18,6 +18,7 @@ ADVICE = "the same command goes on where this one stopped"
     ("words", "code"),
     [
         ("--help", 0),
+        ("--version", 0),
         ("run --help", 0),
         ("run --settings", 0),
         ("weights list", 0),
