@@ -158,6 +158,12 @@ class CaptureSettings(Settings):
         description="offsets of the cameras' clocks: 'auto' finds them from the people, 'off' takes them to be 0, or a"
         " JSON file of them",
     )
+    unseen_by_min: int | None = Field(
+        2,
+        ge=1,
+        description="whom one camera alone sees, where so many others look and see nobody, is left out as a mirror"
+        " image or a poster; null: nobody is",
+    )
 
 
 class LinkSettings(Settings):

@@ -16,7 +16,8 @@ from pipeline.capture import Camera
 from pipeline.flow.memory import release_memory
 from pipeline.models import Models
 from pipeline.motion.library import write_track
-from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
+from pipeline.multiview.left_out import choose_people
+from pipeline.multiview.people import fitted, who_is_who, with_joints
 from pipeline.multiview.views import View, view_of, view_on_disk
 from pipeline.types import Observations
 
@@ -56,7 +57,7 @@ def measure_capture(minutes: float, cameras: int, people: int) -> None:
         views = [_view(walkers, camera, rounds, folder) for camera in cameras_round(cameras, ROOM_M)]
         release_memory()
         before = held_mib(os.getpid())["RssAnon"]
-        found = lasting(who_is_who(views, RATE_HZ), views, settings)
+        found, _ = choose_people(who_is_who(views, RATE_HZ), views, settings)
         for track in fitted(with_joints(found, views, RATE_HZ), views, settings, models, folder):
             write_track(folder / f"{track.track_id}.npz", track)
         sys.stdout.write(f"{before} {len(found)}\n")

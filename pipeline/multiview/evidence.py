@@ -108,9 +108,14 @@ def _seen_of(views: Sequence[View], nodes: Sequence[Node], frames: np.ndarray) -
         sure[number, at] = np.where(known, view.rows.keypoints[node.rows, :, 2], 0.0)
         is_there[number, at] = True
         range_m[number, at] = np.linalg.norm(view.rows.trans[node.rows], axis=-1)
-        trust = view.rows.joint_confidence[node.rows].mean(axis=-1).clip(0.05, 1.0)
-        sigma[number, at] = np.minimum(RANGE_SIGMA / trust**TRUST_POWER, RANGE_SIGMA_MAX)
+        sigma[number, at] = range_sigma(view.rows.joint_confidence[node.rows])
     return _Seen(lines, sure, range_m, sigma), is_there
+
+
+def range_sigma(joint_confidence: np.ndarray) -> np.ndarray:
+    """Return the standard deviation (R,) of the logarithm of bodies' distances; joint_confidence (R, 24)."""
+    trust = joint_confidence.mean(axis=-1).clip(0.05, 1.0)
+    return np.asarray(np.minimum(RANGE_SIGMA / trust**TRUST_POWER, RANGE_SIGMA_MAX))
 
 
 def _evidence_with(one: _Seen, others: _Seen, apart_m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,16 +43,6 @@ def people_of(views: Sequence[View], rate_hz: float) -> list[tuple[Person, Sight
     return list(with_joints(who_is_who(views, rate_hz), views, rate_hz))
 
 
-def lasting(people: Iterable[Person], views: Sequence[View], settings: RunSettings) -> list[Person]:
-    """Return the people who are seen in frames enough for a motion, and asked for."""
-    wanted = settings.link.people
-    return [
-        person
-        for person in people
-        if len(person.frames(views)) >= settings.link.frames_min and (wanted is None or person.id in wanted)
-    ]
-
-
 def fitted(
     people: Iterable[tuple[Person, Sightings]],
     views: Sequence[View],

@@ -36,8 +36,9 @@ from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person
 from pipeline.multiview.calibration_check import RigFit, check_calibration
 from pipeline.multiview.fusion import Sightings
+from pipeline.multiview.left_out import choose_people, left_out_as_json, read_left_out
 from pipeline.multiview.matches import links_as_json
-from pipeline.multiview.people import fitted, lasting, who_is_who, with_joints
+from pipeline.multiview.people import fitted, who_is_who, with_joints
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
 from pipeline.multiview.views import Footage, View, pose_records, read_view, view_identity
@@ -197,6 +198,7 @@ def _process(
         status="partial" if problems else "done",
         rows=sum(len(view.rows.frame_index) for view in views),
         people=people,
+        left_out=read_left_out(attempt.folder),
         nodes={node.name: {"fingerprint": node.fingerprint, "ran": not node.is_current} for node in plan},
         seconds={"total": round(attempt.seconds, 3)},
         program=program_version(),
@@ -277,6 +279,7 @@ class _Work:
             "rate_hz": float(self.rate),
             "offsets_s": [each.offset_s for each in self.footage],
             "link": chosen.link.model_dump(mode="json"),
+            "unseen_by_min": chosen.capture.unseen_by_min,
             "refine": chosen.refine.model_dump(mode="json"),
             "motion_prior": weights_identity(prior) if prior else "",
             "body": chosen.body.model_dump(mode="json"),
@@ -309,11 +312,12 @@ class _Work:
     def make_motion(self, claim: Claim) -> Sequence[Path]:
         """Write the motion of each person in rig axes, at the frames of the videos; return the files."""
         use_one_thread_each()
-        people = lasting(self.people(), self.views, self.settings)
+        people, left_out = choose_people(self.people(), self.views, self.settings)
         paths = [RunFolder(self.folder).motion(person.id) for person in people]
         links = RunFolder(self.folder).links
         claim([*paths, links])
-        write_json(links, links_as_json(people, self.views, float(self.rate)))
+        said = links_as_json(people, self.views, float(self.rate))
+        write_json(links, said | {"left_out": left_out_as_json(left_out)})
         seen = with_joints(people, self.views, float(self.rate))
         tracks = fitted(seen, self.views, self.settings, self.models, self.folder)
         for path, track in zip(paths, tracks, strict=True):

@@ -114,6 +114,21 @@ def test_people_come_out_in_world_metres_whatever_happens_to_one_view(
     assert "views" in said and (tmp_path / "sheet.png").stat().st_size > 500
 
 
+def test_who_is_in_no_motion_file_is_counted_with_the_setting(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = read_settings(None, {}, [*SETTINGS, f"link.frames_min={FRAMES + 1}"])
+    done = run_capture(find_capture(capture), tmp_path / "out", settings)
+    assert done.person_count == 0
+    entries = json.loads(RunFolder(done.folder).links.read_text())["left_out"]
+    assert [(entry["person"], entry["rows"], entry["reason"]) for entry in entries] == [
+        (1, 2 * FRAMES, "seen in 20 frames"),
+        (2, 2 * FRAMES, "seen in 20 frames"),
+    ]
+    inspect_path(done.folder, tmp_path / "sheet.png", 1)
+    assert "left out: 80 in too few frames: 2 people (link.frames_min)" in capsys.readouterr().out
+
+
 def test_overlays_of_all_views_go_with_the_settings(capture: Path, tmp_path: Path) -> None:
     def run(mode: str, *words: str) -> tuple[list[bool], list[str]]:
         settings = read_settings(None, {"refine.mode": mode}, [*SETTINGS, *words])
