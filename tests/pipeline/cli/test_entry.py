@@ -44,6 +44,7 @@ ADVICE = "the same command goes on where this one stopped"
         ("evaluate ground absent absent.npz", 1),
         ("evaluate capture absent", 1),
         ("evaluate multiview absent", 1),
+        ("evaluate who-is-who absent absent", 1),
         ("multiview absent", 1),
         ("multiview .", 1),
         ("multiview . --refine published", 1),
@@ -116,7 +117,7 @@ def test_a_signal_while_libraries_load_gives_its_code_and_one_line(number: signa
         if caught and int(caught[0].split()[1], 16) & wanted:
             break
         time.sleep(0.01)
-    time.sleep(0.3)
+    time.sleep(0.05)
     process.send_signal(number)
     code, out, err = ended(process)
     by = "" if number == signal.SIGINT else f" by {number.name}"
