@@ -34,6 +34,9 @@ def add_capture_commands(app: typer.Typer, evaluate_app: typer.Typer) -> None:
     evaluate_app.command("multiview-motions", short_help="The same on people with simulated keypoints.")(
         evaluate_multiview_motions
     )
+    evaluate_app.command("who-is-who", short_help="Whether views of a capture are told apart rightly.")(
+        evaluate_who_is_who
+    )
 
 
 def multiview(
@@ -133,6 +136,34 @@ def evaluate_multiview(
         on_view=report_result,
     )
     raise typer.Exit(_print_study(study))
+
+
+def evaluate_who_is_who(
+    folder: Annotated[Path, typer.Argument(help="a capture with a 3D reference")],
+    run: Annotated[Path, typer.Argument(help="the folder of its run")],
+    counts: Annotated[str, typer.Option(help="numbers of cameras whose subsets are measured")] = "2,3,5",
+    subsets: Annotated[int, typer.Option(min=1, help="at most so many subsets for each number")] = 20,
+    wrong_ids: Annotated[float, typer.Option(min=0, max=1, help="share of track numbers exchanged in each view")] = 0.0,
+) -> None:
+    """Find who is who in subsets of a run's views, and compare with whom of the reference their rows show."""
+    check_is_folder(folder)
+    check_is_folder(run)
+    from configs.schema import LinkSettings
+    from pipeline.evaluation.camera_counts import parse_counts
+    from pipeline.evaluation.who_is_who import measure_association
+
+    least = LinkSettings().frames_min
+    head = ("cameras", "subsets", "rows right", "pairs right", "pairs found", "people")
+    rows = [
+        (
+            str(count),
+            str(sets),
+            *(f"{share:.1%}" for share in (a.rows_right, a.pairs_right, a.pairs_found)),
+            f"{a.people:.1f}",
+        )
+        for count, sets, a in measure_association(folder, run, parse_counts(counts), subsets, wrong_ids, least)
+    ]
+    print_table([head, *rows])
 
 
 def demo_of_views(output: Path) -> int:
