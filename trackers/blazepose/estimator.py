@@ -131,13 +131,16 @@ def _refine(points: Tensor, maps: Tensor) -> Tensor:
     network lie 0.4 and 0.6 cells right of and below those of YOLOv8n-pose on real video.
     Source: MediaPipe, refine_landmarks_from_heatmap_calculator.cc.
     """
-    chances = maps.sigmoid()
-    cells = torch.arange(MAP_PX, device=maps.device)
-    middle = (points * MAP_PX).round()
-    near = [(cells - middle[..., axis : axis + 1]).abs() <= WINDOW // 2 for axis in (0, 1)]  # (R, 39, 64) each
-    window = chances * (near[1][..., :, None] & near[0][..., None, :])
+    middle = (points * MAP_PX).round().long()
+    around = torch.arange(WINDOW, device=maps.device) - WINDOW // 2
+    cells = middle[:, :, None] + around[:, None]  # (R, 39, WINDOW, 2)
+    x, y = cells[..., None, :, 0], cells[..., :, None, 1]
+    is_inside = (x >= 0) & (x < MAP_PX) & (y >= 0) & (y < MAP_PX)  # (R, 39, WINDOW, WINDOW)
+    row, point = (torch.arange(size, device=maps.device) for size in maps.shape[:2])
+    near = maps[row[:, None, None, None], point[:, None, None], y.clamp(0, MAP_PX - 1), x.clamp(0, MAP_PX - 1)]
+    window = near.sigmoid() * is_inside
     total, peak = window.sum((-2, -1)), window.amax((-2, -1))
-    mean = torch.stack([(window.sum(-2) * cells).sum(-1), (window.sum(-1) * cells).sum(-1)], -1)
+    mean = torch.stack([(window.sum(-2) * cells[..., 0]).sum(-1), (window.sum(-1) * cells[..., 1]).sum(-1)], -1)
     mean = mean / MAP_PX / total.clamp(min=1e-6)[..., None]
     return torch.cat([torch.where((peak >= MAP_SCORE_MIN)[..., None], mean, points), peak[..., None]], -1)
 
