@@ -173,8 +173,7 @@ class Models:
         estimator = LandmarkEstimator(
             load_graph(self.second_stage_path),
             device=self.device,
-            # In bfloat16, points lie 0.7 pixels of the crop off, and bodies of real people 4 mm (docs/figures.md).
-            dtype="float32" if self.dtype == "bfloat16" else self.dtype,
+            dtype=self.dtype,
             batch_rows=ROWS_TOGETHER if self.device == "cpu" else LANDMARK_ROWS,
             threads=self.threads,
             is_flip_test_on=self._settings.detect.is_second_flip_test_on,

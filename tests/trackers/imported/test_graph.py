@@ -84,3 +84,21 @@ def test_the_last_convolutions_compute_in_float32_whatever_the_others_compute_in
     found = network(torch.rand(1, 3, 8, 8))["places"]
     assert network.convolutions["a"].weight.dtype == torch.bfloat16 and found.dtype == torch.float32
     assert not torch.equal(found, found.bfloat16().float())
+
+
+@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="this CPU does not compute in bfloat16")
+def test_what_leads_to_numbers_alone_beside_maps_computes_in_float32() -> None:
+    same = {**CONV, "channels": [4, 4], "stride": [1, 1], "padding": [1, 1, 1, 1]}
+    operations = [
+        OPERATIONS[0],
+        {**same, "inputs": ["a"], "output": "common"},
+        {**same, "inputs": ["common"], "output": "map"},
+        {**same, "inputs": ["common"], "output": "deep"},
+        {**same, "inputs": ["deep"], "output": "deepest"},
+        {"kind": "flatten", "inputs": ["deepest"], "output": "numbers"},
+    ]
+    network = GraphNetwork(operations, ["image"], {"numbers": "numbers", "map": "map"}).eval()
+    network.pack(torch.bfloat16)
+    found = {name: layer.weight.dtype for name, layer in network.convolutions.items()}
+    low, exact = torch.bfloat16, torch.float32
+    assert found == {"a": low, "common": low, "map": exact, "deep": exact, "deepest": exact}
