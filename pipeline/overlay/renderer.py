@@ -7,9 +7,9 @@ from typing import Annotated
 
 import cv2
 import numpy as np
-from scipy.sparse import csr_array
 
 from configs.checks import Shaped, check_shape
+from pipeline.overlay.detail import Detail, Surface
 
 NEAR_M = 0.05  # what lies nearer to the camera, or behind it, has no place in the image
 AMBIENT, DIFFUSE, GLOSS = 0.38, 0.62, 0.18
@@ -83,20 +83,12 @@ class _Mesh:
 
 
 class BodyRenderer:
-    """Renders any number of bodies that share one mesh topology."""
+    """Renders any number of bodies that share one mesh."""
 
-    def __init__(self, faces: np.ndarray, width: int, height: int) -> None:
-        """Prepare for closed meshes with faces (F, 3) that turn counter-clockwise seen from outside."""
-        check_shape("faces", faces, ("F", 3))
+    def __init__(self, detail: Detail, width: int, height: int) -> None:
+        """Prepare for closed meshes of some levels of detail."""
         self.width, self.height = width, height
-        self._faces = np.ascontiguousarray(faces, np.int32)
-        self._corners = np.ascontiguousarray(self._faces.T)
-        corners = self._corners.ravel()
-        vertices = int(corners.max()) + 1
-        face_of_corner = np.tile(np.arange(len(faces)), 3)
-        self._vertex_from_face = csr_array(
-            (np.ones(len(corners), np.float32), (corners, face_of_corner)), shape=(vertices, len(faces))
-        )
+        self._detail = detail
 
     def render(
         self, vertices: np.ndarray, colours: np.ndarray, focal_px: np.ndarray, principal_px: np.ndarray
@@ -109,23 +101,34 @@ class BodyRenderer:
             focal_px: (N,) focal length of each person's own camera.
             principal_px: (N, 2) principal point of each person's own camera, pixel corners at whole numbers.
         """
-        check_shape("vertices", vertices, ("N", self._vertex_from_face.shape[0], 3))
+        check_shape("vertices", vertices, ("N", "V", 3))
         people = len(vertices)
         check_shape("colours", colours, (people, 3))
         check_shape("focal_px", focal_px, (people,))
         check_shape("principal_px", principal_px, (people, 2))
         depths = vertices[..., 2]
         visible = np.flatnonzero(np.isfinite(vertices).all(axis=(1, 2)) & (depths.max(axis=1, initial=0.0) > NEAR_M))
-        groups = [visible[start : start + BODIES_AT_ONCE] for start in range(0, len(visible), BODIES_AT_ONCE)]
-        if not groups:
+        if not len(visible):
             return self._empty()
+        levels = self._detail.choose(depths.min(axis=1), focal_px)
         focal, principal = float(focal_px[visible[0]]), principal_px[visible[0]].astype(np.float64)
+
+        def posed(group: np.ndarray) -> _Mesh:
+            """Return some people in one mesh: every call of the rasteriser goes over the whole canvas."""
+            parts = []
+            for level in np.unique(levels[group]):
+                rows, surface = group[levels[group] == level], self._detail[level]
+                points = vertices[rows[:, None], surface.rows]
+                parts.append(_posed(surface, points, rows, focal_px[rows], principal_px[rows], focal, principal))
+            return _joined(parts)
+
+        groups = [visible[start : start + BODIES_AT_ONCE] for start in range(0, len(visible), BODIES_AT_ONCE)]
         held: list[_Mesh] = []
 
         def meshes() -> Iterator[_Mesh]:
-            for rows in groups:
+            for group in groups:
                 if not held or len(groups) > 1:
-                    held[:] = [self._pose(vertices[rows], rows, focal_px[rows], principal_px[rows], focal, principal)]
+                    held[:] = [posed(group)]
                 yield held[0]
 
         far = 1.01 * float(depths[visible].max()) + NEAR_M
@@ -157,45 +160,35 @@ class BodyRenderer:
             np.full(size, np.inf, np.float32),
         )
 
-    def _pose(
-        self,
-        vertices: np.ndarray,
-        rows: np.ndarray,
-        focal_px: np.ndarray,
-        principal_px: np.ndarray,
-        common_focal_px: float,
-        common_principal_px: np.ndarray,
-    ) -> _Mesh:
-        people, count = vertices.shape[:2]
-        axes = np.ascontiguousarray(vertices.transpose(2, 0, 1), np.float32)
-        normals, corners = self.face_normals(axes)
-        values = np.zeros((people, count, 3), np.float32)
-        values[..., 0] = _shade(axes, self.vertex_normals(normals))
-        values[..., 1] = rows[:, None] + 1
-        # Half of a closed surface looks away from the camera.
-        towards = np.flatnonzero((normals * corners).sum(axis=0) < 0)
-        faces = (self._faces + (np.arange(people, dtype=np.int32) * count)[:, None, None]).reshape(-1, 3)
-        moved = common_camera(vertices, focal_px, principal_px, common_focal_px, common_principal_px)
-        return _clipped(_Mesh(moved.reshape(-1, 3), values.reshape(-1, 3), faces.take(towards, axis=0)))
 
-    def face_normals(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return outward normals (3, N, F) of meshes (3, N, V), as long as twice the area of the face, and corners."""
-        first, second, third = (vertices.take(corner, axis=2) for corner in self._corners)
-        second -= first
-        third -= first
-        normals = np.empty_like(first)
-        for axis in range(3):
-            up, on = (axis + 1) % 3, (axis + 2) % 3
-            np.multiply(second[up], third[on], out=normals[axis])
-            normals[axis] -= second[on] * third[up]
-        return normals, first
+def _posed(
+    surface: Surface,
+    vertices: np.ndarray,
+    rows: np.ndarray,
+    focal_px: np.ndarray,
+    principal_px: np.ndarray,
+    common_focal_px: float,
+    common_principal_px: np.ndarray,
+) -> _Mesh:
+    """Return people whose vertices (N, U, 3) are those of a surface; `rows` (N,) is what the canvas calls them."""
+    people, count = vertices.shape[:2]
+    axes = np.ascontiguousarray(vertices.transpose(2, 0, 1), np.float32)
+    normals, corners = surface.face_normals(axes)
+    values = np.zeros((people, count, 3), np.float32)
+    values[..., 0] = _shade(axes, surface.vertex_normals(normals))
+    values[..., 1] = rows[:, None] + 1
+    # Half of a closed surface looks away from the camera.
+    towards = np.flatnonzero((normals * corners).sum(axis=0) < 0)
+    faces = (surface.faces + (np.arange(people, dtype=np.int32) * count)[:, None, None]).reshape(-1, 3)
+    moved = common_camera(vertices, focal_px, principal_px, common_focal_px, common_principal_px)
+    return _clipped(_Mesh(moved.reshape(-1, 3), values.reshape(-1, 3), faces.take(towards, axis=0)))
 
-    def vertex_normals(self, face_normals: np.ndarray) -> np.ndarray:
-        """Return unit normals (3, N, V) from those of the faces: the mean over the faces around, weighted by area."""
-        _, people, faces = face_normals.shape
-        stacked = np.ascontiguousarray(face_normals.reshape(3 * people, faces).T)
-        normals = np.ascontiguousarray((self._vertex_from_face @ stacked).T).reshape(3, people, -1)
-        return normals / np.maximum(_length(normals), 1e-12)
+
+def _joined(parts: list[_Mesh]) -> _Mesh:
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    faces = [part.faces + np.int32(start) for part, start in zip(parts, starts, strict=False)]
+    vertices, values = ([getattr(part, name) for part in parts] for name in ("vertices", "values"))
+    return _Mesh(np.concatenate(vertices), np.concatenate(values), np.concatenate(faces))
 
 
 def _clipped(mesh: _Mesh) -> _Mesh:
@@ -256,7 +249,7 @@ def _smooth(fine: _Canvas, outline: np.ndarray, colours: np.ndarray, colour: np.
     corner = FINER * ((rows - fine.window.top) * fine.values.shape[1] + columns - fine.window.left)
     steps = np.arange(FINER)
     samples = corner[:, None] + (steps[:, None] * fine.values.shape[1] + steps).ravel()
-    values = fine.values.reshape(-1, 3)[:, :2].take(samples, axis=0)
+    values = fine.values.reshape(-1, 3).take(samples, axis=0)  # `take` copies what is not in one piece, all of it
     person = np.rint(values[..., 1]).astype(np.int32) - 1
     met = person >= 0
     brightness = np.where(met, values[..., 0], np.float32(0))

@@ -17,6 +17,7 @@ from configs.threads import spread
 from pipeline.motion.library import MotionLibrary
 from pipeline.motion.posing import Body, joint_positions, pelvis_of, vertex_positions
 from pipeline.motion.world import WORLD_FROM_CAM, in_scene_axes
+from pipeline.overlay.detail import Detail
 from pipeline.overlay.drawing import blend_bodies, draw_boxes, draw_keypoints, draw_tags
 from pipeline.overlay.palette import dimmed, identity_colours
 from pipeline.overlay.renderer import NEAR_M, BodyRenderer, Rendering
@@ -116,12 +117,12 @@ class OverlayPainter:
         self._scale = min(1.0, settings.max_side_px / max(width, height))
         # H.264 stores colour at half the size, so both sides must be even.
         self._size = tuple(max(2, round(side * self._scale / 2) * 2) for side in (width, height))
-        faces = np.asarray(body.faces)
-        self._renderer = BodyRenderer(faces, *self._size)
+        detail = Detail(np.asarray(body.faces), _at_rest(body))
+        self._renderer = BodyRenderer(detail, *self._size)
         self._side: SidePlan | None = None
         if settings.is_side_view_on:
             self._side = _plan_of_all(tracks, body, self._size[1], world_from_cam)
-            self._side_renderer = BodyRenderer(faces, self._side.width, self._side.height)
+            self._side_renderer = BodyRenderer(detail, self._side.width, self._side.height)
 
     @property
     def width(self) -> int:
@@ -243,6 +244,11 @@ def _skinned(
         part = slice(start, stop)
         yield everyone.take(part)
         start = stop
+
+
+def _at_rest(body: Body) -> np.ndarray:
+    """Return the vertices (V, 3) of the mean body, unposed."""
+    return vertex_positions(body, np.zeros((1, 24, 3)), np.zeros(10), np.zeros((1, 3)))[0]
 
 
 def _plan_of_all(tracks: Iterable[MotionTrack], body: Body, height: int, world_from_cam: np.ndarray) -> SidePlan:
