@@ -108,7 +108,7 @@ def read_catalogue(path: Path | None = None) -> Catalogue:
     """
     path = CATALOGUE_PATH if path is None else path
     try:
-        catalogue = Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        catalogue = _parsed(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise WeightsError(f"{path}: not a weights catalogue ({error}); restore it from the repository") from error
     names = [entry.name for entry in catalogue.weights]
@@ -116,6 +116,11 @@ def read_catalogue(path: Path | None = None) -> Catalogue:
     if twice:
         raise WeightsError(f"{path}: {', '.join(twice)} is named twice; give every entry its own name")
     return catalogue
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> Catalogue:
+    return Catalogue.model_validate(yaml.safe_load(text))
 
 
 def find_entry(name: str) -> WeightsEntry | None:

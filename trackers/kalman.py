@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated
 
-import filterpy.common
 import numpy as np
 
 from configs.checks import Shaped
@@ -126,6 +125,8 @@ def measure_deviations(scores: np.ndarray, covered: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=64)
 def _step(step_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Return transition and noise (2, 2) of a place and its speed, for a height of 1."""
+    import filterpy.common  # here: it loads scipy.stats, which takes 0.2 s, while people are looked for
+
     drift = np.array([[0.0, 1.0], [0.0, -1.0 / SPEED_MEMORY_S]])
     transition, noise = filterpy.common.van_loan_discretization(drift, np.diag([POSITION_NOISE, SPEED_NOISE]), step_s)
     return transition, noise

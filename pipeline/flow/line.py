@@ -5,7 +5,7 @@ Each stage is a generator over the one before it, so a slow stage holds back the
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -112,20 +112,25 @@ def run_line(
         ahead: so many of the first stages have a thread of their own, which is one chunk ahead of the others.
     """
     with ExitStack() as stack:
-        for stage in stages:
-            stack.callback(stage.close)
-            with clock.measure_beside(f"open {stage.name}"):
-                stage.open()
-            if snapshots is not None:
-                stage.restore(snapshots.get(stage.name, {}))
         stream = _timed(chunks, clock)
-        for stage in stages[:ahead]:
-            stream = _through(stage, stream, clock)
         if ahead:
-            stream = stack.enter_context(closing(side_by_side(stream, use_one_thread_each)))
+            _open(stages[:ahead], stack, clock, snapshots)
+            for stage in stages[:ahead]:
+                stream = _through(stage, stream, clock)
+            stream = stack.enter_context(side_by_side(stream, use_one_thread_each))  # the others open meanwhile
+        _open(stages[ahead:], stack, clock, snapshots)
         for stage in stages[ahead:]:
             stream = _through(stage, stream, clock)
         yield from stream
+
+
+def _open(stages: Sequence[Stage], stack: ExitStack, clock: StageClock, snapshots: dict[str, Snapshot] | None) -> None:
+    for stage in stages:
+        stack.callback(stage.close)
+        with clock.measure_beside(f"open {stage.name}"):
+            stage.open()
+        if snapshots is not None:
+            stage.restore(snapshots.get(stage.name, {}))
 
 
 def _timed(chunks: Iterator[Chunk], clock: StageClock) -> Iterator[Chunk]:

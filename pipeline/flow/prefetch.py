@@ -2,7 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, Self, TypeVar
 
 Item = TypeVar("Item")
@@ -74,32 +75,43 @@ def prefetch(source: Iterable[Item], size: int) -> Generator[Item, None, None]:
     source raises (the error comes out here after the items before it), or when the consumer stops or fails (the source
     is closed in its thread). Close the generator, or leave it by an error, to stop early.
     """
-    yield from _taken(source, _Channel(size), lambda: None)
+    channel = _Channel[Item](size)
+    with _fed(source, channel, lambda: None):
+        yield from _taken(channel)
 
 
-def side_by_side(source: Iterable[Item], begin: Callable[[], None]) -> Generator[Item, None, None]:
-    """Yield the items of `source`, which a background thread computes while the one before is used.
+@contextmanager
+def side_by_side(source: Iterable[Item], begin: Callable[[], None]) -> Generator[Iterator[Item], None, None]:
+    """Give the items of `source`, which a background thread computes while the one before is used.
 
-    The next is begun when one is taken, so that there are two at a time. All else is as in `prefetch`.
+    The first is begun at once, and the next when one is taken, so that there are two at a time. All else is as in
+    `prefetch`; the thread has ended when the `with` block is left.
 
     Args:
         begin: called in the thread first.
     """
-    yield from _taken(source, _Channel(1, is_handed=True), begin)
+    channel = _Channel[Item](1, is_handed=True)
+    with _fed(source, channel, begin):
+        yield _taken(channel)
 
 
-def _taken(source: Iterable[Item], channel: _Channel[Item], begin: Callable[[], None]) -> Generator[Item, None, None]:
+@contextmanager
+def _fed(source: Iterable[Item], channel: _Channel[Item], begin: Callable[[], None]) -> Generator[None, None, None]:
     thread = threading.Thread(target=_feed, args=(source, channel, begin), name="prefetch", daemon=True)
     thread.start()
     try:
-        while True:
-            try:
-                item = channel.take()
-            except _Closed:
-                return
-            yield item
+        yield
     finally:
         _abandon(channel, thread)
+
+
+def _taken(channel: _Channel[Item]) -> Iterator[Item]:
+    while True:
+        try:
+            item = channel.take()
+        except _Closed:
+            return
+        yield item
 
 
 def _abandon(channel: _Channel[Any], thread: threading.Thread) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import RunSettings
+from configs.threads import spread
 from pipeline.media import VideoInfo, read_frames
 from pipeline.media.info import fit_size
 from pipeline.media.random_access import RandomFrames
@@ -119,22 +120,22 @@ def look_at_clip(info: VideoInfo, settings: RunSettings, models: Models) -> Look
     if not images:
         return Look(InputSize(detector.fixed_px or BASE_PX), 0, np.full(2, np.nan), (height, width), 0.0)
     count = len(images)
-    heights, seconds_per_work = _heights(detector, InputSize(look_px), images)
+    heights, seconds_per_work = _heights(detector, InputSize(look_px), images, models.threads)
     if should_look_closer(heights, side, detect.person_px_min, acuity.needed_px, look_px):
         closer = InputSize(CLOSER_PX, detector.fixed_px or 0, look_px)
         some = images[:: max(1, count // CLOSER_FRAMES)]
         count = len(some)
-        heights, seconds_per_work = _heights(detector, closer, some)
+        heights, seconds_per_work = _heights(detector, closer, some, models.threads)
     size = choose_size(heights, side, detect.person_px_min, acuity.needed_px, detector.fixed_px)
     counted = heights[heights >= detect.person_px_min]
     span = np.quantile(counted, (SMALL_QUANTILE, TALL_QUANTILE)) if len(counted) else np.full(2, np.nan)
     return Look(size, count, span, (height, width), seconds_per_work)
 
 
-def _heights(detector: Detector, size: InputSize, images: list[np.ndarray]) -> tuple[np.ndarray, float]:
+def _heights(detector: Detector, size: InputSize, images: list[np.ndarray], threads: int) -> tuple[np.ndarray, float]:
     finder = finder_of(detector, size, people_max=1000)
     start = time.perf_counter()
-    found = [finder.find([image], [0])[0] for image in images]
+    found = spread(lambda image: finder.find([image], [0])[0], images, threads)
     seconds = (time.perf_counter() - start) / len(images)
     heights = heights_of(
         [people.boxes_xyxy for people in found], [people.scores for people in found], detector.acuity.sure_score

@@ -99,22 +99,33 @@ def test_no_more_than_size_items_wait() -> None:
 
 def test_side_by_side_there_are_two_items_the_one_in_use_and_the_next() -> None:
     source, begun = Source(20), list[str]()
-    items = side_by_side(source, lambda: begun.append(threading.current_thread().name))
-    for number, item in enumerate(items):
-        assert item == number and source.produced <= number + 2
+    with side_by_side(source, lambda: begun.append(threading.current_thread().name)) as items:
+        for number, item in enumerate(items):
+            assert item == number and source.produced <= number + 2
     assert (source.produced, begun, source.closed_in, prefetch_threads()) == (20, ["prefetch"], "prefetch", [])
+
+
+def test_side_by_side_the_first_item_is_begun_before_it_is_asked_for() -> None:
+    begun = threading.Event()
+
+    def counted() -> Iterator[int]:
+        begun.set()
+        yield 0
+
+    with side_by_side(counted(), lambda: None) as items:
+        assert begun.wait(10)
+        assert list(items) == [0]
 
 
 def test_side_by_side_an_error_comes_after_the_items_before_it_and_a_stop_joins() -> None:
     seen = []
-    with pytest.raises(OSError, match="disk gone at 2"):
-        for item in side_by_side(Source(10, fail_at=2), lambda: None):
+    with pytest.raises(OSError, match="disk gone at 2"), side_by_side(Source(10, fail_at=2), lambda: None) as items:
+        for item in items:
             seen.append(item)
     assert seen == [0, 1]
     source = Source(1000)
-    items = side_by_side(source, lambda: None)
-    next(items)
-    items.close()
+    with side_by_side(source, lambda: None) as items:
+        next(items)
     assert source.closed_in == "prefetch" and prefetch_threads() == []
 
 

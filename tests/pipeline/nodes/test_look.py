@@ -30,7 +30,7 @@ def write_clip(path: Path, boxes: list[list[tuple[int, int, int, int]]]) -> Path
 
 def look(path: Path, detector: BlobDetector, frame_count: int | None = -1, **changes: Any) -> Look:
     settings = RunSettings(**{name: value for name, value in changes.items()})
-    models: Any = SimpleNamespace(detector=lambda: detector, detector_passes=2)
+    models: Any = SimpleNamespace(detector=lambda: detector, detector_passes=2, threads=1)
     info = probe(path)
     return look_at_clip(info if frame_count == -1 else replace(info, frame_count=frame_count), settings, models)
 
