@@ -122,10 +122,14 @@ def check_against_samples(network: GraphNetwork, name: str, where: str) -> dict[
 
 def to_input(images: Tensor, name: str) -> Tensor:
     """Return RGB uint8 images (B, H, W, 3) as a network takes them: float32 (B, 3, H, W)."""
-    source = SOURCES[name]
-    mean, spread = (torch.tensor(values, device=images.device) for values in (source.mean, source.spread))
-    values = ((images.float() - mean) / spread).permute(0, 3, 1, 2)
-    return values.flip(1) if source.is_bgr else values
+    source, width = SOURCES[name], images.shape[2]
+    mean, spread = source.mean, source.spread
+    if source.is_bgr:
+        images, mean, spread = torch.stack(images.unbind(-1)[::-1], -1), mean[::-1], spread[::-1]
+    values = images.float().flatten(2)  # whole lines: in threes of a pixel, this takes ten times as long
+    values -= torch.tensor(mean, device=images.device).repeat(width)
+    values /= torch.tensor(spread, device=images.device).repeat(width)
+    return values.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
 
 def reference_image() -> np.ndarray:
