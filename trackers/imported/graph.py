@@ -69,7 +69,7 @@ class GraphNetwork(ModelMixin, ConfigMixin):
         The last ones compute in float32: in bfloat16, a place in a crop of 256 pixels would be a whole number of them.
         So do those beside which others make maps: in bfloat16, the many additions behind BlazePose's common features
         moved its points by 0.8 and 1.3 pixels all one way, and its 3D joints by 15 cm; what is before them does
-        what noise of 1.5 grey levels in the image does.
+        what noise of 1 to 2 grey levels in the image does.
         """
         exact = self._last_convolutions() | self._convolutions_beside_maps()
         for operation in self._operations:
