@@ -86,12 +86,7 @@ def associate(views: Sequence[View], rate_hz: float) -> list[Person]:
     latest: dict[int, list[Node]] = {}
     known: dict[int, _Known] = {}
     for segment in sorted(segments):
-        owner = {
-            (node.view, node.track_id): person
-            for person, nodes in latest.items()
-            if segment - last_seen[person] <= LOST_SEGMENTS
-            for node in nodes
-        }
+        owner = owners_of(latest, last_seen, segment)
         groups = group_nodes(pair_evidence(views, segments[segment], looks), segments[segment], owner)
         now = [
             _Known(looks.sample_of(group), place_of(views, group), place_of(views, group, is_last=True))
@@ -106,6 +101,24 @@ def associate(views: Sequence[View], rate_hz: float) -> list[Person]:
             known[person] = replace(each, row_count=before + sum(len(node.rows) for node in group))
             last_seen[person], latest[person] = segment, group
     return people
+
+
+def owners_of(
+    latest: Mapping[int, Sequence[Node]], last_seen: Mapping[int, int], segment: int
+) -> dict[tuple[int, int], int]:
+    """Return whom the tracks of each view belong to before a segment: who had them last, if not too long ago.
+
+    Args:
+        latest: the tracks of each person when they were last seen.
+        last_seen: in which segment that was.
+    """
+    people = sorted(latest, key=lambda person: last_seen[person])
+    return {
+        (node.view, node.track_id): person
+        for person in people
+        if segment - last_seen[person] <= LOST_SEGMENTS
+        for node in latest[person]
+    }
 
 
 def group_nodes(evidence: Evidence, nodes: Sequence[Node], owner: dict[tuple[int, int], int]) -> list[list[Node]]:

@@ -5,7 +5,8 @@ import pytest
 
 from dpmesh.body import BodyModel, load_body
 from pipeline.bench.filmed_people import Walkers, cameras_round
-from pipeline.multiview.association import Person, associate
+from pipeline.multiview.association import Person, associate, owners_of
+from pipeline.multiview.looks import Node
 from pipeline.multiview.views import View, view_of
 
 FRAMES, RATE_HZ = 60, 30.0
@@ -66,6 +67,15 @@ def test_somebody_whom_one_camera_sees_is_a_person_and_two_of_one_view_are_two(b
     views = [view_of(camera, walkers.seen_by(camera, ids[k])) for k, camera in enumerate(cameras)]
     found = who_is_who(associate(views, RATE_HZ), views, ids)
     assert all(len(each) == 1 for each in found) and found[0] != found[1]
+
+
+def test_a_track_belongs_to_who_had_it_last_and_not_for_ever() -> None:
+    def tracks(*numbers: int) -> list[Node]:
+        return [Node(0, number, np.zeros(1, int)) for number in numbers]
+
+    latest = {0: tracks(1, 2), 1: tracks(2), 2: tracks(3)}
+    assert owners_of(latest, {0: 7, 1: 6, 2: 2}, 8) == {(0, 1): 0, (0, 2): 0}
+    assert owners_of(latest, {0: 6, 1: 7, 2: 3}, 8) == {(0, 1): 0, (0, 2): 1, (0, 3): 2}
 
 
 def test_nobody_is_nobody(body: BodyModel) -> None:
