@@ -166,7 +166,7 @@ class Models:
             return None
         from trackers.blazepose.estimator import LandmarkEstimator
         from trackers.imported.load import load_graph
-        from trackers.imported.serving import rows_together
+        from trackers.imported.serving import ROWS_TOGETHER
         from trackers.joining import read_errors
         from trackers.second_stage import SecondStage
 
@@ -174,7 +174,7 @@ class Models:
             load_graph(self.second_stage_path),
             device=self.device,
             dtype=self.dtype,
-            batch_rows=rows_together(self.device, self.dtype) or LANDMARK_ROWS,
+            batch_rows=ROWS_TOGETHER if self.device == "cpu" else LANDMARK_ROWS,
             threads=self.threads,
             is_flip_test_on=self._settings.detect.is_second_flip_test_on,
         )

@@ -7,15 +7,9 @@ from configs.number_formats import FORMATS, computing_in
 from configs.packed_layers import can_pack
 from trackers.imported.graph import GraphNetwork
 
-ROWS_TOGETHER = {"bfloat16": 8}
-FEWER_ROWS = 4
-"""On a CPU, in other formats: what BlazePose's first layers make of 8 rows has 32 MiB and more in float32, which glibc
-maps anew at every call: 40 % of the time went into page faults."""
-
-
-def rows_together(device: str, dtype: str) -> int | None:
-    """Return how many rows a network is given at once; None: any number. The result does not depend on it."""
-    return ROWS_TOGETHER.get(dtype, FEWER_ROWS) if device == "cpu" else None
+ROWS_TOGETHER = 4
+"""On a CPU. With 8 rows, what BlazePose's first layers make has 32 MiB and more, which glibc maps anew at every call:
+40 % of the time went into page faults."""
 
 
 class ServedNetwork:
@@ -33,7 +27,7 @@ class ServedNetwork:
         is_packed = device == "cpu" and can_pack(wanted)
         if is_packed:
             network.pack(wanted)
-        self._device, self._rows = device, rows_together(device, dtype)
+        self._device = device
         self._computed_in = torch.float32 if is_packed else wanted  # packed layers need nobody to tell them
 
     @torch.inference_mode()
@@ -42,6 +36,6 @@ class ServedNetwork:
         with computing_in(self._computed_in, self._device):
             parts = [
                 self._network(part.contiguous(memory_format=torch.channels_last))
-                for part in pixels.split(self._rows or len(pixels))
+                for part in pixels.split(ROWS_TOGETHER if self._device == "cpu" else len(pixels))
             ]
         return {name: torch.cat([part[name] for part in parts]).float() for name in parts[0]}
