@@ -9,6 +9,7 @@ from trackers.linking.pieces import Piece
 
 LIMIT = 6.0  # no channel says more than this, either way
 STRANGERS_LIMIT = 0.8  # nor clothes for one person, where nobody is seen beside another: many wear black
+STRANGERS_BUILD = 0.0  # nor build: while somebody stands still it scatters less than strangers differ
 SCATTER_PRIOR = 20.0  # looks that the usual scatter counts as
 DRIFT_PRIOR = 5.0  # pieces that the usual drift counts as
 DRIFT_MIN = 0.5  # over the scatter
@@ -46,7 +47,7 @@ _HEAD, _CLOTHES = np.tile([150.0, 30.0, 40.0], 3), np.tile([60.0, 12.0, 16.0], 9
 COLOURS = Usual(
     np.concatenate([_HEAD, _CLOTHES]), np.tile([350.0, 80.0, 160.0], 12), 12.0, 2.0, LIMIT, STRANGERS_LIMIT, 4
 )
-SHAPES = Usual(0.1, 0.05, 1.0, 1.0, limit=1.0)
+SHAPES = Usual(0.1, 0.05, 1.0, 1.0, limit=1.0, strangers_limit=STRANGERS_BUILD)
 
 
 def usual_looks(size: int) -> Usual:

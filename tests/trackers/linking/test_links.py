@@ -36,6 +36,15 @@ def test_where_nobody_is_seen_beside_another_clothes_alone_join_nobody() -> None
     assert people(linked([*visits, walk(range(0, 700), (2, 8), (0, 0), BLUE)])) == [{1, 2}, {3}]
 
 
+def test_visitors_in_like_clothes_who_stand_at_one_place_by_turns_stay_apart() -> None:
+    rng = np.random.default_rng(0)
+    visits = [walk(range(400 * k, 400 * k + 150), (0, 5), (0, 0), LIKE, k) for k in range(6)]
+    for visit in visits:
+        build = rng.normal(0, 0.05, 10)  # recovered builds of strangers differ little, and hardly scatter
+        visit["betas"][:] = build + rng.normal(0, 0.1, visit["betas"].shape)
+    assert len(people(linked(visits))) == 6
+
+
 def test_another_person_who_comes_later_is_not_joined() -> None:
     links = linked([walk(range(0, 100), (-2, 5), (0.5, 0), RED), walk(range(600, 700), (-3, 6), (0, 0), GREEN)])
     assert people(links) == [{1}, {2}] and not links.decisions
