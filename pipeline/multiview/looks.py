@@ -7,8 +7,9 @@ from itertools import combinations
 import numpy as np
 
 from pipeline.multiview.views import View
-from trackers.linking.evidence import Channel, Sample, usual_looks
+from trackers.linking.evidence import Channel, Sample
 from trackers.linking.pieces import summary
+from trackers.linking.usual import usual_looks
 
 LIMIT = 2.0  # evidence of looks, either way: light is another one for every camera, and so is a back than a chest
 MOMENTS_MAX = 60  # of a capture, whose people say how much looks differ

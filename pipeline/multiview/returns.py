@@ -12,8 +12,9 @@ import numpy as np
 from configs.schema import LinkSettings
 from pipeline.multiview.association import Person, Return
 from pipeline.multiview.views import View
-from trackers.linking.evidence import Channel, Sample, usual_looks
+from trackers.linking.evidence import Channel, Sample
 from trackers.linking.pieces import summary
+from trackers.linking.usual import usual_looks
 
 SPEED_MAX_M_S = 3.0  # of somebody whom nobody sees
 NEAR_M = 1.0  # that a place told by one camera may be off

@@ -6,21 +6,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from trackers.linking.evidence import (
-    SHAPES,
-    Channel,
-    Places,
-    Sample,
-    is_found_twice,
-    together_score,
-    usual_looks,
-)
+from trackers.linking.evidence import Channel, Places, Sample, is_found_twice, together_score
 from trackers.linking.pieces import Piece
+from trackers.linking.usual import SHAPES, usual_looks
 
 PAIRS_MAX = 5000  # of people seen at one time, from which it is learned how much people differ
 # How much of `split_min` the tracker's own continuation is worth, and between what limits the place counts beside it,
 # by which the tracker has judged already.
-TIES = {"contact": (1.5, -1.0, 0.5), "unseen": (0.75, -0.75, 1.0), "jump": (0.75, -3.0, 0.5)}
+TIES = {
+    "contact": (1.5, -1.0, 0.5),
+    "looks": (1.5, -1.0, 0.5),
+    "unseen": (0.75, -0.75, 1.0),
+    "jump": (0.75, -3.0, 0.5),
+}
 CLOSE_S = 10.0  # farther apart in time, only the pieces of a track that were looked at most are compared
 CONTACT_DOUBT = 0.5  # less where somebody else is in the same place: there tracks are exchanged
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trackers.linking.pieces import Piece
+from trackers.linking.usual import Usual, likeness
 
-LIMIT = 6.0  # no channel says more than this, either way
-STRANGERS_LIMIT = 0.8  # nor clothes for one person, where nobody is seen beside another: many wear black
-STRANGERS_BUILD = 0.0  # nor build: while somebody stands still it scatters less than strangers differ
 SCATTER_PRIOR = 20.0  # looks that the usual scatter counts as
 DRIFT_PRIOR = 5.0  # pieces that the usual drift counts as
 DRIFT_MIN = 0.5  # over the scatter
@@ -20,42 +18,11 @@ DEPTH_SIGMA = 0.08  # along it, over the distance
 CONTACT_NOISE = 3.0  # times as much where somebody else covers the person
 OUTLIERS = 0.05  # share of places that are far off
 DIRECTIONS, DIRECTIONS_LOOKS = 48, 4000  # kept of a network's vectors; looks of a clip that say which
-PART_OUTLIERS = 0.1  # share of groups of numbers that are
-PART_LIKE = 0.1  # share of strangers who wear the same there: black trousers, white shoes
 SPEED_SIGMA = 0.8  # m/s by which somebody's speed changes while unseen
 COAST_S = 0.5  # a speed is believed for so long
 SPREAD_MIN_M = 1.0  # of people over the scene
 PLACE_LIMIT = 4.0
 TRUST_S = 4.0  # a place that speaks against counts for 1/e after this long: cameras move, people do
-
-
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """What is known of a channel before a clip is seen: variances, and how many of its numbers are independent."""
-
-    within: np.ndarray | float  # of one person's values
-    between: np.ndarray | float  # of different people's
-    independent: float
-    drift: float  # variance of a person's mean from one piece to the next, over `within`
-    limit: float = LIMIT
-    strangers_limit: float = LIMIT  # of what says "one person", where nobody is seen beside another
-    groups: int = 1  # equal groups of numbers that go wrong together: a logo, a hood, a bag
-
-
-# Variances of CIELAB's L, a and b, as rendered people have them; a head is hair from behind and a face from ahead.
-_HEAD, _CLOTHES = np.tile([150.0, 30.0, 40.0], 3), np.tile([60.0, 12.0, 16.0], 9)
-COLOURS = Usual(
-    np.concatenate([_HEAD, _CLOTHES]), np.tile([350.0, 80.0, 160.0], 12), 12.0, 2.0, LIMIT, STRANGERS_LIMIT, 4
-)
-SHAPES = Usual(0.1, 0.05, 1.0, 1.0, limit=1.0, strangers_limit=STRANGERS_BUILD)
-
-
-def usual_looks(size: int) -> Usual:
-    """Return what is known of looks of `size` numbers: colours of parts, or a network's vectors of length 1."""
-    if size == len(np.atleast_1d(COLOURS.within)):
-        return COLOURS
-    # Cosine distances of 0.15 within a person and 0.5 between people, spread evenly over the numbers.
-    return Usual(0.15 / max(size, 1), 0.35 / max(size, 1), 28.0, 1.0)
 
 
 def main_directions(vectors: np.ndarray) -> np.ndarray:
@@ -143,19 +110,8 @@ class Channel:
         What some of the numbers say counts for as much as their share of all numbers.
         """
         noise = self._noise(first.count[None], counts)
-        squares = (first.mean[None] - means) ** 2
-        apart = noise + 2 * self._between
-        with np.errstate(invalid="ignore"):
-            terms = 0.5 * (squares / apart - squares / noise + np.log(apart / noise))
-        terms = np.where(np.isfinite(terms), terms, 0.0).reshape(
-            len(means), self._usual.groups, len(first.mean) // self._usual.groups
-        )
-        parts = self._usual.independent / self._usual.groups * terms.mean(axis=2)
-        if self._usual.groups > 1:
-            unlike = np.logaddexp(parts, np.log(PART_OUTLIERS)) - np.log1p(PART_OUTLIERS)
-            alike = np.log1p(PART_LIKE) - np.logaddexp(-parts, np.log(PART_LIKE))
-            parts = np.where(parts < 0, unlike, alike)
-        return np.clip(parts.sum(axis=1), -self._usual.limit, self._most)
+        found = likeness(self._usual, (first.mean[None] - means) ** 2, noise, self._between)
+        return np.clip(found, -self._usual.limit, self._most)
 
     def _noise(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return the variance of the difference of two means of one person."""

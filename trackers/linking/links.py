@@ -154,7 +154,12 @@ def _decision(
 def _reason(kind: str, earlier: Piece, later: Piece, gap_s: float, evidence: Evidence) -> str:
     """Return a sentence on what was decided, with the evidence that weighs."""
     if kind == "split":
-        why = {"contact": "where somebody else is close", "unseen": f"after {gap_s:.1f} s unseen", "jump": "at a jump"}
+        why = {
+            "contact": "where somebody else is close",
+            "unseen": f"after {gap_s:.1f} s unseen",
+            "jump": "at a jump",
+            "looks": "from where the looks change",
+        }
         start = f"track {earlier.track_id} is somebody else {why[later.begins]}"
     else:
         seen = "across a cut" if earlier.shot != later.shot else f"after {gap_s:.1f} s"

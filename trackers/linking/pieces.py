@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from configs.checks import Shaped
+from trackers.linking.changes import find_changes
 from trackers.linking.contact import CONTACT_MIN
 
 GAP_S = 0.2  # unseen for longer: who comes back may be somebody else
@@ -45,7 +46,7 @@ class Piece:
     frames: np.ndarray  # (T,) int64, in which the person was seen
     boxes_xyxy: np.ndarray  # (T, 4) float32
     shot: int  # number of the shot
-    begins: str  # why: "track", "unseen", "contact" or "jump"
+    begins: str  # why: "track", "unseen", "contact", "jump" or "looks"
     places_m: np.ndarray  # (2, 3) at both ends, camera axes
     speeds_m_s: np.ndarray  # (2, 3)
     contact: np.ndarray  # (2,) closest there, as of `Contacts`
@@ -70,6 +71,9 @@ def cut_track(track: TrackRows) -> list[tuple[int, str]]:
     begins |= {row + 1: "jump" for row in np.flatnonzero(is_jump).tolist()}
     begins |= {row: "contact" for row in _peaks(track.contact, track.time_s)}
     begins |= {row + 1: "unseen" for row in np.flatnonzero(steps_s > GAP_S).tolist()}
+    look_rows = np.searchsorted(track.frame_index, track.look_frames)
+    for looks in np.split(np.arange(len(look_rows)), np.searchsorted(look_rows, sorted(begins))):
+        begins |= {int(look_rows[looks[change]]): "looks" for change in find_changes(track.looks[looks])}
     return sorted(begins.items())
 
 

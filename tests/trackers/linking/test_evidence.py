@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from trackers.linking.evidence import DIRECTIONS, Channel, Sample, Usual, main_directions, usual_looks
+from trackers.linking.evidence import DIRECTIONS, Channel, Sample, main_directions
+from trackers.linking.usual import Usual, usual_looks
 
 
 def sample(mean: np.ndarray, count: float = 20.0) -> Sample:

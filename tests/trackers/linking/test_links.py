@@ -90,6 +90,15 @@ def test_a_track_that_goes_over_to_somebody_else_is_split() -> None:
     assert links.decisions[0].reason.startswith("track 1 is somebody else after 0.6 s unseen: looks different")
 
 
+def test_a_track_that_goes_over_to_somebody_nobody_saw_beside_it_is_split() -> None:
+    track = joined(walk(range(0, 60), (-1, 5), (0.2, 0), RED), walk(range(61, 140), (-1, 5), (0.2, 0), GREEN))
+    links = linked([track, walk(range(0, 140), (2, 8), (0, 0), BLUE)])
+    assert people(links) == [{1}, {2}, {1}]
+    (made,) = links.decisions
+    assert made.reason.startswith("track 1 is somebody else from where the looks change: looks different")
+    assert 60 <= made.frames[1] <= 63
+
+
 def test_two_people_seen_at_once_are_never_one_person() -> None:
     tracks = [walk(range(0, 100), (-2 + 0.9 * n, 5), (0, 0), LIKE, n) for n in range(4)]
     assert people(linked(tracks)) == [{1}, {2}, {3}, {4}]
