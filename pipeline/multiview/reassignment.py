@@ -56,22 +56,23 @@ def reassign(views: Sequence[View], people: Sequence[Person], rate_hz: float) ->
 
 
 def _without_brief(people: Sequence[Person], views: Sequence[View], rate_hz: float) -> list[Person]:
-    """Return the people without those who are there for a segment at most and whose tracks are all others' as well.
+    """Return the people without those who are there for a segment at most and whose tracks people who last have, too.
 
     They are several people whose tracks changed over in that moment; their rows are given out anew.
     """
-    owners: dict[tuple[int, int], set[int]] = {}
-    for person in people:
-        for node in person.nodes:
-            owners.setdefault((node.view, node.track_id), set()).add(person.id)
     length = max(1, round(SEGMENT_S * rate_hz))
-    kept = []
-    for person in people:
-        frames = person.frames(views)
-        is_brief = len(frames) > 0 and frames[-1] - frames[0] < length
-        if not is_brief or any(len(owners[node.view, node.track_id]) == 1 for node in person.nodes):
-            kept.append(person)
-    return kept
+    is_lasting = [len(frames := person.frames(views)) > 0 and np.ptp(frames) >= length for person in people]
+    tracks = {
+        (node.view, node.track_id)
+        for person, lasts in zip(people, is_lasting, strict=True)
+        if lasts
+        for node in person.nodes
+    }
+    return [
+        person
+        for person, lasts in zip(people, is_lasting, strict=True)
+        if lasts or any((node.view, node.track_id) not in tracks for node in person.nodes)
+    ]
 
 
 def _same(places: np.ndarray, row_counts: Sequence[int]) -> np.ndarray:

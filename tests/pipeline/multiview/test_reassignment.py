@@ -73,3 +73,13 @@ def test_who_is_seen_by_one_camera_only_keeps_their_rows(body: BodyModel) -> Non
         sorted(row for node in person.nodes for row in node.rows.tolist()) for person in people
     ]
     assert reassign([view], [], RATE_HZ) == []
+
+
+def test_people_of_a_moment_stay_where_nobody_who_lasts_has_their_tracks(body: BodyModel) -> None:
+    views, _ = filmed(body, 0.0)
+    people = associate(views, RATE_HZ)
+    brief = [
+        Person(number, [Node(n.view, n.track_id, n.rows[part]) for n in people[0].nodes[: len(views)]])
+        for number, part in ((1, slice(0, 5)), (2, slice(5, 10)))
+    ]
+    assert sum(len(node.rows) for person in reassign(views, brief, RATE_HZ) for node in person.nodes) == 10 * len(views)
