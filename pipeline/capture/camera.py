@@ -79,6 +79,10 @@ class Camera(Shaped):
         """Return world points (..., 3) in this camera's axes."""
         return world @ self.rotation.T + self.translation_m
 
+    def to_world(self, points: np.ndarray) -> np.ndarray:
+        """Return points (..., 3) in this camera's axes in the world."""
+        return (points - self.translation_m) @ self.rotation
+
     def project(self, world: np.ndarray) -> np.ndarray:
         """Return the pixels (..., 2) of world points (..., 3), distortion included; NaN behind the camera."""
         points = np.asarray(self.to_camera(world), np.float64)

@@ -78,7 +78,7 @@ def _filmed(group: Sequence[SimulatedPerson], body: BodyModel) -> FilmedPerson:
     placed = joints - pelvis[:, :1] + first.truth.joints_m[0, :, :1]
     return FilmedPerson(
         views=tuple(views),
-        joints_m=(placed - camera.translation_m) @ camera.rotation,
+        joints_m=camera.to_world(placed),
         rate_hz=1.0 / float(np.median(np.diff(first.time_s))),
     )
 

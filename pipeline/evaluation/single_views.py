@@ -46,13 +46,12 @@ def _estimates(
             at = np.flatnonzero(seen.rows[:, number] >= 0)
             if not len(at):
                 continue
-            rows, camera = view.rows.take(seen.rows[at, number]), view.camera
+            rows = view.rows.take(seen.rows[at, number])
             pose = rows.pose
             if shared is not None:
                 pose = np.concatenate([pose[:, :1], shared[at]], axis=1)
             joints = joint_positions(body, pose, rows.betas, rows.trans, "coco17")
-            world = (joints - camera.translation_m) @ camera.rotation
-            found[number][person.id] = WorldJoints(seen.frame_index[at], world)
+            found[number][person.id] = WorldJoints(seen.frame_index[at], view.camera.to_world(joints))
     return found
 
 

@@ -79,7 +79,7 @@ def _unseen(
     scale = np.exp(sigma[:, None] * DISTANCES)
     camera = view.camera
     own_range_m = np.linalg.norm(in_camera, axis=-1)[:, None] * scale
-    world = camera.centre_m + (in_camera @ camera.rotation)[:, None] * scale[..., None]
+    world = camera.to_world(in_camera[:, None] * scale[..., None])
     frames = view.rows.frame_index[rows]
     unseen = np.zeros((len(others), *scale.shape), bool)
     awake = np.zeros((len(others), len(rows)), bool)

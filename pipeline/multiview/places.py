@@ -57,7 +57,7 @@ def place_of(views: Sequence[View], nodes: Sequence[Node], *, is_last: bool = Fa
         along = np.outer(ahead, ahead)
         told = along / (RANGE_SIGMA * range_m) ** 2 + (np.eye(3) - along) / ASIDE_SIGMA_M**2
         information += told
-        toward += told @ (camera.centre_m + range_m * ahead)
+        toward += told @ camera.to_world(in_camera)
         frames.append(float(view.rows.frame_index[near].mean()))
     if not frames:
         return None

@@ -132,6 +132,5 @@ def _place(person: Person, views: Sequence[View], frame: int) -> np.ndarray:
     for node in person.nodes:
         view = views[node.view]
         for row in node.rows[view.rows.frame_index[node.rows] == frame]:
-            camera = view.camera
-            found.append(camera.rotation.T @ (view.rows.trans[row] - camera.translation_m))
+            found.append(view.camera.to_world(view.rows.trans[row]))
     return np.asarray(np.mean(found, axis=0))

@@ -27,6 +27,8 @@ def test_a_point_on_the_axis_lies_at_the_principal_point() -> None:
     on_axis = CAMERA.centre_m + 2.0 * CAMERA.forward
     np.testing.assert_allclose(CAMERA.project(on_axis), [960, 540], atol=1e-6)
     np.testing.assert_allclose(CAMERA.to_camera(CAMERA.centre_m), 0, atol=1e-12)
+    points = np.random.default_rng(0).normal(size=(2, 3, 3))
+    np.testing.assert_allclose(CAMERA.to_world(CAMERA.to_camera(points)), points, atol=1e-12)
 
 
 def test_radial_distortion_is_opencvs_polynomial() -> None:
