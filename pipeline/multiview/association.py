@@ -13,9 +13,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.multiview.evidence import Evidence, pair_evidence
-from pipeline.multiview.looks import LooksOfViews, Node
+from pipeline.multiview.looks import LooksOfViews
 from pipeline.multiview.places import Place, place_of, same_place_score
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 from trackers.linking.evidence import Sample
 
 SEGMENT_S = 0.5

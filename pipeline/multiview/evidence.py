@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.multiview.looks import LooksOfViews, Node
+from pipeline.multiview.looks import LooksOfViews
 from pipeline.multiview.triangulation import directions
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 
 MEET_M = 0.15  # distance between rays of a joint at which two people are as likely one as not
 RAYS_MIN = -4.0  # of one pair: far apart is no more impossible than that

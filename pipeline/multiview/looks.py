@@ -1,12 +1,11 @@
 """How much alike people look to different cameras, and that they are one person."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 from trackers.linking.evidence import Channel, Sample
 from trackers.linking.pieces import summary
 from trackers.linking.usual import usual_looks
@@ -14,15 +13,6 @@ from trackers.linking.usual import usual_looks
 LIMIT = 2.0  # evidence of looks, either way: light is another one for every camera, and so is a back than a chest
 MOMENTS_MAX = 60  # of a capture, whose people say how much looks differ
 MOMENT_FRAMES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A track of one view within a segment."""
-
-    view: int
-    track_id: int
-    rows: np.ndarray  # of the view's observations, rising, at most one per frame
 
 
 class LooksOfViews:

@@ -8,9 +8,9 @@ import numpy as np
 
 from pipeline.multiview.association import SEGMENT_S, Person
 from pipeline.multiview.evidence import pair_evidence
-from pipeline.multiview.looks import LooksOfViews, Node
+from pipeline.multiview.looks import LooksOfViews
 from pipeline.multiview.returns import returns_as_json
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 
 KINDS = ("score", "bodies", "looks", "margin")
 

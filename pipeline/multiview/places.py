@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.multiview.evidence import RANGE_SIGMA
-from pipeline.multiview.looks import Node
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 
 ASIDE_SIGMA_M = 0.1  # of a place across the line of sight
 SPEED_SIGMA_M_S = 1.0  # of somebody between two moments

@@ -11,9 +11,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.multiview.association import SEGMENT_S, Person
-from pipeline.multiview.looks import Node
 from pipeline.multiview.triangulation import directions, triangulate
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 
 TORSO = (5, 6, 11, 12)  # shoulders and hips of COCO-17
 NEAR_M = 0.35  # mean distance of the torso's joints from a row's rays up to which the row may be somebody's

@@ -39,6 +39,15 @@ class View:
         return rays, confidence
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A track of one view within a segment."""
+
+    view: int
+    track_id: int
+    rows: np.ndarray  # of the view's observations, rising, at most one per frame
+
+
 def view_of(camera: Camera, rows: Observations) -> View:
     """Return a view; keypoints are undistorted here, once."""
     return View(camera, rows, _rays(camera, rows.keypoints))

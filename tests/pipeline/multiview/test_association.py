@@ -6,8 +6,7 @@ import pytest
 from dpmesh.body import BodyModel, load_body
 from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.multiview.association import Person, associate, owners_of
-from pipeline.multiview.looks import Node
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.views import Node, View, view_of
 
 FRAMES, RATE_HZ = 60, 30.0
 

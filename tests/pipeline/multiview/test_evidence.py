@@ -11,8 +11,8 @@ from pipeline.capture import Camera
 from pipeline.motion.world import WORLD_FROM_CAM
 from pipeline.multiview.association import associate
 from pipeline.multiview.evidence import pair_evidence
-from pipeline.multiview.looks import LooksOfViews, Node
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.looks import LooksOfViews
+from pipeline.multiview.views import Node, View, view_of
 
 FRAMES, RATE_HZ = 30, 30.0
 COLOURS = {1: np.full(36, 20.0, np.float32), 2: np.full(36, 70.0, np.float32)}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from filmed_views import filmed_views
 
-from pipeline.multiview.looks import LIMIT, LooksOfViews, Node
-from pipeline.multiview.views import View
+from pipeline.multiview.looks import LIMIT, LooksOfViews
+from pipeline.multiview.views import Node, View
 
 FRAMES = 40
 

@@ -7,10 +7,9 @@ import pytest
 from filmed_views import filmed_views
 
 from pipeline.multiview.association import Person
-from pipeline.multiview.looks import Node
 from pipeline.multiview.matches import find_matches, links_as_json
 from pipeline.multiview.people import who_is_who
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 
 FRAMES, RATE_HZ = 45, 30.0
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from filmed_views import filmed_views
 
-from pipeline.multiview.looks import Node
 from pipeline.multiview.places import LIMIT, Place, place_of, same_place_score
-from pipeline.multiview.views import View
+from pipeline.multiview.views import Node, View
 
 FRAMES, RATE_HZ = 40, 30.0
 

@@ -6,9 +6,8 @@ import pytest
 from dpmesh.body import BodyModel, load_body
 from pipeline.bench.filmed_people import Walkers, cameras_round
 from pipeline.multiview.association import Person, associate
-from pipeline.multiview.looks import Node
 from pipeline.multiview.reassignment import reassign
-from pipeline.multiview.views import View, view_of
+from pipeline.multiview.views import Node, View, view_of
 
 FRAMES, RATE_HZ = 45, 30.0
 
