@@ -36,7 +36,8 @@ from pipeline.models import Models
 from pipeline.motion.posing import joint_positions
 from pipeline.multiview.fusion import RIG_FROM_WORLD, track_rows
 from pipeline.multiview.people import people_of, refined_rows
-from pipeline.multiview.run import capture_settings, run_capture
+from pipeline.multiview.run import run_capture
+from pipeline.multiview.settings import capture_settings
 from pipeline.multiview.views import View, pinhole_keypoints
 
 NAMES = (

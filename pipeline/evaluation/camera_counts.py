@@ -31,7 +31,8 @@ from pipeline.motion.posing import Body
 from pipeline.multiview.association import Person
 from pipeline.multiview.fusion import Sightings
 from pipeline.multiview.people import fitted, people_of
-from pipeline.multiview.run import VIEWS, capture_settings, run_capture
+from pipeline.multiview.run import VIEWS, run_capture
+from pipeline.multiview.settings import capture_settings
 from pipeline.multiview.views import View
 from pipeline.results import Run
 from pipeline.run import ClipResult

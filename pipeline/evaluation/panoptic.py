@@ -20,7 +20,8 @@ from pipeline.evaluation.table3 import JOINT_SET, READINGS, Errors, ImagePeople,
 from pipeline.flow.inputs import ClipInput
 from pipeline.motion.posing import Body, joint_positions
 from pipeline.motion.world import WORLD_FROM_CAM
-from pipeline.multiview.run import VIEWS, run_capture, view_settings
+from pipeline.multiview.run import VIEWS, run_capture
+from pipeline.multiview.settings import view_settings
 from pipeline.results import Run
 from pipeline.run import ClipResult
 from pipeline.types import MotionTrack

@@ -7,8 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from configs.errors import InputError, RunError, SettingsError
 from configs.schema import RunSettings
 from configs.threads import use_one_thread_each
@@ -16,7 +14,7 @@ from configs.version import program_version
 from pipeline.capture import Camera, Capture
 from pipeline.capture.capture import check_video
 from pipeline.capture.panoptic import frame_numbers
-from pipeline.capture.spans import FrameSpan, decode_span
+from pipeline.capture.spans import FrameSpan
 from pipeline.clip import CODE_OF_FORMATS
 from pipeline.device import choose_device
 from pipeline.engine.choose import run_found
@@ -30,7 +28,6 @@ from pipeline.flow.outputs import VIEWS, RunFolder, check_folder
 from pipeline.flow.progress import ProgressDisplay
 from pipeline.flow.record import RunRecord, VideoRecord, check_owner, describe_input
 from pipeline.flow.store import ObservationStore
-from pipeline.media import VideoInfo
 from pipeline.models import Models, describe
 from pipeline.motion.library import write_track
 from pipeline.multiview.association import Person
@@ -39,6 +36,7 @@ from pipeline.multiview.fusion import Sightings
 from pipeline.multiview.left_out import choose_people, left_out_as_json, read_left_out
 from pipeline.multiview.matches import links_as_json
 from pipeline.multiview.people import fitted, who_is_who, with_joints
+from pipeline.multiview.settings import MODES, capture_settings, view_settings
 from pipeline.multiview.tables import write_tables
 from pipeline.multiview.timing import Timing, check_offsets, time_cameras
 from pipeline.multiview.views import Footage, View, pose_records, read_view, view_identity
@@ -47,8 +45,6 @@ from pipeline.nodes.context import Progress
 from pipeline.nodes.export import write_people
 from pipeline.run import ClipResult
 
-MODES = ("off", "smooth", "fit", "guided")
-DEFAULT_MODE = "guided"  # what measures best with several cameras
 CODE_OF_MOTION = (
     *("refine", "trackers/linking", "pipeline/motion", "pipeline/multiview", "pipeline/capture"),
     "pipeline/nodes/refine.py",
@@ -91,7 +87,7 @@ def run_capture(
     A view that fails costs only itself, as long as two are left.
 
     Args:
-        settings: where they do not say `refine.mode`, it is `DEFAULT_MODE`.
+        settings: completed by `capture_settings`.
         names: cameras to use; None: all with a video.
         span: frames to use; None: those that `settings.decode` names.
         on_view: called with the run of each view as soon as it has ended.
@@ -121,13 +117,6 @@ def run_capture(
         except BaseException:
             attempt.stop()
             raise
-
-
-def capture_settings(settings: RunSettings) -> RunSettings:
-    """Return the settings with the mode of refinement of captures, unless they say one."""
-    if "mode" in settings.refine.model_fields_set:
-        return settings
-    return settings.model_copy(update={"refine": settings.refine.model_copy(update={"mode": DEFAULT_MODE})})
 
 
 def _process(
@@ -215,36 +204,6 @@ def _process(
         find_people=work.find_people,
         timing=timing,
         fit=fit,
-    )
-
-
-def view_settings(
-    settings: RunSettings,
-    camera: Camera,
-    span: FrameSpan | None,
-    info: VideoInfo,
-    numbers: np.ndarray | None,
-    *,
-    mode: str = "off",
-) -> RunSettings:
-    """Return the settings of one view: its focal length is known, and neither overlay nor report is wanted.
-
-    Args:
-        mode: how its motion is refined; of a view of several, only the observations are wanted.
-        numbers: of the video's frames, where they are not 0, 1, 2 and so on.
-
-    Raises:
-        InputError: the video has none of the frames.
-    """
-    return settings.model_copy(
-        update={
-            "decode": settings.decode if span is None else decode_span(settings.decode, span, info, numbers),
-            "recover": settings.recover.model_copy(update={"focal_px": camera.focal_px}),
-            "refine": settings.refine.model_copy(update={"mode": mode}),
-            "export": settings.export.model_copy(update={"formats": ()}),
-            "overlay": settings.overlay.model_copy(update={"is_written": False}),
-            "report": settings.report.model_copy(update={"is_written": False}),
-        }
     )
 
 

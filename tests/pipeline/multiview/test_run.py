@@ -30,7 +30,8 @@ from pipeline.motion import read_motion
 from pipeline.multiview import people as people_module
 from pipeline.multiview import run as module
 from pipeline.multiview.association import associate
-from pipeline.multiview.run import VIEWS, capture_settings, run_capture
+from pipeline.multiview.run import VIEWS, run_capture
+from pipeline.multiview.settings import capture_settings
 from pipeline.results import Run
 from pipeline.run import ClipResult
 from pipeline.types import Chunk, Frame
