@@ -39,17 +39,16 @@ class Association:
     people: float  # found, with as many frames as `frames_min`
 
 
-def read_views(folder: Path, run: Path, names: Sequence[str] | None = None) -> tuple[list[View], float]:
+def read_views(folder: Path, run: Path) -> tuple[list[View], float]:
     """Return what the cameras of a capture saw in a run, clocks taken to be together, and frames per second.
 
     Raises:
         InputError: no capture, or fewer than two views in the run.
     """
     capture = find_capture(folder)
-    cameras = capture.cameras if names is None else capture.choose(names)
     views, rates, files = [], [], RunFolder(run)
-    for camera in cameras:
-        store = ObservationStore(RunFolder(files.view(camera.name).path).observations)
+    for camera in capture.cameras:
+        store = ObservationStore(files.view(camera.name).observations)
         if camera.name not in capture.videos or store.read_state() is None:
             continue
         info = check_video(camera, capture.videos[camera.name], DecodeSettings())

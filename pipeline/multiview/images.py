@@ -6,6 +6,7 @@ a picture, or an error of the detector.
 A mirror that several cameras look into shows all of them the same person behind the wall, who is not told from one.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,20 +35,15 @@ def images_among(people: Sequence[Person], views: Sequence[View], unseen_by_min:
     Args:
         unseen_by_min: so many other cameras have to see nobody.
     """
+    seen_by = [_frames_by_view(person) for person in people]
     shared = {
-        number
-        for person in people
-        for number, frames in _frames_by_view(person).items()
-        if len(_frames_by_view(person)) > 1 and frames >= TRUSTED_FRAMES
+        number for frames in seen_by if len(frames) > 1 for number, count in frames.items() if count >= TRUSTED_FRAMES
     }
     found = {}
-    for person in people:
-        seen_by = _frames_by_view(person)
-        (number,) = seen_by if len(seen_by) == 1 else (-1,)
-        if number not in shared:
-            continue
-        others = [k for k in sorted(shared) if k != number]
-        if len(others) < unseen_by_min:
+    for person, frames in zip(people, seen_by, strict=True):
+        number = next(iter(frames))
+        others = sorted(shared - {number})
+        if len(frames) > 1 or number not in shared or len(others) < unseen_by_min:
             continue
         rows = np.concatenate([node.rows for node in person.nodes])
         rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS_MAX)).astype(int)]
@@ -60,10 +56,10 @@ def images_among(people: Sequence[Person], views: Sequence[View], unseen_by_min:
     return found
 
 
-def _frames_by_view(person: Person) -> dict[int, int]:
-    counts: dict[int, int] = {}
+def _frames_by_view(person: Person) -> Counter[int]:
+    counts = Counter[int]()
     for node in person.nodes:
-        counts[node.view] = counts.get(node.view, 0) + len(node.rows)
+        counts[node.view] += len(node.rows)
     return counts
 
 

@@ -25,29 +25,25 @@ class Match:
     score: float | None  # evidence of rays, 1: all meet, 0: as likely one as not; None: no other view tells
     bodies: float | None  # that the bodies are as far away as the rays meet, the logarithm of a likelihood ratio
     looks: float | None  # that they look alike, likewise
-    margin: (
-        float | None
-    )  # by how much all evidence is more than for the next best person; None: nobody else can be told
+    margin: float | None  # by how much all evidence is more than for the next best; None: nobody else can be told
 
     @property
     def reason(self) -> str:
         """In words."""
         if self.score is None:
             return "no other camera tells"
-        says = [
-            f"{text} ({value:+.2f})"
-            for value, texts in (
-                (self.score, ("rays meet those of the other cameras", "rays miss those of the other cameras")),
-                (self.bodies, ("bodies are as far as that", "bodies are not as far as that")),
-                (self.looks, ("looks alike", "looks different")),
-            )
-            if value
-            for text in [texts[value < 0]]
-        ]
+        parts = (
+            (self.score, "rays meet those of the other cameras", "rays miss those of the other cameras"),
+            (self.bodies, "bodies are as far as that", "bodies are not as far as that"),
+            (self.looks, "looks alike", "looks different"),
+        )
+        says = ", ".join(
+            f"{against if value < 0 else speaks} ({value:+.2f})" for value, speaks, against in parts if value
+        )
         if self.margin is None:
-            return f"{', '.join(says)}; nobody else comes into question"
+            return f"{says}; nobody else comes into question"
         more = "more" if self.margin >= 0 else "less"
-        return f"{', '.join(says)}; {abs(self.margin):.2f} {more} than the next best"
+        return f"{says}; {abs(self.margin):.2f} {more} than the next best"
 
 
 def find_matches(people: Sequence[Person], views: Sequence[View], rate_hz: float) -> list[Match]:
@@ -71,16 +67,11 @@ def find_matches(people: Sequence[Person], views: Sequence[View], rate_hz: float
         _add(sums, views, nodes, looks, len(people))
     with np.errstate(invalid="ignore"):
         means = sums[:, 0] / sums[:, 1]
-    return [
-        Match(
-            people[who].id,
-            views[number].camera.name,
-            int(frames[who, number]),
-            **{kind: float(mean) if np.isfinite(mean) else None for kind, mean in zip(KINDS, each, strict=True)},
-        )
-        for who, number in np.argwhere(frames > 0).tolist()
-        for each in [means[:, who, number]]
-    ]
+    found = []
+    for who, number in np.argwhere(frames > 0).tolist():
+        told = (float(mean) if np.isfinite(mean) else None for mean in means[:, who, number])
+        found.append(Match(people[who].id, views[number].camera.name, int(frames[who, number]), *told))
+    return found
 
 
 def _add(
